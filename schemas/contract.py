@@ -1,0 +1,186 @@
+"""Contract documents: which version of the promise a tenant has, and how it is read."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from schemas.identifiers import PLATFORM, Currency, ExclusionCode, Name, TenantId
+from schemas.indicators import INDICATORS, SECTIONS, Comparator, Indicator, Remedy
+
+DEFAULT_TIMEZONE: Final = "Asia/Shanghai"
+
+
+def _decimal_text(value: object) -> object:
+    """Take a number as it is written, so that 0.00003 does not pass through binary."""
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return Decimal(str(value))
+    return value
+
+
+Exact = Annotated[Decimal, BeforeValidator(_decimal_text, json_schema_input_type=float | str)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Profile(_Document):
+    """The readings of the agreement where its text leaves room; every default is in contract order.
+
+    Name and version are stored with every verdict.
+    """
+
+    name: Name = "default"
+    version: Annotated[int, Field(ge=1)] = 1
+    max_latency_s: Annotated[int, Field(ge=1)] = 3600
+    """Section 2: a message over this is an exceedance."""
+    probe_hold_factor: Annotated[int, Field(ge=1, le=100)] = 2
+    """Section 1: a probe result holds at most this many intervals."""
+    operations_exclusions: tuple[ExclusionCode, ...] = ()
+    """Section 3: exclusion codes that also excuse faults; none by default."""
+    full_year_days: Literal["natural"] = "natural"
+    """Section 3: fault-free days are counted over the natural year."""
+    response_working_days: Annotated[int, Field(ge=1, le=30)] = 1
+    """Section 4: complaints are answered by the end of this working day after receipt."""
+    result_notice_days: Annotated[int, Field(ge=1, le=365)] = 3
+    """Section 4: natural days after the day of receipt."""
+    blocklist_working_days: Annotated[int, Field(ge=1, le=30)] = 1
+    listing_report_working_days: Annotated[int, Field(ge=1, le=30)] = 1
+    """Section 4: what 及时 (promptly) means."""
+    outbreak_updates: Annotated[int, Field(ge=1, le=100)] = 2
+    """Section 5: updates due in a week that an outbreak touches."""
+    full_backup_days: Annotated[int, Field(ge=1, le=366)] = 3
+    """Section 7: a full backup at least once in this many local days."""
+    account_retention_days: Annotated[int, Field(ge=1, le=3660)] = 90
+    own_domain_hours: Annotated[int, Field(ge=1, le=8760)] = 24
+    new_domain_hours: Annotated[int, Field(ge=1, le=8760)] = 48
+    stacking: Literal["once", "per_section"] = "once"
+    """Whether several breached sections with one remedy owe it once a month or each."""
+
+    @property
+    def label(self) -> str:
+        """Name and version as stored with verdicts."""
+        return f"{self.name}/{self.version}"
+
+
+class Override(_Document):
+    """What a contract changes of one indicator; an absent field keeps the default."""
+
+    target: Exact | None = None
+    comparator: Comparator | None = None
+    remedy: Remedy | None = None
+    judged: bool | None = None
+
+
+class Fee(_Document):
+    """The monthly fee, exact."""
+
+    amount: Exact
+    currency: Currency
+
+
+class Term(BaseModel):
+    """An indicator as one contract promises it: defaults with the overrides applied."""
+
+    model_config = ConfigDict(frozen=True)
+
+    indicator: str
+    section: int
+    unit: str
+    comparator: Comparator | None
+    target: Decimal | None
+    remedy: Remedy
+    judged: bool
+
+
+class Contract(_Document):
+    """One version of one tenant's contract.
+
+    ``effective_from`` is the first local day in force, ``effective_to`` the first no longer in
+    force (half-open like every period here); without it the contract runs on.
+    """
+
+    tenant_id: TenantId
+    version: Annotated[int, Field(ge=0)]
+    name: Name | None = None
+    effective_from: date
+    effective_to: date | None = None
+    timezone: str = DEFAULT_TIMEZONE
+    calendar: Annotated[str, Field(min_length=1, max_length=64)] = "CN"
+    domains: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = ()
+    monthly_fee: Fee | None = None
+    profile: Profile = Profile()
+    overrides: dict[str, Override] = Field(default_factory=dict)
+
+    @field_validator("profile", mode="before")
+    @classmethod
+    def _profile_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value or {}
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"{value!r} is no IANA time zone; write one such as {DEFAULT_TIMEZONE}"
+            ) from None
+        return value
+
+    @field_validator("overrides")
+    @classmethod
+    def _known_indicators(cls, value: dict[str, Override]) -> dict[str, Override]:
+        for name in value:
+            if name not in INDICATORS:
+                raise ValueError(f"{name!r} is no indicator; known are {', '.join(INDICATORS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.tenant_id == PLATFORM:
+            raise ValueError("tenant_id: a contract concerns one tenant; write its id, not '*'")
+        if self.effective_to is not None and self.effective_to <= self.effective_from:
+            raise ValueError("effective_to: must be after effective_from")
+        for name in self.overrides:
+            term = self.term(name)
+            if term.judged and (term.target is None or term.comparator is None):
+                raise ValueError(f"overrides.{name}: judged needs a target and a comparator")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which the contract's days and months are cut."""
+        return ZoneInfo(self.timezone)
+
+    def term(self, indicator: str) -> Term:
+        """The promise of one indicator under this contract."""
+        base: Indicator = INDICATORS[indicator]
+        change = self.overrides.get(indicator, _NO_CHANGE)
+        target = base.target if change.target is None else change.target
+        comparator = base.comparator if change.comparator is None else change.comparator
+        if change.judged is not None:
+            judged = change.judged
+        else:
+            # A blank section is judged as soon as a contract sets its target.
+            judged = base.judged or (change.target is not None and base.target is None)
+        return Term(
+            indicator=indicator,
+            section=base.section,
+            unit=base.unit,
+            comparator=comparator or ("=" if target is not None else None),
+            target=target,
+            remedy=change.remedy or SECTIONS[base.section].remedy,
+            judged=judged,
+        )
+
+
+_NO_CHANGE: Final = Override()
+
+
+def default_contract(tenant_id: str) -> Contract:
+    """The contract of a tenant for whom no document was published."""
+    return Contract(tenant_id=tenant_id, version=0, effective_from=date(1970, 1, 1))

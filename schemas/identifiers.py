@@ -1,0 +1,107 @@
+"""Constrained field types shared by every event and result."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+
+PLATFORM: Final = "*"
+"""Tenant id of an event that concerns the whole platform, hence every tenant."""
+
+TENANT_PATTERN: Final = r"^(?:\*|[A-Za-z0-9._-]{1,64})$"
+
+RFC3339: Final = re.compile(
+    r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)$", re.ASCII
+)
+NAIVE: Final = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$", re.ASCII)
+DECIMAL: Final = re.compile(r"^-?\d{1,18}(?:\.\d{1,6})?$", re.ASCII)
+
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""Bounds of every instant: what each store and language on the way can hold."""
+
+
+def parse_instant(value: object) -> datetime:
+    """Read an RFC 3339 string with offset as a time in UTC; the one conversion at the edge.
+
+    Raises:
+        ValueError: naive, malformed or impossible time, with the remedy.
+
+    """
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("the time has no UTC offset")
+        return value.astimezone(UTC)
+    if not isinstance(value, str) or not RFC3339.match(value):
+        if isinstance(value, str) and NAIVE.match(value):
+            raise ValueError("the time has no UTC offset; add one, such as Z or +08:00")
+        raise ValueError("not an RFC 3339 time with offset and at most 6 decimals")
+    try:
+        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"no such time: {error}") from None
+    if not EARLIEST <= instant < LATEST:
+        raise ValueError("the time is outside 1970 to 2200")
+    return instant
+
+
+def or_default(value: object) -> BeforeValidator:
+    """A validator that reads an explicit JSON null as ``value``, like an absent field."""
+    return BeforeValidator(lambda given: value if given is None else given)
+
+
+def _require_decimal_string(value: object) -> object:
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str) or not DECIMAL.match(value):
+        raise ValueError('write the amount as a decimal string such as "12.50"')
+    return Decimal(value)
+
+
+def rfc3339(value: datetime) -> str:
+    """An aware time as RFC 3339 in UTC, microseconds only where there are any."""
+    return value.isoformat().replace("+00:00", "Z")
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(parse_instant, json_schema_input_type=str),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+]
+"""An aware point in time; RFC 3339 with offset on the wire."""
+
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_require_decimal_string, json_schema_input_type=str),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
+"""An exact amount; a decimal string on the wire."""
+
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Source = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+TenantId = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
+MessageId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Recipient = Annotated[str, StringConstraints(min_length=1, max_length=320)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Text = Annotated[str, StringConstraints(max_length=4096)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Millis = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Section = Annotated[int, Field(ge=1, le=9)]
+Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(?:0[1-9]|1[0-2])$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+ExclusionCode = Literal[
+    "agreed_maintenance",
+    "foreign_system",
+    "customer_equipment",
+    "customer_misuse",
+    "customer_negligence",
+    "carrier",
+    "force_majeure",
+]
+"""Causes for which the agreement does not hold the provider liable (contract, exclusions)."""

@@ -1,0 +1,180 @@
+"""Records on the result topics and rows of the result tables."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.identifiers import Instant, TenantId
+from schemas.indicators import Comparator, Remedy, Verdict
+
+Family = Literal["latency", "connectivity", "fault"]
+WindowName = Literal["5m", "1h", "24h", "month"]
+State = Literal["ok", "at_risk", "failing", "breached"]
+BreachType = Literal[
+    "sla.indicator.at_risk",
+    "sla.indicator.failing",
+    "sla.indicator.recovered",
+    "sla.indicator.breached",
+    "sla.indicator.withdrawn",
+    "sla.budget.burn",
+]
+
+
+class Result(BaseModel):
+    """Common to every record that leaves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Window(Result):
+    """A rolling window ``[window_start, window_end)`` of one tenant (``sla.windows``)."""
+
+    tenant_id: TenantId
+    family: Family
+    direction: Literal["outbound", "inbound"] | None = None
+    window: WindowName
+    window_start: Instant
+    window_end: Instant
+    as_of: Instant
+    """Event time up to which the values are known; a later record of the window supersedes."""
+    count: int | None = None
+    mean_s: float | None = None
+    max_s: float | None = None
+    exceedances: int | None = None
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    state: Literal["up", "down", "unknown"] | None = None
+    down_s: float | None = None
+    excluded_s: float | None = None
+    net_down_s: float | None = None
+    unobserved_s: float | None = None
+    burn_rate: float | None = None
+    open_incidents: int | None = None
+    fault_s: float | None = None
+    adjustment_s: float | None = None
+    availability: float | None = None
+
+
+class Outage(Result):
+    """A connectivity outage of one tenant (``sla.outages``); the newest record of an id holds."""
+
+    tenant_id: TenantId
+    outage_id: str
+    status: Literal["opened", "closed", "corrected", "withdrawn"]
+    started_at: Instant
+    ended_at: Instant | None = None
+    capabilities: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    as_of: Instant
+
+
+class Status(Result):
+    """The present state of one indicator of one tenant (``sla.status``)."""
+
+    tenant_id: TenantId
+    indicator: str
+    section: int
+    period: str
+    state: State
+    observed: Decimal | None
+    target: Decimal | None
+    comparator: Comparator | None
+    unit: str
+    remedy: Remedy
+    sequence: int
+    event_time: Instant
+    profile: str
+    contract_version: int
+
+
+class BreachData(Result):
+    """The ``data`` of an event on the breach feed."""
+
+    tenant_id: TenantId
+    contract_version: int
+    section: int
+    indicator: str
+    period: str
+    state: str
+    observed: Decimal | None
+    target: Decimal | None
+    comparator: Comparator | None
+    unit: str
+    remedy: Remedy
+    sequence: int
+    evidence: Annotated[tuple[str, ...], Field(max_length=20)]
+    profile: str
+    event_time: Instant
+    excluded: Decimal | None = None
+
+
+class CloudEvent(Result):
+    """CloudEvents 1.0, structured JSON."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: Instant
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str | None = None
+    data: dict[str, Any]
+
+
+class ClosingItem(Result):
+    """One indicator of one tenant in one month: a row of ``clause_results``."""
+
+    tenant_id: TenantId
+    month: str
+    section: int
+    indicator: str
+    observed: Decimal | None
+    raw: Decimal | None
+    excluded: Decimal | None
+    unit: str
+    comparator: Comparator | None
+    target: Decimal | None
+    verdict: Verdict
+    remedy: Remedy
+    evidence_count: int
+    contract_version: int
+    profile: str
+
+
+class Closing(Result):
+    """A tenant-month as closed: one revision, never rewritten."""
+
+    tenant_id: TenantId
+    month: str
+    revision: int
+    verdict: Verdict
+    remedies: tuple[Remedy, ...]
+    items: tuple[ClosingItem, ...]
+
+
+class Credit(Result):
+    """What is owed for a tenant-month, or the reversal of what a revision owed."""
+
+    tenant_id: TenantId
+    month: str
+    revision: int
+    remedy: Remedy
+    days: int | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    kind: Literal["issue", "reversal"]
+
+
+class DeadLetter(Result):
+    """A record that could not be accepted (``sla.dead_letters``), with its original bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    field: str | None
+    received_at: Instant
+    value_b64: str

@@ -1,0 +1,160 @@
+"""One stay of a message in the queue under one queue id, and what is known of its recipients.
+
+Identity is (host, queue id, incarnation): short queue ids are used again. A message that a
+content filter hands back, that `postsuper -r` puts back, or that local(8) forwards stays the
+same message: its later incarnations point to the first, the *root*, which holds the moment of
+full reception, the sender, and the recipients, so that the message counts once (contract §2).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_RECIPIENT_FIELDS: Final = ("announced", "dispatched", "finished", "liability", "tenant", "at")
+_FIELDS: Final = (
+    "serial",
+    "host",
+    "queue_id",
+    "origin",
+    "birth",
+    "client",
+    "user",
+    "sender",
+    "size",
+    "count",
+    "header_id",
+    "accepted",
+    "settled",
+    "upper_bound",
+    "active",
+    "session",
+    "closed",
+    "own_hop",
+    "requeued",
+    "notice",
+    "remote_trouble",
+    "live",
+)
+
+# How an incarnation was first seen.
+SMTPD: Final = "smtpd"
+PICKUP: Final = "pickup"
+CLEANUP: Final = "cleanup"  # a bounce, or a message forwarded by local(8)
+UNSEEN: Final = "unseen"  # its opening lines lie before the beginning of the log
+
+
+class Recipient:
+    """What became of one recipient of a root message so far; `at` = serial of its incarnation.
+
+    `tenant` is set with `announced` (message.accepted was emitted) and is
+    `direction:tenant_id`.
+    """
+
+    __slots__ = _RECIPIENT_FIELDS
+
+    def __init__(self) -> None:
+        self.announced = False
+        self.dispatched = False
+        self.finished = False
+        self.liability: str | None = None
+        self.tenant: str | None = None
+        self.at = 0
+
+
+class Incarnation:
+    """One stay in the queue. Stamps are µs since 1970; `accepted` is kept by the root.
+
+    `settled`: an event has carried `accepted`, it will not change any more.
+    `live`: incarnations of this root still held (the root's own included).
+    """
+
+    __slots__ = (*_FIELDS, "attempted", "recipients", "root")
+
+    def __init__(self, serial: int, host: str, queue_id: str, origin: str, birth: int) -> None:
+        self.serial = serial
+        self.host = host
+        self.queue_id = queue_id
+        self.origin = origin
+        self.birth = birth
+        self.client: str | None = None
+        self.user: str | None = None
+        self.sender: str | None = None
+        self.size: int | None = None
+        self.count = 0
+        self.header_id: str | None = None
+        self.accepted: int | None = None
+        self.settled = False
+        self.upper_bound = False
+        self.active: int | None = None
+        self.session: str | None = None
+        self.closed: int | None = None
+        self.own_hop = False
+        self.requeued = False
+        self.notice = False
+        self.remote_trouble: int | None = None
+        self.live = 1
+        self.attempted: set[str] = set()
+        self.recipients: dict[str, Recipient] = {}
+        self.root: Incarnation = self
+
+    @property
+    def message_id(self) -> str:
+        """The message's name in events: queue id and first stamp, unique per host."""
+        return f"{self.queue_id}-{self.birth}"
+
+    @property
+    def silent(self) -> bool:
+        """A notification made by Postfix itself: it was received from nobody, no latency."""
+        if self.notice:
+            return True
+        if self.origin in (SMTPD, PICKUP):
+            return False
+        return not self.sender or self.sender.startswith("double-bounce@")
+
+    @property
+    def expects_return(self) -> bool:
+        """Whether a message with the same Message-ID can be this one handed back."""
+        if self.own_hop or self.requeued:
+            return True
+        unfinished = self.count == 0 or len(self.attempted) < self.count
+        return self.closed is None and unfinished
+
+    def received_by(self, stamp: int) -> None:
+        """Full reception is proven at `stamp`; the earliest proof counts."""
+        if self.settled or self.origin == UNSEEN:
+            return
+        if self.accepted is None or stamp < self.accepted:
+            self.accepted = max(stamp, self.birth)
+
+    def adopt(self, root: Incarnation) -> None:
+        """Make this a later incarnation of `root`'s message."""
+        root = root.root
+        if self.root is self and root is not self and not self.settled and self.live == 1:
+            self.root = root
+            root.live += 1
+
+    def dump(self) -> dict[str, Any]:
+        """A JSON-able copy; the root is named by its serial."""
+        state: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
+        state["attempted"] = sorted(self.attempted)
+        state["root"] = self.root.serial
+        state["recipients"] = {
+            address: [getattr(recipient, name) for name in _RECIPIENT_FIELDS]
+            for address, recipient in self.recipients.items()
+        }
+        return state
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> Incarnation:
+        """The reverse of dump; `root` still has to be set where it is another one."""
+        made = cls(
+            state["serial"], state["host"], state["queue_id"], state["origin"], state["birth"]
+        )
+        for name in _FIELDS:
+            setattr(made, name, state[name])
+        made.attempted = set(state["attempted"])
+        for address, values in state["recipients"].items():
+            recipient = made.recipients[address] = Recipient()
+            for name, value in zip(_RECIPIENT_FIELDS, values, strict=True):
+                setattr(recipient, name, value)
+        return made

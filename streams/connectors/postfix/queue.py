@@ -1,0 +1,192 @@
+"""The incarnations an assembler holds, in bounded memory (limits in `site.Limits`)."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+from streams.connectors.postfix.incarnation import Incarnation
+from streams.connectors.postfix.site import Limits
+from streams.connectors.stamps import SECOND
+
+# A single line with a wrong stamp must not make everything too old at once.
+_LARGEST_STEP: Final = 86_400 * SECOND
+_AGE_CHECK_EVERY: Final = 60 * SECOND
+
+Waiting = deque[tuple[int, Incarnation]]
+
+
+def _micros(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)
+
+
+class Queue:
+    """Open and lingering incarnations by (host, queue id), Message-ID and smtpd session.
+
+    `finish(root, stamp)` is called when the last incarnation of a root leaves in good order.
+    """
+
+    def __init__(
+        self, limits: Limits, counters: Counter[str], finish: Callable[[Incarnation, int], None]
+    ) -> None:
+        self.sessions: dict[str, Incarnation] = {}
+        self._limit = limits.open_messages
+        self._age = _micros(limits.age)
+        self._linger = _micros(limits.linger)
+        self._filter_return = _micros(limits.filter_return)
+        self._counters = counters
+        self._finish = finish
+        self._reset()
+
+    def _reset(self) -> None:
+        self._held: OrderedDict[str, Incarnation] = OrderedDict()
+        self._headers: dict[str, Incarnation] = {}
+        self._lingering: Waiting = deque()
+        self._returning: Waiting = deque()
+        self._now = 0
+        self._next_age_check = 0
+        self._serial = 0
+        self.sessions.clear()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def find(self, host: str, queue_id: str) -> Incarnation | None:
+        """The present incarnation, or one removed a short while ago."""
+        return self._held.get(f"{host} {queue_id}")
+
+    def open_now(self, host: str, queue_id: str) -> Incarnation | None:
+        """The present incarnation, not yet removed."""
+        held = self._held.get(f"{host} {queue_id}")
+        return held if held is not None and held.closed is None else None
+
+    def open(self, host: str, queue_id: str, origin: str, birth: int) -> Incarnation:
+        """Begin an incarnation; one still held under the same id ends unnoticed."""
+        key = f"{host} {queue_id}"
+        earlier = self._held.pop(key, None)
+        if earlier is not None:
+            if earlier.closed is None:
+                self._counters["superseded"] += 1
+            self._forget(earlier)
+        self._serial += 1
+        held = self._held[key] = Incarnation(self._serial, host, queue_id, origin, birth)
+        if len(self._held) > self._limit:
+            self._make_room()
+        return held
+
+    def close(self, held: Incarnation, stamp: int) -> None:
+        """Removed from Postfix's queue; lines out of order and filters may still refer to it."""
+        held.closed = stamp
+        if (held.own_hop or held.requeued) and held.root.live < 2:
+            self._returning.append((stamp + self._filter_return, held))
+        else:
+            self._lingering.append((stamp + self._linger, held))
+
+    def drop(self, held: Incarnation) -> None:
+        """Forget one that was never accepted."""
+        self._release(held)
+
+    def name(self, held: Incarnation, header_id: str) -> None:
+        """Make it known by its Message-ID header; the latest of a host's holders counts."""
+        held.header_id = header_id
+        self._headers[f"{held.host} {header_id}"] = held
+
+    def with_header(self, host: str, header_id: str) -> Incarnation | None:
+        """The latest incarnation with this Message-ID header."""
+        return self._headers.get(f"{host} {header_id}")
+
+    def tick(self, now: int) -> None:
+        """Move time on (never back) and let go of what is due."""
+        if now <= self._now:
+            return
+        self._now = now if self._now == 0 else min(now, self._now + _LARGEST_STEP)
+        for waiting in (self._lingering, self._returning):
+            while waiting and waiting[0][0] <= self._now:
+                self._release(waiting.popleft()[1])
+        if self._now >= self._next_age_check:
+            self._next_age_check = self._now + _AGE_CHECK_EVERY
+            self._evict_aged()
+
+    def release_all(self) -> None:
+        """Let go of everything removed: nothing more will come."""
+        for waiting in (self._lingering, self._returning):
+            while waiting:
+                self._release(waiting.popleft()[1])
+
+    def _release(self, held: Incarnation) -> None:
+        key = f"{held.host} {held.queue_id}"
+        if self._held.get(key) is held:
+            del self._held[key]
+            self._forget(held)
+
+    def _forget(self, held: Incarnation) -> None:
+        header = f"{held.host} {held.header_id}"
+        if self._headers.get(header) is held:
+            del self._headers[header]
+        if held.session is not None and self.sessions.get(held.session) is held:
+            del self.sessions[held.session]
+        root = held.root
+        root.live -= 1
+        if root.live == 0 and held.closed is not None:
+            self._finish(root, held.closed)
+
+    def _make_room(self) -> None:
+        for waiting in (self._lingering, self._returning):
+            while waiting:
+                before = len(self._held)
+                self._release(waiting.popleft()[1])
+                if len(self._held) < before:
+                    return
+        self._evict_oldest()
+
+    def _evict_oldest(self) -> None:
+        _, held = self._held.popitem(last=False)
+        self._counters["evicted"] += 1
+        self._forget(held)
+
+    def _evict_aged(self) -> None:
+        while self._held and next(iter(self._held.values())).birth < self._now - self._age:
+            self._evict_oldest()
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as JSON-able values; incarnations refer to each other by serial."""
+        return {
+            "incarnations": [held.dump() for held in self._reachable()],
+            "held": [held.serial for held in self._held.values()],
+            "sessions": {key: held.serial for key, held in self.sessions.items()},
+            "headers": [held.serial for held in self._headers.values()],
+            "lingering": [[due, held.serial] for due, held in self._lingering],
+            "returning": [[due, held.serial] for due, held in self._returning],
+            "now": self._now,
+            "next_age_check": self._next_age_check,
+            "serial": self._serial,
+        }
+
+    def _reachable(self) -> Iterator[Incarnation]:
+        seen: set[int] = set()
+        waiting = [held for queue in (self._lingering, self._returning) for _, held in queue]
+        for held in [*self._held.values(), *waiting]:
+            for one in (held, held.root):
+                if one.serial not in seen:
+                    seen.add(one.serial)
+                    yield one
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The reverse of snapshot, in place of the present state."""
+        self._reset()
+        known = {entry["serial"]: Incarnation.load(entry) for entry in state["incarnations"]}
+        for entry in state["incarnations"]:
+            known[entry["serial"]].root = known[entry["root"]]
+        for serial in state["held"]:
+            held = known[serial]
+            self._held[f"{held.host} {held.queue_id}"] = held
+        self.sessions.update((key, known[serial]) for key, serial in state["sessions"].items())
+        for serial in state["headers"]:
+            self._headers[f"{known[serial].host} {known[serial].header_id}"] = known[serial]
+        self._lingering.extend((due, known[serial]) for due, serial in state["lingering"])
+        self._returning.extend((due, known[serial]) for due, serial in state["returning"])
+        self._now = state["now"]
+        self._next_age_check = state["next_age_check"]
+        self._serial = state["serial"]

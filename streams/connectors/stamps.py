@@ -1,0 +1,155 @@
+"""The moments written in system logs, as whole microseconds since 1970 (UTC).
+
+A log line carries its moment either as RFC 3339 (complete) or as RFC 3164
+(`Nov 22 12:14:43`: no year, no zone). The second form is completed from outside: the host's
+zone is configured, and the year follows from a reference moment for the first line and from
+the previous line for every later one, so that a log may run across New Year.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Final
+
+SECOND: Final = 1_000_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MONTHS: Final = {
+    name: number
+    for number, name in enumerate(
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
+    )
+}
+_REFERENCE_TOLERANCE: Final = timedelta(days=1)
+_REPEATED_HOUR_TOLERANCE: Final = 120 * SECOND
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware moment."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def to_datetime(micros: int) -> datetime:
+    """The UTC moment of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+@lru_cache(maxsize=4096)
+def _second_prefix(seconds: int) -> str:
+    return to_datetime(seconds * SECOND).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def rfc3339(micros: int) -> str:
+    """RFC 3339 text with microseconds and offset: `2026-11-22T12:23:08.904936+00:00`."""
+    seconds, fraction = divmod(micros, SECOND)
+    return f"{_second_prefix(seconds)}.{fraction:06d}+00:00"
+
+
+class StampReader:
+    """Reads the stamps of one log in its order; keeps the last one to complete the next.
+
+    `zone` is the zone the host writes RFC 3164 stamps in. `reference` is a moment the first
+    line is not later than (a day of slack): the file's modification time, the moment the
+    record was received, or the end of the year the log is known to start in.
+    """
+
+    def __init__(self, zone: tzinfo = UTC, reference: datetime | None = None) -> None:
+        self._zone = zone
+        self._reference = reference
+        self._last: int | None = None
+        self._seconds_key = ""
+        self._seconds = 0
+
+    @property
+    def last(self) -> int | None:
+        """The previous RFC 3164 stamp in microseconds; what a restart has to give back."""
+        return self._last
+
+    def resume(self, last: int | None) -> None:
+        """Go on after the stamp `last` of an earlier reader."""
+        self._last = last
+        self._seconds_key = ""
+
+    def refer(self, moment: datetime) -> None:
+        """Name the reference of the first line, once the first record brings one."""
+        if self._reference is None:
+            self._reference = moment
+
+    def read(self, line: str) -> tuple[int, int] | None:
+        """The stamp a line opens with and the index after its blank, or None without one."""
+        if len(line) < 16:
+            return None
+        if line[4] == "-" and line[10] in "T ":
+            return self._read_rfc3339(line)
+        if line[3] == " " and line[15] == " " and line[:3] in _MONTHS:
+            return self._read_rfc3164(line)
+        return None
+
+    def _read_rfc3339(self, line: str) -> tuple[int, int] | None:
+        end = line.find(" ", 16)
+        if end < 0:
+            return None
+        if end == 32 and line[19] == ".":  # the µs form every current syslog daemon writes
+            key = line[:19] + line[26:32]
+            if key != self._seconds_key and not self._learn_second(key):
+                return None
+            digits = line[20:26]
+            return (self._seconds + int(digits), end + 1) if digits.isdigit() else None
+        try:
+            moment = datetime.fromisoformat(line[:end])
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._zone)
+        return to_micros(moment), end + 1
+
+    def _learn_second(self, key: str) -> bool:
+        try:
+            self._seconds = to_micros(datetime.fromisoformat(key))
+        except (ValueError, TypeError):
+            return False
+        self._seconds_key = key
+        return True
+
+    def _read_rfc3164(self, line: str) -> tuple[int, int] | None:
+        key = line[:15]
+        if key != self._seconds_key:
+            try:
+                month, day = _MONTHS[key[:3]], int(key[4:6])
+                hour, minute, second = int(key[7:9]), int(key[10:12]), int(key[13:15])
+            except ValueError:
+                return None
+            micros = self._complete(month, day, hour, minute, min(second, 59))
+            if micros is None:
+                return None
+            self._seconds_key, self._seconds, self._last = key, micros, micros
+        return self._seconds, 16
+
+    def _complete(self, month: int, day: int, hour: int, minute: int, second: int) -> int | None:
+        previous = None if self._last is None else to_datetime(self._last)
+        anchor = previous or self._reference or _EPOCH
+        candidates = []
+        for year in range(anchor.year - 4, anchor.year + 2):  # 29 February may be 4 years back
+            try:
+                moment = datetime(year, month, day, hour, minute, second, tzinfo=self._zone)
+            except ValueError:
+                continue
+            candidates.append(self._unfold(moment))
+        if not candidates:
+            return None
+        if previous is not None:
+            base = to_micros(previous)
+            return min(candidates, key=lambda micros: abs(micros - base))
+        latest = to_micros(anchor + _REFERENCE_TOLERANCE)
+        return max((c for c in candidates if c <= latest), default=candidates[0])
+
+    def _unfold(self, moment: datetime) -> int:
+        """In the hour the clocks repeat, the pass the log has reached."""
+        first = to_micros(moment)
+        if self._last is not None and first < self._last - _REPEATED_HOUR_TOLERANCE:
+            second = to_micros(moment.replace(fold=1))
+            if second > first:
+                return second
+        return first

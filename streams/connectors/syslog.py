@@ -1,0 +1,64 @@
+"""One line of a system log: stamp, host, program, process id, text.
+
+Reads RFC 3164 (`Nov 22 12:14:43 host tag[pid]: text`), the same with an RFC 3339 stamp, and
+RFC 5424 (`<22>1 stamp host app procid msgid [data] text`), each with or without a priority.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from streams.connectors.stamps import StampReader
+
+_PRIORITY: Final = re.compile(r"<\d{1,3}>(1 )?")
+_STRUCTURED: Final = re.compile(
+    r"(?P<host>\S+) (?P<app>\S+) (?P<pid>\S+) \S+ "
+    r"(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: \ufeff?(?P<text>.*))?$",
+    re.DOTALL,
+)
+
+
+class SyslogLine(NamedTuple):
+    """A parsed line: `stamp` in µs since 1970; `program` as tagged (`postfix/smtpd`)."""
+
+    stamp: int
+    host: str
+    program: str
+    pid: str
+    text: str
+
+
+def parse_line(line: str, stamps: StampReader) -> SyslogLine | None:
+    """Parse one line without its line end; None when it is not a log line."""
+    structured = False
+    if line[:1] == "<":
+        priority = _PRIORITY.match(line)
+        if priority is None:
+            return None
+        structured = priority[1] is not None
+        line = line[priority.end() :]
+    stamp = stamps.read(line)
+    if stamp is None:
+        return None
+    micros, start = stamp
+    if structured:
+        return _parse_structured(micros, line[start:])
+    host, _, rest = line[start:].partition(" ")
+    tag, separator, text = rest.partition(": ")
+    if not separator:
+        if not tag.endswith(":"):
+            return None
+        tag = tag[:-1]
+    bracket = tag.find("[")
+    if bracket < 0:
+        return SyslogLine(micros, host, tag, "", text)
+    return SyslogLine(micros, host, tag[:bracket], tag[bracket + 1 : -1], text)
+
+
+def _parse_structured(micros: int, rest: str) -> SyslogLine | None:
+    match = _STRUCTURED.match(rest)
+    if match is None:
+        return None
+    pid = "" if match["pid"] == "-" else match["pid"]
+    return SyslogLine(micros, match["host"], match["app"], pid, match["text"] or "")
