@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import orjson
 from pydantic import ValidationError
+from pydantic_core import from_json
 
+from schemas.contract import Contract
 from schemas.envelope import MAX_EVENT_BYTES, Event
 from schemas.registry import EVENT_TYPES, adapter
+from schemas.sentences import sentence
 
 EARLIEST_EVENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 SKEW_CAP: Final = timedelta(hours=24)
@@ -37,11 +39,16 @@ def decode_event(topic: str, value: bytes, broker_time: datetime) -> Event | Rej
 
     """
     if len(value) > MAX_EVENT_BYTES:
-        return Rejection(f"the event has {len(value)} bytes; at most {MAX_EVENT_BYTES} are allowed")
+        return Rejection(
+            f"the event has {len(value)} bytes; send at most {MAX_EVENT_BYTES}, "
+            "leaving out fields that are not part of its type"
+        )
     try:
         event: Event = adapter(topic).validate_json(value)
     except ValidationError as error:
-        return _explain(topic, value, error)
+        return _explain(value, error, EVENT_TYPES[topic])
+    if (b"NaN" in value or b"Inf" in value) and (broken := _not_json(value)):
+        return broken
     if event.time < EARLIEST_EVENT:
         return Rejection("the time is before 2000; send the time of the event", "time")
     if event.time > broker_time + SKEW_CAP:
@@ -52,33 +59,40 @@ def decode_event(topic: str, value: bytes, broker_time: datetime) -> Event | Rej
     return event
 
 
-def _explain(topic: str, value: bytes, error: ValidationError) -> Rejection:
-    """Turn the validator's first complaint into a reason with a field path."""
+def decode_contract(value: bytes) -> Contract | Rejection:
+    """Check one record of ``sla.contracts``: a version of one tenant's contract as JSON."""
     try:
-        document = orjson.loads(value)
-    except orjson.JSONDecodeError as broken:
+        return Contract.model_validate_json(value)
+    except ValidationError as error:
+        return _explain(value, error, {})
+
+
+def _not_json(value: bytes) -> Rejection | None:
+    """Refuse what is no JSON (RFC 8259); NaN and Infinity, which the validator reads, too."""
+    try:
+        from_json(value, allow_inf_nan=False)
+    except ValueError as broken:
         return Rejection(f"not valid JSON: {broken}; send one UTF-8 JSON object per record")
-    if not isinstance(document, dict):
+    return None
+
+
+def _explain(value: bytes, error: ValidationError, types: Mapping[str, object]) -> Rejection:
+    """Turn the validator's first complaint into a reason with a field path."""
+    if broken := _not_json(value):
+        return broken
+    if not isinstance(from_json(value), dict):
         return Rejection("not a JSON object; send one flat object per record")
     first = error.errors(include_url=False, include_input=False)[0]
-    if first["type"] in {"union_tag_invalid", "union_tag_not_found"}:
-        allowed = ", ".join(sorted(EVENT_TYPES[topic]))
-        return Rejection(f"unknown or missing type on {topic}; use one of: {allowed}", "type")
-    if first["type"] in {"json_invalid", "recursion_loop"}:
-        return Rejection(f"not valid JSON: {first['msg']}; send one UTF-8 JSON object per record")
-    return Rejection(_sentence(first), _path(first, document))
+    if first["type"] in {"union_tag_invalid", "union_tag_not_found"} or first["loc"] == ("type",):
+        allowed = ", ".join(sorted(types))
+        return Rejection(f"unknown or missing type; use one of: {allowed}", "type")
+    return Rejection(sentence(first), _path(first, types))
 
 
-def _sentence(first: Mapping[str, Any]) -> str:
-    if first["type"] == "missing":
-        return "the field is required"
-    return str(first["msg"]).removeprefix("Value error, ")
-
-
-def _path(first: Mapping[str, Any], document: Mapping[str, Any]) -> str | None:
+def _path(first: Mapping[str, Any], types: Mapping[str, object]) -> str | None:
     if named := first.get("ctx", {}).get("field"):
         return str(named)
     location = list(first["loc"])
-    if location and location[0] == document.get("type") and len(location) > 1:
+    if len(location) > 1 and location[0] in types:
         location = location[1:]  # the discriminator's tag, not a field
     return ".".join(str(part) for part in location) or None

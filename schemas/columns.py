@@ -14,11 +14,10 @@ from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
 from schemas.envelope import Event
+from schemas.instants import UTC_MICROS
 from schemas.registry import EVENT_TYPES
 
 Kind = Literal["text", "choice", "instant", "integer", "real", "flag", "money", "sections"]
-
-UTC_MICROS: Final = pa.timestamp("us", tz="UTC")
 
 _ARROW: Final[Mapping[Kind, pa.DataType]] = {
     "text": pa.string(),
@@ -69,6 +68,9 @@ class Column:
     rules: Mapping[str, Rule]
     everywhere: bool
     """Whether every type of the topic requires it, so that it is never null."""
+
+    by_rule: tuple[tuple[Rule, tuple[str, ...]], ...]
+    """The same rules, each with the event types that share it."""
 
     @property
     def arrow(self) -> pa.DataType:
@@ -148,6 +150,13 @@ def _rule(field: FieldInfo) -> tuple[Kind, Rule]:
     return _kind(bare), Rule(**found)
 
 
+def _grouped(rules: Mapping[str, Rule]) -> tuple[tuple[Rule, tuple[str, ...]], ...]:
+    grouped: dict[Rule, list[str]] = {}
+    for name, rule in rules.items():
+        grouped.setdefault(rule, []).append(name)
+    return tuple((rule, tuple(names)) for rule, names in grouped.items())
+
+
 @cache
 def columns(topic: str) -> tuple[Column, ...]:
     """Columns of an event topic in a stable order: the envelope first, then as declared."""
@@ -157,8 +166,12 @@ def columns(topic: str) -> tuple[Column, ...]:
     for type_name, model in models.items():
         for name, field in model.model_fields.items():
             kind, rule = _rule(field)
-            if kinds.setdefault(name, kind) != kind:
-                # A field that is a closed choice for one type and free text for another.
+            known = kinds.setdefault(name, kind)
+            if known != kind:
+                if {known, kind} != {"text", "choice"}:
+                    raise TypeError(
+                        f"{name} of {topic} is {known} for one type, {kind} for another"
+                    )
                 kinds[name] = "text"
             rules.setdefault(name, {})[type_name] = rule
     return tuple(
@@ -168,6 +181,7 @@ def columns(topic: str) -> tuple[Column, ...]:
             by_type,
             everywhere=set(by_type) == set(models)
             and all(rule.required or rule.default is not None for rule in by_type.values()),
+            by_rule=_grouped(by_type),
         )
         for name, by_type in rules.items()
     )

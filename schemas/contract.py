@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from schemas.identifiers import PLATFORM, Currency, ExclusionCode, Name, TenantId
+from schemas.identifiers import PLATFORM, Currency, ExclusionCode, Name, TenantId, or_default
 from schemas.indicators import INDICATORS, SECTIONS, Comparator, Indicator, Remedy
 
 DEFAULT_TIMEZONE: Final = "Asia/Shanghai"
@@ -108,14 +109,16 @@ class Contract(_Document):
     name: Name | None = None
     effective_from: date
     effective_to: date | None = None
-    timezone: str = DEFAULT_TIMEZONE
-    calendar: Annotated[str, Field(min_length=1, max_length=64)] = "CN"
-    domains: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = ()
+    timezone: Annotated[str, or_default(DEFAULT_TIMEZONE)] = DEFAULT_TIMEZONE
+    calendar: Annotated[str, Field(min_length=1, max_length=64), or_default("CN")] = "CN"
+    domains: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=253)], ...], or_default(())
+    ] = ()
     monthly_fee: Fee | None = None
     profile: Profile = Profile()
-    overrides: dict[str, Override] = Field(default_factory=dict)
+    overrides: Annotated[dict[str, Override], or_default({})] = Field(default_factory=dict)
 
-    @field_validator("profile", mode="before")
+    @field_validator("profile", mode="before", json_schema_input_type=Profile | str | None)
     @classmethod
     def _profile_by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value or {}
@@ -142,13 +145,16 @@ class Contract(_Document):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.tenant_id == PLATFORM:
-            raise ValueError("tenant_id: a contract concerns one tenant; write its id, not '*'")
+            raise _misfit("tenant_id", "a contract concerns one tenant; write its id, not '*'")
         if self.effective_to is not None and self.effective_to <= self.effective_from:
-            raise ValueError("effective_to: must be after effective_from")
+            raise _misfit("effective_to", "effective_to must be after effective_from; mend either")
         for name in self.overrides:
             term = self.term(name)
             if term.judged and (term.target is None or term.comparator is None):
-                raise ValueError(f"overrides.{name}: judged needs a target and a comparator")
+                raise _misfit(
+                    f"overrides.{name}",
+                    f"{name} cannot be judged without a target and a comparator; add them",
+                )
         return self
 
     @property
@@ -179,6 +185,11 @@ class Contract(_Document):
 
 
 _NO_CHANGE: Final = Override()
+
+
+def _misfit(field: str, reason: str) -> PydanticCustomError:
+    """What is wrong between fields, under the path of the one to mend."""
+    return PydanticCustomError("misfit", "{reason}", {"field": field, "reason": reason})
 
 
 def default_contract(tenant_id: str) -> Contract:

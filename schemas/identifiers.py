@@ -5,18 +5,25 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 PLATFORM: Final = "*"
 """Tenant id of an event that concerns the whole platform, hence every tenant."""
 
 TENANT_PATTERN: Final = r"^(?:\*|[A-Za-z0-9._-]{1,64})$"
 
-RFC3339: Final = re.compile(
-    r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)$", re.ASCII
+RFC3339_PATTERN: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
+    r"(?:\.[0-9]{1,6})?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$"
 )
-NAIVE: Final = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$", re.ASCII)
-DECIMAL: Final = re.compile(r"^-?\d{1,18}(?:\.\d{1,6})?$", re.ASCII)
+DECIMAL_PATTERN: Final = r"^-?[0-9]{1,18}(?:\.[0-9]{1,6})?$"
+MONTH_PATTERN: Final = r"^[0-9]{4}-(?:0[1-9]|1[0-2])$"
+CURRENCY_PATTERN: Final = r"^[A-Z]{3}$"
+
+# Always `fullmatch`: to `match`, `$` also stands before a final newline.
+RFC3339: Final = re.compile(RFC3339_PATTERN)
+NAIVE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9:]{5,8}(?:\.[0-9]+)?)?")
+DECIMAL: Final = re.compile(DECIMAL_PATTERN)
 
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,18 +40,21 @@ def parse_instant(value: object) -> datetime:
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise ValueError("the time has no UTC offset")
+            raise ValueError("the time has no UTC offset; pass an aware time")
         return value.astimezone(UTC)
-    if not isinstance(value, str) or not RFC3339.match(value):
-        if isinstance(value, str) and NAIVE.match(value):
+    if not isinstance(value, str) or not RFC3339.fullmatch(value):
+        if isinstance(value, str) and NAIVE.fullmatch(value):
             raise ValueError("the time has no UTC offset; add one, such as Z or +08:00")
-        raise ValueError("not an RFC 3339 time with offset and at most 6 decimals")
+        raise ValueError(
+            "not an RFC 3339 time with offset and at most 6 decimals; "
+            "write it like 2026-10-01T08:00:00.5+08:00"
+        )
     try:
         instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"no such time: {error}") from None
+        raise ValueError(f"no such time ({error}); send the time of the event") from None
     if not EARLIEST <= instant < LATEST:
-        raise ValueError("the time is outside 1970 to 2200")
+        raise ValueError("the time is outside 1970 to 2200; send the time of the event")
     return instant
 
 
@@ -56,8 +66,11 @@ def or_default(value: object) -> BeforeValidator:
 def _require_decimal_string(value: object) -> object:
     if isinstance(value, Decimal):
         return value
-    if not isinstance(value, str) or not DECIMAL.match(value):
-        raise ValueError('write the amount as a decimal string such as "12.50"')
+    if not isinstance(value, str) or not DECIMAL.fullmatch(value):
+        raise ValueError(
+            "not an amount with at most 18 digits and 6 decimals; "
+            'write a decimal string such as "12.50"'
+        )
     return Decimal(value)
 
 
@@ -68,15 +81,17 @@ def rfc3339(value: datetime) -> str:
 
 Instant = Annotated[
     datetime,
-    BeforeValidator(parse_instant, json_schema_input_type=str),
+    BeforeValidator(parse_instant),
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": RFC3339_PATTERN}),
 ]
 """An aware point in time; RFC 3339 with offset on the wire."""
 
 Money = Annotated[
     Decimal,
-    BeforeValidator(_require_decimal_string, json_schema_input_type=str),
+    BeforeValidator(_require_decimal_string),
     PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": DECIMAL_PATTERN}),
 ]
 """An exact amount; a decimal string on the wire."""
 
@@ -92,8 +107,8 @@ Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Millis = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Section = Annotated[int, Field(ge=1, le=9)]
-Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(?:0[1-9]|1[0-2])$")]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN)]
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY_PATTERN)]
 
 ExclusionCode = Literal[
     "agreed_maintenance",

@@ -2,8 +2,6 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
-
 from schemas.envelope import Event
 from schemas.identifiers import (
     Count,
@@ -11,12 +9,13 @@ from schemas.identifiers import (
     Instant,
     MessageId,
     Name,
+    Positive,
     Recipient,
     Text,
     or_default,
 )
 
-Attempt = Annotated[int, or_default(1), Field(ge=1, le=2**31 - 1)]
+Attempt = Annotated[Positive, or_default(1)]
 Estimate = Annotated[Literal["exact", "upper_bound"], or_default("exact")]
 
 

@@ -35,7 +35,7 @@ class ExclusionDeclared(PlatformEvent):
     code: ExclusionCode
     starts_at: Instant
     ends_at: Instant
-    sections: Annotated[list[Section], Field(max_length=9)] | None = None
+    sections: Annotated[list[Section], Field(max_length=9, fail_fast=True)] | None = None
     consent_ref: Name | None = None
     note: Text | None = None
 

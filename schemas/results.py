@@ -1,10 +1,12 @@
 """Records on the result topics and rows of the result tables."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas import topics
 from schemas.identifiers import Instant, TenantId
 from schemas.indicators import Comparator, Remedy, Verdict
 
@@ -110,18 +112,33 @@ class BreachData(Result):
     excluded: Decimal | None = None
 
 
-class CloudEvent(Result):
-    """CloudEvents 1.0, structured JSON."""
+class CloudEnvelope(Result):
+    """Common to CloudEvents 1.0 in structured JSON; ``subject`` is the tenant."""
 
     specversion: Literal["1.0"] = "1.0"
     id: str
     source: str
-    type: str
-    subject: str
+    subject: TenantId
     time: Instant
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str | None = None
+
+
+class CloudEvent(CloudEnvelope):
+    """A CloudEvent of any type, its data unread."""
+
+    type: str
     data: dict[str, Any]
+
+
+class BreachEvent(CloudEnvelope):
+    """One record of the breach feed (``sla.breaches``).
+
+    ``id`` is a function of tenant, indicator, period and sequence: a redelivery repeats it.
+    """
+
+    type: BreachType
+    data: BreachData
 
 
 class ClosingItem(Result):
@@ -144,17 +161,6 @@ class ClosingItem(Result):
     profile: str
 
 
-class Closing(Result):
-    """A tenant-month as closed: one revision, never rewritten."""
-
-    tenant_id: TenantId
-    month: str
-    revision: int
-    verdict: Verdict
-    remedies: tuple[Remedy, ...]
-    items: tuple[ClosingItem, ...]
-
-
 class Credit(Result):
     """What is owed for a tenant-month, or the reversal of what a revision owed."""
 
@@ -168,6 +174,25 @@ class Credit(Result):
     kind: Literal["issue", "reversal"]
 
 
+class Closing(Result):
+    """A tenant-month as closed: one revision, never rewritten."""
+
+    tenant_id: TenantId
+    month: str
+    revision: int
+    verdict: Verdict
+    remedies: tuple[Remedy, ...]
+    items: tuple[ClosingItem, ...]
+    credits: tuple[Credit, ...] = ()
+
+
+class ClosingEvent(CloudEnvelope):
+    """One record of ``sla.closings``: a tenant-month-revision."""
+
+    type: Literal["sla.month.closed"] = "sla.month.closed"
+    data: Closing
+
+
 class DeadLetter(Result):
     """A record that could not be accepted (``sla.dead_letters``), with its original bytes."""
 
@@ -178,3 +203,14 @@ class DeadLetter(Result):
     field: str | None
     received_at: Instant
     value_b64: str
+
+
+RESULT_MODELS: Final[Mapping[str, type[Result]]] = {
+    topics.WINDOWS.name: Window,
+    topics.OUTAGES.name: Outage,
+    topics.BREACHES.name: BreachEvent,
+    topics.STATUS.name: Status,
+    topics.CLOSINGS.name: ClosingEvent,
+    topics.DEAD_LETTERS.name: DeadLetter,
+}
+"""result topic → model of its records."""

@@ -1,0 +1,1 @@
+"""The live side of mailsla: windows, clauses, agents, connectors and the command line."""

@@ -1,0 +1,1 @@
+"""The whole stack on one machine: broker, ClickHouse server and workers, as real processes."""

@@ -1,0 +1,1 @@
+"""Thin edges of the live worker: fetched batches in, checkpoints out."""

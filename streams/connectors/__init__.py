@@ -1,0 +1,1 @@
+"""Real systems' formats → events: pure parsers and state machines, edges beside them."""

@@ -54,6 +54,8 @@ _PID_FIELDS: Final = (
     "process.pid",
     "log.syslog.procid",
 )
+# Nanoseconds of the year 5138.
+_LARGEST_EPOCH_NUMBER: Final = 1e20
 _WHOLE_LINE: Final = re.compile(
     r"(?:<\d{1,3}>)?(?:1 )?(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )"
 )
@@ -156,12 +158,12 @@ def _stamp(fields: Mapping[str, Any]) -> str | None:
 
 
 def _is_number(value: str) -> bool:
-    return value.replace(".", "", 1).isdigit()
+    return value.isascii() and value.replace(".", "", 1).isdigit()
 
 
 def _epoch_micros(number: float, value: Any) -> int | None:
     """Epoch seconds, milliseconds, microseconds or nanoseconds, told apart by their size."""
-    if number <= 0:
+    if not 0 < number < _LARGEST_EPOCH_NUMBER:
         return None
     if number < 1e11:
         return round(number * SECOND)

@@ -23,6 +23,8 @@ _MONTHS: Final = {
     )
 }
 _REFERENCE_TOLERANCE: Final = timedelta(days=1)
+# Outside there are no mail logs, but arithmetic that leaves the calendar.
+_PLAUSIBLE_YEARS: Final = range(1970, 9000)
 _REPEATED_HOUR_TOLERANCE: Final = 120 * SECOND
 
 
@@ -79,6 +81,12 @@ class StampReader:
 
     def read(self, line: str) -> tuple[int, int] | None:
         """The stamp a line opens with and the index after its blank, or None without one."""
+        if line[19:20] == "." and line[32:33] == " " and line[10] == "T":
+            # The µs form every current syslog daemon writes: only the second is parsed once.
+            key = line[:19] + line[26:32]
+            digits = line[20:26]
+            if digits.isdecimal() and (key == self._seconds_key or self._learn_second(key)):
+                return self._seconds + int(digits), 33
         if len(line) < 16:
             return None
         if line[4] == "-" and line[10] in "T ":
@@ -91,15 +99,11 @@ class StampReader:
         end = line.find(" ", 16)
         if end < 0:
             return None
-        if end == 32 and line[19] == ".":  # the µs form every current syslog daemon writes
-            key = line[:19] + line[26:32]
-            if key != self._seconds_key and not self._learn_second(key):
-                return None
-            digits = line[20:26]
-            return (self._seconds + int(digits), end + 1) if digits.isdigit() else None
         try:
             moment = datetime.fromisoformat(line[:end])
         except ValueError:
+            return None
+        if moment.year not in _PLAUSIBLE_YEARS:
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self._zone)
@@ -107,10 +111,12 @@ class StampReader:
 
     def _learn_second(self, key: str) -> bool:
         try:
-            self._seconds = to_micros(datetime.fromisoformat(key))
-        except (ValueError, TypeError):
+            moment = datetime.fromisoformat(key)
+        except ValueError:
             return False
-        self._seconds_key = key
+        if moment.tzinfo is None or moment.year not in _PLAUSIBLE_YEARS:
+            return False
+        self._seconds, self._seconds_key = to_micros(moment), key
         return True
 
     def _read_rfc3164(self, line: str) -> tuple[int, int] | None:

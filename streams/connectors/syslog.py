@@ -44,12 +44,11 @@ def parse_line(line: str, stamps: StampReader) -> SyslogLine | None:
     micros, start = stamp
     if structured:
         return _parse_structured(micros, line[start:])
-    host, _, rest = line[start:].partition(" ")
-    tag, separator, text = rest.partition(": ")
-    if not separator:
-        if not tag.endswith(":"):
-            return None
-        tag = tag[:-1]
+    parts = line[start:].split(" ", 2)
+    if len(parts) < 2 or parts[1][-1:] != ":":
+        return None
+    host, tag = parts[0], parts[1][:-1]
+    text = parts[2] if len(parts) == 3 else ""
     bracket = tag.find("[")
     if bracket < 0:
         return SyslogLine(micros, host, tag, "", text)

@@ -1,0 +1,1 @@
+"""What both workers stand on: the batch entrance under Faust, producers, state and checkpoints."""

@@ -1,4 +1,4 @@
-"""Postfix log lines → `mail.mta` events: a state machine over the lines of one or more hosts.
+"""Postfix log lines → `mail.mta` events: a state machine over the lines of one host.
 
 Pure: `feed` takes a line, `advance` takes the time, both return events; `snapshot` and
 `restore` carry the state across a restart. Ids are functions of the lines alone, so lines
@@ -33,7 +33,8 @@ from streams.connectors.postfix.lines import (
     Requeued,
     Session,
     Status,
-    parse_text,
+    TextParser,
+    parser_of,
 )
 from streams.connectors.postfix.outcomes import Outcomes, queued_as
 from streams.connectors.postfix.queue import Queue
@@ -44,6 +45,7 @@ from streams.connectors.syslog import SyslogLine
 
 _SNAPSHOT_VERSION: Final = 1
 _CONNECT_MEMORY: Final = 4_096
+_PROGRAM_MEMORY: Final = 4_096
 # A second-resolution stamp may lie a second before the attempt it belongs to.
 _STAMP_SLACK: Final = 1_000_000
 
@@ -51,7 +53,7 @@ Handler = Callable[[SyslogLine, str, Any], list[Event]]
 
 
 class Assembler:
-    """Feed it the lines of a log in order; it returns the events each line completes.
+    """Feed it a host's lines in order; it returns the events each line completes.
 
     `counters`: `lines`, `ignored` (not of interest), `unmapped` (recipient results of domains
     that are no tenant's), `notifications`, `internal_hops`, `address_probes`, `evicted`.
@@ -64,8 +66,9 @@ class Assembler:
         self._tenants = site.tenants
         self._outcomes = Outcomes(site, self.counters)
         self._queue = Queue(site.limits, self.counters, self._finish)
-        self._failed_connects: OrderedDict[str, int] = OrderedDict()
-        self._programs: dict[str, str] = {}
+        # smtp process → (stamp of its failed connect, queue id of the attempt it belongs to)
+        self._failed_connects: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._programs: dict[str, tuple[str, TextParser | None]] = {}
         self._late: list[Event] = []
         self._handlers: dict[type[Record], Handler] = {
             Client: self._on_client,
@@ -86,13 +89,15 @@ class Assembler:
 
     def feed(self, line: SyslogLine) -> list[Event]:
         """The events one parsed line completes, in order; most lines complete none."""
-        self.counters["lines"] += 1
-        daemon = self._programs.get(line.program)
-        if daemon is None:
-            daemon = self._learn_program(line.program)
-        record = parse_text(daemon, line.text) if daemon else None
+        counters = self.counters
+        counters["lines"] += 1
+        known = self._programs.get(line.program)
+        if known is None:
+            known = self._learn_program(line.program)
+        daemon, parse = known
+        record = None if parse is None else parse(line.text)
         if record is None:
-            self.counters["ignored"] += 1
+            counters["ignored"] += 1
             return []
         self._queue.tick(line.stamp)
         events = self._handlers[type(record)](line, daemon, record)
@@ -118,11 +123,11 @@ class Assembler:
         """Incarnations held, removed ones that linger included."""
         return len(self._queue)
 
-    def _learn_program(self, program: str) -> str:
-        if len(self._programs) > _CONNECT_MEMORY:
+    def _learn_program(self, program: str) -> tuple[str, TextParser | None]:
+        if len(self._programs) > _PROGRAM_MEMORY:
             self._programs.clear()
-        name, slash, daemon = program.rpartition("/")
-        known = daemon if slash and name else ""
+        name, _, daemon = program.rpartition("/")
+        known = (daemon, parser_of(daemon) if name else None)
         self._programs[program] = known
         return known
 
@@ -169,11 +174,10 @@ class Assembler:
         if held is None or held is successor:
             return
         held.session = None
-        if held.header_id is None and held.active is None and held.closed is None:
+        held.received_by(stamp)
+        if not held.has_content:
             # No header was read: the client gave up before it sent the message.
-            self._queue.drop(held)
-        else:
-            held.received_by(stamp)
+            self._queue.doubt(held, stamp)
 
     def _on_session(self, line: SyslogLine, daemon: str, record: Session) -> list[Event]:
         session = f"{line.host} {line.pid}"
@@ -211,7 +215,7 @@ class Assembler:
             and earlier.expects_return
             and self._may_return(held)
         ):
-            held.adopt(earlier)
+            held.adopt(earlier, guessed=True)
         self._queue.name(held, record.message_id)
         return []
 
@@ -225,6 +229,8 @@ class Assembler:
         held = self._queue.find(line.host, record.queue_id)
         if held is None or self._is_stale(held, line.stamp):
             held = self._queue.open(line.host, record.queue_id, UNSEEN, line.stamp)
+        if held.guessed:
+            held.refute(record.sender)
         held.sender = record.sender
         held.size = record.size
         held.count = record.recipients
@@ -262,9 +268,11 @@ class Assembler:
         held = self._queue.find(line.host, record.queue_id)
         if held is None or self._is_stale(held, line.stamp):
             held = self._queue.open(line.host, record.queue_id, UNSEEN, line.stamp)
+        if self._failed_connects:
+            self._claim_failed_connect(line, record.queue_id)
         ours = self._tenants.of_address(record.recipient) is not None
         facing = faced(daemon, record, self._own, recipient_is_ours=ours)
-        if facing is Facing.OWN_RELAY and self._tried_elsewhere(held, line, record):
+        if facing is Facing.OWN_RELAY and self._tried_elsewhere(held, line):
             facing = Facing.FOREIGN
         held.attempted.add(record.recipient)
         if record.status == "sent":
@@ -289,14 +297,24 @@ class Assembler:
             following.adopt(held)
         return Facing.OWN_RELAY if following.root is held.root else facing
 
-    def _tried_elsewhere(self, held: Incarnation, line: SyslogLine, record: Status) -> bool:
+    def _tried_elsewhere(self, held: Incarnation, line: SyslogLine) -> bool:
         """Foreign servers failed in this same attempt before a fallback relay took it."""
-        began = line.stamp - record.connection - record.transfer - _STAMP_SLACK
-        trouble = held.remote_trouble
-        if trouble is not None and trouble >= max(began, held.active or began):
+        since = held.active or held.birth
+        if held.remote_trouble is not None and held.remote_trouble >= since:
             return True
-        failed = self._failed_connects.get(f"{line.host} {line.pid}")
-        return failed is not None and failed >= max(began, held.active or began)
+        stamp, queue_id = self._failed_connects.get(f"{line.host} {line.pid}", (0, ""))
+        return queue_id == held.queue_id and stamp >= since
+
+    def _claim_failed_connect(self, line: SyslogLine, queue_id: str) -> None:
+        """A failed connect names no message: it belongs to the process's next status line."""
+        key = f"{line.host} {line.pid}"
+        failed = self._failed_connects.get(key)
+        if failed is None:
+            return
+        if failed[1] == "":
+            self._failed_connects[key] = (failed[0], queue_id)
+        elif failed[1] != queue_id:
+            del self._failed_connects[key]
 
     def _on_remote_trouble(
         self, line: SyslogLine, daemon: str, record: RemoteTrouble
@@ -311,7 +329,7 @@ class Assembler:
     ) -> list[Event]:
         if daemon == "smtp" and not self._own.holds(record.server):
             key = f"{line.host} {line.pid}"
-            self._failed_connects[key] = line.stamp
+            self._failed_connects[key] = (line.stamp, "")
             self._failed_connects.move_to_end(key)
             if len(self._failed_connects) > _CONNECT_MEMORY:
                 self._failed_connects.popitem(last=False)
@@ -352,7 +370,7 @@ class Assembler:
         return {
             "version": _SNAPSHOT_VERSION,
             "queue": self._queue.snapshot(),
-            "failed_connects": list(self._failed_connects.items()),
+            "failed_connects": [[key, *failed] for key, failed in self._failed_connects.items()],
             "counters": dict(self.counters),
         }
 
@@ -364,6 +382,8 @@ class Assembler:
                 "remove the state file to start afresh."
             )
         self._queue.restore(state["queue"])
-        self._failed_connects = OrderedDict((key, stamp) for key, stamp in state["failed_connects"])
+        self._failed_connects = OrderedDict(
+            (key, (stamp, queue_id)) for key, stamp, queue_id in state["failed_connects"]
+        )
         self.counters.clear()
         self.counters.update(state["counters"])

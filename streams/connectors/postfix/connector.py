@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from streams.connectors.postfix.assembler import Assembler
 from streams.connectors.postfix.events import Event
@@ -16,31 +16,41 @@ from streams.connectors.shipper import UnreadableRecordError, unwrap
 from streams.connectors.stamps import StampReader, to_micros
 from streams.connectors.syslog import parse_line
 
+_HOST_LIMIT: Final = 4_096
+
 
 class PostfixConnector:
     """Feed it raw records in order; it returns their events. No I/O, no clock.
 
-    `reference` completes RFC 3164 stamps (see StampReader): the file's modification time, or
-    left out where each record brings `received_at`. The assembler's counters go on with
-    `unreadable` (no line can be made of the record) and `unparsed` (not a log line).
+    Each host is assembled by itself and by its own log's time, so that hosts may be read with
+    different delays. `reference` completes RFC 3164 stamps (see StampReader): the file's
+    modification time, or left out where each record brings `received_at`.
     """
 
     def __init__(self, site: Site, reference: datetime | None = None) -> None:
-        self._assembler = Assembler(site)
         self._site = site
         self._reference = reference
+        self._hosts: dict[str, Assembler] = {}
         self._readers: dict[str, StampReader] = {}
+        self._counters: Counter[str] = Counter()
         self.last_problem: str | None = None
 
     @property
     def counters(self) -> Counter[str]:
-        """What was read and left out, by name."""
-        return self._assembler.counters
+        """What was read and left out, by name, over all hosts.
+
+        `unreadable` (no line can be made of the record), `unparsed` (no log line) and what
+        Assembler counts.
+        """
+        total = Counter(self._counters)
+        for assembler in self._hosts.values():
+            total.update(assembler.counters)
+        return total
 
     @property
     def open_messages(self) -> int:
         """Messages held in memory."""
-        return self._assembler.open_messages
+        return sum(assembler.open_messages for assembler in self._hosts.values())
 
     def feed(
         self, raw: bytes, *, host: str | None = None, received_at: datetime | None = None
@@ -51,12 +61,12 @@ class PostfixConnector:
         key has its own course of RFC 3164 years. An unreadable record gives no event; it is
         counted, and `last_problem` says why.
         """
-        if not raw.strip():
+        if raw in (b"", b"\n"):
             return []
         try:
             text = unwrap(raw, host)
         except UnreadableRecordError as error:
-            self.counters["unreadable"] += 1
+            self._counters["unreadable"] += 1
             self.last_problem = str(error)
             return []
         reader = self._readers.get(host or "")
@@ -66,29 +76,48 @@ class PostfixConnector:
             reader.refer(received_at)
         line = parse_line(text, reader)
         if line is None:
-            self.counters["unparsed"] += 1
+            self._counters["unparsed"] += 1
             return []
-        return self._assembler.feed(line)
+        assembler = self._hosts.get(line.host)
+        if assembler is None:
+            if "/" not in line.program:  # no Postfix daemon: not worth a state of its own
+                self._counters["lines"] += 1
+                self._counters["ignored"] += 1
+                return []
+            assembler = self._add_host(line.host)
+        return assembler.feed(line)
+
+    def _add_host(self, host: str) -> Assembler:
+        if len(self._hosts) >= _HOST_LIMIT:
+            for name in [n for n, idle in self._hosts.items() if idle.open_messages == 0]:
+                self._counters.update(self._hosts.pop(name).counters)
+        assembler = self._hosts[host] = Assembler(self._site)
+        return assembler
 
     def advance(self, now: datetime) -> list[Event]:
-        """Let time pass without a line (see Assembler.advance)."""
-        return self._assembler.advance(to_micros(now))
+        """Let time pass on every host without a line: for an input that is idle and caught up."""
+        moment = to_micros(now)
+        return [event for host in self._hosts.values() for event in host.advance(moment)]
 
     def flush(self) -> list[Event]:
         """The end of the input (see Assembler.flush)."""
-        return self._assembler.flush()
+        return [event for host in self._hosts.values() for event in host.flush()]
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, JSON-able."""
         return {
-            "assembler": self._assembler.snapshot(),
+            "hosts": {name: assembler.snapshot() for name, assembler in self._hosts.items()},
             "stamps": {key: reader.last for key, reader in self._readers.items()},
+            "counters": dict(self._counters),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot, in place of the present state. Raises ValueError."""
-        self._assembler.restore(state["assembler"])
+        self._hosts = {}
+        for name, saved in state["hosts"].items():
+            self._add_host(name).restore(saved)
         self._readers = {}
         for key, last in state["stamps"].items():
             reader = self._readers[key] = StampReader(self._site.zone, self._reference)
             reader.resume(last)
+        self._counters = Counter(state["counters"])

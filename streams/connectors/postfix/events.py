@@ -46,20 +46,23 @@ def message_event(
     `time` is never before the moment of acceptance. Fields that are None are left out.
     """
     accepted = root.accepted
-    moment = time if accepted is None else max(time, accepted)
+    at = rfc3339(time)
+    if accepted is not None:
+        accepted_at = rfc3339(accepted)
+        at = at if time > accepted else accepted_at
     direction, tenant = party
     event: Event = {
         "id": event_id(root.message_id, kind, recipient, occurrence),
         "source": source_of(root.host),
         "type": f"message.{kind}",
         "tenant_id": tenant,
-        "time": rfc3339(moment),
+        "time": at,
         "message_id": root.message_id,
         "direction": direction,
         "recipient": recipient[:_RECIPIENT_LIMIT],
     }
     if accepted is not None:
-        event["accepted_at"] = rfc3339(accepted)
+        event["accepted_at"] = accepted_at
         event["estimate"] = "upper_bound" if root.upper_bound else "exact"
     if root.size is not None:
         event["size_bytes"] = root.size

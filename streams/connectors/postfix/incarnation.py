@@ -32,6 +32,7 @@ _FIELDS: Final = (
     "own_hop",
     "requeued",
     "notice",
+    "guessed",
     "remote_trouble",
     "live",
 )
@@ -91,6 +92,7 @@ class Incarnation:
         self.own_hop = False
         self.requeued = False
         self.notice = False
+        self.guessed = False
         self.remote_trouble: int | None = None
         self.live = 1
         self.attempted: set[str] = set()
@@ -119,6 +121,11 @@ class Incarnation:
         unfinished = self.count == 0 or len(self.attempted) < self.count
         return self.closed is None and unfinished
 
+    @property
+    def has_content(self) -> bool:
+        """Whether more than an envelope was seen of it."""
+        return self.header_id is not None or self.active is not None
+
     def received_by(self, stamp: int) -> None:
         """Full reception is proven at `stamp`; the earliest proof counts."""
         if self.settled or self.origin == UNSEEN:
@@ -126,12 +133,27 @@ class Incarnation:
         if self.accepted is None or stamp < self.accepted:
             self.accepted = max(stamp, self.birth)
 
-    def adopt(self, root: Incarnation) -> None:
-        """Make this a later incarnation of `root`'s message."""
+    def adopt(self, root: Incarnation, *, guessed: bool = False) -> None:
+        """Make this a later incarnation of `root`'s message.
+
+        `guessed`: by an equal Message-ID alone; another envelope sender refutes it.
+        """
         root = root.root
         if self.root is self and root is not self and not self.settled and self.live == 1:
             self.root = root
+            self.guessed = guessed
             root.live += 1
+
+    def refute(self, sender: str) -> None:
+        """Take a guessed adoption back when the envelope sender is another one.
+
+        A filter keeps the sender; a mailbox rule that redirects a copy need not.
+        """
+        root = self.root
+        if self.guessed and not self.settled and root.sender not in (None, sender):
+            self.root = self
+            root.live -= 1
+        self.guessed = False
 
     def dump(self) -> dict[str, Any]:
         """A JSON-able copy; the root is named by its serial."""

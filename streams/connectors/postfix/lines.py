@@ -19,12 +19,13 @@ DELIVERY_DAEMONS: Final = frozenset(
 
 _QUEUE_ID: Final = re.compile(r"[0-9A-F]{5,}$|[0-9BCDFGHJ-NP-TV-Zbcdfghj-np-tv-z]{10,}$")
 _CLIENT: Final = re.compile(r"client=(\S*\[[^\]]*\](?::\d+)?)(?:, (.*))?$")
-_ACTIVE: Final = re.compile(r"from=<(.*)>, size=(\d+), nrcpt=(\d+) \(queue active\)")
+_ACTIVE: Final = re.compile(r"from=<(.*)>, size=(\d{1,15}), nrcpt=(\d{1,9}) \(queue active\)")
 _EXPIRED: Final = re.compile(r"from=<(.*)>, status=(?:force-)?expired\b")
 _PICKUP: Final = re.compile(r"uid=(\d+) from=<(.*?)>(?: orig_id=(\w+))?$")
+_NUMBER: Final = r"(\d{1,9}(?:\.\d{1,9})?)"
 _STATUS: Final = re.compile(
     r"to=(?:<(.*?)>|([^,]*)), (?:orig_to=(?:<(.*?)>|([^,]*)), )?relay=([^,]*), "
-    r"(?:conn_use=\d+, )?delay=([\d.]+), delays=([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+), "
+    rf"(?:conn_use=\d+, )?delay={_NUMBER}, delays={_NUMBER}/{_NUMBER}/{_NUMBER}/{_NUMBER}, "
     r"(?:[^,=]+=[^,]*, )*?dsn=([\d.]*), status=([\w-]+)(?: \((.*))?$",
     re.DOTALL,
 )
@@ -175,10 +176,15 @@ Record = (
 )
 
 
-def parse_text(daemon: str, text: str) -> Record | None:
-    """What a daemon's log text says; None for texts that carry nothing of use."""
-    parser = _PARSERS.get(daemon)
-    return None if parser is None else parser(text)
+TextParser = Callable[[str], Record | None]
+
+
+def parser_of(daemon: str) -> TextParser | None:
+    """How to read the texts of a daemon; None for one that logs nothing of use.
+
+    A parser gives None for a text that says nothing of use.
+    """
+    return _PARSERS.get(daemon)
 
 
 def micros(seconds: str) -> int:
@@ -308,7 +314,7 @@ def _postscreen(text: str) -> Record | None:
     return _refusal(None, text[9:]) if text.startswith(f"{NOQUEUE}: ") else None
 
 
-_PARSERS: Final[dict[str, Callable[[str], Record | None]]] = {
+_PARSERS: Final[dict[str, TextParser]] = {
     "smtpd": _smtpd,
     "cleanup": _cleanup,
     "qmgr": _qmgr,

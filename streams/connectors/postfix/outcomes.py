@@ -76,15 +76,16 @@ class Outcomes:
     ) -> None:
         if root.accepted is not None:
             return
-        if root.origin == UNSEEN:
+        if held is not root:
+            # The root was not seen to be received: it was before its filter handed it back.
+            root.accepted = root.birth
+        elif root.origin == UNSEEN:
             # Arrival is when the client began to send: the latency is at most this.
             root.accepted = stamp - status.delay
             root.upper_bound = True
-        elif held is root:
+        else:
             into_active = stamp - status.in_manager - status.connection - status.transfer
             root.accepted = max(into_active, root.birth)
-        else:
-            root.accepted = held.birth
 
     def _transmission(self, held: Incarnation, status: Status, stamp: int) -> list[Event]:
         root = held.root
@@ -161,9 +162,9 @@ class Outcomes:
             return []
         party, named = found
         address, recipient = self._recipient(held, named, status)
-        events = self._announce(root, recipient, address, party)
         if party[0] == INBOUND and status.dsn in _OVER_QUOTA:
             recipient.liability = _OVER_QUOTA_LIABILITY
+        events = self._announce(root, recipient, address, party)
         recipient.finished = recipient.finished or kind != "deferred"
         events.append(_result(root, kind, status, stamp, party, address, recipient.liability))
         return events
@@ -198,7 +199,17 @@ class Outcomes:
             return []
         recipient.announced = True
         recipient.tenant = f"{party[0]}:{party[1]}"
-        return [message_event(root, "accepted", root.accepted, party, address, peer=root.client)]
+        return [
+            message_event(
+                root,
+                "accepted",
+                root.accepted,
+                party,
+                address,
+                peer=root.client,
+                liability=recipient.liability,
+            )
+        ]
 
     def _recipient(self, held: Incarnation, named: str, status: Status) -> tuple[str, Recipient]:
         """The recipient's name in events and its record.

@@ -86,7 +86,14 @@ class Queue:
 
     def drop(self, held: Incarnation) -> None:
         """Forget one that was never accepted."""
-        self._release(held)
+        key = f"{held.host} {held.queue_id}"
+        if self._held.get(key) is held:
+            del self._held[key]
+            self._forget(held)
+
+    def doubt(self, held: Incarnation, stamp: int) -> None:
+        """Drop one after a while unless a line out of order shows that it was received."""
+        self._lingering.append((stamp + self._linger, held))
 
     def name(self, held: Incarnation, header_id: str) -> None:
         """Make it known by its Message-ID header; the latest of a host's holders counts."""
@@ -98,8 +105,13 @@ class Queue:
         return self._headers.get(f"{host} {header_id}")
 
     def tick(self, now: int) -> None:
-        """Move time on (never back) and let go of what is due."""
+        """Move time on and let go of what is due.
+
+        Time never goes back, but for more than a day: then it was a wrong stamp that moved it.
+        """
         if now <= self._now:
+            if now < self._now - _LARGEST_STEP:
+                self._now = self._next_age_check = now
             return
         self._now = now if self._now == 0 else min(now, self._now + _LARGEST_STEP)
         for waiting in (self._lingering, self._returning):
@@ -116,10 +128,8 @@ class Queue:
                 self._release(waiting.popleft()[1])
 
     def _release(self, held: Incarnation) -> None:
-        key = f"{held.host} {held.queue_id}"
-        if self._held.get(key) is held:
-            del self._held[key]
-            self._forget(held)
+        if held.closed is not None or not held.has_content:
+            self.drop(held)
 
     def _forget(self, held: Incarnation) -> None:
         header = f"{held.host} {held.header_id}"

@@ -1,0 +1,165 @@
+"""The plan of a month: its tenants, their periods, promises and days, as rows. Pure."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from schemas.contract import Contract
+from schemas.indicators import INDICATORS
+from sinks.closing.days import days_of
+from sinks.closing.periods import Period, next_month, period_of
+
+SECOND_US: Final = 1_000_000
+HOUR_US: Final = 3_600 * SECOND_US
+TARGET_DECIMALS: Final = 12
+
+Row = dict[str, Any]
+
+
+class PlanError(ValueError):
+    """A contract asks for something the closing cannot judge exactly."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rows of ``plan_tenants``, ``plan_terms`` and ``plan_days`` without month and plan number."""
+
+    month: date
+    periods: Mapping[str, Period]
+    tenants: Sequence[Row]
+    terms: Sequence[Row]
+    days: Sequence[Row]
+
+    @property
+    def content(self) -> str:
+        """Digest of all rows, 32 hexadecimal digits."""
+        rows = [self.tenants, self.terms, self.days]
+        return blake2b(orjson.dumps(rows, default=str), digest_size=16).hexdigest()
+
+
+class _Shared:
+    """Numbers groups of rows in order of appearance, so that tenants alike share one group."""
+
+    def __init__(self, rows_of: Callable[[Period], list[Row]], column: str) -> None:
+        self._rows_of = rows_of
+        self._column = column
+        self._numbers: dict[Hashable, int] = {}
+        self.rows: list[Row] = []
+
+    def number(self, key: Hashable, period: Period) -> int:
+        """The number of the group of ``key``; its rows are made at its first appearance."""
+        if key not in self._numbers:
+            self._numbers[key] = number = len(self._numbers) + 1
+            self.rows.extend({self._column: number, **row} for row in self._rows_of(period))
+        return self._numbers[key]
+
+
+def make_plan(
+    month: date, tenants: Iterable[str], versions: Mapping[str, Sequence[Contract]]
+) -> Plan:
+    """The plan of ``tenants`` in the month that begins on ``month``.
+
+    Args:
+        month: first day of the month.
+        tenants: who is judged.
+        versions: tenant_id → every version of its contract.
+
+    Raises:
+        CalendarError: a contract's calendar is unknown or does not cover the month.
+        PlanError: a target has more decimals than are judged exactly.
+
+    """
+    terms, days = _Shared(_term_rows, "terms"), _Shared(_day_rows, "days")
+    rows: list[Row] = []
+    periods: dict[str, Period] = {}
+    for tenant_id in sorted(set(tenants)):
+        period = period_of(tenant_id, versions.get(tenant_id, ()), month)
+        periods[tenant_id] = period
+        row = _tenant_row(tenant_id, period)
+        row["terms"] = terms.number(_terms_key(period.contract), period)
+        row["days"] = days.number(_days_key(period), period)
+        rows.append(row)
+    return Plan(month, periods, rows, terms.rows, days.rows)
+
+
+def _tenant_row(tenant_id: str, period: Period) -> Row:
+    contract, profile = period.contract, period.contract.profile
+    year = period.month.year
+    return {
+        "tenant_id": tenant_id,
+        "contract_version": contract.version,
+        "profile": profile.label,
+        "timezone": contract.timezone,
+        "start_us": period.start_us,
+        "end_us": period.end_us,
+        "max_latency_us": profile.max_latency_s * SECOND_US,
+        "probe_hold_factor": profile.probe_hold_factor,
+        "operations_exclusions": list(profile.operations_exclusions),
+        "outbreak_updates": profile.outbreak_updates,
+        "own_domain_us": profile.own_domain_hours * HOUR_US,
+        "new_domain_us": profile.new_domain_hours * HOUR_US,
+        "year_days": (date(year + 1, 1, 1) - date(year, 1, 1)).days,
+    }
+
+
+def _terms_key(contract: Contract) -> Hashable:
+    return tuple(sorted((name, repr(change)) for name, change in contract.overrides.items()))
+
+
+def _term_rows(period: Period) -> list[Row]:
+    rows = []
+    for name in INDICATORS:
+        term = period.contract.term(name)
+        rows.append(
+            {
+                "indicator": name,
+                "section": term.section,
+                "unit": term.unit,
+                "comparator": term.comparator,
+                "target": None if term.target is None else _exact(name, term.target),
+                "remedy": term.remedy,
+                "judged": term.judged,
+            }
+        )
+    return rows
+
+
+def _exact(indicator: str, target: Decimal) -> str:
+    digits = target.normalize().as_tuple()
+    if not target.is_finite() or -int(digits.exponent) > TARGET_DECIMALS or abs(target) >= 10**18:
+        raise PlanError(
+            f"The target {target} of {indicator} cannot be judged exactly; "
+            f"use at most {TARGET_DECIMALS} decimals and 18 digits before them."
+        )
+    return f"{target:f}"
+
+
+def _days_key(period: Period) -> Hashable:
+    contract, profile = period.contract, period.contract.profile
+    # What lies outside these years cannot reach the month, but would tell equal tenants apart.
+    first, last = period.month - timedelta(days=3700), next_month(period.month)
+    served = tuple(
+        (max(begin, first), min(end, last))
+        for begin, end in period.served
+        if begin < last and end > first
+    )
+    return (
+        contract.timezone,
+        contract.calendar,
+        (period.first, period.last, served),
+        profile.response_working_days,
+        profile.result_notice_days,
+        profile.blocklist_working_days,
+        profile.listing_report_working_days,
+        profile.full_backup_days,
+        profile.account_retention_days,
+    )
+
+
+def _day_rows(period: Period) -> list[Row]:
+    return [{**asdict(day), "day": day.day.isoformat()} for day in days_of(period)]

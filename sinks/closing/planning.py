@@ -1,0 +1,131 @@
+"""Finds the tenants of a month and keeps its plan in ClickHouse."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import orjson
+
+from schemas import topics
+from schemas.contract import Contract, default_contract
+from sinks.clickhouse import Client
+from sinks.closing.periods import covers, midnight_us, next_month
+from sinks.closing.plan import Plan, Row, make_plan
+
+FACTS: Final = {
+    topics.MTA.name: "mta_events",
+    topics.PROBE.name: "probe_events",
+    topics.OPS.name: "ops_events",
+    topics.ANTIVIRUS.name: "antivirus_events",
+    topics.BACKUP.name: "backup_events",
+    topics.BILLING.name: "billing_events",
+    topics.ABUSE.name: "abuse_events",
+    topics.SUPPORT.name: "support_events",
+    topics.SECURITY.name: "security_events",
+}
+"""event topic → its fact table."""
+
+_KEEP_PLANS_S: Final = 3600
+"""An older plan is removed after this time: by then nobody reads it any more."""
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """A plan with its number in ClickHouse."""
+
+    number: int
+    plan: Plan
+
+
+def contracts_by_tenant(contracts: Sequence[Contract]) -> dict[str, list[Contract]]:
+    """tenant_id → its contract versions."""
+    versions: dict[str, list[Contract]] = {}
+    for contract in contracts:
+        versions.setdefault(contract.tenant_id, []).append(contract)
+    return versions
+
+
+def load_contracts(client: Client) -> list[Contract]:
+    """Every contract version that has landed in the table ``contracts``."""
+    rows = client.query("SELECT document FROM contracts FINAL").result_rows
+    return [Contract.model_validate(orjson.loads(document)) for (document,) in rows]
+
+
+def tenants_with_events(client: Client, month: date, cutoff_us: int) -> set[str]:
+    """Tenants with an event in the month of the default time zone, landed by the cutoff."""
+    zone = default_contract("default").zone
+    bounds = {
+        "start": midnight_us(month, zone),
+        "end": midnight_us(next_month(month), zone),
+        "cutoff": cutoff_us,
+    }
+    found: set[str] = set()
+    for table in FACTS.values():
+        moment = "coalesce(accepted_at, time)" if table == "mta_events" else "time"
+        # Table and expression are constants of this module.
+        query = (
+            f"SELECT DISTINCT toString(tenant_id) FROM {table} "  # noqa: S608
+            f"WHERE {moment} >= fromUnixTimestamp64Micro({{start:Int64}}, 'UTC') "
+            f"AND {moment} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC') "
+            "AND landed_at <= fromUnixTimestamp64Micro({cutoff:Int64}, 'UTC') "
+            "AND tenant_id != '*'"
+        )
+        found.update(tenant for (tenant,) in client.query(query, parameters=bounds).result_rows)
+    return found
+
+
+def refresh_plan(
+    client: Client, month: date, contracts: Sequence[Contract], cutoff_us: int
+) -> StoredPlan:
+    """Bring the stored plan of a month up to date; writes nothing when it has not changed.
+
+    The tenants are those with an event in the month and those whose contract covers part of it.
+
+    Raises:
+        CalendarError, PlanError: a contract cannot be judged in this month.
+
+    """
+    versions = contracts_by_tenant(contracts)
+    tenants = tenants_with_events(client, month, cutoff_us)
+    tenants |= {tenant for tenant, every in versions.items() if covers(every, month)}
+    return store_plan(client, make_plan(month, tenants, versions))
+
+
+def store_plan(client: Client, plan: Plan) -> StoredPlan:
+    """Write a plan unless the newest one of its month has the same content."""
+    newest = client.query(
+        "SELECT plan, toString(content) FROM plans WHERE month = {month:Date} "
+        "ORDER BY plan DESC LIMIT 1",
+        parameters={"month": plan.month},
+    ).result_rows
+    if newest and newest[0][1] == plan.content:
+        return StoredPlan(newest[0][0], plan)
+    (number,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
+    identity = {"month": plan.month.isoformat(), "plan": number}
+    for table, rows in _tables(plan).items():
+        _insert(client, table, [{**identity, **row} for row in rows])
+    header = {**identity, "content": plan.content, "tenants": len(plan.tenants)}
+    _insert(client, "plans", [header])
+    _forget_old_plans(client, plan.month, number)
+    return StoredPlan(number, plan)
+
+
+def _tables(plan: Plan) -> Mapping[str, Sequence[Row]]:
+    return {"plan_tenants": plan.tenants, "plan_terms": plan.terms, "plan_days": plan.days}
+
+
+def _insert(client: Client, table: str, rows: Sequence[Row]) -> None:
+    if rows:
+        body = b"\n".join(orjson.dumps(row) for row in rows)
+        client.raw_insert(table, insert_block=body, fmt="JSONEachRow")
+
+
+def _forget_old_plans(client: Client, month: date, newest: int) -> None:
+    parameters = {"month": month, "before": newest - _KEEP_PLANS_S * 1_000_000}
+    for table in ("plans", "plan_tenants", "plan_terms", "plan_days"):
+        client.command(
+            f"DELETE FROM {table} "  # noqa: S608 - the names above
+            "WHERE month = {month:Date} AND plan < {before:UInt64}",
+            parameters=parameters,
+        )

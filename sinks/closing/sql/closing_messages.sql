@@ -1,0 +1,92 @@
+-- Contract section 2: every message of the month. finished_us = 0: in flight at the cutoff, and
+-- then only messages already over the maximum are here. left_out: an exclusion excuses it.
+WITH
+  periods AS (
+    SELECT
+      p.tenant_id AS tenant_id, p.start_us AS start_us, p.end_us AS end_us,
+      p.max_latency_us AS max_latency_us, e.starts AS starts, e.ends AS ends
+    FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
+    LEFT JOIN (
+      SELECT tenant_id, starts, ends
+      FROM closing_exclusions(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+      WHERE section = 2
+    ) AS e ON p.tenant_id = e.tenant_id
+  ),
+  -- The earliest dispatch (attempt 1) or delivery of each message; one group is one message.
+  -- Both instants packed into one integer: comparing tuples would take twice as long.
+  finished AS (
+    SELECT
+      tenant_id,
+      direction,
+      message,
+      min(bitShiftLeft(toInt128(time_us), 64) + m.accepted_us) AS packed,
+      toInt64(bitShiftRight(packed, 64)) AS finished_us,
+      toInt64(bitAnd(packed, 0xFFFFFFFFFFFFFFFF)) AS accepted_us,
+      if(
+        min(liability) = max(liability),
+        any(liability) != '',
+        argMin(liability, (time_us, m.accepted_us, id)) != ''
+      ) AS liable
+    FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64}) AS m
+    WHERE type IN ('message.dispatched', 'message.delivered') AND attempt = 1
+    GROUP BY tenant_id, direction, message
+  ),
+  -- Accepted, and nothing of its own direction finished it near the month.
+  waiting AS (
+    SELECT
+      tenant_id,
+      direction,
+      message,
+      min(m.accepted_us) AS accepted_us,
+      argMin(liability, (m.accepted_us, time_us, id)) != '' AS liable
+    FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64}) AS m
+    GROUP BY tenant_id, direction, message
+    HAVING min(type) = 'message.accepted' AND max(type) = 'message.accepted'
+  ),
+  overdue AS (
+    SELECT w.*
+    FROM waiting AS w
+    INNER JOIN periods AS p ON w.tenant_id = p.tenant_id
+    WHERE w.accepted_us >= p.start_us AND w.accepted_us < p.end_us
+      AND {cutoff:Int64} - w.accepted_us > p.max_latency_us
+  ),
+  -- A message finishes whatever the direction, however late, and be it only by a bounce.
+  in_flight AS (
+    SELECT o.tenant_id AS tenant_id, o.direction AS direction, o.message AS message,
+      o.accepted_us AS accepted_us, o.liable AS liable
+    FROM (
+      SELECT sipHash128(tenant_id, source, message_id, recipient) AS message
+      FROM mta_events
+      WHERE type IN (
+          'message.dispatched', 'message.delivered',
+          'message.bounced', 'message.expired', 'message.discarded'
+        )
+        AND coalesce(accepted_at, time) >= toDateTime64({month:Date}, 6, 'UTC') - INTERVAL 8 DAY
+        AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
+    ) AS f
+    RIGHT ANTI JOIN overdue AS o ON f.message = o.message
+  ),
+  every AS (
+    SELECT tenant_id, direction, message, accepted_us, finished_us, liable FROM finished
+    UNION ALL
+    SELECT tenant_id, direction, message, accepted_us, toInt64(0) AS finished_us, liable
+    FROM in_flight
+  )
+SELECT
+  toString(e.tenant_id) AS tenant_id,
+  e.direction AS direction,
+  e.message AS message,
+  e.accepted_us AS accepted_us,
+  e.finished_us AS finished_us,
+  e.finished_us - e.accepted_us AS latency_us,
+  e.finished_us = 0 OR latency_us > p.max_latency_us AS over,
+  -- The intervals are disjoint and ascending: the first that ends after the acceptance decides.
+  e.liable OR (
+    notEmpty(p.ends) AND p.ends[-1] > e.accepted_us AND (
+      e.finished_us = 0
+      OR p.starts[arrayFirstIndex(x -> x > e.accepted_us, p.ends)] <= e.finished_us
+    )
+  ) AS left_out
+FROM every AS e
+INNER JOIN periods AS p ON e.tenant_id = p.tenant_id
+WHERE e.accepted_us >= p.start_us AND e.accepted_us < p.end_us

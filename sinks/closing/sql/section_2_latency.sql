@@ -1,0 +1,81 @@
+-- Contract section 2: means, maxima and exceedances.
+WITH
+  sums AS (
+    SELECT
+      tenant_id,
+      countIf(finished_us > 0 AND direction = 'outbound') AS sent,
+      countIf(finished_us > 0 AND direction = 'outbound' AND NOT left_out) AS sent_net,
+      countIf(finished_us > 0 AND direction = 'inbound') AS received,
+      countIf(finished_us > 0 AND direction = 'inbound' AND NOT left_out) AS received_net,
+      sumIf(toInt128(latency_us), finished_us > 0 AND direction = 'outbound') AS send_us,
+      sumIf(toInt128(latency_us), finished_us > 0 AND direction = 'outbound' AND NOT left_out) AS send_us_net,
+      sumIf(toInt128(latency_us), finished_us > 0 AND direction = 'inbound') AS receive_us,
+      sumIf(toInt128(latency_us), finished_us > 0 AND direction = 'inbound' AND NOT left_out) AS receive_us_net,
+      maxIf(latency_us, finished_us > 0 AND direction = 'outbound') AS send_max,
+      maxIf(latency_us, finished_us > 0 AND direction = 'outbound' AND NOT left_out) AS send_max_net,
+      maxIf(latency_us, finished_us > 0 AND direction = 'inbound') AS receive_max,
+      maxIf(latency_us, finished_us > 0 AND direction = 'inbound' AND NOT left_out) AS receive_max_net,
+      countIf(over) AS exceedances,
+      countIf(over AND NOT left_out) AS exceedances_net
+    FROM closing_messages(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+    GROUP BY tenant_id
+  ),
+  heard AS (
+    SELECT toString(tenant_id) AS tenant_id, toUnixTimestamp64Micro(min(time)) AS first_us
+    FROM mta_events
+    WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
+    GROUP BY tenant_id
+  ),
+  per_tenant AS (
+    SELECT
+      p.tenant_id AS tenant_id,
+      h.tenant_id != '' AND h.first_us < p.end_us AS spoken,
+      s.*
+    FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
+    LEFT JOIN heard AS h ON p.tenant_id = h.tenant_id
+    LEFT JOIN sums AS s ON p.tenant_id = s.tenant_id
+  )
+SELECT
+  toString(per_tenant.tenant_id) AS tenant_id,
+  value.1 AS indicator,
+  value.2 AS num,
+  value.3 AS den,
+  value.4 AS raw_num,
+  value.5 AS raw_den,
+  value.6 AS excluded_num,
+  toInt256(1) AS excluded_den,
+  value.7 AS evidence_count,
+  value.8 AS has_data,
+  false AS settled
+FROM (
+  SELECT
+    tenant_id,
+    arrayJoin([
+      (
+        'latency.send.mean', toInt256(send_us_net), toInt256(sent_net) * 1000000,
+        toInt256(send_us), toInt256(sent) * 1000000, toInt256(sent) - sent_net,
+        toUInt64(sent_net), sent_net > 0
+      ),
+      (
+        'latency.receive.mean', toInt256(receive_us_net), toInt256(received_net) * 1000000,
+        toInt256(receive_us), toInt256(received) * 1000000, toInt256(received) - received_net,
+        toUInt64(received_net), received_net > 0
+      ),
+      (
+        'latency.exceedances', toInt256(exceedances_net), toInt256(1),
+        toInt256(exceedances), toInt256(1), toInt256(exceedances) - exceedances_net,
+        toUInt64(exceedances_net), spoken
+      ),
+      (
+        'latency.send.max', toInt256(send_max_net), toInt256(1000000),
+        toInt256(send_max), toInt256(sent > 0) * 1000000, toInt256(sent) - sent_net,
+        toUInt64(sent_net), sent_net > 0
+      ),
+      (
+        'latency.receive.max', toInt256(receive_max_net), toInt256(1000000),
+        toInt256(receive_max), toInt256(received > 0) * 1000000, toInt256(received) - received_net,
+        toUInt64(received_net), received_net > 0
+      )
+    ]) AS value
+  FROM per_tenant
+) AS per_tenant

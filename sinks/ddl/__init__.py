@@ -1,0 +1,16 @@
+"""The ClickHouse schema: tables derived from the models, and numbered SQL files."""
+
+from typing import Final
+
+from schemas import topics
+from sinks.ddl.facts import FACT_TABLES, fact_table
+from sinks.ddl.results import RESULT_TABLES
+from sinks.ddl.table import Table
+
+DERIVED_TABLES: Final[tuple[Table, ...]] = (
+    *(fact_table(topic.name) for topic in topics.EVENT_TOPICS),
+    *RESULT_TABLES,
+)
+"""Tables whose columns follow the models of ``schemas``."""
+
+__all__ = ["DERIVED_TABLES", "FACT_TABLES", "RESULT_TABLES", "Table", "fact_table"]

@@ -1,0 +1,102 @@
+"""One child process: what to run, when it counts as ready, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sinks.embedded.leash import leashed
+
+_LOG_KEEP_BYTES = 10 * 1024 * 1024
+_TAIL_BYTES = 8_192
+
+
+def always_ready() -> bool:
+    """Readiness of a child that needs none beyond being alive."""
+    return True
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process of the stack.
+
+    ``env`` is added to the supervisor's own environment. ``ready`` is asked about every 50 ms
+    until it holds or ``ready_within_s`` have passed; it must not block for long. The child gets
+    ``stop_signal``, and SIGKILL for its whole process group after ``stop_within_s``.
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: Callable[[], bool] = always_ready
+    ready_within_s: float = 60.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_within_s: float = 20.0
+
+
+class Running:
+    """A started child: leashed to this process, in a session of its own, logging to a file.
+
+    The session keeps a Ctrl-C at the terminal from reaching the children directly: the
+    supervisor alone decides the order in which they stop.
+    """
+
+    def __init__(self, child: Child, logs: Path) -> None:
+        self.child = child
+        self.log = logs / f"{child.name}.log"
+        _rotate(self.log)
+        with self.log.open("ab") as out:
+            self._log_start = out.tell()
+            self.process = subprocess.Popen(
+                leashed(child.argv),
+                env={**os.environ, **child.env},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id; also the id of its process group."""
+        return self.process.pid
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.process.poll() is not None
+
+    def stop(self) -> None:
+        """Ask it to end, wait, then force what is left of its process group."""
+        if not self.has_ended():
+            with suppress(ProcessLookupError):
+                self.process.send_signal(self.child.stop_signal)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(self.child.stop_within_s)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def how_it_ended(self) -> str:
+        """``exit code 3`` or ``signal SIGKILL``; only for an ended process."""
+        code = self.process.returncode
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    def last_lines(self, count: int = 3) -> str:
+        """The last lines this run logged, joined by `` | ``."""
+        with self.log.open("rb") as source:
+            size = source.seek(0, os.SEEK_END)
+            source.seek(max(self._log_start, size - _TAIL_BYTES))
+            text = source.read().decode("utf-8", "replace")
+        lines = [line.strip()[:300] for line in text.splitlines() if line.strip()]
+        return " | ".join(lines[-count:]) or "(empty)"
+
+
+def _rotate(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > _LOG_KEEP_BYTES:
+        log.replace(log.with_suffix(".log.1"))

@@ -1,0 +1,72 @@
+"""The state file of a running stack: where it listens and which processes it consists of."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sinks.embedded.errors import StackError
+
+
+class State(BaseModel):
+    """What ``mailsla up`` writes when it is ready.
+
+    ``kafka`` and ``clickhouse_native`` are ``host:port``, ``clickhouse`` and ``web`` are URLs,
+    ``data`` is the data directory, ``pids`` maps a child's name (and ``supervisor``) to its pid.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kafka: str
+    clickhouse: str
+    clickhouse_native: str
+    web: str | None = None
+    data: str
+    broker: str = "kafka"
+    pids: dict[str, int] = {}
+
+
+def write_state(path: Path, state: State) -> None:
+    """Put ``state`` at ``path`` in one step, readable by the owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write(state.model_dump_json(indent=2) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_state(path: Path) -> State:
+    """The state at ``path``; `StackError` when there is none or it is not one."""
+    try:
+        return State.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise StackError(
+            f"There is no state file {path}; start the stack with `mailsla up --state-file {path}`."
+        ) from None
+    except OSError as error:
+        raise StackError(f"The state file {path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise StackError(
+            f"{path} is not a state file of this version of mailsla; start the stack again."
+        ) from error
+
+
+def remove_state(path: Path, pid: int) -> None:
+    """Remove the state file if it still is the one of supervisor ``pid``.
+
+    A later stack may have written its own there meanwhile: that one stays.
+    """
+    try:
+        if read_state(path).pids.get("supervisor") != pid:
+            return
+    except StackError:
+        return
+    path.unlink(missing_ok=True)

@@ -1,0 +1,267 @@
+"""Starts the stack in order, watches it, stops it in reverse; nothing outlives it.
+
+Broker and ClickHouse start together (neither needs the other), then whatever the plan adds, one
+after the other. Nothing is restarted silently: a child that ends brings the stack down with one
+sentence. Should the supervisor itself be killed, the kernel kills its children (`leash`); the
+state file then stays behind and the next start replaces it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from sinks.embedded.broker import BrokerKind, is_broker_ready, make_broker
+from sinks.embedded.children import Child, Running
+from sinks.embedded.clickhouse_config import DEFAULT_MAX_MEMORY
+from sinks.embedded.clickhouse_server import find_wheel, is_serving
+from sinks.embedded.data_lock import data_lock
+from sinks.embedded.errors import StackError
+from sinks.embedded.ports import LOOPBACK, resolve_port
+from sinks.embedded.state_file import State, remove_state, write_state
+
+_POLL_S = 0.05
+_WATCH_S = 0.2
+
+
+def _no_more_children(_: State) -> Iterable[Child]:
+    return ()
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """What to run and where; port 0 means any free one, ``web_port`` None means no web page.
+
+    ``children`` is called with the addresses once broker and ClickHouse are ready (``pids`` holds
+    those two) and yields the further processes in order; each is ready before the next is asked
+    for, so a generator may create topics and tables in between.
+    """
+
+    data: Path
+    broker: BrokerKind = "tansu"
+    kafka_port: int = 0
+    clickhouse_port: int = 0
+    clickhouse_native_port: int = 0
+    web_port: int | None = None
+    max_memory: int = DEFAULT_MAX_MEMORY
+    state_file: Path | None = None
+    children: Callable[[State], Iterable[Child]] = _no_more_children
+
+
+class _StopRequested(BaseException):
+    """A stop signal while ``on_ready`` has the thread."""
+
+
+class Supervisor:
+    """The running children, in the order of their start."""
+
+    def __init__(self, logs: Path, stop: threading.Event) -> None:
+        self._logs = logs
+        self._stop = stop
+        self._running: list[Running] = []
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Pids by name, this process as ``supervisor``."""
+        return {"supervisor": os.getpid()} | {r.child.name: r.pid for r in self._running}
+
+    def start(self, *children: Child) -> None:
+        """Start them together and wait until all are ready.
+
+        Returns early when a stop is requested. Raises `StackError` when one ends or is late.
+        """
+        started = []
+        for child in children:
+            started.append(Running(child, self._logs))
+            self._running.append(started[-1])
+        for running in started:
+            self._await_ready(running)
+
+    def check(self) -> None:
+        """Raise `StackError` naming the first child that has ended and its last log lines."""
+        for running in self._running:
+            if running.has_ended():
+                raise StackError(
+                    f"{running.child.name} (process {running.pid}) ended by itself with "
+                    f"{running.how_it_ended()}; {running.log} ends: {running.last_lines()}"
+                )
+
+    def stop_all(self) -> None:
+        """Stop every child, the last started first."""
+        while self._running:
+            self._running[-1].stop()
+            self._running.pop()
+
+    def _await_ready(self, running: Running) -> None:
+        deadline = time.monotonic() + running.child.ready_within_s
+        while not self._stop.is_set():
+            self.check()
+            if running.child.ready():
+                return
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{running.child.name} (process {running.pid}) was not ready within "
+                    f"{running.child.ready_within_s:.0f} s; {running.log} ends: "
+                    f"{running.last_lines()}"
+                )
+            self._stop.wait(_POLL_S)
+
+
+def worker_child(name: str, state: State, *arguments: str) -> Child:
+    """A worker process ``mailsla worker NAME …`` against the stack of ``state``."""
+    return Child(
+        name=name,
+        argv=(sys.executable, "-m", "streams.cli.main", "worker", name, *arguments),
+        env={"MAILSLA_KAFKA": state.kafka, "MAILSLA_CLICKHOUSE": state.clickhouse},
+    )
+
+
+@contextmanager
+def started_stack(
+    plan: StackPlan, stop: threading.Event | None = None
+) -> Iterator[tuple[State, Supervisor]]:
+    """The stack of ``plan``, ready on entry (unless ``stop`` was set), gone on exit.
+
+    Must be entered from a thread that lives as long as the stack: a child dies with the thread
+    that started it (see `leash`). Raises `StackError`.
+    """
+    stop = stop or threading.Event()
+    data = plan.data.absolute()
+    with data_lock(data):
+        supervisor = Supervisor(data / "logs", stop)
+        try:
+            state = _start(plan, data, supervisor, stop)
+            if plan.state_file is not None and not stop.is_set():
+                write_state(plan.state_file, state)
+            yield state, supervisor
+        finally:
+            if plan.state_file is not None:
+                remove_state(plan.state_file, os.getpid())
+            supervisor.stop_all()
+
+
+def _start(plan: StackPlan, data: Path, supervisor: Supervisor, stop: threading.Event) -> State:
+    kafka = resolve_port(plan.kafka_port, "the Kafka broker (--kafka-port)")
+    http = resolve_port(plan.clickhouse_port, "ClickHouse (--clickhouse-port)")
+    native = resolve_port(plan.clickhouse_native_port, "ClickHouse's native protocol")
+    web = None if plan.web_port is None else resolve_port(plan.web_port, "the web (--web-port)")
+    broker = make_broker(plan.broker)
+    find_wheel()
+    broker_child = Child(
+        name="broker",
+        argv=broker.prepare(data, kafka),
+        env=broker.environment(),
+        ready=lambda: is_broker_ready(kafka),
+        ready_within_s=broker.ready_within_s,
+    )
+    clickhouse_child = _clickhouse_child(data / "clickhouse", http, native, plan.max_memory)
+    supervisor.start(broker_child, clickhouse_child)
+    state = State(
+        kafka=f"{LOOPBACK}:{kafka}",
+        clickhouse=f"http://{LOOPBACK}:{http}",
+        clickhouse_native=f"{LOOPBACK}:{native}",
+        web=None if web is None else f"http://{LOOPBACK}:{web}",
+        data=str(data),
+        broker=plan.broker,
+        pids=supervisor.pids,
+    )
+    if stop.is_set():
+        return state
+    for child in plan.children(state):
+        supervisor.start(child)
+        if stop.is_set():
+            break
+    return state.model_copy(update={"pids": supervisor.pids})
+
+
+def _clickhouse_child(data: Path, http: int, native: int, max_memory: int) -> Child:
+    return Child(
+        name="clickhouse",
+        argv=(
+            *(sys.executable, "-m", "sinks.embedded.clickhouse_server", "--data", str(data)),
+            *("--http-port", str(http), "--tcp-port", str(native)),
+            *("--max-memory", str(max_memory)),
+        ),
+        ready=lambda: is_serving(http),
+    )
+
+
+@contextmanager
+def embedded_stack(
+    data: Path,
+    broker: BrokerKind = "tansu",
+    children: Callable[[State], Iterable[Child]] = _no_more_children,
+) -> Iterator[State]:
+    """The stack on free ports for a test: `State` on entry, everything stopped on exit."""
+    with started_stack(StackPlan(data=data, broker=broker, children=children)) as (state, _):
+        yield state
+
+
+def run_stack(plan: StackPlan, on_ready: Callable[[State], int | None]) -> int:
+    """Run the stack in the foreground until SIGTERM or SIGINT; main thread only.
+
+    ``on_ready`` is called once everything is ready. When it returns a number the stack stops at
+    once and that is the exit code; on None it stays up, and a requested stop gives 0. A stop
+    signal interrupts ``on_ready``. Raises `StackError` when something cannot start or a child
+    ends by itself.
+    """
+    stop = threading.Event()
+    with _stop_signals(stop) as section, started_stack(plan, stop) as (state, supervisor):
+        if stop.is_set():
+            return 0
+        try:
+            with section:
+                code = on_ready(state)
+        except _StopRequested:
+            return 0
+        except Exception:
+            supervisor.check()  # a dead child explains the failure better
+            raise
+        if code is not None:
+            return code
+        while not stop.wait(_WATCH_S):
+            supervisor.check()
+    return 0
+
+
+@contextmanager
+def _stop_signals(stop: threading.Event) -> Iterator[_Interruptible]:
+    """Turn both signals into ``stop``; inside the section they raise as well."""
+    section = _Interruptible(stop)
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+        if section.active:
+            section.active = False
+            raise _StopRequested
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield section
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Interruptible:
+    """A section of code that a stop signal may leave by `_StopRequested`."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self.active = False
+
+    def __enter__(self) -> None:
+        self.active = True
+        if self._stop.is_set():
+            raise _StopRequested
+
+    def __exit__(self, *_: object) -> None:
+        self.active = False

@@ -1,0 +1,21 @@
+"""Kafka records → rows in ClickHouse: every accepted event a fact, every result its row."""
+
+from sinks.landing.batch import RecordBatch
+from sinks.landing.delivery import Delivery
+from sinks.landing.facts import Landed, land_events
+from sinks.landing.faults import LandingError
+from sinks.landing.landing import LANDED_TOPICS, Landing
+from sinks.landing.metrics import LandingMetrics
+from sinks.landing.retry import RetryPolicy
+
+__all__ = [
+    "LANDED_TOPICS",
+    "Delivery",
+    "Landed",
+    "Landing",
+    "LandingError",
+    "LandingMetrics",
+    "RecordBatch",
+    "RetryPolicy",
+    "land_events",
+]

@@ -1,0 +1,79 @@
+"""Event topics → rows of the fact tables, column by column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.columnar import decode_batch
+from schemas.columns import arrow_schema
+from sinks.clickhouse import Client
+from sinks.ddl import FACT_TABLES
+from sinks.landing.batch import Rows, blocks, with_coordinates
+from sinks.landing.insert import insert_block
+
+
+@dataclass(frozen=True)
+class Landed:
+    """How many records became rows, were refused, or had no value."""
+
+    rows: int
+    rejected: int
+    tombstones: int
+
+
+def land_events(
+    client: Client,
+    topic: str,
+    partition: int,
+    offsets: npt.NDArray[np.int64],
+    values: Sequence[bytes | None],
+    broker_times_us: npt.NDArray[np.int64],
+) -> Landed:
+    """Land records of one event topic at once, without retrying; the arrays have equal length.
+
+    Refused records are left out and counted: whoever judges the events publishes them as dead
+    letters. `sinks.landing.Landing` is this with patience.
+    """
+    decoded = decode_facts(topic, partition, offsets, values, broker_times_us)
+    for block in blocks([decoded]):
+        insert_block(client, block)
+    return Landed(decoded.rows.num_rows, decoded.rejected, decoded.tombstones)
+
+
+def decode_facts(
+    topic: str,
+    partition: int,
+    offsets: npt.NDArray[np.int64],
+    values: Sequence[bytes | None],
+    broker_times_us: npt.NDArray[np.int64],
+) -> Rows:
+    """The records' rows of the topic's fact table."""
+    decoded = decode_batch(topic, values, broker_times_us)
+    events = decoded.table
+    for name in _lists(topic):
+        events = _without_null_lists(events, name)
+    return Rows(
+        table=FACT_TABLES[topic],
+        rows=with_coordinates(events, topic, partition, offsets[decoded.rows]),
+        rejected=len(decoded.rejections),
+        tombstones=decoded.tombstones,
+    )
+
+
+@cache
+def _lists(topic: str) -> tuple[str, ...]:
+    return tuple(field.name for field in arrow_schema(topic) if pa.types.is_list(field.type))
+
+
+def _without_null_lists(events: pa.Table, name: str) -> pa.Table:
+    """A ClickHouse array cannot be null: an absent list is an empty one."""
+    column = events.column(name)
+    if not column.null_count:
+        return events
+    empty = pa.scalar([], column.type)
+    return events.set_column(events.schema.get_field_index(name), name, pc.coalesce(column, empty))

@@ -1,0 +1,86 @@
+"""Which failures of ClickHouse pass by themselves, which never will, and what to do about those."""
+
+from typing import Final, Literal
+
+from clickhouse_connect.driver.exceptions import OperationalError
+
+Lasting = Literal["transient", "unclear", "permanent"]
+"""transient: retried for ever. unclear: retried for a while. permanent: not retried."""
+
+_TRANSIENT: Final = frozenset(
+    {
+        74, 75, 76,  # the disk cannot be read, written, opened
+        159, 160, 209, 210, 279, 425,  # timeouts, network, system calls
+        201, 202, 241, 243, 252, 290, 439, 745,  # quota, memory, space, parts, load
+        225, 242, 285, 319, 999,  # Keeper and replicas
+        236, 394, 733, 735,  # aborted, cancelled, being restarted
+    }
+)  # fmt: skip
+_SCHEMA: Final = frozenset({8, 10, 16, 20, 44, 47, 53, 60, 70, 81, 218, 349})
+"""Columns, types, tables or the database are not those of this program."""
+_IDENTITY: Final = frozenset({192, 193, 194, 516})
+_RIGHTS: Final = frozenset({164, 497})
+_LONGEST_DETAIL: Final = 200
+
+
+class LandingError(Exception):
+    """Rows cannot land until somebody acts: one sentence with the remedy."""
+
+
+def lasting(error: Exception) -> Lasting:
+    """How long the failure will last."""
+    code = _code(error)
+    if code is None or code in _TRANSIENT:
+        return "transient" if code or _unanswered(error) else "unclear"
+    if code in _SCHEMA | _IDENTITY | _RIGHTS:
+        return "permanent"
+    return "unclear"
+
+
+def label(error: Exception) -> str:
+    """A short name of the failure for logs: the server's, or the kind of exception."""
+    code = _code(error)
+    if code is None:
+        return "no answer" if _unanswered(error) else type(error).__name__
+    return f"{getattr(error, 'name', None) or 'error'}, code {code}"
+
+
+def sentence(error: Exception, table: str) -> str:
+    """What is wrong and what to do, for a failure that does not pass."""
+    code = _code(error)
+    if code in _SCHEMA:
+        return (
+            f"The ClickHouse schema does not fit this program at table {table} "
+            f"({_detail(error)}); run `mailsla migrate`, then start the worker again."
+        )
+    if code in _IDENTITY:
+        return (
+            "ClickHouse refuses the configured user; "
+            "check the user and the password, then start the worker again."
+        )
+    if code in _RIGHTS:
+        return (
+            f"The ClickHouse user may not insert into {table}; "
+            "grant it INSERT on the database, then start the worker again."
+        )
+    return (
+        f"ClickHouse keeps refusing rows of table {table} ({label(error)}); "
+        "mend what its log names, then start the worker again: nothing was lost."
+    )
+
+
+def _unanswered(error: Exception) -> bool:
+    """Whether the request did not reach the server, or its answer was lost."""
+    return isinstance(error, OperationalError | OSError) and _code(error) is None
+
+
+def _code(error: Exception) -> int | None:
+    code = getattr(error, "code", None)
+    return code if isinstance(code, int) else None
+
+
+def _detail(error: Exception) -> str:
+    """The server's own words, without address, error name and version."""
+    first_line = str(error).partition("\n")[0]
+    words = first_line.rpartition("DB::Exception: ")[2].partition(". (")[0]
+    return words[:_LONGEST_DETAIL].rstrip(". ")

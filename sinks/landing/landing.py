@@ -1,0 +1,112 @@
+"""Records of any landed topic → durable rows; what the sinks worker calls."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from sinks.ddl import FACT_TABLES
+from sinks.landing.batch import BLOCK_ROWS, LOG_APPEND_TIME, RecordBatch, Rows, blocks
+from sinks.landing.delivery import Delivery
+from sinks.landing.facts import decode_facts
+from sinks.landing.metrics import LandingMetrics
+from sinks.landing.results import RESULT_KINDS, decode_results
+
+_log = logging.getLogger(__name__)
+
+LANDED_TOPICS: Final = (*FACT_TABLES, *RESULT_KINDS)
+"""The topics the sinks worker subscribes to."""
+
+
+def wall_clock_us() -> int:
+    """Microseconds since 1970 by the system's clock."""
+    return time.time_ns() // 1000
+
+
+class Landing:
+    """Lands batches of `LANDED_TOPICS`; safe to repeat with the same records at any time."""
+
+    def __init__(self, delivery: Delivery, now_us: Callable[[], int] = wall_clock_us) -> None:
+        self._delivery = delivery
+        self._now_us = now_us
+
+    @property
+    def metrics(self) -> LandingMetrics:
+        """The worker's counters."""
+        return self._delivery.metrics
+
+    async def land(self, batch: RecordBatch) -> None:
+        """Land one batch; its offsets may be committed when this returns.
+
+        Raises:
+            LandingError: ClickHouse refuses the rows for a reason that does not pass by itself.
+            ValueError: the topic is none of `LANDED_TOPICS`.
+
+        """
+        await self.land_all((batch,))
+
+    async def land_all(self, batches: Sequence[RecordBatch]) -> None:
+        """Land several batches together: fewer and larger inserts than one by one.
+
+        Decodes the next records while ClickHouse takes those before; at most two blocks of rows
+        are held. Raises as `land`.
+        """
+        under_way = asyncio.ensure_future(self._delivery.deliver(()))
+        try:
+            for group in _groups(batches):
+                decoded = await asyncio.to_thread(self._decode_all, group)
+                await under_way
+                self._count(group, decoded)
+                under_way = asyncio.ensure_future(self._delivery.deliver(blocks(decoded)))
+            await under_way
+        finally:
+            under_way.cancel()
+        self._note_lag(batches)
+
+    def _decode_all(self, batches: Sequence[RecordBatch]) -> list[Rows]:
+        return [self._decode(batch) for batch in batches]
+
+    def _decode(self, batch: RecordBatch) -> Rows:
+        if batch.topic in RESULT_KINDS:
+            return decode_results(batch)
+        if batch.topic not in FACT_TABLES:
+            raise ValueError(f"{batch.topic} does not land; subscribe to LANDED_TOPICS only.")
+        return decode_facts(
+            batch.topic, batch.partition, batch.offsets, batch.values, self._broker_times(batch)
+        )
+
+    def _broker_times(self, batch: RecordBatch) -> npt.NDArray[np.int64]:
+        """When the broker had each record; a producer's own stamps prove nothing."""
+        if batch.timestamp_type == LOG_APPEND_TIME:
+            return batch.timestamps_us
+        return np.full(len(batch.values), self._now_us(), dtype=np.int64)
+
+    def _count(self, batches: Sequence[RecordBatch], decoded: Sequence[Rows]) -> None:
+        for batch, rows in zip(batches, decoded, strict=True):
+            self.metrics.rejected[batch.topic] += rows.rejected
+            self.metrics.tombstones[batch.topic] += rows.tombstones
+            if rows.complaint:
+                _log.warning("%s", rows.complaint)
+
+    def _note_lag(self, batches: Sequence[RecordBatch]) -> None:
+        newest = [int(batch.timestamps_us[-1]) for batch in batches if len(batch.values)]
+        if newest:
+            self.metrics.lag_s = max(0.0, (self._now_us() - max(newest)) / 1e6)
+
+
+def _groups(batches: Sequence[RecordBatch]) -> Iterator[list[RecordBatch]]:
+    """Batches in order, gathered until there are about `BLOCK_ROWS` records."""
+    group: list[RecordBatch] = []
+    size = 0
+    for batch in batches:
+        group.append(batch)
+        size += len(batch.values)
+        if size >= BLOCK_ROWS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

@@ -1,0 +1,66 @@
+"""``sla.windows`` → rows, column by column: the one result topic with many records."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pajson
+
+from schemas.instants import UTC_MICROS, parse_instants
+from sinks.ddl.model_columns import ModelColumn
+from sinks.ddl.results import WINDOW_COLUMNS
+
+_WIRE: Final = pa.schema(
+    [
+        pa.field(column.name, pa.string() if column.arrow == UTC_MICROS else column.arrow)
+        for column in WINDOW_COLUMNS
+    ]
+)
+SCHEMA: Final = pa.schema([pa.field(column.name, column.arrow) for column in WINDOW_COLUMNS])
+
+
+def read_windows(values: Sequence[bytes]) -> pa.Table | None:
+    """One row per record, or None where some record needs a closer look."""
+    joined = b"\n".join(values)
+    # Framed by braces and without NUL, records cannot run into each other (`schemas.parsing`);
+    # NaN is no JSON, but would be read.
+    framed = all(value[:1] == b"{" and value[-1:] == b"}" for value in values)
+    if not framed or b"\0" in joined or b"NaN" in joined or b"Inf" in joined:
+        return None
+    try:
+        joined.decode()
+        table = pajson.read_json(
+            pa.BufferReader(joined),
+            read_options=pajson.ReadOptions(use_threads=False, block_size=len(joined) + 1),
+            parse_options=pajson.ParseOptions(
+                explicit_schema=_WIRE, unexpected_field_behavior="ignore"
+            ),
+        )
+        if table.num_rows != len(values):
+            return None
+        arrays = [_checked(column, table.column(column.name)) for column in WINDOW_COLUMNS]
+    except (pa.ArrowException, UnicodeDecodeError, _DoubtError):
+        return None
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+class _DoubtError(Exception):
+    """A column holds something its model may refuse."""
+
+
+def _checked(column: ModelColumn, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if column.required and values.null_count:
+        raise _DoubtError(column.name)
+    if column.choices is not None:
+        distinct = set(values.unique().drop_null().to_pylist())
+        if not distinct <= column.choices:
+            raise _DoubtError(column.name)
+    if column.arrow != UTC_MICROS:
+        return values
+    texts = values.combine_chunks()
+    present = np.asarray(texts.is_valid())
+    instants, good = parse_instants(texts, present)
+    if not np.array_equal(good, present):
+        raise _DoubtError(column.name)
+    return pa.chunked_array([instants])

@@ -1,0 +1,116 @@
+"""The sinks worker: every landed topic, through Faust, into ClickHouse.
+
+Batches are gathered until they are worth an insert or half a second has passed, landed, and only
+then are their offsets committed: a worker killed in between lands them again, which the tables
+collapse.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.landing.delivery import Delivery
+from sinks.landing.faults import LandingError
+from sinks.landing.landing import LANDED_TOPICS, Landing
+from streams.runtime.application import (
+    BatchApp,
+    attach,
+    background,
+    build_app,
+    commit_offsets,
+)
+from streams.runtime.batches import RecordBatch
+from streams.runtime.groups import SINKS_GROUP
+from streams.runtime.restart import restart, settled
+from streams.settings import Settings
+
+_ROWS_PER_LANDING: Final = 100_000
+_LONGEST_WAIT_S: Final = 0.5
+_TICK_S: Final = 0.1
+
+logger = logging.getLogger(__name__)
+
+
+class Gatherer:
+    """Holds batches until they are landed together.
+
+    ``commit`` is called with next-to-read offsets once the rows are durable.
+    """
+
+    def __init__(self, landing: Landing, app: BatchApp) -> None:
+        self._landing, self._app = landing, app
+        self._held: list[RecordBatch] = []
+        self._size = 0
+        self._since = 0.0
+        self._lock = asyncio.Lock()
+
+    async def handle(self, batch: RecordBatch) -> None:
+        """Take a batch; land what is held when it is enough."""
+        async with self._lock:
+            if not self._held:
+                self._since = time.monotonic()
+            self._held.append(batch)
+            self._size += len(batch)
+            if self._size >= _ROWS_PER_LANDING:
+                await self._land()
+
+    async def tick(self) -> None:
+        """Land what has waited long enough."""
+        async with self._lock:
+            if self._held and time.monotonic() - self._since >= _LONGEST_WAIT_S:
+                await self._land()
+
+    async def forget(self) -> None:
+        """Drop what is held: its partitions may belong to another worker from now on."""
+        async with self._lock:
+            self._held, self._size = [], 0
+
+    async def finish(self) -> None:
+        """Land what is held before the worker ends."""
+        async with self._lock:
+            if self._held:
+                await self._land()
+
+    async def _land(self) -> None:
+        held, self._held, self._size = self._held, [], 0
+        try:
+            await self._landing.land_all(held)
+        except LandingError as error:
+            restart(str(error))
+        offsets: dict[tuple[str, int], int] = {}
+        for batch in held:
+            offsets[batch.topic, batch.partition] = batch.next_offset
+        await commit_offsets(self._app, offsets)
+        settled()
+
+
+def clickhouse_settings(settings: Settings) -> ClickHouseSettings:
+    """The ClickHouse part of the configuration."""
+    return ClickHouseSettings(
+        url=settings.clickhouse,
+        database=settings.clickhouse_database,
+        user=settings.clickhouse_user,
+        password=settings.clickhouse_password,
+    )
+
+
+def build_sinks(settings: Settings, transactions: bool) -> BatchApp:
+    """The sinks worker's Faust app."""
+    app = build_app(SINKS_GROUP, settings, transactions)
+    server = clickhouse_settings(settings)
+    gatherer = Gatherer(Landing(Delivery(lambda: connect(server))), app)
+    attach(app, LANDED_TOPICS, gatherer.handle)
+    background(app, gatherer.tick, _TICK_S)
+
+    async def on_revoked(sender: Any, revoked: Any, **_: Mapping[str, Any]) -> None:
+        await gatherer.forget()
+
+    async def on_shutdown(sender: Any, **_: Mapping[str, Any]) -> None:
+        await gatherer.finish()
+
+    app.on_partitions_revoked.connect(on_revoked, weak=False)
+    app.on_before_shutdown.connect(on_shutdown, weak=False)
+    return app

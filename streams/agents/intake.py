@@ -1,0 +1,104 @@
+"""From fetched records to accepted events, dead letters and records to be keyed anew."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.codec import Rejection
+from schemas.columnar import decode_batch
+from schemas.identifiers import rfc3339
+from schemas.topics import DEAD_LETTERS
+from streams.runtime.batches import RecordBatch
+from streams.runtime.delivery import Outgoing
+
+MAX_DEAD_LETTER_BYTES: Final = 700_000
+"""Most original bytes a dead letter carries, so that it fits a record of default size."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A batch after checking.
+
+    ``events`` has the topic's Arrow schema; ``broker_us`` is the broker's time of its newest
+    record. ``outgoing`` holds the dead letters and the re-keyed records.
+    """
+
+    events: pa.Table
+    broker_us: int
+    outgoing: tuple[Outgoing, ...]
+    rejected: int
+    rekeyed: int
+    tombstones: int
+
+
+def take_in(batch: RecordBatch, now_us: int) -> Intake:
+    """Check a batch of an event topic.
+
+    A record keyed otherwise than by its tenant is not applied here: it is published once more
+    under the right key and counts where that puts it.
+
+    Args:
+        batch: records of one event topic.
+        now_us: system time, µs; stands in for the broker's clock where producers set the time.
+    """
+    broker_times = (
+        batch.timestamps_us if batch.broker_time else np.full(len(batch), now_us, dtype=np.int64)
+    )
+    decoded = decode_batch(batch.topic, batch.values, broker_times)
+    events = decoded.table
+    misplaced = _misplaced(batch, decoded.rows, events)
+    outgoing = [
+        _dead_letter(batch, place, rejection)
+        for place, rejection in sorted(decoded.rejections.items())
+    ]
+    if misplaced.any():
+        tenants = events.column("tenant_id").filter(pa.array(misplaced)).to_pylist()
+        places = decoded.rows[misplaced].tolist()
+        outgoing += [
+            Outgoing(batch.topic, tenant.encode(), batch.values[place])
+            for tenant, place in zip(tenants, places, strict=True)
+        ]
+        events = events.filter(pa.array(~misplaced))
+    return Intake(
+        events,
+        int(broker_times[-1]),
+        tuple(outgoing),
+        len(decoded.rejections),
+        int(np.count_nonzero(misplaced)),
+        decoded.tombstones,
+    )
+
+
+def _misplaced(
+    batch: RecordBatch, rows: npt.NDArray[np.int64], events: pa.Table
+) -> npt.NDArray[np.bool_]:
+    keys = batch.keys if len(rows) == len(batch) else [batch.keys[i] for i in rows.tolist()]
+    tenants = events.column("tenant_id").combine_chunks().cast(pa.binary())
+    same = pc.fill_null(pc.equal(pa.array(keys, pa.binary()), tenants), False)
+    return ~np.asarray(same.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _dead_letter(batch: RecordBatch, place: int, rejection: Rejection) -> Outgoing:
+    value = batch.values[place] or b""
+    received = datetime.fromtimestamp(int(batch.timestamps_us[place]) // 1000 / 1000, UTC)
+    reason = rejection.reason
+    if len(value) > MAX_DEAD_LETTER_BYTES:
+        reason = f"{reason} (only the first {MAX_DEAD_LETTER_BYTES} bytes are kept)"
+        value = value[:MAX_DEAD_LETTER_BYTES]
+    document = {
+        "topic": batch.topic,
+        "partition": batch.partition,
+        "offset": int(batch.offsets[place]),
+        "reason": reason,
+        "field": rejection.field,
+        "received_at": rfc3339(received),
+        "value_b64": b64encode(value).decode("ascii"),
+    }
+    return Outgoing(DEAD_LETTERS.name, batch.keys[place], orjson.dumps(document))

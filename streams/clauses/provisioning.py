@@ -1,0 +1,38 @@
+"""Section 8: orders opened and notified within hours of their payment."""
+
+from collections.abc import Iterator
+
+from streams.clauses.base import Measure, View
+from streams.clauses.billing import BillingFacts
+from streams.clauses.deadlines import Deadline, deadline_measure
+from streams.windows.calendar import HOUR
+
+INDICATORS = ("provisioning.own_domain", "provisioning.new_domain")
+
+
+def measure(own: BillingFacts, view: View) -> list[Measure]:
+    """Late orders of the month in which their deadline falls."""
+    spoken = view.spoken(own)
+    rules = (
+        ("provisioning.own_domain", "own", view.profile.own_domain_hours),
+        ("provisioning.new_domain", "new", view.profile.new_domain_hours),
+    )
+    return [
+        deadline_measure(indicator, list(_orders(own, kind, hours, view)), view, spoken)
+        for indicator, kind, hours in rules
+    ]
+
+
+def _orders(own: BillingFacts, domain_kind: str, hours: int, view: View) -> Iterator[Deadline]:
+    for order in own.orders.values():
+        payment = order.payment
+        if payment is None or payment.domain_kind != domain_kind:
+            continue
+        deadline_us = payment.time_us + hours * HOUR
+        if not view.start_us <= deadline_us < view.end_us:
+            continue
+        # Done at the deadline itself is in time.
+        due_us = deadline_us + 1
+        done = order.done_us is not None and order.done_us < due_us
+        late = not done and (order.done_us is not None or view.now_us >= due_us)
+        yield Deadline(payment.time_us, due_us, late, done, f"{payment.source}#{payment.id}")

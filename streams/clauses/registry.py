@@ -1,0 +1,224 @@
+"""Everything a scope knows, and every indicator measured from it in the order of the agreement."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from schemas.contract import Contract
+from schemas.registry import TYPES
+from streams.clauses import (
+    antispam,
+    antivirus,
+    backup,
+    connectivity,
+    operations,
+    provisioning,
+    security,
+    support,
+)
+from streams.clauses.antispam import AbuseFacts
+from streams.clauses.antivirus import AntivirusFacts
+from streams.clauses.backup import BackupFacts
+from streams.clauses.base import AT_RISK_SHARE, Measure, View
+from streams.clauses.billing import BillingFacts, BillingRegister
+from streams.clauses.contracts import Governed
+from streams.clauses.exclusions import Exclusions
+from streams.clauses.facts import Fact, Facts
+from streams.clauses.ops import OpsFacts
+from streams.clauses.probes import ProbeFacts
+from streams.clauses.security import SecurityFacts
+from streams.clauses.support import SupportFacts
+from streams.clauses.timeline import Reading, TimelineCache
+from streams.windows.calendar import Period
+
+_NO_PROBES: Final = ProbeFacts()
+"""Stands for every tenant that is probed only through the platform."""
+
+
+class Scope:
+    """The facts of one tenant, or of the platform ``*``, about sections 1 and 3 to 9.
+
+    The result does not depend on the order of `observe`, and an event seen before changes
+    nothing. Messages (section 2) are kept elsewhere.
+    """
+
+    def __init__(self, tenant_id: str) -> None:
+        self.tenant_id = tenant_id
+        self.probes = ProbeFacts()
+        self.ops = OpsFacts()
+        self.abuse = AbuseFacts()
+        self.antivirus = AntivirusFacts()
+        self.backup = BackupFacts()
+        self.billing = BillingFacts()
+        self.support = SupportFacts()
+        self.security = SecurityFacts()
+        self.timelines = TimelineCache()
+        self._by_topic: dict[str, Facts] = {
+            facts.topic: facts
+            for facts in (
+                self.probes,
+                self.ops,
+                self.abuse,
+                self.antivirus,
+                self.backup,
+                self.billing,
+                self.support,
+                self.security,
+            )
+        }
+
+    def observe(self, fact: Fact) -> None:
+        """Take an event of this scope, of any topic but ``mail.mta``.
+
+        Raises:
+            KeyError: the type belongs to no such topic.
+
+        """
+        self._by_topic[TYPES[fact["type"]].topic].observe(fact)
+
+    def forget(self, before_us: int) -> None:
+        """Drop the facts that no month beginning at or after ``before_us`` can need."""
+        for facts in self._by_topic.values():
+            facts.forget(before_us)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+        return sum(facts.version for facts in self._by_topic.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a tenant-month is measured from.
+
+    Args:
+        own: the tenant's facts.
+        platform: the platform's facts.
+        governed: the contract that judges the month, and its active part.
+        now_us: event time up to which things are known; the month's end or later once closed.
+        register: charges and billing errors of the whole platform.
+        at_risk_share: share of a budget, or of a deadline's time, from which it is at risk.
+
+    """
+
+    own: Scope
+    platform: Scope
+    governed: Governed
+    now_us: int
+    register: BillingRegister = field(default_factory=BillingRegister)
+    at_risk_share: Fraction = AT_RISK_SHARE
+
+    @property
+    def contract(self) -> Contract:
+        """The governing contract."""
+        return self.governed.contract
+
+    @property
+    def period(self) -> Period:
+        """The active part of the month."""
+        return self.governed.period
+
+    def view(self) -> View:
+        """From where the clauses look, with the exclusions that concern the tenant."""
+        registers = (self.own.ops.exclusions, self.platform.ops.exclusions)
+        return View(
+            self.contract,
+            self.period,
+            self.now_us,
+            Exclusions.of(registers),
+            self.at_risk_share,
+        )
+
+    def reading(self) -> Reading:
+        """The tenant's connectivity; without probes of its own it shares the platform's."""
+        factor = self.contract.profile.probe_hold_factor
+        if self.own.probes.probed:
+            return self.own.timelines.reading(self.own.probes, self.platform.probes, factor)
+        return self.platform.timelines.reading(_NO_PROBES, self.platform.probes, factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """How some indicators of one section are measured."""
+
+    section: int
+    indicators: tuple[str, ...]
+    measure: Callable[[Context, View], list[Measure]]
+
+
+CLAUSES: Final = (
+    Clause(
+        1,
+        connectivity.INDICATORS,
+        lambda context, view: connectivity.measure(context.reading(), view),
+    ),
+    Clause(3, operations.INDICATORS, lambda context, view: _operations(context, view)),
+    Clause(
+        4,
+        antispam.INDICATORS,
+        lambda context, view: antispam.measure(context.own.abuse, context.platform.abuse, view),
+    ),
+    Clause(
+        5,
+        antivirus.INDICATORS,
+        lambda context, view: antivirus.measure(
+            context.own.antivirus, context.platform.antivirus, view
+        ),
+    ),
+    Clause(
+        6,
+        security.INDICATORS,
+        lambda context, view: security.measure(context.own.security, view),
+    ),
+    Clause(
+        7,
+        backup.INDICATORS,
+        lambda context, view: backup.measure(context.own.backup, context.platform.backup, view),
+    ),
+    Clause(
+        8,
+        provisioning.INDICATORS,
+        lambda context, view: provisioning.measure(context.own.billing, view),
+    ),
+    Clause(
+        9,
+        support.INDICATORS,
+        lambda context, view: support.measure(context.own.support, context.platform.support, view),
+    ),
+)
+"""Every section but 2, whose arithmetic is done in columns (`streams.clauses.latency` judges)."""
+
+
+def _operations(context: Context, view: View) -> list[Measure]:
+    own, platform = context.own, context.platform
+    found = {
+        each.indicator: each
+        for each in (
+            *operations.measure(own.ops, platform.ops, view),
+            *operations.measure_billing(context.register, view),
+            *operations.measure_pages(own.probes, platform.probes, view),
+        )
+    }
+    return [found[indicator] for indicator in operations.INDICATORS]
+
+
+def measure(context: Context, sections: Iterable[int] | None = None) -> list[Measure]:
+    """Measure the indicators of a tenant-month, in the order of the agreement.
+
+    Args:
+        context: what is known of the tenant-month.
+        sections: the sections to measure; all but 2 where not given.
+
+    Raises:
+        CalendarError: a deadline of section 4 needs working days that the calendar lacks.
+
+    """
+    wanted = None if sections is None else frozenset(sections)
+    view = context.view()
+    return [
+        each
+        for clause in CLAUSES
+        if wanted is None or clause.section in wanted
+        for each in clause.measure(context, view)
+    ]

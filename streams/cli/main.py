@@ -1,0 +1,126 @@
+"""``mailsla``: the command line and its rules for errors and exit codes.
+
+0 done, 1 a check failed, 2 wrong use or configuration. An error is one sentence with the remedy;
+``--debug`` shows where it came from.
+"""
+
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import click
+
+from streams.settings import ConfigurationError
+
+_COMMANDS: Final = {
+    "audit": "audit",
+    "close": "close",
+    "config": "config",
+    "contract": "contract",
+    "dead-letters": "dead_letters",
+    "demo": "demo",
+    "doctor": "doctor",
+    "drain": "drain",
+    "exclude": "ops",
+    "incident": "ops",
+    "migrate": "migrate",
+    "schemas": "schemas",
+    "ship": "ship",
+    "simulate": "simulate",
+    "topics": "topics",
+    "up": "up",
+    "worker": "worker",
+}
+"""command → module beside this one; loaded only when asked for."""
+
+
+class CommandError(Exception):
+    """A command could not do its work; the sentence says why and what to do."""
+
+    exit_code = 2
+
+
+class CheckFailed(CommandError):  # noqa: N818 - the check failed, not the program
+    """The command worked and what it checked is not well."""
+
+    exit_code = 1
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is used, so that ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in alphabetical order."""
+        return [name for name in _COMMANDS if _exists(name)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command's click object, or None when there is no such command."""
+        if cmd_name not in _COMMANDS or not _exists(cmd_name):
+            return None
+        module = import_module(f"streams.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
+def _exists(name: str) -> bool:
+    return (Path(__file__).parent / f"{_COMMANDS[name]}.py").is_file()
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mailsla")
+@click.option(
+    "--state-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="State file of a running `mailsla up`; also MAILSLA_STATE_FILE.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, state_file: Path | None, debug: bool) -> None:
+    """Live and closed-month service-level verdicts for enterprise mail.
+
+    Events come in on Kafka, windows and breaches go out on Kafka, everything lands in
+    ClickHouse, where each month is closed.
+
+    \b
+    First steps:
+      mailsla demo                     a simulated month, closed, on this machine
+      mailsla up --state-file s.json   the whole stack in the foreground
+      mailsla close 2026-10 --json     judge a month
+
+    The stack is found by --state-file, by MAILSLA_KAFKA and MAILSLA_CLICKHOUSE, or at the
+    default addresses of `mailsla up`. `mailsla config` lists every setting.
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    ctx.obj = {"state_file": state_file, "debug": debug}
+
+
+def main() -> None:
+    """Run the command line; the only place that turns errors into sentences."""
+    from sinks.embedded.errors import StackError
+
+    debug = "--debug" in sys.argv
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except CommandError as error:
+        _fail(error, debug, error.exit_code)
+    except (ConfigurationError, StackError) as error:
+        _fail(error, debug, 2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(error: Exception, debug: bool, code: int) -> None:
+    if debug:
+        traceback.print_exception(error)
+    click.echo(f"mailsla: {error}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""``mailsla migrate``."""
+
+from pathlib import Path
+
+import click
+
+from sinks.clickhouse import connect
+from sinks.migrations import MigrationError
+from sinks.migrations import migrate as bring_up_to_date
+from sinks.worker import clickhouse_settings
+from streams.cli.common import console, settings_of, state_file_option
+from streams.cli.main import CommandError
+
+
+@click.command()
+@state_file_option
+@click.pass_context
+def migrate(ctx: click.Context, own_state_file: Path | None) -> None:
+    """Create or upgrade the ClickHouse schema.
+
+    Idempotent and versioned: what was applied is recorded in `schema_migrations`.
+    """
+    settings = settings_of(ctx, own_state_file)
+    try:
+        done = bring_up_to_date(connect(clickhouse_settings(settings)))
+    except MigrationError as error:
+        raise CommandError(str(error)) from None
+    for line in done or ["the schema is up to date"]:
+        console().print(line)

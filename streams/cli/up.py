@@ -1,0 +1,101 @@
+"""``mailsla up``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from sinks.embedded.children import Child
+from sinks.embedded.state_file import State
+from sinks.embedded.supervisor import StackPlan, run_stack, worker_child
+from streams.cli.common import console
+
+DEFAULT_DATA = Path.home() / ".local" / "share" / "mailsla"
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    show_default="~/.local/share/mailsla",
+    help="Data directory; kept across restarts.",
+)
+@click.option(
+    "--broker",
+    type=click.Choice(["tansu", "kafka"]),
+    default="tansu",
+    show_default=True,
+    help="tansu: in memory, nothing to install; kafka: Apache Kafka, durable, needs Java 17.",
+)
+@click.option("--kafka-port", default=29092, show_default=True, help="0 = any free port.")
+@click.option("--clickhouse-port", default=28123, show_default=True, help="HTTP; 0 = any free.")
+@click.option("--web-port", default=28080, show_default=True, help="0 = any free port.")
+@click.option(
+    "--state-file",
+    "own_state_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Written when ready, removed at the end.",
+)
+@click.pass_context
+def up(
+    ctx: click.Context,
+    data: Path,
+    broker: str,
+    kafka_port: int,
+    clickhouse_port: int,
+    web_port: int,
+    own_state_file: Path | None,
+) -> None:
+    """Start everything on this machine, in the foreground, on loopback only.
+
+    Broker, ClickHouse server (HTTP and native protocol), topics, schema and both workers; prints
+    the addresses, then `ready`. SIGTERM or Ctrl-C stops all of it.
+    """
+    state_file = own_state_file or (ctx.obj or {}).get("state_file")
+    plan = stack_plan(data, broker, kafka_port, clickhouse_port, web_port, state_file)
+
+    def announce(state: State) -> None:
+        out = console()
+        out.print(f"kafka       {state.kafka}")
+        out.print(f"clickhouse  {state.clickhouse} (native {state.clickhouse_native})")
+        if state.web:
+            out.print(f"web         {state.web}")
+        out.print(f"data        {state.data}")
+        out.print("ready")
+
+    ctx.exit(run_stack(plan, announce))
+
+
+def stack_plan(
+    data: Path,
+    broker: str,
+    kafka_port: int = 0,
+    clickhouse_port: int = 0,
+    web_port: int = 0,
+    state_file: Path | None = None,
+) -> StackPlan:
+    """The whole stack: broker, ClickHouse, topics, schema, both workers."""
+    return StackPlan(
+        data=data,
+        broker="kafka" if broker == "kafka" else "tansu",
+        kafka_port=kafka_port,
+        clickhouse_port=clickhouse_port,
+        state_file=state_file,
+        children=_workers,
+    )
+
+
+def _workers(state: State) -> Iterator[Child]:
+    """Topics and tables first, then the workers that need them."""
+    from sinks.clickhouse import connect
+    from sinks.migrations import migrate
+    from sinks.worker import clickhouse_settings
+    from streams.runtime.admin import ensure_topics
+    from streams.settings import load
+
+    settings = load(kafka=state.kafka, clickhouse=state.clickhouse)
+    ensure_topics(settings)
+    migrate(connect(clickhouse_settings(settings)))
+    yield worker_child("streams", state)
+    yield worker_child("sinks", state)

@@ -1,0 +1,121 @@
+"""A Faust application on the batch entrance, with the known traps closed.
+
+No web server (it would listen on every address), no leader topic, no tables, no acks by Faust.
+An error in an agent must not be survived: Faust would go on with the next batch and the failed
+one would be lost to the state. So any unexpected error ends the process image at once, nothing
+committed, and starts it anew (`restart`).
+"""
+
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streams.runtime.batches import BatchTransport, RecordBatch, batch_topic
+from streams.runtime.restart import restart
+from streams.settings import Settings
+
+Handler = Callable[[RecordBatch], Awaitable[None]]
+
+
+class BatchApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose transport delivers batches."""
+
+    reads_committed = False
+    """Whether records of open or aborted transactions are held back."""
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
+
+
+def build_app(
+    name: str, settings: Settings, transactions: bool, buffered_batches: int = 2
+) -> BatchApp:
+    """A worker application; ``name`` is its consumer group.
+
+    Args:
+        name: application id and consumer group.
+        settings: broker address and time-outs.
+        transactions: whether the broker has transactions; then only committed ones are read.
+        buffered_batches: batches held ready for the agent; with the fetch size this bounds memory.
+    """
+    scratch = Path(tempfile.gettempdir()) / f"{name}-faust"
+    app = BatchApp(
+        name,
+        broker=[f"aiokafka://{server}" for server in settings.kafka.split(",")],
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 5,
+        broker_request_timeout=max(30.0, 3 * settings.session_timeout_s),
+        broker_max_poll_interval=600.0,
+        broker_check_crcs=True,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=settings.fetch_bytes,
+        stream_buffer_maxsize=buffered_batches,
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        datadir=str(scratch),
+        autodiscover=False,
+        stream_processing_timeout=3600.0,
+        broker_commit_livelock_soft_timeout=3600.0,
+    )
+    app.reads_committed = transactions
+    return app
+
+
+def attach(app: BatchApp, topics: Sequence[str], handler: Handler) -> None:
+    """Feed every batch of some topics to a handler, one at a time.
+
+    A batch fetched before the latest rebalance is skipped: it is fetched again by whoever has
+    the partition now.
+    """
+
+    async def entrance(stream: Any) -> None:
+        async for event in stream.events():
+            if event.message.generation_id != app.consumer_generation_id:
+                continue
+            try:
+                await handler(event.value)
+            except Exception as error:
+                restart(f"a batch of {event.message.topic} failed: {error!r}", error)
+
+    app.agent(batch_topic(app, topics), name=f"{app.conf.id}.entrance")(entrance)
+
+
+def background(app: BatchApp, step: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    """Run ``step`` again and again beside the agent, until the app stops."""
+
+    async def loop() -> None:
+        while not app.should_stop:
+            await app.sleep(pause_s)
+            try:
+                await step()
+            except Exception as error:
+                restart(f"background work failed: {error!r}", error)
+
+    app.task(loop)
+
+
+async def commit_offsets(app: BatchApp, offsets: Mapping[tuple[str, int], int]) -> bool:
+    """Commit next-to-read offsets; False when the partitions belong to somebody else now."""
+    held = app.consumer.assignment()
+    wanted = {TP(*place): offset for place, offset in offsets.items()}
+    if not set(wanted) <= set(held):
+        return False
+    return bool(await app.consumer._commit(wanted))
+
+
+def _credentials(settings: Settings) -> Any:
+    if not settings.kafka_security.startswith("SASL"):
+        return None
+    password = settings.kafka_password
+    return faust.SASLCredentials(
+        username=settings.kafka_user,
+        password=password.get_secret_value() if password else "",
+        mechanism=settings.kafka_sasl_mechanism,
+    )

@@ -1,0 +1,176 @@
+"""The batch entrance: one Faust message per fetched partition batch.
+
+Faust hands an agent one event at a time; at 100,000 messages a second that alone is the whole
+budget. `BatchConsumer` yields one message per partition and fetch instead, whose value is a
+`RecordBatch`. Acks are off for these topics: the checkpoint commits offsets itself, after what
+was derived from them is acknowledged.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import faust
+import numpy as np
+import numpy.typing as npt
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+from faust.types.tuples import ConsumerMessage
+
+LOG_APPEND_TIME: Final = 1
+
+
+@dataclass(frozen=True)
+class RecordBatch:
+    """Consecutive records of one partition, in offset order (offsets may have gaps).
+
+    ``values[i]`` is ``None`` for a tombstone; ``timestamps_us`` are the record timestamps in µs
+    since 1970, of Kafka's ``timestamp_type`` 0 (set by the producer) or 1 (by the broker).
+    """
+
+    topic: str
+    partition: int
+    offsets: npt.NDArray[np.int64]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    timestamps_us: npt.NDArray[np.int64]
+    timestamp_type: int
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def broker_time(self) -> bool:
+        """Whether the broker stamped the records: its time is then a fact of the log."""
+        return self.timestamp_type == LOG_APPEND_TIME
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the last record."""
+        return int(self.offsets[-1]) + 1
+
+    def after(self, offset: int) -> "RecordBatch | None":
+        """The records at or beyond ``offset``; ``None`` when all are before it."""
+        if self.offsets[0] >= offset:
+            return self
+        cut = int(np.searchsorted(self.offsets, offset))
+        if cut == len(self):
+            return None
+        return RecordBatch(
+            self.topic,
+            self.partition,
+            self.offsets[cut:],
+            self.keys[cut:],
+            self.values[cut:],
+            self.timestamps_us[cut:],
+            self.timestamp_type,
+        )
+
+
+def to_batch(topic: str, partition: int, records: Sequence[Any]) -> RecordBatch:
+    """Gather the client's records of one partition."""
+    count = len(records)
+    return RecordBatch(
+        topic,
+        partition,
+        np.fromiter((record.offset for record in records), np.int64, count),
+        [record.key for record in records],
+        [record.value for record in records],
+        np.fromiter((record.timestamp for record in records), np.int64, count) * 1000,
+        int(records[0].timestamp_type),
+    )
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Faust's consumer thread with an isolation level of our choice.
+
+    Faust reads committed transactions only under its own exactly-once mode, which is not used;
+    the client takes the level when it starts, so setting it after construction is in time.
+    """
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        if self.consumer.app.reads_committed:
+            consumer._isolation_level = "read_committed"
+        return consumer
+
+
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer, one message per fetched partition batch."""
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+        """Fetch what there is and yield one message per partition.
+
+        Follows the contract of the method it replaces: nothing is yielded once flow is
+        suspended or the group's generation has changed.
+        """
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        for tp, fetched in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if not fetched or not (active is None or tp in active):
+                continue
+            yield tp, self._batch_message(tp, fetched)
+
+    def _batch_message(self, tp: TP, fetched: Sequence[Any]) -> ConsumerMessage:
+        last = fetched[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            (),
+            None,
+            to_batch(tp.topic, tp.partition, fetched),
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+
+class BatchTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with the batch entrance."""
+
+    Consumer: ClassVar[type] = BatchConsumer
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc]
+    """Passes a `RecordBatch` through undecoded; decoding is the agent's business.
+
+    Faust acknowledges what it cannot decode before the agent sees it, so nothing may fail here.
+    """
+
+    def loads_key(self, app: Any, message: Message, **_: Any) -> None:
+        """Batches have no key of their own."""
+        return
+
+    def loads_value(self, app: Any, message: Message, **_: Any) -> RecordBatch:
+        """The batch as fetched."""
+        batch: RecordBatch = message.value
+        return batch
+
+
+def batch_topic(app: faust.App, names: Sequence[str]) -> Any:
+    """A channel over several topics that delivers `RecordBatch` values, never acked by Faust."""
+    return app.topic(*names, schema=BatchSchema(), acks=False, allow_empty=True)
+
+
+async def commit(app: faust.App, offsets: Mapping[TP, int]) -> bool:
+    """Commit next-to-read offsets directly; False when the partitions moved on meanwhile.
+
+    Faust's own ledger can commit past a message in flight, so it is not used.
+    """
+    committed: bool = await app.consumer._commit(offsets)
+    return committed

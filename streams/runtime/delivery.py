@@ -1,0 +1,203 @@
+"""How a checkpoint leaves: results, state and offsets, atomically where the broker can.
+
+The order is always the same: results and state are produced and acknowledged, then the offsets
+are committed. With transactions the three become visible together and a zombie is fenced by the
+transactional id. Without, the state's head record is produced last, so that a crash in between
+leaves either the old state or the new one, and what is delivered again is skipped by offset.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.runtime.kafka import client_options
+from streams.settings import Settings
+
+Offsets = Mapping[tuple[str, int], int]
+
+_REQUEST_TIMEOUT_MS: Final = 30_000
+_TRANSACTION_TIMEOUT_MS: Final = 60_000
+_LINGER_MS: Final = 5
+_BATCH_BYTES: Final = 262_144
+MAX_RECORD_BYTES: Final = 4_194_304
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A record to produce; without a partition the key decides (murmur2)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Fenced(Exception):  # noqa: N818 - the state of this worker, not a failure of a call
+    """Another worker has taken the task over; drop it without committing."""
+
+
+class Committer(Protocol):
+    """Commits offsets in the consumer group; False when the partitions moved on."""
+
+    async def __call__(self, offsets: Offsets) -> bool:
+        """Commit next-to-read offsets."""
+
+
+class Delivery(Protocol):
+    """Makes checkpoints durable for the tasks of one worker."""
+
+    name: str
+
+    async def claim(self, partition: int) -> None:
+        """Take a task over: from here on no other worker's checkpoint of it succeeds."""
+
+    async def deliver(
+        self, partition: int, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+    ) -> None:
+        """Make one checkpoint durable.
+
+        Args:
+            partition: the task.
+            records: results and state, in order.
+            head: the record that makes the state valid.
+            offsets: (topic, partition) → next offset to read.
+
+        Raises:
+            Fenced: another worker has the task.
+
+        """
+
+    async def release(self, partition: int) -> None:
+        """Give a task up."""
+
+    async def close(self) -> None:
+        """Stop every producer."""
+
+
+class OrderedDelivery:
+    """Results, then the head, then the offsets; exact under crashes of a single worker."""
+
+    name = "ordered"
+
+    def __init__(self, settings: Settings, commit: Committer) -> None:
+        self._settings, self._commit = settings, commit
+        self._producer: AIOKafkaProducer | None = None
+
+    async def claim(self, partition: int) -> None:
+        """Nothing to fence without transactions."""
+        if self._producer is None:
+            self._producer = await _start_producer(self._settings)
+
+    async def deliver(
+        self, partition: int, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+    ) -> None:
+        """Produce, await every acknowledgement, then commit."""
+        if self._producer is None:
+            raise Fenced(f"task {partition} was never claimed")
+        await _send(self._producer, records)
+        if head is not None:
+            await _send(self._producer, [head])
+        if offsets and not await self._commit(offsets):
+            raise Fenced(f"task {partition} was taken over during a checkpoint")
+
+    async def release(self, partition: int) -> None:
+        """The shared producer stays."""
+
+    async def close(self) -> None:
+        """Stop the producer."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+
+class TransactionalDelivery:
+    """One Kafka transaction per checkpoint and task."""
+
+    name = "transactions"
+
+    def __init__(self, settings: Settings, group: str) -> None:
+        self._settings, self._group = settings, group
+        self._producers: dict[int, AIOKafkaProducer] = {}
+
+    async def claim(self, partition: int) -> None:
+        """Register the task's transactional id, which fences its previous holder."""
+        await self.release(partition)
+        self._producers[partition] = await _start_producer(
+            self._settings,
+            transactional_id=f"{self._group}-{partition}",
+            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+        )
+
+    async def deliver(
+        self, partition: int, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+    ) -> None:
+        """Everything of the checkpoint in one transaction."""
+        producer = self._producers[partition]
+        positions = {TopicPartition(*place): offset for place, offset in offsets.items()}
+        try:
+            async with producer.transaction():
+                await _send(producer, records if head is None else [*records, head])
+                if positions:
+                    await producer.send_offsets_to_transaction(positions, self._group)
+        except KafkaError as error:
+            await self.release(partition)
+            raise Fenced(f"task {partition}: the transaction was refused ({error!r})") from error
+
+    async def release(self, partition: int) -> None:
+        """Stop the task's producer."""
+        if producer := self._producers.pop(partition, None):
+            await producer.stop()
+
+    async def close(self) -> None:
+        """Stop every producer."""
+        for partition in list(self._producers):
+            await self.release(partition)
+
+
+async def _start_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
+    producer = AIOKafkaProducer(
+        **client_options(settings),
+        acks="all",
+        linger_ms=_LINGER_MS,
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=MAX_RECORD_BYTES,
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        **options,
+    )
+    await producer.start()
+    return producer
+
+
+async def _send(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+    """Produce and await every acknowledgement; the first failure is raised."""
+    pending: list[asyncio.Future[Any]] = []
+    for record in records:
+        pending.append(  # noqa: PERF401 - each send waits for room in the buffer
+            await producer.send(
+                record.topic,
+                value=record.value,
+                key=record.key,
+                partition=record.partition,
+                headers=list(record.headers),
+            )
+        )
+    if pending:
+        await asyncio.gather(*pending)
+
+
+async def supports_transactions(settings: Settings) -> bool:
+    """Whether the broker grants transactional ids; asked once at start."""
+    producer = AIOKafkaProducer(
+        **client_options(settings), transactional_id="mailsla-probe", request_timeout_ms=5_000
+    )
+    try:
+        await asyncio.wait_for(producer.start(), timeout=10)
+    except (KafkaError, TimeoutError, AssertionError):
+        return False
+    finally:
+        await producer.stop()
+    return True

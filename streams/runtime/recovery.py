@@ -1,0 +1,65 @@
+"""Reading a task's state back from its topic."""
+
+import asyncio
+import time
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.topics import STREAMS_STATE
+from streams.runtime.kafka import client_options
+from streams.runtime.statelog import StateError
+from streams.settings import Settings
+
+_POLL_MS: Final = 500
+_FETCH_BYTES: Final = 8_388_608
+
+
+async def read_records(settings: Settings, partition: int, committed: bool) -> dict[bytes, bytes]:
+    """The newest value of each key of one partition of the state topic.
+
+    Args:
+        settings: broker and deadline.
+        partition: the task.
+        committed: whether to read committed transactions only.
+
+    Raises:
+        StateError: the partition was not read to its end before the deadline.
+
+    """
+    place = TopicPartition(STREAMS_STATE.name, partition)
+    consumer = AIOKafkaConsumer(
+        **client_options(settings),
+        enable_auto_commit=False,
+        isolation_level="read_committed" if committed else "read_uncommitted",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        return await asyncio.wait_for(_read_to_end(consumer, place), settings.recovery_s)
+    except TimeoutError:
+        raise StateError(
+            f"the state of task {partition} was not read within {settings.recovery_s:.0f} s; "
+            "raise MAILSLA_RECOVERY_S or look at the broker"
+        ) from None
+    finally:
+        await consumer.stop()
+
+
+async def _read_to_end(consumer: AIOKafkaConsumer, place: TopicPartition) -> dict[bytes, bytes]:
+    await consumer.seek_to_beginning(place)
+    end = (await consumer.end_offsets([place]))[place]
+    records: dict[bytes, bytes] = {}
+    started = time.monotonic()
+    while await consumer.position(place) < end:
+        fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
+        for record in fetched.get(place, ()):
+            if record.value is None:
+                records.pop(record.key, None)
+            else:
+                records[record.key] = record.value
+        if not fetched and time.monotonic() - started > _POLL_MS / 1000:
+            # Transaction markers at the end move the position only with the next fetch.
+            await asyncio.sleep(0)
+    return records

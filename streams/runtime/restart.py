@@ -1,0 +1,34 @@
+"""Ending a worker that cannot go on, and starting it again in its place."""
+
+import logging
+import os
+import sys
+import time
+from typing import Final, NoReturn
+
+_COUNT: Final = "MAILSLA_RESTARTS"
+_LONGEST_PAUSE_S: Final = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+def restart(reason: str, error: BaseException | None = None) -> NoReturn:
+    """Replace this process by a fresh one of the same command; nothing more is committed.
+
+    The pause before it doubles with every restart in a row, up to ten seconds.
+    """
+    count = int(os.environ.get(_COUNT, "0"))
+    pause = min(_LONGEST_PAUSE_S, 0.1 * 2**count)
+    logger.error(
+        "%s; starting again in %.1f s", reason, pause, exc_info=error if count == 0 else None
+    )
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    time.sleep(pause)
+    os.environ[_COUNT] = str(count + 1)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def settled() -> None:
+    """The worker makes progress: the next restart is the first again."""
+    os.environ.pop(_COUNT, None)

@@ -1,0 +1,175 @@
+"""Configuration: ``MAILSLA_*`` variables, an optional file, the state file of a stack."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+PREFIX: Final = "MAILSLA_"
+DEFAULT_KAFKA: Final = "127.0.0.1:29092"
+DEFAULT_CLICKHOUSE: Final = "http://127.0.0.1:28123"
+
+
+class ConfigurationError(Exception):
+    """Wrong or missing configuration; the message says what to change."""
+
+
+class Settings(BaseSettings):
+    """Every setting of mailsla; each is read from ``MAILSLA_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    secret_names: ClassVar[frozenset[str]] = frozenset({"clickhouse_password", "kafka_password"})
+
+    kafka: Annotated[str, Field(description="Kafka bootstrap servers, host:port[,host:port]")] = (
+        DEFAULT_KAFKA
+    )
+    kafka_user: Annotated[str | None, Field(description="SASL user, if the broker asks")] = None
+    kafka_password: Annotated[SecretStr | None, Field(description="SASL password")] = None
+    kafka_security: Annotated[
+        str,
+        Field(
+            description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+            pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
+        ),
+    ] = "PLAINTEXT"
+    kafka_sasl_mechanism: Annotated[
+        str, Field(description="SASL mechanism", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+    ] = "SCRAM-SHA-512"
+    clickhouse: Annotated[
+        str, Field(description="ClickHouse HTTP address, http(s)://host:port, no credentials in it")
+    ] = DEFAULT_CLICKHOUSE
+    clickhouse_user: Annotated[str, Field(description="ClickHouse user")] = "default"
+    clickhouse_password: Annotated[SecretStr, Field(description="ClickHouse password")] = SecretStr(
+        ""
+    )
+    clickhouse_database: Annotated[
+        str, Field(description="ClickHouse database", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
+    ] = "mailsla"
+    partitions: Annotated[
+        int, Field(ge=1, le=1024, description="partitions of every event and result topic")
+    ] = 4
+    replication: Annotated[int, Field(ge=1, le=9, description="replicas of every topic")] = 1
+    delivery: Annotated[
+        str,
+        Field(
+            description="auto, transactions or ordered: how a checkpoint is made atomic",
+            pattern="^(auto|transactions|ordered)$",
+        ),
+    ] = "auto"
+    session_timeout_s: Annotated[
+        float, Field(gt=0, le=300, description="consumer group session time-out, seconds")
+    ] = 10.0
+    checkpoint_s: Annotated[
+        float, Field(gt=0, le=60, description="seconds between checkpoints of the live worker")
+    ] = 1.0
+    checkpoint_events: Annotated[
+        int, Field(ge=1_000, description="events after which a checkpoint is due at once")
+    ] = 200_000
+    lateness_s: Annotated[
+        float, Field(ge=0, le=86_400, description="how late an event may be for short windows")
+    ] = 120.0
+    live_messages: Annotated[
+        int,
+        Field(ge=1_000, description="messages one task remembers to recognise repeated ones"),
+    ] = 5_000_000
+    recovery_s: Annotated[
+        float, Field(gt=0, description="deadline for reading the state back, seconds")
+    ] = 300.0
+    fetch_bytes: Annotated[
+        int, Field(ge=65_536, description="most bytes fetched from one partition at a time")
+    ] = 4_194_304
+    metrics_port: Annotated[
+        int, Field(ge=0, le=65_535, description="Prometheus metrics on loopback; 0 = none")
+    ] = 0
+    log_level: Annotated[
+        str, Field(description="logging level", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    ] = "INFO"
+
+    @field_validator("clickhouse")
+    @classmethod
+    def _no_credentials(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("write it as http://host:port")
+        if parts.username or parts.password:
+            raise ValueError(
+                "take the credentials out of the address; "
+                "set MAILSLA_CLICKHOUSE_USER and MAILSLA_CLICKHOUSE_PASSWORD"
+            )
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then variables, then the file named by ``MAILSLA_CONFIG``."""
+        sources = [init_settings, env_settings]
+        if path := os.environ.get(f"{PREFIX}CONFIG"):
+            sources.append(YamlConfigSettingsSource(settings_cls, yaml_file=path))
+        return tuple(sources)
+
+
+def load(state_file: Path | None = None, **overrides: Any) -> Settings:
+    """Settings of this process.
+
+    A state file (argument or ``MAILSLA_STATE_FILE``) gives the addresses of a running stack;
+    explicit ``MAILSLA_KAFKA`` / ``MAILSLA_CLICKHOUSE`` win over it unless it was an argument.
+
+    Raises:
+        ConfigurationError: unreadable file or an invalid value, naming the variable.
+    """
+    named = state_file or _path_from_environment()
+    addresses: dict[str, Any] = {}
+    if named is not None:
+        state = _read_state(named)
+        for key in ("kafka", "clickhouse"):
+            if state_file is not None or f"{PREFIX}{key.upper()}" not in os.environ:
+                addresses[key] = state[key]
+    config = os.environ.get(f"{PREFIX}CONFIG")
+    if config and not Path(config).is_file():
+        raise ConfigurationError(f"MAILSLA_CONFIG names {config}, which is no readable file")
+    try:
+        return Settings(**{**addresses, **overrides})
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+
+
+def _path_from_environment() -> Path | None:
+    value = os.environ.get(f"{PREFIX}STATE_FILE")
+    return Path(value) if value else None
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {"kafka": str(state["kafka"]), "clickhouse": str(state["clickhouse"])}
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"no state file at {path}; start a stack with: mailsla up --state-file {path}"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} is no state file of mailsla up ({error}); name the right file"
+        ) from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = "_".join(str(part) for part in first["loc"])
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    return f"{PREFIX}{name.upper()}: {reason}"

@@ -1,0 +1,48 @@
+"""The event clock of one task: how far event time has come, by the log and by idle time.
+
+The clock is held back by the allowed lateness and moved on by elapsed system time while the
+partition is idle, so that quiet windows close and absent events are noticed. It takes the
+system time as an argument and has no clock of its own.
+"""
+
+from dataclasses import dataclass
+
+MICROS = 1_000_000
+
+
+@dataclass
+class EventClock:
+    """Largest event time seen, µs, and when that was by the system's monotonic clock.
+
+    ``skew_cap_us`` bounds how far beyond the broker's time an event may move the clock.
+    """
+
+    lateness_us: int
+    skew_cap_us: int = 60 * MICROS
+    latest_us: int = 0
+    _seen_at_s: float | None = None
+
+    def observe(self, event_us: int, broker_us: int, now_s: float) -> None:
+        """Take note of the largest event time of a batch.
+
+        Args:
+            event_us: event time, µs since 1970.
+            broker_us: when the broker received it; a future event does not move the clock.
+            now_s: system time, monotonic seconds.
+        """
+        if event_us > broker_us + self.skew_cap_us:
+            return
+        if event_us >= self.latest_us:
+            self.latest_us = event_us
+            self._seen_at_s = now_s
+
+    def now_us(self, now_s: float) -> int:
+        """Event time reached; moves on by elapsed time since the last event that moved it."""
+        if self._seen_at_s is None:
+            return self.latest_us
+        idle_s = max(0.0, now_s - self._seen_at_s)
+        return self.latest_us + int(idle_s * MICROS)
+
+    def watermark_us(self, now_s: float) -> int:
+        """Event time before which no event is expected any more."""
+        return self.now_us(now_s) - self.lateness_us

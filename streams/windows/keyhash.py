@@ -1,0 +1,84 @@
+"""64-bit keys of messages, computed column by column.
+
+A message is (source, message_id, recipient, direction) (contract section 2). Each text is read
+in words of eight bytes; every word is mixed with the weight of its place and the mixed words are
+added up. Two different messages share a key with a probability of about 2^-60. Keys are kept in
+the state topic, so the function must stay as it is across processes and library versions.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+UInt64s = npt.NDArray[np.uint64]
+
+_MOST_WORDS: Final = 512
+_WEIGHTS: Final[UInt64s] = np.random.Generator(np.random.PCG64(0x6D61_696C_736C_61)).integers(
+    0, 2**64, _MOST_WORDS, dtype=np.uint64
+)
+_LOW_BYTES: Final[UInt64s] = np.array(
+    [0] + [(1 << (8 * size)) - 1 for size in range(1, 9)], dtype=np.uint64
+)
+
+
+def hash_texts(texts: pa.Array, salt: int) -> UInt64s:
+    """Hash each text of a column without nulls; ``salt`` tells columns apart.
+
+    Texts are at most 4,096 bytes, more than any identifier of the wire contract.
+    """
+    _, offsets_buffer, data_buffer = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int32, len(texts) + 1, texts.offset * 4).astype(
+        np.int64
+    )
+    sizes = np.diff(offsets)
+    hashes = sizes.astype(np.uint64) + np.uint64(salt)
+    words = (sizes + 7) // 8
+    total = int(words.sum())
+    if total == 0:
+        return _mix(hashes)
+    first = np.cumsum(words) - words
+    place = np.arange(total, dtype=np.int64) - np.repeat(first, words)
+    loaded = _load_words(data_buffer, np.repeat(offsets[:-1], words) + 8 * place)
+    left = np.repeat(sizes, words) - 8 * place
+    loaded &= _LOW_BYTES[np.minimum(left, 8)]
+    mixed = _mix(loaded ^ _WEIGHTS[place])
+    filled = sizes > 0
+    hashes[filled] += np.add.reduceat(mixed, first[filled])
+    return _mix(hashes)
+
+
+def _load_words(buffer: pa.Buffer, positions: npt.NDArray[np.int64]) -> UInt64s:
+    """Eight bytes from each position, little-endian; beyond the buffer they read as zero."""
+    data = np.zeros(len(buffer) + 8, dtype=np.uint8)
+    data[: len(buffer)] = np.frombuffer(buffer, np.uint8)
+    overlapping: UInt64s = np.ndarray((len(buffer) + 1,), dtype="<u8", buffer=data, strides=(1,))
+    return overlapping[positions]
+
+
+def message_keys(
+    source: pa.Array, message_id: pa.Array, recipient: pa.Array, inbound: npt.NDArray[np.bool_]
+) -> UInt64s:
+    """The key of each message of a batch.
+
+    Args:
+        source: who reported it; dictionary-encoded here, since few are distinct.
+        message_id: the system's id of the message.
+        recipient: one message to several recipients counts once per recipient.
+        inbound: direction, true for received mail.
+    """
+    encoded = source.dictionary_encode()
+    sources = hash_texts(encoded.dictionary, 1)[encoded.indices.to_numpy(zero_copy_only=False)]
+    keys = _mix(sources + hash_texts(message_id, 2))
+    keys = _mix(keys + hash_texts(recipient, 3))
+    return _mix(keys + inbound.astype(np.uint64))
+
+
+def _mix(values: UInt64s) -> UInt64s:
+    """The finalizer of splitmix64 (Steele, Lea, Flood 2014): every bit depends on every bit."""
+    mixed = values + np.uint64(0x9E37_79B9_7F4A_7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
+    result: UInt64s = mixed ^ (mixed >> np.uint64(31))
+    return result

@@ -1,0 +1,143 @@
+"""The messages a task remembers: one row each, columns of numbers, no Python object per row.
+
+Per message the earliest dispatch or delivery counts (contract section 2); a repeated one changes
+nothing, an earlier one that comes later replaces the row. Lookup goes through sorted runs of
+keys that are merged as they grow, so a batch costs a few binary searches per row.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+UInt64s = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+
+ROW: Final = np.dtype(
+    [
+        ("key", np.uint64),
+        ("series", np.int32),
+        ("accepted_us", np.int64),
+        ("finished_us", np.int64),
+        ("liable", np.bool_),
+    ]
+)
+"""One message: its key, its series (tenant and direction), when it was accepted and finished,
+and whether its own event says the provider is not liable."""
+
+Rows = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What a batch changed: rows that are new, and rows that an earlier one replaced."""
+
+    added: Rows
+    replaced: Rows
+
+
+@dataclass
+class _Run:
+    keys: UInt64s
+    rows: Int64s
+
+
+@dataclass
+class MessageStore:
+    """Rows in arrival order, looked up by key; dead rows were replaced by earlier ones."""
+
+    _rows: Rows = field(default_factory=lambda: np.empty(1024, dtype=ROW))
+    _alive: Mask = field(default_factory=lambda: np.zeros(1024, dtype=np.bool_))
+    _count: int = 0
+    _runs: list[_Run] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._alive[: self._count]))
+
+    @property
+    def rows(self) -> Rows:
+        """Every living row."""
+        return self._rows[: self._count][self._alive[: self._count]]
+
+    def admit(self, batch: Rows) -> Admitted:
+        """Take the rows of a batch in; each message keeps its earliest row.
+
+        Order of the batch does not matter, nor how often a row comes.
+        """
+        if len(batch) == 0:
+            return Admitted(batch, batch)
+        batch = _earliest_per_key(batch)
+        known = self._find(batch["key"])
+        fresh = known < 0
+        old = self._rows[known[~fresh]]
+        new = batch[~fresh]
+        better = _earlier(new, old)
+        self._alive[known[~fresh][better]] = False
+        added = np.concatenate([batch[fresh], new[better]])
+        self._append(added)
+        return Admitted(added, old[better])
+
+    def drop_before(self, accepted_us: int) -> int:
+        """Forget messages accepted before an instant; the number of rows that are left."""
+        kept = self.rows
+        kept = kept[kept["accepted_us"] >= accepted_us]
+        self._rows, self._alive, self._count = np.empty(1024, dtype=ROW), np.zeros(1024, bool), 0
+        self._runs = []
+        self._append(np.sort(kept, order="key"))
+        return len(kept)
+
+    def _find(self, keys: UInt64s) -> Int64s:
+        """Row of each key (sorted, distinct), or -1."""
+        found = np.full(len(keys), -1, dtype=np.int64)
+        for run in self._runs:
+            at = np.searchsorted(run.keys, keys)
+            at[at == len(run.keys)] = 0
+            hit = run.keys[at] == keys
+            rows = run.rows[at]
+            hit &= self._alive[rows]
+            found[hit] = rows[hit]
+        return found
+
+    def _append(self, rows: Rows) -> None:
+        if len(rows) == 0:
+            return
+        end = self._count + len(rows)
+        if end > len(self._rows):
+            size = max(end, 2 * len(self._rows))
+            self._rows = np.resize(self._rows, size)
+            alive = np.zeros(size, dtype=np.bool_)
+            alive[: self._count] = self._alive[: self._count]
+            self._alive = alive
+        self._rows[self._count : end] = rows
+        self._alive[self._count : end] = True
+        order = np.argsort(rows["key"], kind="stable")
+        self._runs.append(_Run(rows["key"][order], self._count + order))
+        self._count = end
+        self._merge()
+
+    def _merge(self) -> None:
+        """Merge the newest runs while an older one is no larger: their number stays small."""
+        while len(self._runs) > 1 and len(self._runs[-2].keys) <= 2 * len(self._runs[-1].keys):
+            last, previous = self._runs.pop(), self._runs.pop()
+            keys = np.concatenate([previous.keys, last.keys])
+            rows = np.concatenate([previous.rows, last.rows])
+            order = np.argsort(keys, kind="stable")
+            self._runs.append(_Run(keys[order], rows[order]))
+
+
+def _earliest_per_key(batch: Rows) -> Rows:
+    order = np.lexsort((batch["accepted_us"], batch["finished_us"], batch["key"]))
+    ordered = batch[order]
+    first = np.ones(len(ordered), dtype=np.bool_)
+    first[1:] = ordered["key"][1:] != ordered["key"][:-1]
+    return ordered[first]
+
+
+def _earlier(new: Rows, old: Rows) -> Mask:
+    """Where the new row finished earlier, or then was accepted earlier."""
+    result: Mask = (new["finished_us"] < old["finished_us"]) | (
+        (new["finished_us"] == old["finished_us"]) & (new["accepted_us"] < old["accepted_us"])
+    )
+    return result

@@ -1,0 +1,48 @@
+"""Local months as numbers: month n of a zone is n natural months after January 1970."""
+
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2200
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def month_date(number: int) -> date:
+    """The first day of month ``number``."""
+    return date(_FIRST_YEAR + number // 12, number % 12 + 1, 1)
+
+
+def month_number(first: date) -> int:
+    """The number of the month a day is in."""
+    return (first.year - _FIRST_YEAR) * 12 + first.month - 1
+
+
+def month_bounds_us(zone: str, number: int) -> tuple[int, int]:
+    """First µs of the local month and of the next one."""
+    bounds = _bounds(zone)
+    return int(bounds[number]), int(bounds[number + 1])
+
+
+def months_of(instants_us: Int64s, zone: str) -> Int64s:
+    """Number of the local month each instant falls into."""
+    result: Int64s = np.searchsorted(_bounds(zone), instants_us, side="right") - 1
+    return np.maximum(result, 0)
+
+
+@cache
+def _bounds(zone: str) -> Int64s:
+    info = ZoneInfo(zone)
+    starts = [
+        datetime(year, month, 1, tzinfo=info).astimezone(UTC) - _EPOCH
+        for year in range(_FIRST_YEAR, _LAST_YEAR + 1)
+        for month in range(1, 13)
+    ]
+    return np.array([(s.days * 86_400 + s.seconds) * 1_000_000 for s in starts], dtype=np.int64)

@@ -1,0 +1,128 @@
+"""Random histories of whole months: for Hypothesis, and by seed for bulk runs.
+
+A history is a frame (month, tenants, contracts) and a list of scenes, each drawn from a seed of
+its own: Hypothesis shrinks by leaving scenes out.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+
+from schemas.contract import Contract
+from tests.reference import scenes_mail, scenes_service
+from tests.reference.frame import Frame, build_frame, wire_time
+from tests.reference.judge import Findings, judge
+from tests.reference.log import TOPIC_OF
+from tests.reference.scenes_mail import Draft
+
+Scene = Callable[[Random, Frame], list[Draft]]
+
+SCENES: dict[str, Scene] = {
+    scene.__name__: scene
+    for scene in (
+        scenes_mail.messages,
+        scenes_mail.probe_run,
+        scenes_mail.incident,
+        scenes_mail.faulty_year,
+        scenes_mail.exclusion,
+        scenes_mail.excused_outage,
+        scenes_service.pages,
+        scenes_service.heartbeats,
+        scenes_service.complaint,
+        scenes_service.listing,
+        scenes_service.source,
+        scenes_service.definitions,
+        scenes_service.outbreak,
+        scenes_service.scans,
+        scenes_service.backups,
+        scenes_service.retention,
+        scenes_service.charges,
+        scenes_service.order,
+        scenes_service.channels,
+        scenes_service.security,
+    )
+}
+FREQUENT = ("messages", "probe_run", "exclusion", "incident")
+DISORDER_S = (0, 0, 0, 0, 30, 119, 3_600, 5 * 86_400)
+DUPLICATE_DISTANCE_S = (0, 1, 100, 86_400, 40 * 86_400)
+
+
+@dataclass(frozen=True)
+class History:
+    """A month's log: events as JSON objects in log order, duplicates included."""
+
+    month: str
+    tenants: tuple[str, ...]
+    contracts: tuple[Contract, ...]
+    cutoff: datetime
+    events: tuple[dict[str, Any], ...]
+
+    def records(self) -> list[tuple[str, bytes, bytes]]:
+        """(topic, key, value) of each event in log order."""
+        return [
+            (TOPIC_OF[event["type"]], event["tenant_id"].encode(), json.dumps(event).encode())
+            for event in self.events
+        ]
+
+    def judged(self) -> Findings:
+        """What the reference finds."""
+        return judge(self.events, self.contracts, self.month, self.cutoff)
+
+    @property
+    def first_day(self) -> date:
+        """The first day of the month."""
+        return date.fromisoformat(f"{self.month}-01")
+
+
+def assemble(seed: int, scenes: Sequence[tuple[str, int]]) -> History:
+    """The history of a frame's seed and (scene, seed) pairs; equal input, equal history."""
+    rng = Random(seed)
+    frame = build_frame(rng)
+    drafts = [draft for name, own in scenes for draft in SCENES[name](Random(own), frame)]
+    arrivals: list[tuple[datetime, int, dict[str, Any]]] = []
+    counts: dict[str, int] = {}
+    for number, draft in enumerate(drafts):
+        event = _wire(draft, number, counts, rng)
+        arrival = draft["time"] + timedelta(seconds=rng.choice(DISORDER_S))
+        arrivals.append((arrival, len(arrivals), event))
+        if rng.random() < 0.12:
+            again = arrival + timedelta(seconds=rng.choice(DUPLICATE_DISTANCE_S))
+            arrivals.append((again, len(arrivals), event))
+    events = tuple(event for _, _, event in sorted(arrivals, key=lambda arrival: arrival[:2]))
+    return History(f"{frame.month:%Y-%m}", frame.tenants, frame.contracts, frame.cutoff, events)
+
+
+def _wire(draft: Draft, number: int, counts: dict[str, int], rng: Random) -> dict[str, Any]:
+    """A draft as it is published. Ids of messages are unique within their source only."""
+    source = draft.get("source", rng.choice(("ops", "desk")))
+    name = f"e{number}"
+    if TOPIC_OF[draft["type"]] == "mail.mta":
+        counts[source] = counts.get(source, 0) + 1
+        name = f"m{counts[source]}"
+    filled = {"id": name, "source": source} | draft
+    return {
+        field: wire_time(value, rng) if isinstance(value, datetime) else value
+        for field, value in filled.items()
+    }
+
+
+def seeded_month(seed: int) -> History:
+    """A random month of about 20 to 150 events; equal seeds give equal months."""
+    rng = Random(seed)
+    names = [rng.choice(FREQUENT) for _ in range(rng.randint(3, 14))]
+    names += [rng.choice(tuple(SCENES)) for _ in range(rng.randint(4, 16))]
+    return assemble(rng.randrange(2**32), [(name, rng.randrange(2**32)) for name in names])
+
+
+def histories(
+    max_scenes: int = 20, scenes: Sequence[str] = tuple(SCENES)
+) -> st.SearchStrategy[History]:
+    """Random months for Hypothesis, of some kinds of scenes or of all."""
+    seeds = st.integers(0, 2**32 - 1)
+    drawn = st.lists(st.tuples(st.sampled_from(scenes), seeds), max_size=max_scenes)
+    return st.builds(assemble, seeds, drawn)

@@ -1,0 +1,91 @@
+"""Exact values, how they are shown, and their verdicts."""
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context, Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+from schemas.contract import Term
+from schemas.indicators import Verdict
+from tests.reference.instants import SECOND
+
+NINE_PLACES = Decimal("1e-9")
+WIDE = Context(prec=60)
+
+
+class Finding(NamedTuple):
+    """What the reference says of one indicator of one tenant in one month."""
+
+    observed: Decimal | None
+    raw: Decimal | None
+    excluded: Decimal | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Value:
+    """An exact value with and without exclusions; ``settled`` where it is judged no more.
+
+    ``excluded`` is what exclusions took: seconds, messages or days.
+    """
+
+    observed: Fraction | None
+    raw: Fraction | None
+    excluded: Fraction | None = Fraction(0)
+    settled: bool = False
+
+
+NOTHING = Value(None, None, None)
+
+
+def plain(value: int | Fraction) -> Value:
+    """A value that exclusions do not touch."""
+    return Value(Fraction(value), Fraction(value))
+
+
+def duration(net_us: int, raw_us: int | None = None) -> Value:
+    """A duration in seconds, from µs."""
+    raw = net_us if raw_us is None else raw_us
+    return Value(Fraction(net_us, SECOND), Fraction(raw, SECOND), Fraction(raw - net_us, SECOND))
+
+
+def mean_seconds(samples_us: list[int]) -> Fraction | None:
+    """The exact mean in seconds of samples in µs, or None without a sample."""
+    return Fraction(sum(samples_us), len(samples_us) * SECOND) if samples_us else None
+
+
+def shown(value: Fraction | None) -> Decimal | None:
+    """A value as written: truncated toward zero to nine decimals."""
+    if value is None:
+        return None
+    exact = WIDE.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return exact.quantize(NINE_PLACES, ROUND_DOWN, WIDE)
+
+
+def verdict(value: Value, term: Term) -> Verdict:
+    """The verdict on an exact value under a term of the contract."""
+    if not term.judged or value.settled:
+        return "not_judged"
+    if value.observed is None:
+        return "no_data"
+    return "met" if keeps(value.observed, term) else "breached"
+
+
+def keeps(observed: Fraction, term: Term) -> bool:
+    """Whether an exact value keeps the term's target; a term without one is always kept."""
+    if term.target is None:
+        return True
+    target = Fraction(term.target)
+    return {
+        "<": observed < target,
+        "<=": observed <= target,
+        ">=": observed >= target,
+        "=": observed == target,
+    }[str(term.comparator)]
+
+
+def finding(value: Value, term: Term) -> Finding:
+    """An exact value as the finding that is compared with the other implementations."""
+    return Finding(
+        shown(value.observed), shown(value.raw), shown(value.excluded), verdict(value, term)
+    )
