@@ -47,8 +47,10 @@ def decode_event(topic: str, value: bytes, broker_time: datetime) -> Event | Rej
         event: Event = adapter(topic).validate_json(value)
     except ValidationError as error:
         return _explain(value, error, EVENT_TYPES[topic])
-    if (b"NaN" in value or b"Inf" in value) and (broken := _not_json(value)):
-        return broken
+    if b"NaN" in value or b"Inf" in value:
+        document = _read(value)
+        if isinstance(document, Rejection):
+            return document
     if event.time < EARLIEST_EVENT:
         return Rejection("the time is before 2000; send the time of the event", "time")
     if event.time > broker_time + SKEW_CAP:
@@ -67,20 +69,20 @@ def decode_contract(value: bytes) -> Contract | Rejection:
         return _explain(value, error, {})
 
 
-def _not_json(value: bytes) -> Rejection | None:
-    """Refuse what is no JSON (RFC 8259); NaN and Infinity, which the validator reads, too."""
+def _read(value: bytes) -> object:
+    """What the JSON text (RFC 8259) says; the validator would read NaN and Infinity, too."""
     try:
-        from_json(value, allow_inf_nan=False)
+        return from_json(value, allow_inf_nan=False)
     except ValueError as broken:
         return Rejection(f"not valid JSON: {broken}; send one UTF-8 JSON object per record")
-    return None
 
 
 def _explain(value: bytes, error: ValidationError, types: Mapping[str, object]) -> Rejection:
     """Turn the validator's first complaint into a reason with a field path."""
-    if broken := _not_json(value):
-        return broken
-    if not isinstance(from_json(value), dict):
+    document = _read(value)
+    if isinstance(document, Rejection):
+        return document
+    if not isinstance(document, dict):
         return Rejection("not a JSON object; send one flat object per record")
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] in {"union_tag_invalid", "union_tag_not_found"} or first["loc"] == ("type",):

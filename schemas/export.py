@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 from schemas import topics
 from schemas.contract import Contract
 from schemas.identifiers import TENANT_PATTERN
+from schemas.indicators import INDICATORS
 from schemas.registry import EVENT_TYPES
 from schemas.results import RESULT_MODELS
 
@@ -65,7 +66,9 @@ def result_schema(topic: str) -> dict[str, Any]:
 
 def contract_schema() -> dict[str, Any]:
     """JSON Schema of a contract document (``sla.contracts``)."""
-    return _schema(Contract, GenerateJsonSchema, topics.CONTRACTS.name)
+    schema = _schema(Contract, GenerateJsonSchema, topics.CONTRACTS.name)
+    schema["properties"]["overrides"]["propertyNames"] = {"enum": list(INDICATORS)}
+    return schema
 
 
 def json_schemas() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,22 +5,48 @@ from typing import Final
 
 from sinks.clickhouse import Client
 
-VIEWS: Final = (
+SECTIONS: Final = ("section_2_latency",)
+"""The measuring query of each section: parameters month, plan, cutoff (µs)."""
+
+_BEFORE: Final = (
     "closing_periods",
     "closing_exclusions",
     "closing_mta",
     "closing_messages",
-    "section_2_latency",
+    *SECTIONS,
 )
-"""Every view, each after those it reads; the file of the same name holds its query."""
+_AFTER: Final = (
+    "closings",
+    "closing_items",
+    "credits",
+    "clause_results",
+    "tenant_month_summary",
+    "latency_month",
+    "exceedances",
+)
+
+_PARAMETERS: Final = "month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}"
+_STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
 
 
 def view_query(name: str) -> str:
-    """The query of a view, parameters as ``{name:Type}``."""
+    """The query in the file of a view, parameters as ``{name:Type}``."""
     return files("sinks.closing").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def views() -> dict[str, str]:
+    """View name → its query, each after those it reads."""
+    measured = "\nUNION ALL\n".join(f"SELECT * FROM {name}({_PARAMETERS})" for name in SECTIONS)
+    judge = view_query("judge")
+    return {
+        **{name: view_query(name) for name in _BEFORE},
+        "closing_judged": f"WITH measured AS ({_STORED}),\n{judge}",
+        "closing_current": f"WITH measured AS ({measured}),\n{judge}",
+        **{name: view_query(name) for name in _AFTER},
+    }
 
 
 def install_views(client: Client) -> None:
     """Create every view, or replace it by the present one; repeatable, after the tables."""
-    for name in VIEWS:
-        client.command(f"CREATE OR REPLACE VIEW {name} AS\n{view_query(name)}")
+    for name, query in views().items():
+        client.command(f"CREATE OR REPLACE VIEW {name} AS\n{query}")

@@ -64,6 +64,7 @@ class Task:
         self.clock = EventClock(lateness_us)
         self.tenants = TenantCodes()
         self.latency = LatencyWindows(self._terms, _nothing_excluded, lateness_us)
+        self._contracts: dict[str, Contract] = {}
         self._head = Head()
         self._stored_tenants = 0
         self._outgoing: list[Outgoing] = []
@@ -139,7 +140,10 @@ class Task:
 
     def contract(self, tenant: str) -> Contract:
         """The contract in force for a tenant."""
-        return default_contract(tenant)
+        known = self._contracts.get(tenant)
+        if known is None:
+            known = self._contracts[tenant] = default_contract(tenant)
+        return known
 
     def _terms(self, series: int) -> Terms:
         contract = self.contract(self.tenants.names[tenant_code(series)])

@@ -1,0 +1,1 @@
+"""The clauses of the agreement: what each observes, measures and judges; pure."""

@@ -122,10 +122,11 @@ def measure(own: AbuseFacts, platform: AbuseFacts, view: View) -> list[Measure]:
         if view.start_us <= time_us < view.end_us and not case.told >= _EVERYONE
     )
     evidence = [label for _, label in untold]
-    return [
-        *measures,
-        count_measure("antispam.foreign_source_report", len(untold), spoken, evidence=evidence),
-    ]
+    # A source can still be reported, hence the count moves both ways.
+    reports = count_measure(
+        "antispam.foreign_source_report", len(untold), spoken, evidence=evidence, trend="moves"
+    )
+    return [*measures, reports]
 
 
 def _due(scopes: tuple[AbuseFacts, ...], kind: str, answer: str, view: View) -> Iterator[Deadline]:

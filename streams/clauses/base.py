@@ -119,7 +119,7 @@ def quotient(numerator: int, denominator: int) -> Decimal | None:
     with localcontext(prec=60):
         whole, rest = divmod(abs(numerator), denominator)
         part = (Decimal(rest) / Decimal(denominator)).quantize(_NINE_PLACES, ROUND_DOWN)
-        value = Decimal(whole) + part
+        value = Decimal(whole) + part if whole or part else Decimal(0)
         return value if numerator >= 0 else -value
 
 
@@ -229,11 +229,12 @@ def count_measure(
     evidence: Sequence[str] = (),
     impending: int = 0,
     next_us: int | None = None,
+    trend: Trend = "rises",
 ) -> Measure:
     """A number of violations; exclusions take none."""
     return Measure(
         indicator=indicator,
-        trend="rises",
+        trend=trend,
         numerator=count,
         denominator=int(has_data),
         raw_numerator=count,

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from random import Random
-from typing import Final
 
-from schemas.topics import MTA
-from streams.simulate.bad import BAD_KINDS, bad_record
+import numpy as np
+
+from streams.simulate.bad import BAD_KINDS
+from streams.simulate.disturbance import Disturbance, by_arrival, place_of
 from streams.simulate.provider import (
     PLATFORM_ADJUSTMENT_S,
     PLATFORM_FAULT_S,
@@ -25,12 +25,7 @@ from streams.simulate.stories import OUTAGE_S, Story, story_of
 from streams.simulate.traffic import CHUNK_HOURS, Traffic, write
 from streams.simulate.truth import TenantTruth, Truth
 
-DUPLICATE_SHARE: Final = 0.005
-LATE_SHARE: Final = 0.001
-MISKEYED_SHARE: Final = 0.0002
-BAD_SHARE: Final = 0.001
-_LATE_US: Final = (5 * 60 * SECOND, 6 * HOUR)
-_DUPLICATE_US: Final = (0, 0, 30 * SECOND, 10 * 60 * SECOND, 26 * HOUR)
+_THIN_DISORDER_S = 90
 
 
 def plan(
@@ -40,14 +35,14 @@ def plan(
 
     Args:
         seed: equal arguments give equal records, byte for byte.
-        tenants: how many, at least 1; 28 tell every story.
+        tenants: how many, at least 1; as many as there are stories tell every one.
         month: ``YYYY-MM``, a past month of this century, in the default time zone.
         messages: ordinary messages; each makes two events.
         billing_error: whether one bill of the month is wrong, which breaches
             ``operations.billing_error_rate`` for every tenant.
 
     Raises:
-        ValueError: fewer than one tenant, or a negative number of messages.
+        ValueError: fewer than one tenant, a negative number of messages, or no such month.
 
     """
     if tenants < 1 or messages < 0:
@@ -56,15 +51,25 @@ def plan(
     return Plan(seed, names, date.fromisoformat(f"{month}-01"), messages, billing_error)
 
 
+@dataclass
+class _Tally:
+    """What one run through the records counted."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    topics: Counter[str] = field(default_factory=Counter)
+    complete: bool = False
+
+
 @dataclass(frozen=True)
 class Plan:
-    """A month that can be published any number of times; nothing is kept but the truth."""
+    """A month that can be published any number of times; only the counts of a run are kept."""
 
     seed: int
     tenants: tuple[str, ...]
     first_day: date
     messages: int
     billing_error: bool = False
+    _tally: _Tally = field(default_factory=_Tally, compare=False, repr=False)
 
     @property
     def span(self) -> Span:
@@ -83,12 +88,23 @@ class Plan:
         return Traffic(self.seed, self.span, self.tenants, slow, self.messages)
 
     def records(self) -> Iterator[SimulatedRecord]:
-        """Every record in publishing order, a few hours of traffic in memory at a time."""
+        """Every record in publishing order; some hours of traffic are in memory at a time."""
+        disturbance = Disturbance(self.seed, self.tenants)
         waiting: list[Timed] = []
-        spoiler = _Spoiler(self)
-        thin = self._thin()
+        for until, fresh in self._pieces():
+            waiting += disturbance.apply(fresh)
+            waiting.sort(key=by_arrival)
+            ready = place_of(waiting, until)
+            yield from (timed.record for timed in waiting[:ready])
+            del waiting[:ready]
+        yield from (timed.record for timed in waiting)
+        self._tally.kinds, self._tally.topics = disturbance.kinds, disturbance.topics
+        self._tally.complete = True
+
+    def _pieces(self) -> Iterator[tuple[int, list[Timed]]]:
+        """Chunk by chunk, its end and the events of its hours, undisturbed."""
+        traffic, thin = self.traffic, self._thin()
         upcoming = next(thin, None)
-        traffic = self.traffic
         counts, factors = traffic.counts(), traffic.slow_hours()
         for number in range(traffic.chunks):
             until = self.span.start_us + (number + 1) * CHUNK_HOURS * HOUR
@@ -96,33 +112,29 @@ class Plan:
             while upcoming is not None and upcoming.arrival_us < until:
                 fresh.append(upcoming)
                 upcoming = next(thin, None)
-            waiting += spoiler.disturbed(fresh, until)
-            waiting.sort()
-            ready = _place(waiting, until)
-            yield from (timed.record for timed in waiting[:ready])
-            del waiting[:ready]
-        yield from (timed.record for timed in waiting)
+            yield until, fresh
+        # What the last minutes of the month publish after its end.
+        yield self.span.end_us, [*([upcoming] if upcoming else []), *thin]
 
     def _thin(self) -> Iterator[Timed]:
-        """Everything but the ordinary messages, by time; ids count up."""
-        number = 0
-        rest = sorted(self._stories_told(), key=lambda draft: draft.time_us)
-        place = 0
+        """Everything but the ordinary messages, by time but for some disorder; ids count up."""
+        told = sorted(self._told(), key=lambda draft: draft.time_us)
+        place = number = 0
         for day in range(1, self.span.days + 1):
             drafts = [
                 *platform_probes(self.span, day),
                 *own_probes(self.span, day, self.tenants, self.stories),
                 *monitoring(self.span, day),
             ]
-            end = self.span.at(day + 1)
-            while place < len(rest) and rest[place].time_us < end:
-                drafts.append(rest[place])
+            while place < len(told) and told[place].time_us < self.span.at(day + 1):
+                drafts.append(told[place])
                 place += 1
             for draft in sorted(drafts, key=lambda draft: draft.time_us):
                 number += 1
-                yield Timed(draft.time_us, draft.written(f"s{number}"))
+                delay = number * 31 % _THIN_DISORDER_S * SECOND
+                yield Timed(draft.time_us + delay, draft.written(f"s{number}"))
 
-    def _stories_told(self) -> Iterator[Draft]:
+    def _told(self) -> Iterator[Draft]:
         yield from platform_events(self.span)
         for tenant, story in zip(self.tenants, self.stories, strict=True):
             yield from story.tell(self.span, tenant)
@@ -130,21 +142,51 @@ class Plan:
 
     @cached_property
     def truth(self) -> Truth:
-        """What the records hold; costs one silent run through them."""
-        kinds: Counter[str] = Counter()
-        topics: Counter[str] = Counter()
-        for record in self.records():
-            kinds[record.kind] += 1
-            if record.kind in {"event", "late", "miskeyed"}:
-                topics[record.topic] += 1
-        bad = {kind: kinds[f"bad:{kind}"] for kind in BAD_KINDS}
+        """What the records hold. Free after a complete run; else it costs a silent one."""
+        if not self._tally.complete:
+            for _ in self.records():
+                pass
+        kinds = self._tally.kinds
         return Truth(
             month=f"{self.first_day:%Y-%m}",
             tenants=self._tenant_truths(),
-            events=dict(topics),
-            bad=bad,
+            events=dict(self._tally.topics),
+            bad={kind: kinds[f"bad:{kind}"] for kind in BAD_KINDS},
             duplicates=kinds["duplicate"],
             late=kinds["late"],
             miskeyed=kinds["miskeyed"],
             tombstones=kinds["tombstone"],
+        )
+
+    def _tenant_truths(self) -> dict[str, TenantTruth]:
+        traffic, size = self.traffic, len(self.tenants)
+        counts, factors = traffic.counts(), traffic.slow_hours()
+        sent = np.zeros(size, dtype=np.int64)
+        every = np.zeros(size, dtype=np.int64)
+        for number in range(traffic.chunks):
+            chunk = traffic.chunk(number, counts, factors)
+            sent += np.bincount(chunk.tenant[chunk.outbound], minlength=size)
+            every += np.bincount(chunk.tenant, minlength=size)
+        return {
+            tenant: self._tenant_truth(tenant, story, int(outbound), int(total - outbound))
+            for tenant, story, outbound, total in zip(
+                self.tenants, self.stories, sent, every, strict=True
+            )
+        }
+
+    def _tenant_truth(self, tenant: str, story: Story, sent: int, received: int) -> TenantTruth:
+        wrong_bill = {"operations.billing_error_rate"} if self.billing_error else set()
+        return TenantTruth(
+            tenant_id=tenant,
+            story=story.name,
+            sent=sent + story.sent,
+            received=received + story.received,
+            unfinished=story.unfinished,
+            exceedances=story.exceedances,
+            exceedances_left_out=story.exceedances_left_out,
+            outage_s=PLATFORM_OUTAGE_S + (OUTAGE_S if story.outage else 0),
+            excused_s=story.excused_s,
+            fault_s=PLATFORM_FAULT_S + story.fault_s,
+            adjustment_s=PLATFORM_ADJUSTMENT_S + story.adjustment_s,
+            breached=story.breached | wrong_bill,
         )

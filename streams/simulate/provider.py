@@ -1,4 +1,4 @@
-"""The provider's ordinary month: probes, monitoring, backups, definitions, bills, and its faults."""
+"""The provider's ordinary month: probes, monitoring, backups, definitions, bills, faults."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
@@ -75,7 +75,7 @@ def monitoring(span: Span, day: int) -> Iterator[Draft]:
 
 
 def platform_events(span: Span) -> Iterator[Draft]:
-    """Faults, agreed maintenance, service channels, an outbreak and a block list of the platform."""
+    """The platform's fault, agreed maintenance, service channels, outbreak and block list."""
     fault, works = span.at(4, 5), span.at(6, 3)
     for kind, begun, seconds in (
         ("fault", fault, PLATFORM_FAULT_S),

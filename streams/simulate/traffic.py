@@ -168,7 +168,8 @@ def _pair(
 def _texts(instants_us: Ints) -> list[str]:
     """Local times to the millisecond, without their offset."""
     local = ((instants_us + _LOCAL_OFFSET_US) // 1000).astype("datetime64[ms]")
-    return [str(text) for text in np.datetime_as_string(local)]
+    texts: list[str] = np.datetime_as_string(local).tolist()
+    return texts
 
 
 def _arrivals(instants_us: Ints, rng: np.random.Generator) -> list[int]:

@@ -27,6 +27,7 @@ HOUR_US: Final = 60 * MINUTE_US
 PANES_PER_HOUR: Final = 12
 HOURS_PER_DAY: Final = 24
 QUANTILES: Final = (0.5, 0.95, 0.99)
+_FEWEST_PANES: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class LatencyWindows:
         self._dirty_hours: set[int] = set()
         self._dirty_months: set[int] = set()
         self._published: dict[int, _Published] = {}
+        self._expire_at = _FEWEST_PANES
 
     def admit(self, rows: Rows) -> Admitted:
         """Take messages in, once each; returns what was new and what it replaced."""
@@ -92,6 +94,8 @@ class LatencyWindows:
         if len(added):
             self._latest_us = max(self._latest_us, int(added["finished_us"].max()))
             self._count(added[~self._left_out(added)])
+            if len(self._panes) + len(self._hours) > self._expire_at:
+                self._expire()
         if len(admitted.replaced):
             self._recount(admitted.replaced)
         return admitted
@@ -194,6 +198,7 @@ class LatencyWindows:
         first_pane, first_hour = self._first_pane(), self._first_hour()
         self._panes.drop_before(first_pane)
         self._hours.drop_before(first_hour)
+        self._expire_at = 2 * (len(self._panes) + len(self._hours)) + _FEWEST_PANES
         for published in self._published.values():
             published.panes = {pane for pane in published.panes if pane >= first_pane}
             published.hours = {hour for hour in published.hours if hour >= first_hour}
@@ -268,7 +273,8 @@ def _windows(
 def _assemble(
     name: str, spans: list[tuple[int, int, int]], totals: PaneSums
 ) -> Iterator[LatencyWindow]:
-    quantiles = quantiles_s(totals.bins, QUANTILES).tolist()
+    # The middle of a bin may lie beyond the largest latency in it.
+    quantiles = np.minimum(quantiles_s(totals.bins, QUANTILES), totals.max_us[:, None] / 1e6)
     columns = zip(
         totals.count.tolist(),
         totals.sum_us.tolist(),
@@ -276,5 +282,7 @@ def _assemble(
         totals.exceedances.tolist(),
         strict=True,
     )
-    for (series, start, end), values, shares in zip(spans, columns, quantiles, strict=True):
+    for (series, start, end), values, shares in zip(
+        spans, columns, quantiles.tolist(), strict=True
+    ):
         yield LatencyWindow(series, name, start, end, *values, (shares[0], shares[1], shares[2]))

@@ -123,6 +123,9 @@ class MessageStore:
             last, previous = self._runs.pop(), self._runs.pop()
             keys = np.concatenate([previous.keys, last.keys])
             rows = np.concatenate([previous.rows, last.rows])
+            # A key stands once in a run: its dead rows would hide the living one.
+            alive = self._alive[rows]
+            keys, rows = keys[alive], rows[alive]
             order = np.argsort(keys, kind="stable")
             self._runs.append(_Run(keys[order], rows[order]))
 

@@ -90,14 +90,18 @@ class Panes:
 
     def reset(self, keys: Iterable[int]) -> None:
         """Empty some panes, to be filled again."""
-        for key in keys:
-            slot = self._slots.pop(key, None)
-            if slot is not None:
-                self._clear(slot)
+        slots = [self._slots.pop(key) for key in keys if key in self._slots]
+        if not slots:
+            return
+        self._count[slots] = self._sum_us[slots] = self._max_us[slots] = 0
+        self._exceedances[slots] = 0
+        self._bins[slots] = 0
+        self._free.extend(slots)
 
     def drop_before(self, pane: int) -> None:
         """Forget panes with a smaller number."""
-        self.reset([key for key in self._slots if split_key(key)[1] < pane])
+        keys = np.fromiter(self._slots, np.int64, len(self._slots))
+        self.reset(keys[keys & (1 << PANE_BITS) - 1 < pane].tolist())
 
     def totals(self, windows: list[list[int]]) -> PaneSums:
         """Sum up the panes of each window; keys of panes that do not exist count nothing."""
@@ -149,9 +153,3 @@ class Panes:
             for column in (self._count, self._sum_us, self._max_us, self._exceedances):
                 column[used:] = 0
         return used
-
-    def _clear(self, slot: int) -> None:
-        self._count[slot] = self._sum_us[slot] = self._max_us[slot] = 0
-        self._exceedances[slot] = 0
-        self._bins[slot] = 0
-        self._free.append(slot)

@@ -1,7 +1,7 @@
 """Quantiles of latencies from counts in logarithmic bins (as DDSketch, Masson et al. 2019).
 
 A quantile read from the bins is within `RELATIVE_ERROR` of the exact one between 1 ms and
-about 13 days; below a millisecond it is reported as one millisecond at most. Bins add up, so a
+about 13 days; anything shorter than a millisecond is reported as one. Bins add up, so a
 window's quantiles come from the sum of its panes.
 """
 
@@ -20,7 +20,7 @@ _LOG_GAMMA: Final = math.log(_GAMMA)
 _UNIT_US: Final = 1000.0
 
 _MIDDLES_S: Final = np.concatenate(
-    [[0.0], 2 * _GAMMA ** np.arange(1, BINS) / (_GAMMA + 1) * _UNIT_US / 1e6]
+    [[_UNIT_US / 1e6], 2 * _GAMMA ** np.arange(1, BINS) / (_GAMMA + 1) * _UNIT_US / 1e6]
 )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from schemas.codec import Rejection, decode_contract, decode_event
 from schemas.columnar import decode_batch, micros
+from schemas.columns import arrow_schema
 from schemas.envelope import Event
 from schemas.examples import BROKER_TIME, invalid, valid
 from schemas.registry import EVENT_TYPES
@@ -19,7 +20,7 @@ def batch(topic, values):
 
 def row(topic, event):
     """An accepted event as the batch table shows it: fields of other types are null."""
-    fields = dict.fromkeys(batch(topic, []).table.column_names)
+    fields = dict.fromkeys(arrow_schema(topic).names)
     return fields | event.model_dump()
 
 
@@ -75,15 +76,16 @@ def test_a_batch_of_one_decides_like_the_reference(topic):
 
 @pytest.mark.parametrize("topic", EVENT_TYPES)
 def test_an_invalid_record_at_any_position_changes_nothing_for_its_neighbours(topic):
-    good = [example.value for example in valid(topic)[:3]]
-    rows = [row(topic, decode_event(topic, value, BROKER_TIME)) for value in good]
-    for case in invalid(topic):
-        refused = decode_event(topic, case.value, BROKER_TIME)
-        for position in range(4):
+    good = [example.value for example in valid(topic)[:2]]
+    expected = batch(topic, good).table
+    assert expected.num_rows == 2
+    for turn, case in enumerate(invalid(topic)):
+        about_bytes = not case.why.startswith(tuple(EVENT_TYPES[topic]))
+        for position in range(3) if about_bytes else [turn % 3]:
             decoded = batch(topic, [*good[:position], case.value, *good[position:]])
-            assert decoded.rows.tolist() == [i for i in range(4) if i != position], case.why
-            assert decoded.table.to_pylist() == rows, case.why
-            assert dict(decoded.rejections) == {position: refused}, case.why
+            assert decoded.rows.tolist() == [i for i in range(3) if i != position], case.why
+            assert decoded.table.equals(expected), case.why
+            assert list(decoded.rejections) == [position], case.why
 
 
 @pytest.mark.parametrize("topic", EVENT_TYPES)

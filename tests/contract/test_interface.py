@@ -244,18 +244,59 @@ def test_event_topics_carry_the_clock_of_the_broker():
 
 def test_the_breach_feed_is_the_promised_one():
     assert set(get_args(BreachEvent.model_fields["type"].annotation)) == {
-        *(f"sla.indicator.{s}" for s in ["at_risk", "failing", "recovered", "breached", "withdrawn"]),
+        *(
+            f"sla.indicator.{s}"
+            for s in ["at_risk", "failing", "recovered", "breached", "withdrawn"]
+        ),
         "sla.budget.burn",
     }
-    assert set(BreachData.model_fields) == set(
-        ["tenant_id", "contract_version", "section", "indicator", "period", "state", "observed", "target", "comparator", "unit", "remedy", "sequence", "evidence", "profile", "event_time", "excluded"]
-    )
+    assert set(BreachData.model_fields) == {
+        "tenant_id",
+        "contract_version",
+        "section",
+        "indicator",
+        "period",
+        "state",
+        "observed",
+        "target",
+        "comparator",
+        "unit",
+        "remedy",
+        "sequence",
+        "evidence",
+        "profile",
+        "event_time",
+        "excluded",
+    }
 
 
 def test_a_window_record_has_the_promised_values():
-    assert set(Window.model_fields) == set(
-        ["tenant_id", "family", "direction", "window", "window_start", "window_end", "as_of", "count", "mean_s", "max_s", "exceedances", "p50_s", "p95_s", "p99_s", "state", "down_s", "excluded_s", "net_down_s", "unobserved_s", "burn_rate", "open_incidents", "fault_s", "adjustment_s", "availability"]
-    )
+    assert set(Window.model_fields) == {
+        "tenant_id",
+        "family",
+        "direction",
+        "window",
+        "window_start",
+        "window_end",
+        "as_of",
+        "count",
+        "mean_s",
+        "max_s",
+        "exceedances",
+        "p50_s",
+        "p95_s",
+        "p99_s",
+        "state",
+        "down_s",
+        "excluded_s",
+        "net_down_s",
+        "unobserved_s",
+        "burn_rate",
+        "open_incidents",
+        "fault_s",
+        "adjustment_s",
+        "availability",
+    }
 
 
 def test_a_contract_has_the_promised_fields():
@@ -264,8 +305,15 @@ def test_a_contract_has_the_promised_fields():
         "version",
         "effective_from",
     }
-    assert {n for n, f in Contract.model_fields.items() if not f.is_required()} == set(
-        ["name", "effective_to", "timezone", "calendar", "domains", "monthly_fee", "profile", "overrides"]
-    )
+    assert {n for n, f in Contract.model_fields.items() if not f.is_required()} == {
+        "name",
+        "effective_to",
+        "timezone",
+        "calendar",
+        "domains",
+        "monthly_fee",
+        "profile",
+        "overrides",
+    }
     plain = Contract.model_validate_json(valid("sla.contracts")[0].value)
     assert (plain.calendar, plain.timezone) == ("CN", "Asia/Shanghai")

@@ -17,6 +17,12 @@ from schemas.registry import EVENT_TYPES, TYPES
 from schemas.results import RESULT_MODELS
 
 
+def checker(schema):
+    """A validator that also looks at formats, such as dates."""
+    draft = jsonschema.Draft202012Validator
+    return draft(schema, format_checker=draft.FORMAT_CHECKER)
+
+
 def parsed(record):
     """The record as an object, or None where it is no JSON object."""
     try:
@@ -46,7 +52,7 @@ def test_export_writes_one_file_each_and_the_same_again(tmp_path):
 @pytest.mark.parametrize("type_name", TYPES)
 def test_event_schemas_accept_and_refuse_the_examples(type_name):
     topic = TYPES[type_name].topic
-    validator = jsonschema.Draft202012Validator(event_schema(topic, type_name))
+    validator = checker(event_schema(topic, type_name))
     accepted = [document for r in valid(topic) if (document := parsed(r))["type"] == type_name]
     assert len(accepted) >= 2
     for document in accepted:
@@ -66,7 +72,7 @@ def test_event_schemas_accept_and_refuse_the_examples(type_name):
 @pytest.mark.parametrize("topic", [*RESULT_MODELS, "sla.contracts"])
 def test_result_and_contract_schemas_accept_and_refuse_the_examples(topic):
     schema = contract_schema() if topic == "sla.contracts" else result_schema(topic)
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = checker(schema)
     for example in valid(topic):
         validator.validate(json.loads(example.value))
     for case in invalid(topic):
@@ -76,7 +82,7 @@ def test_result_and_contract_schemas_accept_and_refuse_the_examples(topic):
 
 @pytest.mark.parametrize("topic", RESULT_MODELS)
 def test_a_result_as_written_fits_its_schema_and_leaves_room_for_more_fields(topic):
-    validator = jsonschema.Draft202012Validator(result_schema(topic))
+    validator = checker(result_schema(topic))
     for example in valid(topic):
         written = json.loads(
             RESULT_MODELS[topic].model_validate_json(example.value).model_dump_json()

@@ -1,4 +1,4 @@
-"""A real ClickHouse server for the landing and migration tests, which may be killed and restarted."""
+"""A real ClickHouse server for the landing and migration tests; it may be killed and restarted."""
 
 import os
 import signal

@@ -64,7 +64,7 @@ def test_a_script_is_split_at_semicolons_outside_texts_and_comments():
     ],
 )
 def test_a_statement_that_cannot_be_repeated_is_refused(statement):
-    with pytest.raises(MigrationError, match="cannot be repeated .* write IF NOT EXISTS"):
+    with pytest.raises(MigrationError, match=r"cannot be repeated .* write IF NOT EXISTS"):
         Migration(7, "bad", statement).statements  # noqa: B018 - the property raises
 
 

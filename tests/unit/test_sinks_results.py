@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas import examples
@@ -120,6 +120,7 @@ windows = st.builds(
 )  # fmt: skip
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(windows | st.binary(max_size=20), max_size=12))
 def test_reading_windows_by_the_column_takes_what_the_model_takes_and_nothing_else(values):
     one_by_one = RESULT_KINDS["sla.windows"].read

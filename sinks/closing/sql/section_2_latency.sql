@@ -63,7 +63,7 @@ FROM (
       ),
       (
         'latency.exceedances', toInt256(exceedances_net), toInt256(1),
-        toInt256(exceedances), toInt256(1), toInt256(exceedances) - exceedances_net,
+        toInt256(exceedances), toInt256(spoken), toInt256(exceedances) - exceedances_net,
         toUInt64(exceedances_net), spoken
       ),
       (

@@ -1,0 +1,34 @@
+-- One row per tenant × indicator: of the newest revision where the month is closed, computed now
+-- where it is not.
+WITH
+  (
+    SELECT count()
+    FROM closing_periods(month = {month:Date}, plan = 0)
+    WHERE tenant_id NOT IN (SELECT tenant_id FROM closing_log WHERE month = {month:Date})
+  ) > 0 AS unclosed
+SELECT
+  toString(tenant_id) AS tenant_id, month, section, toString(indicator) AS indicator,
+  observed, raw, excluded, toString(unit) AS unit, comparator, target,
+  toString(verdict) AS verdict, toString(remedy) AS remedy, evidence_count, contract_version,
+  toString(profile) AS profile
+FROM closing_item_log
+WHERE month = {month:Date}
+  AND (run, tenant_id) IN (
+    SELECT argMax(run, revision), tenant_id
+    FROM closing_log
+    WHERE month = {month:Date}
+    GROUP BY tenant_id
+  )
+UNION ALL
+SELECT
+  tenant_id, month, section, toString(indicator) AS indicator,
+  observed, raw, excluded, toString(unit) AS unit, comparator, target,
+  verdict, toString(remedy) AS remedy, evidence_count, contract_version,
+  toString(profile) AS profile
+FROM closing_current(
+  -- A month that is closed for everybody costs nothing here: no fact lies before 1970.
+  month = if(unclosed, {month:Date}, toDate('1970-01-01')),
+  plan = 0,
+  cutoff = if(unclosed, toUnixTimestamp64Micro(now64(6)), toInt64(0))
+)
+WHERE tenant_id NOT IN (SELECT tenant_id FROM closing_log WHERE month = {month:Date})

@@ -1,0 +1,164 @@
+"""The ClickHouse schema comes up to date from anywhere, any number of times, by any number at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from landing_server import ClickHouseProcess
+
+from sinks.ddl import DERIVED_TABLES, fact_table
+from sinks.ddl.table import TableColumn
+from sinks.migrations import Migration, MigrationError, migrate, read_migrations
+
+pytestmark = pytest.mark.embedded
+
+EVERYTHING = {table.name for table in DERIVED_TABLES} | {"exclusions", "schema_migrations"}
+ONE = Migration(1, "one", "CREATE TABLE IF NOT EXISTS one (a Int8) ENGINE = Memory")
+TWO = Migration(2, "two", "CREATE OR REPLACE VIEW two AS SELECT a FROM one WHERE a > {least:Int8};")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    process = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def client(server, request):
+    """A client of a database of the test's own, not yet made."""
+    connection = server.connect(f"m_{abs(hash(request.node.name)) % 10**9}")
+    yield connection
+    connection.command(
+        "DROP DATABASE IF EXISTS {name:Identifier}",
+        parameters={"name": connection.database},
+        use_database=False,
+    )
+    connection.close()
+
+
+def schema(client):
+    """Every table's definition, as the server tells it."""
+    return client.query(
+        "SELECT name, create_table_query FROM system.tables"
+        " WHERE database = {database:String} ORDER BY name",
+        parameters={"database": client.database},
+    ).result_rows
+
+
+def columns(client, table):
+    rows = client.query(
+        "SELECT name, type FROM system.columns WHERE database = {d:String} AND table = {t:String}",
+        parameters={"d": client.database, "t": table},
+    ).result_rows
+    return dict(rows)
+
+
+def test_a_second_run_does_nothing(client):
+    first = migrate(client)
+    assert first[0] == f"created database {client.database}"
+    assert {name for name, _ in schema(client)} >= EVERYTHING
+    before = schema(client)
+    assert migrate(client) == []
+    assert schema(client) == before
+
+
+def test_runs_at_the_same_time_end_in_the_same_schema(server, client):
+    def run(_):
+        connection = server.connect(client.database)
+        try:
+            return migrate(connection)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, range(4)))
+    assert {name for name, _ in schema(client)} >= EVERYTHING
+    assert migrate(client) == []
+
+
+def test_a_run_cut_off_after_any_statement_is_completed_by_the_next(client):
+    steps = [*DERIVED_TABLES[:2], *DERIVED_TABLES[-2:]]
+    for cut in range(len(steps)):
+        migrate(client, steps[:cut], ())
+    migrate(client)
+    assert {name for name, _ in schema(client)} >= EVERYTHING
+
+
+def test_a_column_a_model_has_gained_is_added_and_rows_stay(client):
+    whole = fact_table("mail.support")
+    narrow = replace(whole, columns=tuple(c for c in whole.columns if c.name != "ticket_id"))
+    migrate(client, [narrow], ())
+    client.command("INSERT INTO support_events (id, tenant_id) VALUES ('e-1', 'acme')")
+    assert migrate(client, [whole], ()) == ["added column support_events.ticket_id"]
+    assert client.query("SELECT id, ticket_id FROM support_events").result_rows == [("e-1", None)]
+    assert migrate(client, [whole], ()) == []
+
+
+def test_a_column_that_may_now_be_null_is_widened(client):
+    whole = fact_table("mail.support")
+    strict = replace(
+        whole,
+        columns=tuple(
+            replace(c, type="String") if c.name == "ticket_id" else c for c in whole.columns
+        ),
+    )
+    migrate(client, [strict], ())
+    assert migrate(client, [whole], ()) == [
+        "widened column support_events.ticket_id to Nullable(String)"
+    ]
+    assert columns(client, "support_events")["ticket_id"] == "Nullable(String)"
+    assert migrate(client, [strict], ()) == [], "an older program leaves the wider column alone"
+
+
+def test_a_column_of_another_type_is_an_error_with_the_remedy(client):
+    whole = fact_table("mail.support")
+    migrate(client, [whole], ())
+    other = replace(whole, columns=(*whole.columns, TableColumn("extra", "Int64")))
+    migrate(client, [other], ())
+    changed = replace(whole, columns=(*whole.columns, TableColumn("extra", "String")))
+    with pytest.raises(MigrationError, match=r"extra is Int64 in the database and String"):
+        migrate(client, [changed], ())
+
+
+def test_numbered_files_are_applied_in_order_and_remembered(client):
+    assert migrate(client, (), [ONE])[1:] == ["applied 0001_one"]
+    assert migrate(client, (), [ONE, TWO]) == ["applied 0002_two"]
+    assert client.query("SELECT * FROM two(least = 0)").result_rows == []
+    ledger = client.query("SELECT version, name, checksum FROM schema_migrations ORDER BY version")
+    assert ledger.result_rows == [(1, "one", ONE.checksum), (2, "two", TWO.checksum)]
+
+
+def test_an_applied_file_that_was_changed_is_an_error(client):
+    migrate(client, (), [ONE])
+    with pytest.raises(MigrationError, match=r"0001_one\.sql was changed .* new file"):
+        migrate(client, (), [replace(ONE, text=ONE.text + " COMMENT 'x'")])
+
+
+def test_a_database_newer_than_the_program_is_an_error(client):
+    migrate(client, (), [ONE, TWO])
+    with pytest.raises(MigrationError, match=r"0002_two, which this program does not know"):
+        migrate(client, (), [ONE])
+
+
+def test_the_analyst_reads_every_table_and_writes_none(server, client):
+    if client.query("SELECT count() FROM system.databases WHERE name = 'mailsla'").first_row == (
+        0,
+    ):
+        pass
+    owner = server.connect("mailsla")
+    migrate(owner)
+    from sinks.clickhouse import connect_reader
+
+    analyst = connect_reader(server.settings(user="analyst"))
+    for table in sorted(EVERYTHING):
+        analyst.query(f"SELECT * FROM {table} LIMIT 1")
+    with pytest.raises(Exception, match="ACCESS_DENIED|READONLY"):
+        analyst.command("INSERT INTO support_events (id) VALUES ('x')")
+    analyst.close()
+    owner.close()
+
+
+def test_the_shipped_files_have_numbers_of_their_own():
+    assert [m.version for m in read_migrations()] == sorted({m.version for m in read_migrations()})
