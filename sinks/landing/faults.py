@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from clickhouse_connect.driver.exceptions import OperationalError
+from clickhouse_connect.driver.exceptions import OperationalError, ProgrammingError
 
 Lasting = Literal["transient", "unclear", "permanent"]
 """transient: retried for ever. unclear: retried for a while. permanent: not retried."""
@@ -30,9 +30,9 @@ class LandingError(Exception):
 def lasting(error: Exception) -> Lasting:
     """How long the failure will last."""
     code = _code(error)
-    if code is None or code in _TRANSIENT:
-        return "transient" if code or _unanswered(error) else "unclear"
-    if code in _SCHEMA | _IDENTITY | _RIGHTS:
+    if code in _TRANSIENT or _unanswered(error):
+        return "transient"
+    if code in _SCHEMA | _IDENTITY or _denied(error):
         return "permanent"
     return "unclear"
 
@@ -58,7 +58,7 @@ def sentence(error: Exception, table: str) -> str:
             "ClickHouse refuses the configured user; "
             "check the user and the password, then start the worker again."
         )
-    if code in _RIGHTS:
+    if _denied(error):
         return (
             f"The ClickHouse user may not insert into {table}; "
             "grant it INSERT on the database, then start the worker again."
@@ -67,6 +67,12 @@ def sentence(error: Exception, table: str) -> str:
         f"ClickHouse keeps refusing rows of table {table} ({label(error)}); "
         "mend what its log names, then start the worker again: nothing was lost."
     )
+
+
+def _denied(error: Exception) -> bool:
+    """Whether the user lacks a right; of a read-only user the driver itself finds out."""
+    found_out = isinstance(error, ProgrammingError) and str(error).endswith("is readonly")
+    return found_out or _code(error) in _RIGHTS
 
 
 def _unanswered(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 """``sla.windows`` → rows, column by column: the one result topic with many records."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pajson
 
+from schemas.identifiers import TENANT_PATTERN
 from schemas.instants import UTC_MICROS, parse_instants
 from sinks.ddl.model_columns import ModelColumn
 from sinks.ddl.results import WINDOW_COLUMNS
@@ -17,6 +19,7 @@ _WIRE: Final = pa.schema(
         for column in WINDOW_COLUMNS
     ]
 )
+_TENANT: Final = re.compile(TENANT_PATTERN)
 SCHEMA: Final = pa.schema([pa.field(column.name, column.arrow) for column in WINDOW_COLUMNS])
 
 
@@ -49,12 +52,18 @@ class _DoubtError(Exception):
     """A column holds something its model may refuse."""
 
 
+def _allowed(column: ModelColumn, text: str) -> bool:
+    if column.choices is not None:
+        return text in column.choices
+    return _TENANT.fullmatch(text) is not None
+
+
 def _checked(column: ModelColumn, values: pa.ChunkedArray) -> pa.ChunkedArray:
     if column.required and values.null_count:
         raise _DoubtError(column.name)
-    if column.choices is not None:
-        distinct = set(values.unique().drop_null().to_pylist())
-        if not distinct <= column.choices:
+    if column.choices is not None or column.name == "tenant_id":
+        distinct = values.unique().drop_null().to_pylist()
+        if not all(_allowed(column, text) for text in distinct):
             raise _DoubtError(column.name)
     if column.arrow != UTC_MICROS:
         return values

@@ -1,15 +1,16 @@
 """A provider's past month: what to publish in which order, and the truth about it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-
-import numpy as np
+from typing import Final
 
 from streams.simulate.bad import BAD_KINDS
 from streams.simulate.disturbance import Disturbance, by_arrival, place_of
+from streams.simulate.latencies import Sum, latencies
 from streams.simulate.provider import (
     PLATFORM_ADJUSTMENT_S,
     PLATFORM_FAULT_S,
@@ -25,7 +26,9 @@ from streams.simulate.stories import OUTAGE_S, Story, story_of
 from streams.simulate.traffic import CHUNK_HOURS, Traffic, write
 from streams.simulate.truth import TenantTruth, Truth
 
-_THIN_DISORDER_S = 90
+_MONTH: Final = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])")
+_THIN_DISORDER_S: Final = 90
+_MEAN_LIMIT_S: Final = 60
 
 
 def plan(
@@ -47,6 +50,8 @@ def plan(
     """
     if tenants < 1 or messages < 0:
         raise ValueError("simulate at least one tenant and no negative number of messages")
+    if not _MONTH.fullmatch(month):
+        raise ValueError(f"{month!r} is no month of this century; write it like 2025-10")
     names = tuple(f"tenant-{number:03d}" for number in range(1, tenants + 1))
     return Plan(seed, names, date.fromisoformat(f"{month}-01"), messages, billing_error)
 
@@ -159,34 +164,33 @@ class Plan:
         )
 
     def _tenant_truths(self) -> dict[str, TenantTruth]:
-        traffic, size = self.traffic, len(self.tenants)
-        counts, factors = traffic.counts(), traffic.slow_hours()
-        sent = np.zeros(size, dtype=np.int64)
-        every = np.zeros(size, dtype=np.int64)
-        for number in range(traffic.chunks):
-            chunk = traffic.chunk(number, counts, factors)
-            sent += np.bincount(chunk.tenant[chunk.outbound], minlength=size)
-            every += np.bincount(chunk.tenant, minlength=size)
+        sums = latencies(self.traffic, list(self._told()))
         return {
-            tenant: self._tenant_truth(tenant, story, int(outbound), int(total - outbound))
-            for tenant, story, outbound, total in zip(
-                self.tenants, self.stories, sent, every, strict=True
-            )
+            tenant: self._tenant_truth(tenant, story, sums[tenant, True], sums[tenant, False])
+            for tenant, story in zip(self.tenants, self.stories, strict=True)
         }
 
-    def _tenant_truth(self, tenant: str, story: Story, sent: int, received: int) -> TenantTruth:
-        wrong_bill = {"operations.billing_error_rate"} if self.billing_error else set()
+    def _tenant_truth(self, tenant: str, story: Story, sent: Sum, received: Sum) -> TenantTruth:
+        breached = set(story.breached)
+        if self.billing_error:
+            breached.add("operations.billing_error_rate")
+        if sent.over(_MEAN_LIMIT_S):
+            breached.add("latency.send.mean")
+        if received.over(_MEAN_LIMIT_S):
+            breached.add("latency.receive.mean")
         return TenantTruth(
             tenant_id=tenant,
             story=story.name,
-            sent=sent + story.sent,
-            received=received + story.received,
+            sent=sent.messages,
+            received=received.messages,
             unfinished=story.unfinished,
+            send_mean_s=sent.mean_s,
+            receive_mean_s=received.mean_s,
             exceedances=story.exceedances,
             exceedances_left_out=story.exceedances_left_out,
             outage_s=PLATFORM_OUTAGE_S + (OUTAGE_S if story.outage else 0),
             excused_s=story.excused_s,
             fault_s=PLATFORM_FAULT_S + story.fault_s,
             adjustment_s=PLATFORM_ADJUSTMENT_S + story.adjustment_s,
-            breached=story.breached | wrong_bill,
+            breached=frozenset(breached),
         )

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 class TenantTruth:
     """What was injected for one tenant. Durations are seconds.
 
-    ``exceedances`` are those that count, unfinished messages included;
-    ``exceedances_left_out`` those that exclusions or liability excuse. ``outage_s`` is the union
-    of outages, the platform's included; ``excused_s`` the part that exclusions take out.
-    ``breached`` holds indicator ids.
+    ``sent`` and ``received`` messages were dispatched and delivered, ``unfinished`` never. The
+    mean latencies leave out what is excused. ``exceedances`` are those that count, unfinished
+    messages included; ``exceedances_left_out`` those that exclusions or liability excuse.
+    ``outage_s`` is the union of outages, the platform's included; ``excused_s`` the part that
+    exclusions take out. ``breached`` holds indicator ids.
     """
 
     tenant_id: str
@@ -19,6 +20,8 @@ class TenantTruth:
     sent: int
     received: int
     unfinished: int
+    send_mean_s: float | None
+    receive_mean_s: float | None
     exceedances: int
     exceedances_left_out: int
     outage_s: int

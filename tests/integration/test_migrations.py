@@ -1,14 +1,16 @@
-"""The ClickHouse schema comes up to date from anywhere, any number of times, by any number at once."""
+"""The ClickHouse schema comes up to date from any state, repeatedly, by several at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 from landing_server import ClickHouseProcess
 
+from sinks.clickhouse import connect_reader
 from sinks.ddl import DERIVED_TABLES, fact_table
 from sinks.ddl.table import TableColumn
-from sinks.migrations import Migration, MigrationError, migrate, read_migrations
+from sinks.migrations import Migration, MigrationError, migrate
 
 pytestmark = pytest.mark.embedded
 
@@ -142,23 +144,14 @@ def test_a_database_newer_than_the_program_is_an_error(client):
         migrate(client, (), [ONE])
 
 
-def test_the_analyst_reads_every_table_and_writes_none(server, client):
-    if client.query("SELECT count() FROM system.databases WHERE name = 'mailsla'").first_row == (
-        0,
-    ):
-        pass
+def test_the_analyst_reads_every_table_and_writes_none(server):
     owner = server.connect("mailsla")
     migrate(owner)
-    from sinks.clickhouse import connect_reader
-
     analyst = connect_reader(server.settings(user="analyst"))
     for table in sorted(EVERYTHING):
-        analyst.query(f"SELECT * FROM {table} LIMIT 1")
-    with pytest.raises(Exception, match="ACCESS_DENIED|READONLY"):
+        assert analyst.query(f"SELECT count() >= 0 FROM (SELECT * FROM {table})").first_row
+    with pytest.raises(DatabaseError) as refused:
         analyst.command("INSERT INTO support_events (id) VALUES ('x')")
+    assert refused.value.name in {"ACCESS_DENIED", "READONLY"}
     analyst.close()
     owner.close()
-
-
-def test_the_shipped_files_have_numbers_of_their_own():
-    assert [m.version for m in read_migrations()] == sorted({m.version for m in read_migrations()})

@@ -12,13 +12,14 @@ from tests.reference.values import Value, plain
 
 DeadlineDay = Callable[[date], date]
 
+SATURDAY = 5
 RECIPIENTS_OF_REPORTS = {"association", "provider", "nsp"}
 
 
 def antispam(events: Sequence[Event], period: Period) -> dict[str, Value]:
     """The indicators of section 4."""
     mine = seen_by(events, period.tenant_id)
-    profile = period.contract.profile
+    profile, calendar = period.contract.profile, period.contract.calendar
     complaints = [e for e in of_type(mine, "complaint.received") if e["origin"] == "own_domain"]
     responded = of_type(mine, "complaint.responded")
     notified = of_type(mine, "complaint.result_notified")
@@ -26,10 +27,10 @@ def antispam(events: Sequence[Event], period: Period) -> dict[str, Value]:
     processed = of_type(mine, "blocklist.processed")
     detected = of_type(mine, "listing.detected")
     reported = of_type(mine, "listing.reported")
-    respond_by = _working_days(profile.response_working_days)
+    respond_by = _working_days(profile.response_working_days, calendar)
     notify_by = _natural_days(profile.result_notice_days)
-    process_by = _working_days(profile.blocklist_working_days)
-    report_by = _working_days(profile.listing_report_working_days)
+    process_by = _working_days(profile.blocklist_working_days, calendar)
+    report_by = _working_days(profile.listing_report_working_days, calendar)
     return {
         "antispam.complaint_response": _late(period, complaints, responded, "case_id", respond_by),
         "antispam.result_notice": _late(period, complaints, notified, "case_id", notify_by),
@@ -49,13 +50,14 @@ def provisioning(events: Sequence[Event], period: Period) -> dict[str, Value]:
     }
 
 
-def _working_days(count: int) -> DeadlineDay:
-    """The count-th working day after a day, by the official Chinese calendar."""
+def _working_days(count: int, calendar: str) -> DeadlineDay:
+    """The count-th working day after a day: official Chinese (``CN``), or ``MON-FRI``."""
+    working = {"CN": is_workday, "MON-FRI": lambda day: day.weekday() < SATURDAY}[calendar]
 
     def deadline(day: date) -> date:
         for _ in range(count):
             day += timedelta(days=1)
-            while not is_workday(day):
+            while not working(day):
                 day += timedelta(days=1)
         return day
 

@@ -134,6 +134,7 @@ def _contracts(rng: Random, tenant: str, month: date) -> list[Contract]:
                 "effective_from": begin,
                 "effective_to": until,
                 "timezone": zone if rng.random() < 0.9 else rng.choice(ZONES),
+                "calendar": rng.choice(("CN", "CN", "MON-FRI")),
                 "monthly_fee": {"amount": "1200.00", "currency": "CNY"},
                 "profile": {"name": "drawn", **rng.choice(PROFILES)} if rng.random() < 0.4 else {},
                 "overrides": rng.choice(OVERRIDES) if rng.random() < 0.4 else {},

@@ -96,6 +96,14 @@ def test_the_profile_sets_the_days():
         assert found(events, f"antispam.{name}").observed == 1
 
 
+def test_the_contract_names_the_calendar():
+    holiday = event("complaint.received", at(1, 9), case_id="c")  # a Wednesday
+    answer = event("complaint.responded", at(9, 9), case_id="c")
+    terms = contract(calendar="MON-FRI")
+    assert found([holiday, answer], "antispam.complaint_response").observed == 0
+    assert found([holiday, answer], "antispam.complaint_response", terms).observed == 1
+
+
 def test_a_foreign_source_is_reported_to_all_three():
     told = [
         event("source.reported", at(20), case_id="c", reported_to=name)

@@ -1,0 +1,154 @@
+"""ClickHouse goes away in the middle of landing: nothing is lost, nothing is doubled."""
+
+import asyncio
+
+import orjson
+import pytest
+from landing_server import Batch, ClickHouseProcess
+
+from sinks.landing import Delivery, Landing, LandingError, RetryPolicy
+from sinks.migrations import migrate
+
+pytestmark = pytest.mark.embedded
+
+QUICK = RetryPolicy(first_s=0.02, cap_s=0.1)
+PER_BATCH = 2_000
+BATCHES = 40
+
+
+@pytest.fixture
+def server(tmp_path):
+    process = ClickHouseProcess(tmp_path / "clickhouse")
+    process.start()
+    migrate(process.connect())
+    yield process
+    process.kill()
+
+
+def message(number):
+    return orjson.dumps(
+        {
+            "id": f"e-{number}", "source": "mx1/postfix", "type": "message.delivered",
+            "tenant_id": f"t-{number % 7}", "time": "2026-10-05T08:00:02Z",
+            "message_id": f"m-{number}", "direction": "inbound", "recipient": "a@acme.example",
+            "accepted_at": "2026-10-05T08:00:00Z",
+        }
+    )  # fmt: skip
+
+
+def batch(number):
+    first = number * PER_BATCH
+    return Batch("mail.mta", [message(n) for n in range(first, first + PER_BATCH)], 0, first)
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.001)  # noqa: ASYNC110 - the conditions have no event to wait for
+
+
+async def worker(server, landed):
+    """Land all batches one after the other, as a consumer does."""
+    delivery = Delivery(server.connect, policy=QUICK)
+    landing = Landing(delivery)
+    try:
+        for number in range(BATCHES):
+            await landing.land(batch(number))
+            landed.append(number)
+    finally:
+        await delivery.close()
+    return landing.metrics
+
+
+async def interrupted(server, end):
+    """Run the worker; end the server twice in the middle, and start it again."""
+    landed = []
+    work = asyncio.create_task(worker(server, landed))
+    for part in (BATCHES // 4, BATCHES // 2):
+        await until(lambda part=part: len(landed) >= part or work.done())
+        await asyncio.to_thread(end)
+        seen = len(landed)
+        await asyncio.sleep(0.3)  # the outage itself: while it lasts nothing can land
+        assert len(landed) <= seen + 1
+        server.start()  # here, not in a thread: the server ends with the thread that started it
+    return await work
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_nothing_is_lost_and_nothing_doubled(server, end):
+    metrics = asyncio.run(interrupted(server, getattr(server, end)))
+    client = server.connect()
+    found = client.query(
+        "SELECT count(), uniqExact(id), min(offset), max(offset) FROM mta_events FINAL"
+    )
+    total = BATCHES * PER_BATCH
+    assert found.result_rows == [(total, total, 0, total - 1)]
+    assert metrics.rows["mta_events"] == total
+    assert metrics.retries > 0
+    assert metrics.down_since is None
+
+
+def test_landing_waits_for_a_server_that_is_not_there_yet(tmp_path):
+    process = ClickHouseProcess(tmp_path / "clickhouse")
+
+    async def run():
+        delivery = Delivery(process.connect, policy=QUICK)
+        landing = Landing(delivery)
+        work = asyncio.create_task(landing.land(batch(0)))
+        await until(lambda: delivery.metrics.retries)
+        process.start()
+        # The worker is as quick as the migration: it may meet the server before its tables.
+        await asyncio.to_thread(lambda: migrate(process.connect()))
+        try:
+            await work
+        except LandingError as error:
+            assert "run `mailsla migrate`" in str(error)
+            await landing.land(batch(0))
+        await delivery.close()
+        return landing.metrics
+
+    try:
+        assert asyncio.run(run()).rows["mta_events"] == PER_BATCH
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("damage", "remedy"),
+    [
+        ("DROP TABLE mta_events", "run `mailsla migrate`"),
+        ("ALTER TABLE mta_events DROP COLUMN size_bytes", "run `mailsla migrate`"),
+        ("ALTER TABLE mta_events MODIFY COLUMN size_bytes Int64 DEFAULT 0", "schema does not fit"),
+    ],
+)
+def test_a_schema_that_does_not_fit_stops_the_worker_with_a_sentence(server, damage, remedy):
+    server.connect().command(damage)
+
+    async def run():
+        delivery = Delivery(server.connect, policy=QUICK)
+        try:
+            await Landing(delivery).land(batch(0))
+        finally:
+            await delivery.close()
+
+    with pytest.raises(LandingError, match=remedy):
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"user": "nobody"}, "check the user and the password"),
+        ({"user": "analyst"}, "grant it INSERT"),
+        ({"database": "elsewhere"}, "run `mailsla migrate`"),
+    ],
+)
+def test_a_worker_that_may_not_write_stops_with_a_sentence(server, changes, remedy):
+    async def run():
+        delivery = Delivery(lambda: server.connect(**changes), policy=QUICK)
+        try:
+            await Landing(delivery).land(batch(0))
+        finally:
+            await delivery.close()
+
+    with pytest.raises(LandingError, match=remedy):
+        asyncio.run(run())

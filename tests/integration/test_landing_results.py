@@ -1,0 +1,153 @@
+"""Result records become the rows of their tables; the newest holds, redeliveries collapse."""
+
+import asyncio
+from decimal import Decimal
+
+import orjson
+import pytest
+from landing_server import Batch, ClickHouseProcess
+
+from schemas import examples
+from sinks.ddl import RESULT_TABLES
+from sinks.landing import Delivery, Landing
+from sinks.landing.results import RESULT_KINDS
+from sinks.migrations import migrate
+
+pytestmark = pytest.mark.embedded
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    process = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    connection = server.connect()
+    migrate(connection)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(autouse=True)
+def empty(client):
+    for table in RESULT_TABLES:
+        client.command(f"TRUNCATE TABLE {table.name}")
+
+
+@pytest.fixture
+def land(server):
+    """Lands batches through the worker's own entrance; gives its counters."""
+
+    def run(*batches):
+        async def landing():
+            delivery = Delivery(server.connect)
+            try:
+                worker = Landing(delivery)
+                await worker.land_all(batches)
+                return worker.metrics
+            finally:
+                await delivery.close()
+
+        return asyncio.run(landing())
+
+    return run
+
+
+def rows(client, table, columns):
+    return client.query(f"SELECT {columns} FROM {table} FINAL ORDER BY ALL").result_rows
+
+
+def example(topic, number=0, **changes):
+    return orjson.dumps(orjson.loads(examples.valid(topic)[number].value) | changes)
+
+
+@pytest.mark.parametrize("topic", RESULT_KINDS)
+def test_all_valid_examples_land_and_a_redelivery_changes_nothing(client, land, topic):
+    table = RESULT_KINDS[topic].table.name
+    values = [valid.value for valid in examples.valid(topic)]
+    metrics = land(Batch(topic, values, partition=2, first_offset=10))
+    assert metrics.rows[table] == len(values)
+    before = rows(client, table, "* EXCEPT landed_at")
+    assert before
+    land(Batch(topic, values, partition=2, first_offset=10))
+    client.command(f"OPTIMIZE TABLE {table} FINAL")
+    land(Batch(topic, values, partition=2, first_offset=10))
+    assert rows(client, table, "* EXCEPT (landed_at, _version)") == [
+        row[:-1] for row in before
+    ]  # the version is the last column; of append-only tables it follows landed_at
+
+
+def test_what_does_not_parse_stalls_nothing_and_is_counted(client, land):
+    good = example("sla.status")
+    metrics = land(Batch("sla.status", [b"{", good, None, b"\xff"]), Batch("sla.windows", [b"[]"]))
+    assert rows(client, "status", "tenant_id") == [("acme",)]
+    assert metrics.rejected == {"sla.status": 2, "sla.windows": 1}
+    assert metrics.tombstones == {"sla.status": 1, "sla.windows": 0}
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "older lands last"])
+def test_the_newest_record_of_a_status_holds(client, land, order):
+    batches = [
+        Batch("sla.status", [example("sla.status", state="failing")], first_offset=10),
+        Batch("sla.status", [example("sla.status", state="ok")], first_offset=11),
+    ]
+    for batch in batches[::order]:
+        land(batch)
+    assert rows(client, "status", "state") == [("ok",)]
+
+
+def test_a_status_on_a_topic_made_anew_is_newer_than_the_old_topic_s(client, land):
+    land(Batch("sla.status", [example("sla.status", state="failing")], first_offset=9_000_000))
+    later = Batch("sla.status", [example("sla.status", state="ok")])
+    later.timestamp_us += 60_000_000
+    land(later)
+    assert rows(client, "status", "state") == [("ok",)]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "older lands last"])
+@pytest.mark.parametrize(
+    ("topic", "table", "field", "old", "new"),
+    [
+        ("sla.windows", "windows", "count", 3, 4),
+        ("sla.outages", "outages", "status", "opened", "closed"),
+    ],
+)
+def test_the_newest_knowledge_of_a_window_or_outage_holds(
+    client, land, topic, table, field, old, new, order
+):
+    early = example(topic, as_of="2026-10-01T00:00:00Z", **{field: old})
+    late = example(topic, as_of="2026-10-01T00:00:01Z", **{field: new})
+    for value in [early, late][::order]:
+        land(Batch(topic, [value]))
+    assert rows(client, table, field) == [(new,)]
+
+
+def test_every_contract_version_is_kept_with_its_whole_document(client, land):
+    fee = {"amount": "1200.00", "currency": "CNY"}
+    values = [example("sla.contracts", 1, version=v, monthly_fee=fee) for v in (1, 2)]
+    land(Batch("sla.contracts", values))
+    found = rows(client, "contracts", "version, monthly_fee, currency, profile, document")
+    assert [row[:4] for row in found] == [(v, Decimal(1200), "CNY", "acme/3") for v in (1, 2)]
+    assert orjson.loads(found[0][4])["overrides"]["connectivity.ratio"]["target"] == "0.9995"
+
+
+def test_dead_letters_of_a_topic_made_anew_are_kept_apart(client, land):
+    land(Batch("sla.dead_letters", [example("sla.dead_letters", 0)]))
+    land(Batch("sla.dead_letters", [example("sla.dead_letters", 0, value_b64="e31=")]))
+    assert len(rows(client, "dead_letters", "topic, partition, offset")) == 2
+
+
+def test_several_topics_land_in_one_call(client, land):
+    batches = [Batch(topic, [examples.valid(topic)[0].value]) for topic in RESULT_KINDS]
+    metrics = land(*batches)
+    assert metrics.rows == {kind.table.name: 1 for kind in RESULT_KINDS.values()}
+    assert metrics.lag_s > 0 or batches[0].timestamp_us > 0
+
+
+def test_a_topic_that_does_not_land_is_refused(land):
+    with pytest.raises(ValueError, match=r"raw\.maillog does not land"):
+        land(Batch("raw.maillog", [b"x"]))
