@@ -63,6 +63,11 @@ DEAD_LETTERS: Final = Topic("sla.dead_letters", "what could not be accepted", re
 
 RESULT_TOPICS: Final = (WINDOWS, OUTAGES, BREACHES, STATUS, CLOSINGS, DEAD_LETTERS)
 
+LANDED_TOPICS: Final = (
+    *EVENT_TOPICS, CONTRACTS, WINDOWS, OUTAGES, BREACHES, STATUS, DEAD_LETTERS,
+)  # fmt: skip
+"""What the sinks land. A closing writes its own tables before it is published."""
+
 STREAMS_STATE: Final = Topic("mailsla.streams.state", "state of the live worker", "compact", None)
 ASSEMBLER_STATE: Final = Topic(
     "mailsla.assembler.state", "open messages of the mail-log assembler", "compact", None

@@ -9,24 +9,22 @@ Traps of the client library that this module keeps away from everyone else:
 - The constructor asks for the database in its first query, which fails before `migrate` has made
   it: the database is set afterwards.
 - The driver and urllib3 log every single try as a warning; who retries (`sinks.landing.delivery`)
-  logs once. The connections make no retry of their own.
+  logs once per change of state, so their loggers are turned down to errors.
 - Values reach SQL only as server-side parameters, ``{name:Type}``; identifiers are constants of
   this project.
 """
 
 import logging
-from functools import cache
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import clickhouse_connect
-from clickhouse_connect.driver.httputil import get_pool_manager
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 Client: TypeAlias = Any
 """A `clickhouse_connect` HTTP client (the library is untyped)."""
 
-_QUIET: Final = "clickhouse_connect.driver"
+_LOUD: Final = ("clickhouse_connect.driver", "urllib3.connectionpool")
 DEFAULT_PORTS: Final = {"http": 8123, "https": 8443}
 
 
@@ -94,15 +92,10 @@ def connect_reader(settings: ClickHouseSettings) -> Client:
     return _client(settings, {})
 
 
-@cache
-def _connections(ca_file: str | None) -> Any:
-    """The connections of all clients; the driver would keep a pool of each client's own for ever."""
-    return get_pool_manager(ca_cert=ca_file, retries=0)
-
-
 def _client(settings: ClickHouseSettings, server_settings: dict[str, int]) -> Client:
     scheme, host, port = settings.address
-    logging.getLogger(_QUIET).setLevel(logging.ERROR)
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.ERROR)
     client = clickhouse_connect.get_client(
         interface=scheme,
         host=host,
@@ -111,7 +104,7 @@ def _client(settings: ClickHouseSettings, server_settings: dict[str, int]) -> Cl
         password=settings.password.get_secret_value(),
         connect_timeout=settings.connect_timeout_s,
         send_receive_timeout=settings.timeout_s,
-        pool_mgr=_connections(settings.ca_file),
+        ca_cert=settings.ca_file,
         settings=server_settings,
         autogenerate_session_id=False,
         tz_mode="aware",

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 class Gatherer:
     """Holds batches until they are landed together.
 
-    ``commit`` is called with next-to-read offsets once the rows are durable.
+    Offsets are committed once the rows are durable.
     """
 
     def __init__(self, landing: Landing, app: BatchApp) -> None:
@@ -45,6 +45,7 @@ class Gatherer:
         self._held: list[RecordBatch] = []
         self._size = 0
         self._since = 0.0
+        self._under_way: asyncio.Future[None] | None = None
         self._lock = asyncio.Lock()
 
     async def handle(self, batch: RecordBatch) -> None:
@@ -64,9 +65,14 @@ class Gatherer:
                 await self._land()
 
     async def forget(self) -> None:
-        """Drop what is held: its partitions may belong to another worker from now on."""
-        async with self._lock:
-            self._held, self._size = [], 0
+        """Drop what is held: its partitions may belong to another worker from now on.
+
+        Does not wait for a landing under way, which may last as long as ClickHouse is away: it is
+        cut off, nothing is committed, and whoever has the partitions lands the records again.
+        """
+        self._held, self._size = [], 0
+        if self._under_way is not None:
+            self._under_way.cancel()
 
     async def finish(self) -> None:
         """Land what is held before the worker ends."""
@@ -76,10 +82,16 @@ class Gatherer:
 
     async def _land(self) -> None:
         held, self._held, self._size = self._held, [], 0
-        try:
-            await self._landing.land_all(held)
-        except LandingError as error:
+        self._under_way = asyncio.ensure_future(self._landing.land_all(held))
+        await asyncio.wait({self._under_way})
+        landed, self._under_way = self._under_way, None
+        if landed.cancelled():
+            return
+        error = landed.exception()
+        if isinstance(error, LandingError):
             restart(str(error))
+        if error is not None:
+            raise error
         offsets: dict[tuple[str, int], int] = {}
         for batch in held:
             offsets[batch.topic, batch.partition] = batch.next_offset

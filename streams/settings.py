@@ -88,6 +88,16 @@ class Settings(BaseSettings):
     fetch_bytes: Annotated[
         int, Field(ge=65_536, description="most bytes fetched from one partition at a time")
     ] = 4_194_304
+    maillog_tenants: Annotated[
+        Path | None,
+        Field(description="map of mail domains to tenants; set, raw.maillog is assembled"),
+    ] = None
+    maillog_zone: Annotated[
+        str, Field(description="time zone of mail-log stamps that name none")
+    ] = "UTC"
+    maillog_own_relays: Annotated[
+        str, Field(description="own relays and content filters, host[:port][,…]")
+    ] = ""
     metrics_port: Annotated[
         int, Field(ge=0, le=65_535, description="Prometheus metrics on loopback; 0 = none")
     ] = 0

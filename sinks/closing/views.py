@@ -5,12 +5,29 @@ from typing import Final
 
 from sinks.clickhouse import Client
 
-SECTIONS: Final = ("section_2_latency",)
+SECTIONS: Final = (
+    "section_1_connectivity",
+    "section_2_latency",
+    "section_3_faults",
+    "section_3_service",
+    "section_4_antispam",
+    "section_5_antivirus",
+    "section_6_security",
+    "section_7_backup",
+    "section_8_provisioning",
+    "section_9_support",
+)
 """The measuring query of each section: parameters month, plan, cutoff (µs)."""
 
 _BEFORE: Final = (
     "closing_periods",
+    "closing_days",
+    "closing_scopes",
+    "closing_spoken",
     "closing_exclusions",
+    "closing_probe_changes",
+    "closing_connectivity",
+    "closing_downtime",
     "closing_mta",
     "closing_messages",
     *SECTIONS,

@@ -1,25 +1,16 @@
 """From fetched records to accepted events, dead letters and records to be keyed anew."""
 
-from base64 import b64encode
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codec import Rejection
 from schemas.columnar import decode_batch
-from schemas.identifiers import rfc3339
-from schemas.topics import DEAD_LETTERS
+from streams.agents.dead_letters import dead_letter
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
-
-MAX_DEAD_LETTER_BYTES: Final = 700_000
-"""Most original bytes a dead letter carries, so that it fits a record of default size."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ def take_in(batch: RecordBatch, now_us: int) -> Intake:
     events = decoded.table
     misplaced = _misplaced(batch, decoded.rows, events)
     outgoing = [
-        _dead_letter(batch, place, rejection)
+        dead_letter(batch, place, rejection)
         for place, rejection in sorted(decoded.rejections.items())
     ]
     if misplaced.any():
@@ -83,22 +74,3 @@ def _misplaced(
     tenants = events.column("tenant_id").combine_chunks().cast(pa.binary())
     same = pc.fill_null(pc.equal(pa.array(keys, pa.binary()), tenants), False)
     return ~np.asarray(same.to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-def _dead_letter(batch: RecordBatch, place: int, rejection: Rejection) -> Outgoing:
-    value = batch.values[place] or b""
-    received = datetime.fromtimestamp(int(batch.timestamps_us[place]) // 1000 / 1000, UTC)
-    reason = rejection.reason
-    if len(value) > MAX_DEAD_LETTER_BYTES:
-        reason = f"{reason} (only the first {MAX_DEAD_LETTER_BYTES} bytes are kept)"
-        value = value[:MAX_DEAD_LETTER_BYTES]
-    document = {
-        "topic": batch.topic,
-        "partition": batch.partition,
-        "offset": int(batch.offsets[place]),
-        "reason": reason,
-        "field": rejection.field,
-        "received_at": rfc3339(received),
-        "value_b64": b64encode(value).decode("ascii"),
-    }
-    return Outgoing(DEAD_LETTERS.name, batch.keys[place], orjson.dumps(document))

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from schemas.topics import EVENT_TOPICS
+from streams.agents.maillog_live import attach_maillog
 from streams.agents.task import Task
 from streams.runtime.application import (
     BatchApp,
@@ -69,7 +70,7 @@ class Live:
         async with self._lock:
             for partition in list(self._tasks):
                 del self._tasks[partition]
-                await self._delivery.release(partition)
+                await self._delivery.release(str(partition))
 
     async def close(self) -> None:
         """Checkpoint what is pending and stop producing."""
@@ -82,7 +83,7 @@ class Live:
 
     async def _claim(self, partition: int) -> Task:
         started = time.monotonic()
-        await self._delivery.claim(partition)
+        await self._delivery.claim(str(partition))
         committed = self._delivery.name == TransactionalDelivery.name
         records = await read_records(self._settings, partition, committed)
         head, segments = read_state(records)
@@ -102,7 +103,7 @@ class Live:
         checkpoint = task.checkpoint()
         try:
             await self._delivery.deliver(
-                task.partition, checkpoint.records, checkpoint.head, checkpoint.offsets
+                str(task.partition), checkpoint.records, checkpoint.head, checkpoint.offsets
             )
         except Fenced as error:
             self._tasks.pop(task.partition, None)
@@ -128,7 +129,14 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     live = Live(settings, delivery)
     attach(app, [topic.name for topic in EVENT_TOPICS], live.handle)
     background(app, live.tick, _TICK_S)
-    _connect(app, live.drop_all, live.close)
+    maillog = attach_maillog(app, settings, delivery)
+
+    async def close() -> None:
+        if maillog is not None:
+            await maillog.close()
+        await live.close()
+
+    _connect(app, live.drop_all, close)
     return app
 
 

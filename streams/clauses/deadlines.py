@@ -22,7 +22,8 @@ def deadline_measure(
     indicator: str, deadlines: Sequence[Deadline], view: View, has_data: bool
 ) -> Measure:
     """How many deadlines of the month were missed; ``late`` is as known at ``view.now_us``."""
-    late = [each for each in deadlines if each.late]
+    ordered = sorted(deadlines, key=lambda each: (each.due_us, each.evidence))
+    late = [each for each in ordered if each.late]
     pending = [each for each in deadlines if not each.late and not each.done]
     risky = [
         each.start_us + ceil(view.at_risk_share * (each.due_us - each.start_us)) for each in pending

@@ -55,7 +55,7 @@ def _measure(
     foreseen = net.clip(view.start_us, view.end_us)
     spent = foreseen.clip(view.start_us, view.known_us)
     raw_us, net_us = raw.within(view.start_us, view.known_us), spent.length()
-    denominator = (SECOND if whole_us is None else whole_us) if has_data else 0
+    denominator = SECOND if whole_us is None else whole_us
     measure = Measure(
         indicator=indicator,
         trend="rises" if whole_us is None else "falls",
@@ -68,13 +68,14 @@ def _measure(
         evidence=first_evidence(evidence),
         evidence_count=len(spent),
     )
-    return replace(measure, next_us=_next_level(measure, foreseen, view))
+    measure = replace(measure, next_us=_next_level(measure, foreseen, view))
+    return measure if has_data else replace(measure, denominator=0, raw_denominator=0)
 
 
 def _next_level(measure: Measure, foreseen: IntervalSet, view: View) -> int | None:
     """When the budget is next at risk or used up, if what is going on goes on."""
     budget = Budget.of(measure, view.contract.term(measure.indicator))
-    if budget is None or not measure.has_data:
+    if budget is None:
         return None
     levels = (budget.risky(view.at_risk_share), budget.allowed + 1)
     reached = (foreseen.reach(level) for level in levels if level > budget.spent)

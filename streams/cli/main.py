@@ -113,11 +113,22 @@ def main() -> None:
         _fail(error, debug, 2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        _fail(UnexpectedError(_one_line(error)), debug, 2, error)
 
 
-def _fail(error: Exception, debug: bool, code: int) -> None:
+class UnexpectedError(CommandError):
+    """An error no command foresaw."""
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}; see mailsla doctor, or add --debug for the traceback"
+
+
+def _fail(error: Exception, debug: bool, code: int, cause: Exception | None = None) -> None:
     if debug:
-        traceback.print_exception(error)
+        traceback.print_exception(cause or error)
     click.echo(f"mailsla: {error}", err=True)
     sys.exit(code)
 

@@ -6,7 +6,7 @@ import click
 
 from sinks.clickhouse import connect
 from sinks.migrations import MigrationError
-from sinks.migrations import migrate as bring_up_to_date
+from sinks.schema import install_schema
 from sinks.worker import clickhouse_settings
 from streams.cli.common import console, settings_of, state_file_option
 from streams.cli.main import CommandError
@@ -22,7 +22,7 @@ def migrate(ctx: click.Context, own_state_file: Path | None) -> None:
     """
     settings = settings_of(ctx, own_state_file)
     try:
-        done = bring_up_to_date(connect(clickhouse_settings(settings)))
+        done = install_schema(connect(clickhouse_settings(settings)))
     except MigrationError as error:
         raise CommandError(str(error)) from None
     for line in done or ["the schema is up to date"]:

@@ -1,6 +1,8 @@
 """``mailsla up``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -8,7 +10,9 @@ import click
 from sinks.embedded.children import Child
 from sinks.embedded.state_file import State
 from sinks.embedded.supervisor import StackPlan, run_stack, worker_child
+from streams.agents.maillog_site import configured_site, read_site
 from streams.cli.common import console
+from streams.settings import load
 
 DEFAULT_DATA = Path.home() / ".local" / "share" / "mailsla"
 
@@ -37,6 +41,11 @@ DEFAULT_DATA = Path.home() / ".local" / "share" / "mailsla"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Written when ready, removed at the end.",
 )
+@click.option(
+    "--domain-tenant",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Map of mail domains to tenants: has raw.maillog assembled into events.",
+)
 @click.pass_context
 def up(
     ctx: click.Context,
@@ -46,6 +55,7 @@ def up(
     clickhouse_port: int,
     web_port: int,
     own_state_file: Path | None,
+    domain_tenant: Path | None,
 ) -> None:
     """Start everything on this machine, in the foreground, on loopback only.
 
@@ -53,7 +63,9 @@ def up(
     the addresses, then `ready`. SIGTERM or Ctrl-C stops all of it.
     """
     state_file = own_state_file or (ctx.obj or {}).get("state_file")
-    plan = stack_plan(data, broker, kafka_port, clickhouse_port, web_port, state_file)
+    plan = stack_plan(
+        data, broker, kafka_port, clickhouse_port, web_port, state_file, domain_tenant
+    )
 
     def announce(state: State) -> None:
         out = console()
@@ -74,28 +86,43 @@ def stack_plan(
     clickhouse_port: int = 0,
     web_port: int = 0,
     state_file: Path | None = None,
+    domain_tenant: Path | None = None,
 ) -> StackPlan:
-    """The whole stack: broker, ClickHouse, topics, schema, both workers."""
+    """The whole stack: broker, ClickHouse, topics, schema, both workers.
+
+    Raises:
+        ConfigurationError: mail logs are to be assembled and their tenant map is wrong.
+
+    """
+    maillog: dict[str, Path] = {}
+    if domain_tenant is not None:
+        read_site(domain_tenant, "UTC")  # a wrong map is told before anything starts
+        maillog["maillog_tenants"] = domain_tenant.absolute()
     return StackPlan(
         data=data,
         broker="kafka" if broker == "kafka" else "tansu",
         kafka_port=kafka_port,
         clickhouse_port=clickhouse_port,
         state_file=state_file,
-        children=_workers,
+        children=partial(_workers, maillog=maillog),
     )
 
 
-def _workers(state: State) -> Iterator[Child]:
+def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
     """Topics and tables first, then the workers that need them."""
     from sinks.clickhouse import connect
-    from sinks.migrations import migrate
+    from sinks.schema import install_schema
     from sinks.worker import clickhouse_settings
     from streams.runtime.admin import ensure_topics
-    from streams.settings import load
+    from streams.runtime.drain import announce_maillog
 
-    settings = load(kafka=state.kafka, clickhouse=state.clickhouse)
+    settings = load(kafka=state.kafka, clickhouse=state.clickhouse, **maillog)
     ensure_topics(settings)
-    migrate(connect(clickhouse_settings(settings)))
-    yield worker_child("streams", state)
+    install_schema(connect(clickhouse_settings(settings)))
+    streams = worker_child("streams", state)
+    if configured_site(settings) is not None:
+        announce_maillog(settings)
+        variables = {**streams.env, "MAILSLA_MAILLOG_TENANTS": str(settings.maillog_tenants)}
+        streams = replace(streams, env=variables)
+    yield streams
     yield worker_child("sinks", state)

@@ -68,8 +68,8 @@ def build_app(
     return app
 
 
-def attach(app: BatchApp, topics: Sequence[str], handler: Handler) -> None:
-    """Feed every batch of some topics to a handler, one at a time.
+def attach(app: BatchApp, topics: Sequence[str], handler: Handler, name: str = "entrance") -> None:
+    """Feed every batch of some topics to a handler, one at a time; ``name`` is its own in the app.
 
     A batch fetched before the latest rebalance is skipped: it is fetched again by whoever has
     the partition now.
@@ -84,7 +84,7 @@ def attach(app: BatchApp, topics: Sequence[str], handler: Handler) -> None:
             except Exception as error:
                 restart(f"a batch of {event.message.topic} failed: {error!r}", error)
 
-    app.agent(batch_topic(app, topics), name=f"{app.conf.id}.entrance")(entrance)
+    app.agent(batch_topic(app, topics), name=f"{app.conf.id}.{name}")(entrance)
 
 
 def background(app: BatchApp, step: Callable[[], Awaitable[None]], pause_s: float) -> None:

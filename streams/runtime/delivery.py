@@ -49,20 +49,23 @@ class Committer(Protocol):
 
 
 class Delivery(Protocol):
-    """Makes checkpoints durable for the tasks of one worker."""
+    """Makes checkpoints durable for the tasks of one worker.
+
+    A task goes by a name that is its own in the whole group, of whatever kind it is.
+    """
 
     name: str
 
-    async def claim(self, partition: int) -> None:
+    async def claim(self, task: str) -> None:
         """Take a task over: from here on no other worker's checkpoint of it succeeds."""
 
     async def deliver(
-        self, partition: int, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+        self, task: str, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
     ) -> None:
         """Make one checkpoint durable.
 
         Args:
-            partition: the task.
+            task: its name, as it was claimed.
             records: results and state, in order.
             head: the record that makes the state valid.
             offsets: (topic, partition) → next offset to read.
@@ -72,7 +75,7 @@ class Delivery(Protocol):
 
         """
 
-    async def release(self, partition: int) -> None:
+    async def release(self, task: str) -> None:
         """Give a task up."""
 
     async def close(self) -> None:
@@ -87,25 +90,27 @@ class OrderedDelivery:
     def __init__(self, settings: Settings, commit: Committer) -> None:
         self._settings, self._commit = settings, commit
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
 
-    async def claim(self, partition: int) -> None:
-        """Nothing to fence without transactions."""
-        if self._producer is None:
-            self._producer = await _start_producer(self._settings)
+    async def claim(self, task: str) -> None:
+        """Nothing to fence without transactions; the first claim starts the producer of all."""
+        async with self._starting:
+            if self._producer is None:
+                self._producer = await start_producer(self._settings)
 
     async def deliver(
-        self, partition: int, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+        self, task: str, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
     ) -> None:
         """Produce, await every acknowledgement, then commit."""
         if self._producer is None:
-            raise Fenced(f"task {partition} was never claimed")
-        await _send(self._producer, records)
+            raise Fenced(f"task {task} was never claimed")
+        await send_all(self._producer, records)
         if head is not None:
-            await _send(self._producer, [head])
+            await send_all(self._producer, [head])
         if offsets and not await self._commit(offsets):
-            raise Fenced(f"task {partition} was taken over during a checkpoint")
+            raise Fenced(f"task {task} was taken over during a checkpoint")
 
-    async def release(self, partition: int) -> None:
+    async def release(self, task: str) -> None:
         """The shared producer stays."""
 
     async def close(self) -> None:
@@ -121,44 +126,50 @@ class TransactionalDelivery:
 
     def __init__(self, settings: Settings, group: str) -> None:
         self._settings, self._group = settings, group
-        self._producers: dict[int, AIOKafkaProducer] = {}
+        self._producers: dict[str, AIOKafkaProducer] = {}
 
-    async def claim(self, partition: int) -> None:
+    async def claim(self, task: str) -> None:
         """Register the task's transactional id, which fences its previous holder."""
-        await self.release(partition)
-        self._producers[partition] = await _start_producer(
+        await self.release(task)
+        self._producers[task] = await start_producer(
             self._settings,
-            transactional_id=f"{self._group}-{partition}",
+            transactional_id=f"{self._group}-{task}",
             transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
         )
 
     async def deliver(
-        self, partition: int, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+        self, task: str, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
     ) -> None:
         """Everything of the checkpoint in one transaction."""
-        producer = self._producers[partition]
+        producer = self._producers[task]
         positions = {TopicPartition(*place): offset for place, offset in offsets.items()}
         try:
             async with producer.transaction():
-                await _send(producer, records if head is None else [*records, head])
+                await send_all(producer, records if head is None else [*records, head])
                 if positions:
                     await producer.send_offsets_to_transaction(positions, self._group)
         except KafkaError as error:
-            await self.release(partition)
-            raise Fenced(f"task {partition}: the transaction was refused ({error!r})") from error
+            await self.release(task)
+            raise Fenced(f"task {task}: the transaction was refused ({error!r})") from error
 
-    async def release(self, partition: int) -> None:
+    async def release(self, task: str) -> None:
         """Stop the task's producer."""
-        if producer := self._producers.pop(partition, None):
+        if producer := self._producers.pop(task, None):
             await producer.stop()
 
     async def close(self) -> None:
         """Stop every producer."""
-        for partition in list(self._producers):
-            await self.release(partition)
+        for task in list(self._producers):
+            await self.release(task)
 
 
-async def _start_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
+async def start_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
+    """A producer whose records count once every replica in sync has them.
+
+    Raises:
+        KafkaError: no broker answers.
+
+    """
     producer = AIOKafkaProducer(
         **client_options(settings),
         acks="all",
@@ -172,7 +183,7 @@ async def _start_producer(settings: Settings, **options: Any) -> AIOKafkaProduce
     return producer
 
 
-async def _send(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
     """Produce and await every acknowledgement; the first failure is raised."""
     pending: list[asyncio.Future[Any]] = []
     for record in records:

@@ -2,22 +2,23 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError
+from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError, KafkaError
 
-from schemas.topics import CONTRACTS, EVENT_TOPICS, RAW_MAILLOG, RESULT_TOPICS
+from schemas.topics import CONTRACTS, EVENT_TOPICS, LANDED_TOPICS, RAW_MAILLOG
 from streams.runtime.admin import administration
 from streams.runtime.groups import SINKS_GROUP, STREAMS_GROUP
 from streams.runtime.kafka import client_options
 from streams.settings import Settings
 
 _POLL_S: Final = 0.1
-_LIVE_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS, RAW_MAILLOG))
-_SINK_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS, *RESULT_TOPICS))
+_LIVE_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
+_SINK_INPUTS: Final = tuple(topic.name for topic in LANDED_TOPICS)
 
 Ends = dict[TopicPartition, int]
 
@@ -51,7 +52,8 @@ def drain(settings: Settings, timeout_s: float, progress: Callable[[Lag], None])
     deadline = time.monotonic() + timeout_s
     with administration(settings) as admin:
         for _ in range(2):
-            _await(settings, admin, STREAMS_GROUP, _LIVE_INPUTS, deadline, progress)
+            inputs = _live_inputs(settings, admin)
+            _await(settings, admin, STREAMS_GROUP, inputs, deadline, progress)
         _await(settings, admin, SINKS_GROUP, _SINK_INPUTS, deadline, progress)
 
 
@@ -60,8 +62,39 @@ def lags(settings: Settings) -> list[Lag]:
     with administration(settings) as admin:
         return [
             _lag(settings, admin, group, _ends(admin, topics))
-            for group, topics in ((STREAMS_GROUP, _LIVE_INPUTS), (SINKS_GROUP, _SINK_INPUTS))
+            for group, topics in (
+                (STREAMS_GROUP, _live_inputs(settings, admin)),
+                (SINKS_GROUP, _SINK_INPUTS),
+            )
         ]
+
+
+def announce_maillog(settings: Settings) -> None:
+    """Note in the live group that it reads `raw.maillog`, before its first worker has joined.
+
+    Whoever drains without MAILSLA_MAILLOG_TENANTS knows from this that the topic is to be
+    waited for. Nothing is changed where the group has a place in a partition already, or has
+    members: these commit for themselves.
+    """
+    with administration(settings) as admin:
+        held = _committed(admin, STREAMS_GROUP)
+        places = dict.fromkeys(_ends(admin, (RAW_MAILLOG.name,)), OffsetSpec.EARLIEST)
+        missing = {
+            place: OffsetAndMetadata(int(result.offset), "", -1)
+            for place, result in admin.list_partition_offsets(places).items()
+            if place not in held
+        }
+        if missing:
+            with suppress(KafkaError):
+                admin.alter_group_offsets(STREAMS_GROUP, missing)
+
+
+def _live_inputs(settings: Settings, admin: KafkaAdminClient) -> tuple[str, ...]:
+    """What the live group reads: `raw.maillog` only where a tenant map is or was configured."""
+    reads_maillog = settings.maillog_tenants is not None or any(
+        place.topic == RAW_MAILLOG.name for place in _committed(admin, STREAMS_GROUP)
+    )
+    return (*_LIVE_INPUTS, RAW_MAILLOG.name) if reads_maillog else _LIVE_INPUTS
 
 
 def _await(
@@ -103,7 +136,7 @@ def _lag(settings: Settings, admin: KafkaAdminClient, group: str, ends: Ends) ->
     behind: Ends = {}
     for place, end in ends.items():
         entry = committed.get(place)
-        at = max(0, entry.offset) if entry is not None else 0
+        at = entry.offset if entry is not None else 0
         if at < end:
             behind[place] = at
     by_topic: dict[str, int] = {}
@@ -120,7 +153,7 @@ def _committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, Any]
         offsets: dict[TopicPartition, Any] = admin.list_group_offsets([group]).get(group, {})
     except (CoordinatorNotAvailableError, GroupIdNotFoundError):
         return {}  # nobody has joined the group yet
-    return offsets
+    return {place: entry for place, entry in offsets.items() if entry.offset >= 0}
 
 
 def _only_markers(settings: Settings, place: TopicPartition, start: int, end: int) -> bool:

@@ -15,19 +15,22 @@ _POLL_MS: Final = 500
 _FETCH_BYTES: Final = 8_388_608
 
 
-async def read_records(settings: Settings, partition: int, committed: bool) -> dict[bytes, bytes]:
-    """The newest value of each key of one partition of the state topic.
+async def read_records(
+    settings: Settings, partition: int, committed: bool, topic: str = STREAMS_STATE.name
+) -> dict[bytes, bytes]:
+    """The newest value of each key of one partition of a state topic.
 
     Args:
         settings: broker and deadline.
-        partition: the task.
+        partition: the task's.
         committed: whether to read committed transactions only.
+        topic: the compacted topic that holds the state.
 
     Raises:
         StateError: the partition was not read to its end before the deadline.
 
     """
-    place = TopicPartition(STREAMS_STATE.name, partition)
+    place = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(
         **client_options(settings),
         enable_auto_commit=False,
@@ -40,7 +43,7 @@ async def read_records(settings: Settings, partition: int, committed: bool) -> d
         return await asyncio.wait_for(_read_to_end(consumer, place), settings.recovery_s)
     except TimeoutError:
         raise StateError(
-            f"the state of task {partition} was not read within {settings.recovery_s:.0f} s; "
+            f"partition {partition} of {topic} was not read within {settings.recovery_s:.0f} s; "
             "raise MAILSLA_RECOVERY_S or look at the broker"
         ) from None
     finally:

@@ -6,6 +6,7 @@ ranges of days are half-open like every period.
 """
 
 import calendar
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +21,7 @@ HOUR: Final = 3_600 * SECOND
 DAY: Final = 24 * HOUR
 """Nominal lengths in microseconds; a local day may be longer or shorter."""
 
+_MONTH: Final = re.compile(r"(?!0000)(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ONE_DAY: Final = timedelta(days=1)
@@ -69,11 +71,8 @@ class Month:
             ValueError: another form, with the remedy.
 
         """
-        head, dash, tail = label.partition("-")
-        if dash and len(head) == 4 and len(tail) == 2 and (head + tail).isdecimal():
-            month = cls(int(head), int(tail))
-            if month.year >= 1 and 1 <= month.number <= 12:
-                return month
+        if found := _MONTH.fullmatch(label):
+            return cls(int(found[1]), int(found[2]))
         raise ValueError(f"{label!r} is no month; write one such as 2026-10")
 
     @classmethod

@@ -1,5 +1,7 @@
 """The algebra of interval sets, held against plain sets of integers."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def covered(given_pairs: list[tuple[int, int]]) -> set[int]:
 
 def canonical(intervals: IntervalSet) -> bool:
     flat = [edge for pair in intervals.pairs() for edge in pair]
-    return all(one < other for one, other in zip(flat, flat[1:], strict=False))
+    return all(one < other for one, other in pairwise(flat))
 
 
 @given(pairs)

@@ -1,0 +1,67 @@
+-- Contract section 1: stretches of time in which a scope is down (some capability fails) and known
+-- (some capability is not unknown). A tenant with probes of its own has its own stretches, into
+-- which the platform's probes speak where its own are silent; scope '*' serves all the others.
+WITH
+  changes AS (
+    SELECT *
+    FROM closing_probe_changes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+  ),
+  voices AS (
+    SELECT scope, factor, capability, time_us, state AS own, NULL AS platform FROM changes
+    UNION ALL
+    SELECT o.scope AS scope, o.factor AS factor, c.capability AS capability, c.time_us AS time_us,
+      NULL AS own, c.state AS platform
+    FROM (SELECT DISTINCT scope, factor FROM changes WHERE scope != '*') AS o
+    INNER JOIN changes AS c ON o.factor = c.factor
+    WHERE c.scope = '*'
+  ),
+  heard AS (
+    SELECT scope, factor, capability, time_us,
+      coalesce(last_value(max(own)) IGNORE NULLS OVER so_far, 0) AS own_state,
+      coalesce(last_value(max(platform)) IGNORE NULLS OVER so_far, 0) AS platform_state,
+      if(own_state != 0, own_state, platform_state) AS state
+    FROM voices
+    GROUP BY scope, factor, capability, time_us
+    WINDOW so_far AS (
+      PARTITION BY scope, factor, capability ORDER BY time_us ROWS UNBOUNDED PRECEDING
+    )
+  ),
+  steps AS (
+    SELECT scope, factor, time_us,
+      toInt64(state = 2) - toInt64(former = 2) AS failing_step,
+      toInt64(state != 0) - toInt64(former != 0) AS known_step
+    FROM (
+      SELECT *,
+        lagInFrame(state, 1, 0) OVER (
+          PARTITION BY scope, factor, capability ORDER BY time_us
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS former
+      FROM heard
+    )
+  ),
+  states AS (
+    SELECT scope, factor, time_us,
+      sum(sum(failing_step)) OVER running > 0 AS down,
+      sum(sum(known_step)) OVER running > 0 AS known
+    FROM steps
+    GROUP BY scope, factor, time_us
+    WINDOW running AS (PARTITION BY scope, factor ORDER BY time_us ROWS UNBOUNDED PRECEDING)
+  ),
+  turns AS (
+    SELECT *
+    FROM (
+      SELECT *,
+        lagInFrame((down, known), 1, (toUInt8(0), toUInt8(0))) OVER (
+          PARTITION BY scope, factor ORDER BY time_us
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS former
+      FROM states
+    )
+    WHERE (down, known) != former
+  )
+SELECT * EXCEPT (former),
+  leadInFrame(time_us, 1, time_us) OVER (
+    PARTITION BY scope, factor ORDER BY time_us
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+  ) AS until_us
+FROM turns

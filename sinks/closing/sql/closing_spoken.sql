@@ -1,0 +1,26 @@
+-- Whether a topic has carried any event of the tenant or the platform before the month's end:
+-- from then on silence means zero (contract, Verdicts).
+WITH
+  heard AS (
+    SELECT topic, scope, min(time) AS first_time
+    FROM (
+      SELECT 'mail.ops' AS topic, toString(tenant_id) AS scope, time, landed_at FROM ops_events
+      UNION ALL
+      SELECT 'mail.abuse', toString(tenant_id), time, landed_at FROM abuse_events
+      UNION ALL
+      SELECT 'mail.antivirus', toString(tenant_id), time, landed_at FROM antivirus_events
+      UNION ALL
+      SELECT 'mail.security', toString(tenant_id), time, landed_at FROM security_events
+      UNION ALL
+      SELECT 'mail.backup', toString(tenant_id), time, landed_at FROM backup_events
+      UNION ALL
+      SELECT 'mail.billing', toString(tenant_id), time, landed_at FROM billing_events
+    )
+    WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
+    GROUP BY topic, scope
+  )
+SELECT s.tenant_id AS tenant_id, h.topic AS topic
+FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
+INNER JOIN heard AS h ON s.scope = h.scope
+WHERE toUnixTimestamp64Micro(h.first_time) < s.end_us
+GROUP BY tenant_id, topic

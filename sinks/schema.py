@@ -1,0 +1,19 @@
+"""The whole ClickHouse schema: tables by versioned migrations, then the views over them."""
+
+from sinks.clickhouse import Client
+from sinks.closing.views import install_views
+from sinks.migrations import migrate
+
+
+def install_schema(client: Client) -> list[str]:
+    """Create or upgrade tables and views; idempotent.
+
+    Returns:
+        What was done, a line each; empty when the tables were up to date.
+
+    Raises:
+        MigrationError: an applied migration was changed, or the database is newer than the code.
+    """
+    done = migrate(client)
+    install_views(client)
+    return done

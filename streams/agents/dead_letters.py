@@ -1,0 +1,36 @@
+"""Dead letters: what could not be accepted, with the reason and the original bytes."""
+
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+
+from schemas.codec import Rejection
+from schemas.identifiers import rfc3339
+from schemas.topics import DEAD_LETTERS
+from streams.runtime.batches import RecordBatch
+from streams.runtime.delivery import Outgoing
+
+MAX_DEAD_LETTER_BYTES: Final = 700_000
+"""Most original bytes a dead letter carries, so that it fits a record of default size."""
+
+
+def dead_letter(batch: RecordBatch, place: int, rejection: Rejection) -> Outgoing:
+    """The dead letter of record ``place`` of a batch, under the record's own key."""
+    value = batch.values[place] or b""
+    received = datetime.fromtimestamp(int(batch.timestamps_us[place]) // 1000 / 1000, UTC)
+    reason = rejection.reason
+    if len(value) > MAX_DEAD_LETTER_BYTES:
+        reason = f"{reason} (only the first {MAX_DEAD_LETTER_BYTES} bytes are kept)"
+        value = value[:MAX_DEAD_LETTER_BYTES]
+    document = {
+        "topic": batch.topic,
+        "partition": batch.partition,
+        "offset": int(batch.offsets[place]),
+        "reason": reason,
+        "field": rejection.field,
+        "received_at": rfc3339(received),
+        "value_b64": b64encode(value).decode("ascii"),
+    }
+    return Outgoing(DEAD_LETTERS.name, batch.keys[place], orjson.dumps(document))

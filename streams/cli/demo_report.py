@@ -1,0 +1,78 @@
+"""What a demonstration injected beside what was found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from schemas.results import Closing
+from streams.simulate.truth import Truth
+
+
+@dataclass(frozen=True)
+class DeadLetterCounts:
+    """What the tables hold: distinct events by topic, and dead letters."""
+
+    events: Mapping[str, int]
+    dead_letters: int
+
+
+def tenants_table(
+    truth: Truth, closings: Sequence[Closing], counted: Mapping[str, int]
+) -> tuple[Table, bool]:
+    """A row per tenant: its story, what was injected and what the closing found.
+
+    Returns:
+        The table, at most 100 columns wide, and whether everything agrees.
+    """
+    table = Table(title=f"{truth.month}: injected | found", box=None, pad_edge=False)
+    table.add_column("tenant", no_wrap=True)
+    table.add_column("messages", justify="right", no_wrap=True)
+    table.add_column("over 1 h", justify="right", no_wrap=True)
+    table.add_column("breached", max_width=52)
+    table.add_column("owed", max_width=14, overflow="fold")
+    table.add_column("")
+    agreed = True
+    by_tenant = {closing.tenant_id: closing for closing in closings}
+    for tenant, told in truth.tenants.items():
+        closing = by_tenant.get(tenant)
+        items = {item.indicator: item for item in closing.items} if closing else {}
+        found = {name for name, item in items.items() if item.verdict == "breached"}
+        over = items["latency.exceedances"].observed if items else None
+        same = found == told.breached and over == told.exceedances
+        agreed &= same
+        table.add_row(
+            tenant,
+            f"{told.messages} | {counted.get(tenant, 0)}",
+            f"{told.exceedances} | {'-' if over is None else int(over)}",
+            _breaches(told.breached, found),
+            ", ".join(closing.remedies) if closing and closing.remedies else "-",
+            "[green]✓[/]" if same else "[red]✗[/]",
+        )
+    return table, agreed
+
+
+def log_table(truth: Truth, found: DeadLetterCounts) -> tuple[Table, bool]:
+    """A row per topic and one for what was refused."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("in the log", "injected", "found", ""):
+        table.add_column(name, justify="left" if name == "in the log" else "right")
+    pairs = [
+        *((topic, count, found.events.get(topic, 0)) for topic, count in truth.events.items()),
+        ("dead letters", sum(truth.bad.values()), found.dead_letters),
+    ]
+    for name, injected, seen in pairs:
+        mark = "[green]✓[/]" if injected == seen else "[red]✗[/]"
+        table.add_row(name, f"{injected:,}", f"{seen:,}", mark)
+    table.add_row("duplicates, collapsed", f"{truth.duplicates:,}", "", "")
+    table.add_row("late", f"{truth.late:,}", "", "")
+    table.add_row("mis-keyed, keyed anew", f"{truth.miskeyed:,}", "", "")
+    return table, all(injected == seen for _, injected, seen in pairs)
+
+
+def _breaches(injected: frozenset[str], found: set[str]) -> str:
+    """Indicators found; one that was injected and not found, or the reverse, is marked."""
+    lines = [f"{name}" for name in sorted(injected & found)]
+    lines += [f"[red]missing: {name}[/]" for name in sorted(injected - found)]
+    lines += [f"[red]unexpected: {name}[/]" for name in sorted(found - injected)]
+    return "\n".join(lines) or "-"

@@ -1,0 +1,113 @@
+"""Nothing lost, nothing doubled: what a stack holds against the reckoning of a flood."""
+
+from base64 import b64decode
+from collections import Counter, defaultdict
+from datetime import datetime
+
+import orjson
+import pytest
+
+from tests.floods import MTA, WRONG_KEY, assert_reason_fits
+
+
+def assert_exact(stack, expected, once=True):
+    """Facts, month windows, dead letters and re-keyed records equal the reckoning.
+
+    ``once``: result records stand in their topics exactly once. Without transactions a crash may
+    repeat a dead letter or a re-keyed record; then only what they amount to is compared.
+    """
+    assert_facts(stack, expected)
+    assert_months(stack, expected)
+    assert_dead_letters(stack, expected, once)
+    assert_rekeyed(stack, expected, once)
+
+
+def assert_equal(found, expected):
+    """Two sets of keys, or two tallies, are equal; a failure shows some of what differs."""
+    if isinstance(found, dict):
+        found, expected = found.items(), expected.items()
+    lost, doubled = expected - found, found - expected
+    assert not lost and not doubled, (
+        f"{len(lost)} missing, {len(doubled)} too many: "
+        f"{list(lost)[:3]!r:.600} | {list(doubled)[:3]!r:.600}"
+    )
+
+
+def assert_facts(stack, expected):
+    """ClickHouse has every good event, once."""
+    found = stack.rows(
+        "SELECT tenant_id, direction, id FROM mta_events FINAL "
+        "WHERE startsWith(tenant_id, {scope:String})",
+        scope=f"{expected.scope}-",
+    )
+    assert_equal(set(found), expected.facts)
+    assert len(found) == len(expected.facts)
+
+
+def assert_months(stack, expected):
+    """The last month windows published, and those in ClickHouse, count every message once."""
+    published = month_windows(stack, expected.scope)
+    assert_equal(published.keys(), expected.months.keys())
+    landed = stack.rows(
+        "SELECT tenant_id, direction, window_start, count FROM windows FINAL "
+        "WHERE family = 'latency' AND window = 'month' AND startsWith(tenant_id, {scope:String})",
+        scope=f"{expected.scope}-",
+    )
+    counts = {key: len(latencies) for key, latencies in expected.months.items()}
+    assert_equal({tuple(row[:3]): row[3] for row in landed}, counts)
+    for key, latencies in expected.months.items():
+        window = published[key]
+        assert window["count"] == len(latencies), key
+        assert window["mean_s"] == pytest.approx(sum(latencies) / len(latencies) / 1e6)
+        assert window["max_s"] == max(latencies) / 1e6
+        assert window["exceedances"] == sum(one > 3_600_000_000 for one in latencies)
+
+
+def assert_dead_letters(stack, expected, once):
+    """Every refused record, with its bytes, field and reason."""
+    kinds = {value: kind for kind, value in expected.bad}
+    letters = [letter for letter in dead_letters(stack) if letter["value"] in kinds]
+    wanted = Counter({value: count for (_, value), count in expected.bad.items()})
+    if once:
+        assert_equal(Counter(letter["value"] for letter in letters), wanted)
+    places = {(letter["partition"], letter["offset"]): letter["value"] for letter in letters}
+    assert_equal(Counter(places.values()), wanted)
+    for letter in letters:
+        assert letter["topic"] == MTA
+        assert_reason_fits(kinds[letter["value"]], letter)
+    landed = stack.rows("SELECT value_b64, count() FROM dead_letters FINAL GROUP BY value_b64")
+    decoded = {b64decode(text): count for text, count in landed}
+    assert_equal({value: decoded.get(value) for value in kinds}, wanted)
+
+
+def assert_rekeyed(stack, expected, once):
+    """Every record under a wrong key stands in the topic once more, under the right one."""
+    wanted = set(expected.miskeyed)
+    keys = defaultdict(list)
+    for record in stack.read(MTA):
+        if record.value in wanted:
+            keys[record.value].append(record.key)
+    assert_equal(keys.keys(), wanted)
+    for value, found in keys.items():
+        right = orjson.loads(value)["tenant_id"].encode()
+        again = len(found) - 1 - expected.repeated[value]
+        assert set(found) == {WRONG_KEY, right}
+        assert again == 1 if once else again >= 1
+
+
+def dead_letters(stack):
+    """The dead letters of a stack, with the original bytes as ``value``."""
+    letters = [orjson.loads(record.value) for record in stack.read("sla.dead_letters")]
+    return [{**letter, "value": b64decode(letter["value_b64"])} for letter in letters]
+
+
+def month_windows(stack, scope):
+    """The last month window of each (tenant, direction, window's start) published."""
+    newest = {}
+    for record in stack.read("sla.windows"):
+        if b'"month"' not in record.value or not record.key.startswith(scope.encode() + b"-"):
+            continue
+        window = orjson.loads(record.value)
+        start = datetime.fromisoformat(window["window_start"])
+        newest[window["tenant_id"], window["direction"], start] = window
+    return newest

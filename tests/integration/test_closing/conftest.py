@@ -1,0 +1,46 @@
+"""A real server with the whole schema; every test starts from empty tables."""
+
+import pytest
+
+from sinks.closing.views import install_views
+from sinks.ddl import FACT_TABLES
+from sinks.migrations import migrate
+from tests.integration.landing_server import ClickHouseProcess
+
+RESULT_TABLES = (
+    "plans", "plan_tenants", "plan_terms", "plan_days",
+    "closing_values", "closing_revisions", "closing_log", "closing_item_log", "credit_log",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def closing_server(tmp_path_factory):
+    process = ClickHouseProcess(tmp_path_factory.mktemp("closing"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def schema(closing_server):
+    client = closing_server.connect()
+    migrate(client)
+    install_views(client)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def client(schema):
+    forget(schema)
+    return schema
+
+
+def forget(client):
+    """Empty every table that a closing reads or writes, as far as it holds anything."""
+    filled = client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
+    ).result_rows
+    for (name,) in filled:
+        if name in {*FACT_TABLES.values(), *RESULT_TABLES}:
+            client.command(f"TRUNCATE TABLE {name}")

@@ -1,0 +1,48 @@
+"""The closing SQL against the naive reference: random months, every indicator of every tenant.
+
+The histories hold duplicates at any distance, disorder, exclusions declared, changed and revoked,
+liability, month edges to the microsecond, unfinished messages and partial service.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.integration.test_closing.conftest import forget
+from tests.integration.test_closing.ledger import close_history, findings
+from tests.reference.strategies import histories, seeded_month
+
+pytestmark = pytest.mark.embedded
+
+EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "15"))
+SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+
+
+def differences(client, history):
+    forget(client)
+    found = findings(close_history(client, history, dry_run=True))
+    expected = {key: tuple(finding) for key, finding in history.judged().items()}
+    # What exclusions took is not said where nothing was observed.
+    return {
+        key: (found.get(key), expected.get(key))
+        for key in found.keys() | expected.keys()
+        if found.get(key) != expected.get(key)
+    }
+
+
+@given(history=histories(scenes=("messages", "messages", "messages", "exclusion")))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
+def test_latency_of_random_months_is_that_of_the_reference(schema, history):
+    assert differences(schema, history) == {}
+
+
+@given(history=histories())
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
+def test_random_months_are_judged_as_by_the_reference(schema, history):
+    assert differences(schema, history) == {}
+
+
+@pytest.mark.parametrize("seed", range(EXAMPLES))
+def test_seeded_months_are_judged_as_by_the_reference(schema, seed):
+    assert differences(schema, seeded_month(seed)) == {}

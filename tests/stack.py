@@ -1,0 +1,319 @@
+"""A stack of real processes for the tests: any of them may be killed and started again.
+
+Broker and ClickHouse keep their ports and their data directories over restarts; workers are
+``mailsla worker`` processes, each logging to a file of its own.
+"""
+
+import asyncio
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as AioPartition
+from kafka import KafkaConsumer, TopicPartition
+from kafka.partitioner.default import murmur2
+
+from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.embedded.broker import is_broker_ready, make_broker
+from sinks.embedded.children import Child, Running
+from sinks.embedded.clickhouse_server import is_serving
+from sinks.embedded.kafka_jars import cache_directory
+from sinks.embedded.ports import LOOPBACK, resolve_port
+from sinks.migrations import migrate
+from streams.runtime.admin import ensure_topics
+from streams.runtime.drain import drain, lags
+from streams.settings import Settings
+
+PARTITIONS = 4
+GROUPS = {"streams": "mailsla-streams", "sinks": "mailsla-sinks"}
+_BATCH_BYTES = 400_000
+_IN_FLIGHT = 8
+
+
+def needs_kafka():
+    """Skip without Java or Maven's artifacts; fail where everything has to be there."""
+    jars = cache_directory().is_dir()
+    missing = [t for t in ("java", "mvn") if shutil.which(t) is None and not (t == "mvn" and jars)]
+    if missing and not os.environ.get("CI"):
+        pytest.skip(f"Apache Kafka needs {' and '.join(missing)}")
+
+
+def wait_for(condition, within_s=60.0, what="the condition"):
+    """Return once the condition holds."""
+    deadline = time.monotonic() + within_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come true within {within_s:.0f} s"
+        time.sleep(0.02)
+    return found
+
+
+def resident_bytes(pid):
+    """Memory a process holds."""
+    with open(f"/proc/{pid}/statm") as source:
+        return int(source.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(pid):
+    """Processor time a process has used, user and system."""
+    with open(f"/proc/{pid}/stat") as source:
+        fields = source.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Service:
+    """The broker or ClickHouse: started, killed and started again in the same place."""
+
+    def __init__(self, name, argv, ready, logs, within_s):
+        self._argv, self._ready, self._logs = argv, ready, logs
+        self._name, self._within_s = name, within_s
+        self._running = None
+
+    def start(self):
+        """Start and wait until it answers."""
+        self._running = Running(Child(self._name, self._argv()), self._logs)
+        wait_for(lambda: self._running.has_ended() or self._ready(), self._within_s, self._name)
+        assert not self._running.has_ended(), self._running.last_lines()
+
+    def kill(self):
+        """End it as a power cut would."""
+        if self._running is not None:
+            os.killpg(self._running.pid, signal.SIGKILL)
+            self._running.process.wait()
+
+
+class Worker:
+    """One ``mailsla worker`` process."""
+
+    def __init__(self, kind, number, logs, env):
+        self.kind = kind
+        argv = (sys.executable, "-m", "streams.cli.main", "worker", kind)
+        self._running = Running(Child(f"{kind}-{number}", argv, env), logs)
+
+    @property
+    def pid(self):
+        """The process, which stays the same when the worker restarts itself."""
+        return self._running.pid
+
+    @property
+    def log(self):
+        """Everything it has logged."""
+        return self._running.log.read_text(errors="replace")
+
+    def is_running(self):
+        """Whether the process is there."""
+        return not self._running.has_ended()
+
+    def kill(self):
+        """SIGKILL, and gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._running.process.wait()
+
+    def terminate(self, within_s=30):
+        """SIGTERM; the exit code."""
+        self._running.process.send_signal(signal.SIGTERM)
+        try:
+            return self._running.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the {self.kind} worker did not end within {within_s} s of SIGTERM")
+
+    def end(self):
+        """Whatever its state, end it."""
+        self._running.child = Child(self.kind, (), stop_signal=signal.SIGKILL)
+        self._running.stop()
+
+
+class Stack:
+    """Broker, ClickHouse, and any number of workers."""
+
+    def __init__(self, data, broker):
+        self.data, self.kind = Path(data), broker
+        self.logs = self.data / "logs"
+        self.kafka_port = resolve_port(0, "the broker")
+        self._http, self._native = resolve_port(0, "HTTP"), resolve_port(0, "native")
+        made = make_broker(broker)
+        self.broker = Service(
+            "broker",
+            lambda: made.prepare(self.data, self.kafka_port),
+            lambda: is_broker_ready(self.kafka_port),
+            self.logs,
+            made.ready_within_s,
+        )
+        self.clickhouse = Service(
+            "clickhouse", self._clickhouse_argv, lambda: is_serving(self._http), self.logs, 60
+        )
+        self._numbers = itertools.count()
+        self._workers = []
+
+    def _clickhouse_argv(self):
+        module = (sys.executable, "-m", "sinks.embedded.clickhouse_server")
+        places = ("--data", str(self.data / "clickhouse"), "--http-port", str(self._http))
+        return (*module, *places, "--tcp-port", str(self._native))
+
+    @cached_property
+    def settings(self):
+        """Configuration of everything that talks to this stack."""
+        return Settings(
+            kafka=f"{LOOPBACK}:{self.kafka_port}",
+            clickhouse=f"http://{LOOPBACK}:{self._http}",
+            partitions=PARTITIONS,
+            session_timeout_s=6.0,
+        )
+
+    def start(self):
+        """Broker, ClickHouse, topics and tables."""
+        self.broker.start()
+        self.clickhouse.start()
+        ensure_topics(self.settings)
+        migrate(self.client())
+        return self
+
+    def stop(self):
+        """Everything gone."""
+        for worker in self._workers:
+            worker.end()
+        self.clickhouse.kill()
+        self.broker.kill()
+
+    def worker(self, kind, **env):
+        """Start one more worker; ``env`` are settings, such as ``checkpoint_s="0.2"``."""
+        variables = {
+            "MAILSLA_KAFKA": self.settings.kafka,
+            "MAILSLA_CLICKHOUSE": self.settings.clickhouse,
+            "MAILSLA_SESSION_TIMEOUT_S": "6",
+            **{f"MAILSLA_{name.upper()}": value for name, value in env.items()},
+        }
+        self._workers.append(Worker(kind, next(self._numbers), self.logs, variables))
+        return self._workers[-1]
+
+    @contextmanager
+    def workers(self, *kinds, **env):
+        """Workers of the kinds named, ended on exit."""
+        started = [self.worker(kind, **env) for kind in kinds]
+        try:
+            yield started
+        finally:
+            for worker in started:
+                worker.end()
+
+    def client(self):
+        """A ClickHouse client that may do anything."""
+        return connect(ClickHouseSettings(url=self.settings.clickhouse))
+
+    def rows(self, query, **parameters):
+        """The result rows of one query."""
+        return self.client().query(query, parameters=parameters).result_rows
+
+    def publish(self, records):
+        """Publish ``(topic, key, value)`` in order, as fast as the broker takes them."""
+        return asyncio.run(_publish(self.settings, records))
+
+    def drain(self, timeout_s=180.0):
+        """Wait until both groups have processed everything."""
+        drain(self.settings, timeout_s, lambda lag: None)
+
+    def behind(self, kind, topic):
+        """Records of a topic that a kind of worker has still to commit."""
+        lag = next(lag for lag in lags(self.settings) if lag.group == GROUPS[kind])
+        return lag.by_topic.get(topic, 0)
+
+    def applied(self, kind, topic):
+        """Records of a topic that a kind of worker has committed."""
+        return sum(self.ends(topic).values()) - self.behind(kind, topic)
+
+    def ends(self, topic):
+        """End offset of each partition."""
+        consumer = KafkaConsumer(bootstrap_servers=self.settings.kafka)
+        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        found = consumer.end_offsets(places)
+        consumer.close()
+        return {place.partition: end for place, end in found.items()}
+
+    def read(self, topic):
+        """Every committed record of a topic, in offset order within each partition."""
+        return asyncio.run(asyncio.wait_for(_read(self.settings, topic), 120))
+
+
+@contextmanager
+def running_stack(data, broker):
+    """A started stack; everything is gone on exit."""
+    if broker == "kafka":
+        needs_kafka()
+    stack = Stack(data, broker)
+    try:
+        yield stack.start()
+    finally:
+        stack.stop()
+
+
+def partition_of(key):
+    """Where the default partitioner puts a key."""
+    return (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+
+
+async def _publish(settings, records):
+    """Whole batches, built here: a producer that gathers record by record is five times slower."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, acks="all", max_batch_size=_BATCH_BYTES
+    )
+    await producer.start()
+    open_batches, places, pending, count = {}, {}, [], 0
+
+    async def close(place):
+        batch = open_batches.pop(place)
+        batch.close()
+        pending.append(await producer.send_batch(batch, place[0], partition=place[1]))
+        if len(pending) >= _IN_FLIGHT:
+            await asyncio.gather(*pending)
+            pending.clear()
+
+    try:
+        for topic, key, value in records:
+            place = places.get((topic, key))
+            if place is None:
+                place = places[topic, key] = (topic, partition_of(key))
+            batch = open_batches.get(place)
+            now_ms = time.time_ns() // 1_000_000
+            if batch is None or batch.append(key=key, value=value, timestamp=now_ms) is None:
+                if batch is not None:
+                    await close(place)
+                batch = open_batches[place] = producer.create_batch()
+                assert batch.append(key=key, value=value, timestamp=now_ms) is not None
+            count += 1
+        for place in list(open_batches):
+            await close(place)
+        await asyncio.gather(*pending)
+    finally:
+        await producer.stop()
+    return count
+
+
+async def _read(settings, topic):
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=8_000_000,
+    )
+    await consumer.start()
+    try:
+        places = [AioPartition(topic, number) for number in range(PARTITIONS)]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        found = []
+        for place in places:
+            while await consumer.position(place) < ends[place]:
+                fetched = await consumer.getmany(place, timeout_ms=200)
+                found.extend(fetched.get(place, ()))
+        return found
+    finally:
+        await consumer.stop()

@@ -1,0 +1,136 @@
+"""Declared and revoked exclusions: which failures they excuse (contract, exclusions)."""
+
+import itertools
+
+import pytest
+
+from streams.clauses.exclusions import Exclusions
+from streams.windows.calendar import HOUR, SECOND
+from streams.windows.intervals import FOREVER
+from tests.unit.clauses_scene import Scene, contract, fact
+
+DOWN = "connectivity.downtime"
+FAULT = "operations.fault_duration"
+
+
+def excused(scene: Scene, indicator: str = DOWN) -> int:
+    taken = scene.measure(indicator).taken
+    assert taken is not None
+    return int(taken)
+
+
+def failing(**profile: object) -> Scene:
+    """Two hours of outage and fault from the month's start on."""
+    scene = Scene(versions=[contract(profile=profile)])
+    scene.probe(scene.start, False, 2 * HOUR)
+    scene.probe(scene.start + 2 * HOUR, True)
+    scene.incident("fault", scene.start, scene.start + 2 * HOUR)
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        pytest.param({"code": "carrier"}, 3600, id="its code names section 1"),
+        pytest.param({"code": "foreign_system"}, 0, id="foreign systems concern latency only"),
+        pytest.param({"code": "foreign_system", "sections": [1]}, 3600, id="sections as declared"),
+        pytest.param({"code": "carrier", "sections": [2]}, 0, id="declared for another section"),
+        pytest.param({"code": "agreed_maintenance"}, 0, id="no consent recorded"),
+        pytest.param({"code": "agreed_maintenance", "consent_ref": ""}, 0, id="empty consent"),
+        pytest.param({"code": "agreed_maintenance", "consent_ref": "T-1"}, 3600, id="consent"),
+        pytest.param({"code": "carrier", "tenant": "*"}, 3600, id="of the platform"),
+    ],
+)
+def test_which_exclusions_excuse_an_outage(fields: dict[str, object], seconds: int) -> None:
+    scene = failing()
+    scene.exclude(scene.start, scene.start + HOUR, **fields)  # type: ignore[arg-type]
+    assert excused(scene) == seconds
+    assert excused(scene, FAULT) == 0
+
+
+@pytest.mark.parametrize(
+    ("profile", "fields", "seconds"),
+    [
+        pytest.param((), {}, 0, id="not by default"),
+        pytest.param(("force_majeure",), {}, 3600, id="switched on"),
+        pytest.param(("force_majeure",), {"sections": [1, 2]}, 0, id="declared without section 3"),
+        pytest.param(("force_majeure",), {"sections": [3]}, 3600, id="declared for section 3"),
+        pytest.param((), {"sections": [3]}, 0, id="declared but not switched on"),
+    ],
+)
+def test_faults_are_excused_only_where_the_contract_says_so(
+    profile: tuple[str, ...], fields: dict[str, object], seconds: int
+) -> None:
+    scene = failing(operations_exclusions=profile)
+    scene.exclude(scene.start, scene.start + HOUR, "force_majeure", **fields)  # type: ignore[arg-type]
+    assert excused(scene, FAULT) == seconds
+    assert excused(scene, "operations.availability") == seconds
+    assert excused(scene, "operations.adjustment_duration") == 0
+
+
+def test_an_excused_day_is_not_faulty() -> None:
+    scene = failing(operations_exclusions=("force_majeure",))
+    scene.exclude(scene.start, scene.start + 2 * HOUR, "force_majeure")
+    measure = scene.measure("operations.fault_free_days")
+    assert (measure.observed, measure.raw, measure.taken) == (365, 364, 1)
+
+
+def test_an_empty_exclusion_excuses_nothing() -> None:
+    scene = failing()
+    scene.exclude(scene.start, scene.start)
+    assert excused(scene) == 0
+
+
+DECLARED, LATER, REVOKED = (
+    fact("exclusion.declared", 100, exclusion_id="x", code="carrier", starts_at=0, ends_at=1000),
+    fact("exclusion.declared", 200, exclusion_id="x", code="carrier", starts_at=0, ends_at=500),
+    fact("exclusion.revoked", 200, exclusion_id="x"),
+)
+
+
+@pytest.mark.parametrize(
+    ("story", "excluded"),
+    [
+        pytest.param((DECLARED,), 1000, id="declared"),
+        pytest.param((DECLARED, LATER), 500, id="the latest declaration counts"),
+        pytest.param((DECLARED, REVOKED), 0, id="revoked"),
+        pytest.param((DECLARED, LATER, REVOKED), 0, id="revoked at the same time"),
+        pytest.param((DECLARED, {**LATER, "time": 201}, REVOKED), 500, id="declared again"),
+        pytest.param((REVOKED,), 0, id="nothing declared"),
+    ],
+)
+def test_declarations_and_revocations_count_in_any_order(
+    story: tuple[dict[str, object], ...], excluded: int
+) -> None:
+    for order in itertools.permutations(story):
+        scene = Scene().tell(*order)
+        exclusions = Exclusions.of([scene.own.ops.exclusions])
+        assert exclusions.intervals(1, contract().profile).length() == excluded
+
+
+#   exclusion        [100 ........ 200)
+@pytest.mark.parametrize(
+    ("accepted", "finished", "left_out"),
+    [(0, 99, False), (0, 100, True), (150, 160, True), (199, 900, True), (200, 900, False),
+     (0, 900, True), (0, FOREVER, True), (200, FOREVER, False)],
+)  # fmt: skip
+def test_a_message_is_left_out_if_it_was_in_the_system_during_an_exclusion(
+    accepted: int, finished: int, left_out: bool
+) -> None:
+    scene = Scene()
+    scene.exclude(100, 200, "foreign_system")
+    exclusions = scene.context().view().exclusions
+    profile = contract().profile
+    assert exclusions.leaves_out(accepted, finished, None, profile) is left_out
+    assert exclusions.leaves_out(accepted, finished, "carrier", profile) is True
+
+
+def test_an_open_fault_uses_up_its_budget_only_beside_exclusions() -> None:
+    scene = Scene(versions=[contract(profile={"operations_exclusions": ["force_majeure"]})])
+    start = scene.start
+    scene.incident("fault", start, None)
+    scene.exclude(start + HOUR, start + 2 * HOUR, "force_majeure")
+    measure = scene.measure(FAULT, start + HOUR + 1)
+    assert (measure.observed, measure.taken * SECOND) == (3600, 1)
+    # 80 % of 6000 s are 4800 s: 3600 s before the exclusion, 1200 s after it.
+    assert measure.next_us == start + 2 * HOUR + 1200 * SECOND
