@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## the main job on one machine: a simulated month, clos
 	$(BIN)/mailsla demo
 
 test: $(VENV)/.installed ## the whole suite, on the embedded broker and on Apache Kafka
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed ## ruff (style, docstrings, time zones, security) and its formatter
 	$(BIN)/ruff check .

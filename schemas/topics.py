@@ -72,6 +72,7 @@ STREAMS_STATE: Final = Topic("mailsla.streams.state", "state of the live worker"
 ASSEMBLER_STATE: Final = Topic(
     "mailsla.assembler.state", "open messages of the mail-log assembler", "compact", None
 )
-INTERNAL_TOPICS: Final = (STREAMS_STATE, ASSEMBLER_STATE)
+BROADCAST: Final = Topic("mailsla.platform", "what every live task must know", retention_days=800)
+INTERNAL_TOPICS: Final = (STREAMS_STATE, ASSEMBLER_STATE, BROADCAST)
 
 ALL_TOPICS: Final = (*EVENT_TOPICS, CONTRACTS, RAW_MAILLOG, *RESULT_TOPICS, *INTERNAL_TOPICS)

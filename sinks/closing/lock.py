@@ -6,6 +6,7 @@ holder renews the lease between its steps; an abandoned table is taken over by r
 again succeeds for one only.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -18,6 +19,7 @@ from sinks.closing.errors import ClosingInProgressError
 
 LEASE_S: Final = 900
 """A lock not renewed for this long is abandoned; no single step takes as long."""
+_RENEW_S: Final = 60
 
 _CREATE: Final = "CREATE TABLE {table:Identifier} (held UInt8) ENGINE = Memory COMMENT '%s'"
 _TABLE_EXISTS: Final = "TABLE_ALREADY_EXISTS"
@@ -31,6 +33,7 @@ class MonthLock:
         self._table = f"closing_lock_{month:%Y%m}"
         self._month = month
         self._run = run
+        self._renewed = time.monotonic()
 
     def acquire(self) -> None:
         """Take the lock.
@@ -47,11 +50,14 @@ class MonthLock:
 
     def renew(self) -> None:
         """Prolong the lease; `ClosingInProgressError` if somebody else has taken the lock over."""
+        if time.monotonic() - self._renewed < _RENEW_S:
+            return
         self.check()
         with suppress(DatabaseError):
             self._command(f"ALTER TABLE {{table:Identifier}} MODIFY COMMENT '{self._run} '")
             self._command(f"ALTER TABLE {{table:Identifier}} MODIFY COMMENT '{self._run}'")
         self.check()
+        self._renewed = time.monotonic()
 
     def check(self) -> None:
         """Raise `ClosingInProgressError` unless the lock is still ours."""

@@ -28,6 +28,8 @@ _BEFORE: Final = (
     "closing_probe_changes",
     "closing_connectivity",
     "closing_downtime",
+    "closing_cases",
+    "closing_orders",
     "closing_mta",
     "closing_messages",
     *SECTIONS,
@@ -38,7 +40,10 @@ _AFTER: Final = (
     "credits",
     "clause_results",
     "tenant_month_summary",
+    "downtime_month",
     "latency_month",
+    "faults_month",
+    "cases_month",
     "exceedances",
 )
 

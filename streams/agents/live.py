@@ -6,8 +6,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from schemas.topics import EVENT_TOPICS
+from schemas.topics import CONTRACTS, EVENT_TOPICS
+from streams.agents.broadcast import BroadcastReader
 from streams.agents.maillog_live import attach_maillog
+from streams.agents.platform import Platform
 from streams.agents.task import Task
 from streams.runtime.application import (
     BatchApp,
@@ -48,6 +50,8 @@ class Live:
         self._tasks: dict[int, Task] = {}
         self._due_at: dict[int, float] = {}
         self._lock = asyncio.Lock()
+        self._platform = Platform()
+        self._reader: BroadcastReader | None = None
 
     async def handle(self, batch: RecordBatch) -> None:
         """Apply one batch, and checkpoint its task when that is due."""
@@ -60,9 +64,10 @@ class Live:
     async def tick(self) -> None:
         """Checkpoint the tasks whose time has come."""
         async with self._lock:
+            await self._hear()
             now = time.monotonic()
             for partition, task in list(self._tasks.items()):
-                if task.dirty and now >= self._due_at.get(partition, 0.0):
+                if now >= self._due_at.get(partition, 0.0) and task.due(now):
                     await self._checkpoint(task)
 
     async def drop_all(self) -> None:
@@ -79,28 +84,50 @@ class Live:
                 if task.dirty:
                     await self._checkpoint(task)
             self._tasks.clear()
+            if self._reader is not None:
+                await self._reader.close()
             await self._delivery.close()
+
+    async def _hear(self) -> None:
+        """Take what was broadcast since the last time."""
+        if self._reader is None:
+            return
+        now = time.monotonic()
+        heard = [self._platform.read(value, now) for value in await self._reader.poll()]
+        facts = [fact for fact in heard if fact is not None]
+        if facts:
+            for task in self._tasks.values():
+                task.hear(facts, now)
+
+    async def _catch_up(self, committed: bool) -> None:
+        """Know the platform before the first task judges anything by it."""
+        if self._reader is None:
+            reader = BroadcastReader(self._settings, committed)
+            for value in await reader.catch_up():
+                self._platform.read(value, time.monotonic())
+            self._reader = reader
 
     async def _claim(self, partition: int) -> Task:
         started = time.monotonic()
         await self._delivery.claim(str(partition))
         committed = self._delivery.name == TransactionalDelivery.name
+        await self._catch_up(committed)
         records = await read_records(self._settings, partition, committed)
         head, segments = read_state(records)
-        task = Task(partition, int(self._settings.lateness_s * MICROS))
+        task = Task(partition, int(self._settings.lateness_s * MICROS), self._platform)
         task.restore(head, segments, time.monotonic())
         self._tasks[partition] = task
         logger.info(
             "task %d: %d messages read back in %.2f s",
             partition,
-            len(task.latency.store),
+            len(task.ledger.latency.store),
             time.monotonic() - started,
         )
         return task
 
     async def _checkpoint(self, task: Task) -> None:
         """Results and state first, acknowledged; then the offsets."""
-        checkpoint = task.checkpoint()
+        checkpoint = task.checkpoint(time.monotonic())
         try:
             await self._delivery.deliver(
                 str(task.partition), checkpoint.records, checkpoint.head, checkpoint.offsets
@@ -127,7 +154,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     )
     logger.info("checkpoints are delivered with: %s", delivery.name)
     live = Live(settings, delivery)
-    attach(app, [topic.name for topic in EVENT_TOPICS], live.handle)
+    attach(app, [topic.name for topic in (*EVENT_TOPICS, CONTRACTS)], live.handle)
     background(app, live.tick, _TICK_S)
     maillog = attach_maillog(app, settings, delivery)
 

@@ -4,31 +4,48 @@ Nothing here waits: a task takes batches in, and prepares a checkpoint that its 
 durable. Its state is a function of the records applied, whatever the batches' cut or timing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from schemas.contract import Contract, default_contract
-from schemas.identifiers import rfc3339
-from schemas.topics import MTA, WINDOWS
+from schemas.codec import Rejection, decode_contract
+from schemas.contract import Contract
+from schemas.identifiers import PLATFORM
+from schemas.registry import TYPES
+from schemas.topics import CONTRACTS, MTA
+from streams.agents.dead_letters import dead_letter
+from streams.agents.evaluation import SECTIONS, SECTIONS_OF_TOPIC, Evaluation
+from streams.agents.facts_of import facts_of
 from streams.agents.intake import Intake, take_in
-from streams.agents.series import TenantCodes, direction, series_of, tenant_code
+from streams.agents.latency_records import latency_record
+from streams.agents.ledger import Ledger
+from streams.agents.message_rows import message_rows
+from streams.agents.platform import (
+    Platform,
+    broadcast_record,
+    concerns_platform,
+    encode_fact,
+    mark_record,
+)
+from streams.agents.times import text_of
+from streams.clauses.facts import Fact
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import Head, Segment, head_record, segment_records
-from streams.windows.clock import MICROS, EventClock
-from streams.windows.keyhash import message_keys
-from streams.windows.latency import LatencyWindow, LatencyWindows, Terms
+from streams.windows.clock import EventClock
 from streams.windows.messages import ROW, Rows
 
 _NO_ROWS: Final = np.empty(0, dtype=ROW)
+_DAY_US: Final = 86_400_000_000
+_MARK_EVERY_US: Final = 10_000_000
+_MEETS_PLATFORM: Final = "meets_platform"
+_EXCLUSIONS: Final = frozenset({"exclusion.declared", "exclusion.revoked"})
 
 
 @dataclass(frozen=True)
@@ -50,45 +67,63 @@ class Counters:
     tombstones: int = 0
 
 
+@dataclass
+class _Pending:
+    """What waits for the next checkpoint."""
+
+    outgoing: list[Outgoing] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    kept: list[bytes] = field(default_factory=list)
+    offsets: dict[str, int] = field(default_factory=dict)
+
+
 class Task:
     """The live state of one partition.
 
     Args:
         partition: number of the partition.
         lateness_us: how late an event may be for the short windows, µs.
+        platform: what is known of the whole platform, shared with the worker's other tasks.
+
     """
 
-    def __init__(self, partition: int, lateness_us: int) -> None:
+    def __init__(self, partition: int, lateness_us: int, platform: Platform) -> None:
         self.partition = partition
         self.counters = Counters()
         self.clock = EventClock(lateness_us)
-        self.tenants = TenantCodes()
-        self.latency = LatencyWindows(self._terms, _nothing_excluded, lateness_us)
-        self._contracts: dict[str, Contract] = {}
+        self.ledger = Ledger(platform, lateness_us)
+        self.evaluation = Evaluation(self.ledger, partition)
         self._head = Head()
         self._stored_tenants = 0
-        self._outgoing: list[Outgoing] = []
-        self._rows: list[Rows] = []
-        self._offsets: dict[str, int] = {}
+        self._marked_us = 0
+        self._pending = _Pending()
 
     @property
     def pending(self) -> int:
         """Records and rows that wait for the next checkpoint."""
-        return len(self._outgoing) + sum(len(rows) for rows in self._rows)
+        return len(self._pending.outgoing) + sum(len(rows) for rows in self._pending.rows)
 
     @property
     def dirty(self) -> bool:
         """Whether anything was applied since the last checkpoint."""
-        return bool(self._offsets)
+        return bool(self._pending.offsets)
+
+    def due(self, now_s: float) -> bool:
+        """Whether a checkpoint would tell or keep anything."""
+        return self.dirty or self.evaluation.is_due(self._patience_us(now_s))
 
     def restore(self, head: Head, segments: Sequence[Segment], now_s: float) -> None:
         """Rebuild the state as of a head, by applying its segments again."""
         self._head = head
         for segment in segments:
-            self.tenants.add(segment.tenants)
-            self.latency.admit(segment.rows)
-        self._stored_tenants = len(self.tenants.names)
+            for tenant in segment.tenants:
+                self.ledger.code(tenant)
+            self.ledger.admit(segment.rows)
+            for entry in segment.kept:
+                self._restore_kept(orjson.loads(entry))
+        self._stored_tenants = len(self.ledger.names)
         self.clock.observe(head.latest_us, head.latest_us, now_s)
+        self.evaluation.touch_all(SECTIONS, head.latest_us)
 
     def apply(self, batch: RecordBatch, now_us: int, now_s: float) -> int:
         """Apply a batch; what was applied before is skipped by its offset.
@@ -104,50 +139,139 @@ class Task:
         """
         fresh = batch.after(self._head.offsets.get(batch.topic, 0))
         if fresh is None:
-            self._offsets.setdefault(batch.topic, self._head.offsets[batch.topic])
+            self._pending.offsets.setdefault(batch.topic, self._head.offsets[batch.topic])
             return 0
-        intake = take_in(fresh, now_us)
-        self._count(intake)
-        self._outgoing.extend(intake.outgoing)
-        if intake.events.num_rows:
-            newest = _micros(intake.events.column("time"))
-            self.clock.observe(int(newest.max()), intake.broker_us, now_s)
-            if batch.topic == MTA.name:
-                self._admit(intake.events)
+        if batch.topic == CONTRACTS.name:
+            self._agree(fresh)
+        else:
+            self._take(take_in(fresh, now_us), batch.topic, now_s)
         self._head.offsets[batch.topic] = fresh.next_offset
-        self._offsets[batch.topic] = fresh.next_offset
+        self._pending.offsets[batch.topic] = fresh.next_offset
         return len(fresh)
 
-    def checkpoint(self) -> Checkpoint:
+    def hear(self, facts: Sequence[Fact], now_s: float) -> None:
+        """Facts of the platform, just taken by the shared `Platform`."""
+        for fact in facts:
+            if fact["tenant_id"] == PLATFORM:
+                self.clock.observe(fact["time"], fact["time"], now_s)
+        if any(fact["type"] in _EXCLUSIONS for fact in facts):
+            self.ledger.recount(self.ledger.names)
+        days = {(_instant_of(fact) // _DAY_US * _DAY_US, _topic_of(fact)) for fact in facts}
+        for instant, topic in days:
+            self.evaluation.touch_all(SECTIONS_OF_TOPIC[topic], instant)
+
+    def checkpoint(self, now_s: float) -> Checkpoint:
         """Everything since the last checkpoint; the caller makes it durable, then `settle`s."""
-        as_of = _text(self.clock.latest_us)
-        windows = [self._window_record(window, as_of) for window in self.latency.publish()]
-        rows = np.concatenate(self._rows) if self._rows else _NO_ROWS
-        new_tenants = tuple(self.tenants.names[self._stored_tenants :])
-        state: list[Outgoing] = []
-        if len(rows) or new_tenants:
-            state = segment_records(self.partition, self._head, Segment(new_tenants, rows))
+        as_of = text_of(self.clock.latest_us)
+        told = [
+            latency_record(window, self.ledger.names, as_of, self.partition)
+            for window in self.ledger.latency.publish()
+        ]
+        told += self.evaluation.run(self.clock.now_us(now_s), self._patience_us(now_s))
+        told += self._mark(now_s)
+        if news := self.evaluation.feed.take_news():
+            self._pending.kept.append(orjson.dumps({"feed": news}))
+        state = self._state_records()
         self._head.latest_us = self.clock.latest_us
-        offsets = {(topic, self.partition): offset for topic, offset in self._offsets.items()}
+        offsets = {
+            (topic, self.partition): offset for topic, offset in self._pending.offsets.items()
+        }
         return Checkpoint(
-            [*self._outgoing, *windows, *state], head_record(self.partition, self._head), offsets
+            [*self._pending.outgoing, *told, *state],
+            head_record(self.partition, self._head),
+            offsets,
         )
 
     def settle(self) -> None:
         """The last checkpoint is durable."""
-        self._outgoing, self._rows, self._offsets = [], [], {}
-        self._stored_tenants = len(self.tenants.names)
+        self._pending = _Pending()
+        self._stored_tenants = len(self.ledger.names)
 
-    def contract(self, tenant: str) -> Contract:
-        """The contract in force for a tenant."""
-        known = self._contracts.get(tenant)
-        if known is None:
-            known = self._contracts[tenant] = default_contract(tenant)
-        return known
+    def _patience_us(self, now_s: float) -> int:
+        """Event time before which nothing is expected, of the tenants or of the platform."""
+        own, platform = self.clock.watermark_us(now_s), self.ledger.platform.reached_us(now_s)
+        return own if platform is None else min(own, platform - self.clock.lateness_us)
 
-    def _terms(self, series: int) -> Terms:
-        contract = self.contract(self.tenants.names[tenant_code(series)])
-        return Terms(contract.timezone, contract.profile.max_latency_s * MICROS)
+    def _mark(self, now_s: float) -> Iterator[Outgoing]:
+        """How far event time has come, if this task is the one that meets the platform's events."""
+        now_us = self.clock.now_us(now_s)
+        if self._head.extra.get(_MEETS_PLATFORM) and now_us >= self._marked_us + _MARK_EVERY_US:
+            self._marked_us = now_us
+            yield mark_record(now_us)
+
+    def _state_records(self) -> list[Outgoing]:
+        rows = np.concatenate(self._pending.rows) if self._pending.rows else _NO_ROWS
+        tenants = tuple(self.ledger.names[self._stored_tenants :])
+        kept = tuple(self._pending.kept)
+        if not (len(rows) or tenants or kept):
+            return []
+        return segment_records(self.partition, self._head, Segment(tenants, rows, kept))
+
+    def _take(self, intake: Intake, topic: str, now_s: float) -> None:
+        self._count(intake)
+        self._pending.outgoing.extend(intake.outgoing)
+        if intake.events.num_rows == 0:
+            return
+        newest = int(_micros(intake.events.column("time")).max())
+        self.clock.observe(newest, intake.broker_us, now_s)
+        if topic == MTA.name:
+            self._take_messages(intake.events)
+        else:
+            for fact in facts_of(intake.events):
+                self._take_fact(fact)
+
+    def _take_messages(self, events: pa.Table) -> None:
+        rows, codes = message_rows(events, self.ledger.code)
+        news = self.ledger.admit(rows)
+        if len(news):
+            self._pending.rows.append(news)
+        first = self.ledger.note_mta(codes, _micros(events.column("time")))
+        if first:
+            self._pending.kept.append(orjson.dumps({"first": first}))
+        for code, earliest in _earliest(news):
+            self.evaluation.touch(self.ledger.names[code], SECTIONS_OF_TOPIC[MTA.name], earliest)
+
+    def _take_fact(self, fact: Fact) -> None:
+        if concerns_platform(fact):
+            self._pending.outgoing.append(broadcast_record(fact))
+        if fact["tenant_id"] == PLATFORM:
+            self._head.extra[_MEETS_PLATFORM] = True
+            return
+        self.ledger.observe(fact)
+        self._pending.kept.append(b'{"fact":' + encode_fact(fact) + b"}")
+        sections = SECTIONS_OF_TOPIC[_topic_of(fact)]
+        self.evaluation.touch(fact["tenant_id"], sections, _instant_of(fact))
+
+    def _agree(self, batch: RecordBatch) -> None:
+        for place, value in enumerate(batch.values):
+            if value is None:
+                self.counters.tombstones += 1
+                continue
+            contract = decode_contract(value)
+            if isinstance(contract, Rejection):
+                self.counters.rejected += 1
+                self._pending.outgoing.append(dead_letter(batch, place, contract))
+                continue
+            self._pending.kept.append(b'{"contract":' + value + b"}")
+            self._apply_contract(contract)
+
+    def _apply_contract(self, contract: Contract) -> None:
+        self.ledger.agree(contract)
+        self.evaluation.touch(contract.tenant_id, SECTIONS, self.clock.latest_us)
+
+    def _restore_kept(self, entry: dict[str, Any]) -> None:
+        match entry:
+            case {"fact": fact}:
+                self.ledger.observe(fact)
+            case {"contract": document}:
+                contract = decode_contract(orjson.dumps(document))
+                if isinstance(contract, Contract):
+                    self.ledger.agree(contract)
+            case {"feed": news}:
+                self.evaluation.feed.restore(news)
+            case {"first": first}:
+                codes, times = zip(*first, strict=True)
+                self.ledger.note_mta(np.array(codes), np.array(times))
 
     def _count(self, intake: Intake) -> None:
         self.counters.events += intake.events.num_rows
@@ -155,63 +279,18 @@ class Task:
         self.counters.rekeyed += intake.rekeyed
         self.counters.tombstones += intake.tombstones
 
-    def _admit(self, events: pa.Table) -> None:
-        """Messages that were dispatched (first attempt) or delivered have a latency."""
-        finished = events.filter(
-            pc.or_(
-                pc.and_(
-                    pc.equal(events.column("type"), "message.dispatched"),
-                    pc.equal(events.column("attempt"), 1),
-                ),
-                pc.equal(events.column("type"), "message.delivered"),
-            )
-        )
-        if finished.num_rows == 0:
-            return
-        admitted = self.latency.admit(self._message_rows(finished))
-        if len(admitted.added):
-            self._rows.append(admitted.added)
 
-    def _message_rows(self, events: pa.Table) -> Rows:
-        inbound = _flags(pc.equal(events.column("direction"), "inbound"))
-        rows = np.empty(events.num_rows, dtype=ROW)
-        rows["key"] = message_keys(
-            events.column("source").combine_chunks(),
-            events.column("message_id").combine_chunks(),
-            events.column("recipient").combine_chunks(),
-            inbound,
-        )
-        rows["series"] = series_of(self.tenants.encode(events.column("tenant_id")), inbound)
-        rows["accepted_us"] = _micros(events.column("accepted_at"))
-        rows["finished_us"] = _micros(events.column("time"))
-        rows["liable"] = _flags(pc.is_valid(events.column("liability")))
-        return rows
-
-    def _window_record(self, window: LatencyWindow, as_of: str) -> Outgoing:
-        tenant = self.tenants.names[tenant_code(window.series)]
-        count = window.count
-        p50, p95, p99 = window.quantiles_s
-        document = {
-            "tenant_id": tenant,
-            "family": "latency",
-            "direction": direction(window.series),
-            "window": window.window,
-            "window_start": _text(window.start_us),
-            "window_end": _text(window.end_us),
-            "as_of": as_of,
-            "count": count,
-            "mean_s": window.sum_us / count / MICROS if count else None,
-            "max_s": window.max_us / MICROS if count else None,
-            "exceedances": window.exceedances,
-            "p50_s": round(p50, 6) if count else None,
-            "p95_s": round(p95, 6) if count else None,
-            "p99_s": round(p99, 6) if count else None,
-        }
-        return Outgoing(WINDOWS.name, tenant.encode(), orjson.dumps(document), self.partition)
+def _instant_of(fact: Fact) -> int:
+    """An instant in the month that a fact is about."""
+    if "billing_month" in fact:
+        middle = date.fromisoformat(f"{fact['billing_month']}-15")
+        return (middle - date(1970, 1, 1)).days * _DAY_US
+    instant: int = fact.get("starts_at", fact["time"])
+    return instant
 
 
-def _nothing_excluded(rows: Rows) -> npt.NDArray[np.bool_]:
-    return np.zeros(len(rows), dtype=np.bool_)
+def _topic_of(fact: Fact) -> str:
+    return TYPES[fact["type"]].topic
 
 
 def _micros(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
@@ -219,10 +298,12 @@ def _micros(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return numbers
 
 
-def _flags(values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    return np.asarray(values.to_numpy(), dtype=np.bool_)
-
-
-def _text(instant_us: int) -> str:
-    seconds, micros = divmod(instant_us, MICROS)
-    return rfc3339(datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros))
+def _earliest(rows: Rows) -> Iterator[tuple[int, int]]:
+    """Tenant code and earliest acceptance of the rows of each tenant."""
+    if len(rows) == 0:
+        return
+    codes = rows["series"] // 2
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    first = np.full(len(distinct), np.iinfo(np.int64).max)
+    np.minimum.at(first, inverse, rows["accepted_us"])
+    yield from zip(distinct.tolist(), first.tolist(), strict=True)

@@ -1,8 +1,8 @@
 """Waiting until both consumer groups have processed what the topics hold."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,9 @@ from streams.runtime.kafka import client_options
 from streams.settings import Settings
 
 _POLL_S: Final = 0.1
+_POLL_MS: Final = 100
+_FETCH_WAIT_MS: Final = 50
+_ATTEMPTS: Final = 20
 _LIVE_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
 _SINK_INPUTS: Final = tuple(topic.name for topic in LANDED_TOPICS)
 
@@ -50,23 +53,26 @@ def drain(settings: Settings, timeout_s: float, progress: Callable[[Lag], None])
         DrainTimeout: not within ``timeout_s``.
     """
     deadline = time.monotonic() + timeout_s
-    with administration(settings) as admin:
+    with _observing(settings) as log:
         for _ in range(2):
-            inputs = _live_inputs(settings, admin)
-            _await(settings, admin, STREAMS_GROUP, inputs, deadline, progress)
-        _await(settings, admin, SINKS_GROUP, _SINK_INPUTS, deadline, progress)
+            inputs = _live_inputs(settings, log.admin)
+            _await(log, STREAMS_GROUP, inputs, deadline, progress)
+        _await(log, SINKS_GROUP, _SINK_INPUTS, deadline, progress)
 
 
 def lags(settings: Settings) -> list[Lag]:
-    """How far each group is behind right now."""
-    with administration(settings) as admin:
-        return [
-            _lag(settings, admin, group, _ends(admin, topics))
-            for group, topics in (
-                (STREAMS_GROUP, _live_inputs(settings, admin)),
-                (SINKS_GROUP, _SINK_INPUTS),
-            )
-        ]
+    """How far each group is behind right now; what is left of transactions does not count."""
+    with _observing(settings) as log:
+        found = []
+        for group, topics in (
+            (STREAMS_GROUP, _live_inputs(settings, log.admin)),
+            (SINKS_GROUP, _SINK_INPUTS),
+        ):
+            ends = log.ends(topics)
+            behind = log.behind(group, ends)
+            log.leave_out_markers(behind, ends, behind)
+            found.append(_lag(group, behind))
+        return found
 
 
 def announce_maillog(settings: Settings) -> None:
@@ -78,7 +84,7 @@ def announce_maillog(settings: Settings) -> None:
     """
     with administration(settings) as admin:
         held = _committed(admin, STREAMS_GROUP)
-        places = dict.fromkeys(_ends(admin, (RAW_MAILLOG.name,)), OffsetSpec.EARLIEST)
+        places = dict.fromkeys(_partitions(admin, (RAW_MAILLOG.name,)), OffsetSpec.EARLIEST)
         missing = {
             place: OffsetAndMetadata(int(result.offset), "", -1)
             for place, result in admin.list_partition_offsets(places).items()
@@ -98,16 +104,20 @@ def _live_inputs(settings: Settings, admin: KafkaAdminClient) -> tuple[str, ...]
 
 
 def _await(
-    settings: Settings,
-    admin: KafkaAdminClient,
+    log: "_Log",
     group: str,
     topics: Sequence[str],
     deadline: float,
     progress: Callable[[Lag], None],
 ) -> None:
-    ends = _ends(admin, topics)
+    ends = log.ends(topics)
+    before: dict[TopicPartition, int] = {}
     while True:
-        lag = _lag(settings, admin, group, ends)
+        behind = log.behind(group, ends)
+        # Looked at only where nothing moves: what is being worked off holds records anyway.
+        still = [place for place, count in behind.items() if before.get(place) == count]
+        log.leave_out_markers(behind, ends, still)
+        lag = _lag(group, behind)
         progress(lag)
         if lag.total == 0:
             return
@@ -117,35 +127,105 @@ def _await(
                 f"{group} is still {lag.total} records behind ({worst}); "
                 "is its worker running? try again with a longer --timeout"
             )
+        before = behind
         time.sleep(_POLL_S)
 
 
-def _ends(admin: KafkaAdminClient, topics: Sequence[str]) -> Ends:
-    """End offsets of every partition of the topics that exist."""
-    places = {}
-    for topic in admin.describe_topics(list(topics)):
-        name = str(topic.get("name", topic.get("topic")))
-        for index in range(len(topic["partitions"])):
-            places[TopicPartition(name, index)] = OffsetSpec.LATEST
-    found = admin.list_partition_offsets(places)
-    return {place: int(result.offset) for place, result in found.items()}
-
-
-def _lag(settings: Settings, admin: KafkaAdminClient, group: str, ends: Ends) -> Lag:
-    committed = _committed(admin, group)
-    behind: Ends = {}
-    for place, end in ends.items():
-        entry = committed.get(place)
-        at = entry.offset if entry is not None else 0
-        if at < end:
-            behind[place] = at
+def _lag(group: str, behind: Ends) -> Lag:
     by_topic: dict[str, int] = {}
-    for place, at in behind.items():
-        count = ends[place] - at
-        if count <= 2 and _only_markers(settings, place, at, ends[place]):
-            continue
+    for place, count in behind.items():
         by_topic[place.topic] = by_topic.get(place.topic, 0) + count
     return Lag(group, by_topic)
+
+
+def _partitions(admin: KafkaAdminClient, topics: Sequence[str]) -> list[TopicPartition]:
+    """Every partition of the topics that exist."""
+    return [
+        TopicPartition(str(topic.get("name", topic.get("topic"))), index)
+        for topic in admin.describe_topics(list(topics))
+        for index in range(len(topic["partitions"]))
+    ]
+
+
+@contextmanager
+def _observing(settings: Settings) -> Iterator["_Log"]:
+    with administration(settings) as admin:
+        consumer = KafkaConsumer(
+            **client_options(settings),
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+        )
+        try:
+            yield _Log(admin, consumer)
+        finally:
+            consumer.close()
+
+
+class _Log:
+    """What the partitions hold and what groups have committed, seen from outside."""
+
+    def __init__(self, admin: KafkaAdminClient, consumer: Any) -> None:
+        self.admin, self._consumer = admin, consumer
+
+    def ends(self, topics: Sequence[str]) -> Ends:
+        """End offsets of every partition of the topics that exist.
+
+        Taken from fetched high watermarks: as the latest offset, Tansu gives the first one of
+        the last batch and one more, however many records that batch has.
+        """
+        wanted = dict.fromkeys(_partitions(self.admin, topics), OffsetSpec.LATEST)
+        found = self.admin.list_partition_offsets(wanted)
+        ends = {place: int(result.offset) for place, result in found.items() if result.offset > 0}
+        if not ends:
+            return ends
+        self._consumer.assign(list(ends))
+        for place, end in ends.items():
+            self._consumer.seek(place, end - 1)
+        told: Ends = {}
+        for _ in range(_ATTEMPTS):
+            self._consumer.poll(timeout_ms=_POLL_MS)
+            told |= {p: mark for p in ends if (mark := self._consumer.highwater(p)) is not None}
+            if len(told) == len(ends):
+                break
+        return {place: max(end, told.get(place, end)) for place, end in ends.items()}
+
+    def behind(self, group: str, ends: Ends) -> Ends:
+        """Offsets each partition's commit is short of its end, where it is."""
+        committed = _committed(self.admin, group)
+        behind = {}
+        for place, end in ends.items():
+            entry = committed.get(place)
+            at = entry.offset if entry is not None else 0
+            if at < end:
+                behind[place] = end - at
+        return behind
+
+    def leave_out_markers(
+        self, behind: Ends, ends: Mapping[TopicPartition, int], places: Iterable[TopicPartition]
+    ) -> None:
+        """Take out of ``behind`` those places where no record is left.
+
+        Transaction markers and aborted records take offsets, but are never delivered, so
+        nobody commits beyond them.
+        """
+        for place in list(places):
+            if not self._holds_records(place, ends[place] - behind[place], ends[place]):
+                del behind[place]
+
+    def _holds_records(self, place: TopicPartition, start: int, end: int) -> bool:
+        """Whether any record a consumer would be given is in ``[start, end)``."""
+        self._consumer.assign([place])
+        if self._consumer.beginning_offsets([place])[place] >= end:
+            return False
+        self._consumer.seek(place, start)
+        for _ in range(_ATTEMPTS):
+            if self._consumer.poll(timeout_ms=_POLL_MS):
+                return True
+            if self._consumer.position(place) >= end:
+                return False
+        return True
 
 
 def _committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, Any]:
@@ -154,25 +234,3 @@ def _committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, Any]
     except (CoordinatorNotAvailableError, GroupIdNotFoundError):
         return {}  # nobody has joined the group yet
     return {place: entry for place, entry in offsets.items() if entry.offset >= 0}
-
-
-def _only_markers(settings: Settings, place: TopicPartition, start: int, end: int) -> bool:
-    """Whether what is left holds no record: transaction markers take offsets too."""
-    consumer = KafkaConsumer(
-        **client_options(settings),
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-    )
-    try:
-        consumer.assign([place])
-        if consumer.beginning_offsets([place])[place] >= end:
-            return True
-        consumer.seek(place, start)
-        for _ in range(20):
-            if consumer.poll(timeout_ms=100):
-                return False
-            if consumer.position(place) >= end:
-                return True
-        return False
-    finally:
-        consumer.close()

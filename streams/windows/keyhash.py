@@ -22,6 +22,8 @@ _LOW_BYTES: Final[UInt64s] = np.array(
     [0] + [(1 << (8 * size)) - 1 for size in range(1, 9)], dtype=np.uint64
 )
 
+_INBOUND: Final = np.uint64(0xA5C3_1B7E_94D2_680F)
+
 
 def hash_texts(texts: pa.Array, salt: int) -> UInt64s:
     """Hash each text of a column without nulls; ``salt`` tells columns apart.
@@ -71,8 +73,17 @@ def message_keys(
     encoded = source.dictionary_encode()
     sources = hash_texts(encoded.dictionary, 1)[encoded.indices.to_numpy(zero_copy_only=False)]
     keys = _mix(sources + hash_texts(message_id, 2))
-    keys = _mix(keys + hash_texts(recipient, 3))
-    return _mix(keys + inbound.astype(np.uint64))
+    return turned(_mix(keys + hash_texts(recipient, 3)), inbound)
+
+
+def turned(keys: UInt64s, inbound: npt.NDArray[np.bool_]) -> UInt64s:
+    """Put the direction into keys, or take it out again: the same step both ways.
+
+    A message is finished whatever the direction of the event that says so (events, ``mail.mta``),
+    so the key without it must be to be had from the key with it.
+    """
+    result: UInt64s = np.where(inbound, keys ^ _INBOUND, keys)
+    return result
 
 
 def _mix(values: UInt64s) -> UInt64s:

@@ -53,6 +53,16 @@ class LatencyWindow:
     quantiles_s: tuple[float, float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class MonthTotals:
+    """Messages of one series in one local month; µs."""
+
+    count: int
+    sum_us: int
+    max_us: int
+    exceedances: int
+
+
 @dataclass
 class _Published:
     """Pane numbers at which this series' windows were published, by kind."""
@@ -81,6 +91,7 @@ class LatencyWindows:
         self._lateness_us = lateness_us
         self._latest_us = 0
         self._panes, self._hours, self._months = Panes(), Panes(), Panes()
+        self._all_months = Panes()
         self._dirty_panes: set[int] = set()
         self._dirty_hours: set[int] = set()
         self._dirty_months: set[int] = set()
@@ -93,6 +104,7 @@ class LatencyWindows:
         added = admitted.added
         if len(added):
             self._latest_us = max(self._latest_us, int(added["finished_us"].max()))
+            self._count_everything(added)
             self._count(added[~self._left_out(added)])
             if len(self._panes) + len(self._hours) > self._expire_at:
                 self._expire()
@@ -105,9 +117,16 @@ class LatencyWindows:
         wanted = np.isin(self.store.rows["series"], series)
         self._recount(self.store.rows[wanted])
 
-    def month_totals(self, keys: list[int]) -> PaneSums:
-        """Sums of month panes, by `pane_key` of series and month number."""
-        return self._months.totals([[key] for key in keys])
+    def month_totals(self, series: int, month: int) -> tuple[MonthTotals, MonthTotals]:
+        """A local month: what counts, and everything."""
+        key = pane_key(series, month)
+        return MonthTotals(*self._months.one(key)), MonthTotals(*self._all_months.one(key))
+
+    def rows_of(self, series: int) -> tuple[Rows, Mask]:
+        """Every message of a series, and which of them are left out."""
+        rows = self.store.rows
+        rows = rows[rows["series"] == series]
+        return rows, self._left_out(rows)
 
     def publish(self) -> Iterator[LatencyWindow]:
         """The windows that are new or changed since the last call."""
@@ -142,6 +161,11 @@ class LatencyWindows:
         keys = _keys(series, finished // HOUR_US)[timely]
         self._dirty_hours.update(self._hours.add(keys, latency[timely], limits[timely]))
 
+    def _count_everything(self, rows: Rows) -> None:
+        latency = rows["finished_us"] - rows["accepted_us"]
+        months, limits = self._by_contract(_series(rows), rows["accepted_us"])
+        self._all_months.add(_keys(_series(rows), months), latency, limits)
+
     def _by_contract(self, series: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s]:
         """Local month number and exceedance limit of each row, by its series' contract."""
         distinct, inverse = np.unique(series, return_inverse=True)
@@ -158,6 +182,7 @@ class LatencyWindows:
         """Empty every pane these rows are or were in and fill it again from the store."""
         living = self.store.rows
         living = living[np.isin(living["series"], np.unique(rows["series"]))]
+        everything = living
         living = living[~self._left_out(living)]
         latency = living["finished_us"] - living["accepted_us"]
         stale_months, _ = self._by_contract(_series(rows), rows["accepted_us"])
@@ -185,6 +210,11 @@ class LatencyWindows:
             inside = np.isin(keys, held)
             panes.add(keys[inside], latency[inside], limits[inside])
             dirty.update(held.tolist())
+        touched = np.unique(_keys(_series(rows), stale_months))
+        self._all_months.reset(touched.tolist())
+        own_months, _ = self._by_contract(_series(everything), everything["accepted_us"])
+        inside = np.isin(_keys(_series(everything), own_months), touched)
+        self._count_everything(everything[inside])
 
     def _first_pane(self) -> int:
         reach = self._latest_us - self._lateness_us

@@ -22,10 +22,18 @@ ROW: Final = np.dtype(
         ("accepted_us", np.int64),
         ("finished_us", np.int64),
         ("liable", np.bool_),
+        ("kind", np.uint8),
     ]
 )
-"""One message: its key, its series (tenant and direction), when it was accepted and finished,
-and whether its own event says the provider is not liable."""
+"""One event of a message: the message's key, its series (tenant and direction), when it was
+accepted and finished, whether its own event says the provider is not liable, and its kind."""
+
+LATENCY: Final = 0
+"""Kind of a row with a latency: the first dispatch, or the delivery."""
+ACCEPTED: Final = 1
+"""The message was fully received; nothing has finished."""
+SETTLED: Final = 2
+"""The message is finished without a latency: bounced, expired, discarded, dispatched again."""
 
 Rows = npt.NDArray[np.void]
 
@@ -78,6 +86,12 @@ class MessageStore:
         added = np.concatenate([batch[fresh], new[better]])
         self._append(added)
         return Admitted(added, old[better])
+
+    def knows(self, keys: UInt64s) -> Mask:
+        """Which of the keys (in any order) have a living row."""
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        result: Mask = (self._find(distinct) >= 0)[inverse]
+        return result
 
     def drop_before(self, accepted_us: int) -> int:
         """Forget messages accepted before an instant; the number of rows that are left."""

@@ -103,6 +103,15 @@ class Panes:
         keys = np.fromiter(self._slots, np.int64, len(self._slots))
         self.reset(keys[keys & (1 << PANE_BITS) - 1 < pane].tolist())
 
+    def one(self, key: int) -> tuple[int, int, int, int]:
+        """Count, sum µs, largest µs and exceedances of one pane; zeros where there is none."""
+        slot = self._slots.get(key)
+        if slot is None:
+            return 0, 0, 0, 0
+        columns = (self._count, self._sum_us, self._max_us, self._exceedances)
+        count, sum_us, max_us, over = (int(column[slot]) for column in columns)
+        return count, sum_us, max_us, over
+
     def totals(self, windows: list[list[int]]) -> PaneSums:
         """Sum up the panes of each window; keys of panes that do not exist count nothing."""
         found = [[self._slots[key] for key in keys if key in self._slots] for keys in windows]

@@ -212,4 +212,4 @@ def test_message_keys_stay_what_they_are():
     assert keys.tolist() == GOLDEN
 
 
-GOLDEN = [8493344502819585782, 14933335692315284345]
+GOLDEN = [2228813555058338774, 13487521534008460249]

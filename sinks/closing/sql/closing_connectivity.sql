@@ -2,25 +2,28 @@
 -- (some capability is not unknown). A tenant with probes of its own has its own stretches, into
 -- which the platform's probes speak where its own are silent; scope '*' serves all the others.
 WITH
-  changes AS (
-    SELECT *
-    FROM closing_probe_changes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
-  ),
-  voices AS (
-    SELECT scope, factor, capability, time_us, state AS own, NULL AS platform FROM changes
-    UNION ALL
-    SELECT o.scope AS scope, o.factor AS factor, c.capability AS capability, c.time_us AS time_us,
-      NULL AS own, c.state AS platform
-    FROM (SELECT DISTINCT scope, factor FROM changes WHERE scope != '*') AS o
-    INNER JOIN changes AS c ON o.factor = c.factor
-    WHERE c.scope = '*'
+  listeners AS (
+    SELECT DISTINCT
+      if(own, tenant_id, '*') AS scope,
+      factor,
+      arrayJoin(if(own, [tenant_id, '*'], ['*'])) AS voice
+    FROM (
+      SELECT toString(tenant_id) AS tenant_id, probe_hold_factor AS factor,
+        tenant_id IN (SELECT DISTINCT toString(tenant_id) FROM probe_events) AS own
+      FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
+    )
   ),
   heard AS (
-    SELECT scope, factor, capability, time_us,
-      coalesce(last_value(max(own)) IGNORE NULLS OVER so_far, 0) AS own_state,
-      coalesce(last_value(max(platform)) IGNORE NULLS OVER so_far, 0) AS platform_state,
+    SELECT l.scope AS scope, l.factor AS factor, c.capability AS capability, c.time_us AS time_us,
+      maxIf(toNullable(c.state), l.voice != '*') AS own,
+      maxIf(toNullable(c.state), l.voice = '*') AS platform,
+      coalesce(last_value(own) IGNORE NULLS OVER so_far, 0) AS own_state,
+      coalesce(last_value(platform) IGNORE NULLS OVER so_far, 0) AS platform_state,
       if(own_state != 0, own_state, platform_state) AS state
-    FROM voices
+    FROM listeners AS l
+    INNER JOIN closing_probe_changes(
+      month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}
+    ) AS c ON l.voice = c.scope AND l.factor = c.factor
     GROUP BY scope, factor, capability, time_us
     WINDOW so_far AS (
       PARTITION BY scope, factor, capability ORDER BY time_us ROWS UNBOUNDED PRECEDING

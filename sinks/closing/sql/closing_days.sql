@@ -1,9 +1,4 @@
--- Local days of a month's calendars with their deadlines. plan = 0: the newest plan of the month.
+-- Local days of a month's calendars with their deadlines.
 SELECT *
 FROM plan_days
-WHERE month = {month:Date}
-  AND plan = if(
-    {plan:UInt64} = 0,
-    (SELECT max(plan) FROM plans WHERE month = {month:Date}),
-    {plan:UInt64}
-  )
+WHERE month = {month:Date} AND plan = {plan:UInt64}

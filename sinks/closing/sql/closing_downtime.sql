@@ -1,14 +1,12 @@
 -- Contract section 1: per tenant the µs of its active part that are known, down and excluded.
 WITH
-  stretches AS (
-    SELECT *
-    FROM closing_connectivity(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
-  ),
   periods AS (
     SELECT
       toString(p.tenant_id) AS tenant_id, p.probe_hold_factor AS factor,
       p.start_us AS start_us, p.end_us AS end_us, least(p.end_us, {cutoff:Int64}) AS until_us,
-      if(tenant_id IN (SELECT scope FROM stretches), tenant_id, '*') AS scope,
+      if(
+        tenant_id IN (SELECT DISTINCT toString(tenant_id) FROM probe_events), tenant_id, '*'
+      ) AS scope,
       e.starts AS starts, e.ends AS ends
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
     LEFT JOIN (
@@ -32,7 +30,9 @@ FROM (
     greatest(s.time_us, p.start_us) AS from_us, least(s.until_us, p.until_us) AS to_us,
     s.down AS down, s.known AS known
   FROM periods AS p
-  INNER JOIN stretches AS s ON p.scope = s.scope AND p.factor = s.factor
+  INNER JOIN closing_connectivity(
+    month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}
+  ) AS s ON p.scope = s.scope AND p.factor = s.factor
   WHERE from_us < to_us
 )
 GROUP BY tenant_id

@@ -43,13 +43,6 @@ WITH
     GROUP BY tenant_id, direction, message
     HAVING min(type) = 'message.accepted' AND max(type) = 'message.accepted'
   ),
-  overdue AS (
-    SELECT w.*
-    FROM waiting AS w
-    INNER JOIN periods AS p ON w.tenant_id = p.tenant_id
-    WHERE w.accepted_us >= p.start_us AND w.accepted_us < p.end_us
-      AND {cutoff:Int64} - w.accepted_us > p.max_latency_us
-  ),
   -- A message finishes whatever the direction, however late, and be it only by a bounce.
   in_flight AS (
     SELECT o.tenant_id AS tenant_id, o.direction AS direction, o.message AS message,
@@ -64,7 +57,7 @@ WITH
         AND coalesce(accepted_at, time) >= toDateTime64({month:Date}, 6, 'UTC') - INTERVAL 8 DAY
         AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     ) AS f
-    RIGHT ANTI JOIN overdue AS o ON f.message = o.message
+    RIGHT ANTI JOIN waiting AS o ON f.message = o.message
   ),
   every AS (
     SELECT tenant_id, direction, message, accepted_us, finished_us, liable FROM finished
@@ -90,3 +83,4 @@ SELECT
 FROM every AS e
 INNER JOIN periods AS p ON e.tenant_id = p.tenant_id
 WHERE e.accepted_us >= p.start_us AND e.accepted_us < p.end_us
+  AND (e.finished_us > 0 OR {cutoff:Int64} - e.accepted_us > p.max_latency_us)

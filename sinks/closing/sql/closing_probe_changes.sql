@@ -3,18 +3,13 @@
 -- minute has few.
 WITH
   viewers AS (
-    SELECT DISTINCT toString(tenant_id) AS scope, probe_hold_factor AS factor
-    FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
-    UNION DISTINCT
-    SELECT DISTINCT '*' AS scope, probe_hold_factor AS factor
+    SELECT DISTINCT arrayJoin([toString(tenant_id), '*']) AS scope, probe_hold_factor AS factor
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
   ),
   (
-    SELECT min(start_us) FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
-  ) AS first_us,
-  (
-    SELECT max(end_us) FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
-  ) AS last_us,
+    SELECT (min(start_us), max(end_us))
+    FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
+  ) AS bounds,
   -- Time, then good before bad, then the longer interval, as one number that max() understands.
   results AS (
     SELECT
@@ -27,13 +22,13 @@ WITH
     FROM probe_events FINAL
     WHERE type = 'probe.result'
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
-      AND time_us < last_us
+      AND time_us < bounds.2
   ),
   -- Of what came before the month only the last result of a probe can still hold.
   latest AS (
     SELECT viewer, source, probe, channel, capability, reach, max(packed) AS packed
     FROM results
-    GROUP BY viewer, source, probe, channel, capability, reach, if(time_us < first_us, 0, time_us)
+    GROUP BY viewer, source, probe, channel, capability, reach, if(time_us < bounds.1, 0, time_us)
   ),
   held AS (
     SELECT

@@ -1,9 +1,12 @@
 -- Every message over the maximum latency, down to its identity. finished_at is null in flight.
 WITH
+  (SELECT max(plan) FROM plans WHERE month = {month:Date}) AS newest,
   over_limit AS (
     SELECT *
     FROM closing_messages(
-      month = {month:Date}, plan = 0, cutoff = toUnixTimestamp64Micro(now64(6))
+      month = {month:Date},
+  plan = newest,
+  cutoff = toUnixTimestamp64Micro(now64(6))
     )
     WHERE over
   ),

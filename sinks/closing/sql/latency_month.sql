@@ -1,4 +1,6 @@
 -- Section 2 of a month as it stands now: counts, means and maxima in seconds, net of exclusions.
+WITH
+  (SELECT max(plan) FROM plans WHERE month = {month:Date}) AS newest
 SELECT
   tenant_id,
   {month:Date} AS month,
@@ -11,6 +13,8 @@ SELECT
   countIf(over AND NOT left_out) AS exceedances,
   countIf(finished_us = 0) AS in_flight_over
 FROM closing_messages(
-  month = {month:Date}, plan = 0, cutoff = toUnixTimestamp64Micro(now64(6))
+  month = {month:Date},
+  plan = newest,
+  cutoff = toUnixTimestamp64Micro(now64(6))
 )
 GROUP BY tenant_id, direction

@@ -15,7 +15,7 @@ from tests.reference.strategies import histories, seeded_month
 
 pytestmark = pytest.mark.embedded
 
-EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "5"))
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
@@ -23,7 +23,6 @@ def differences(client, history):
     forget(client)
     found = findings(close_history(client, history, dry_run=True))
     expected = {key: tuple(finding) for key, finding in history.judged().items()}
-    # What exclusions took is not said where nothing was observed.
     return {
         key: (found.get(key), expected.get(key))
         for key in found.keys() | expected.keys()

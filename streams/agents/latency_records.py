@@ -1,0 +1,39 @@
+"""Latency windows as records of ``sla.windows``."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from schemas.topics import WINDOWS
+from streams.agents.times import text_of
+from streams.runtime.delivery import Outgoing
+from streams.windows.latency import LatencyWindow
+
+_DIRECTIONS: Final = ("outbound", "inbound")
+_MICROS: Final = 1_000_000
+
+
+def latency_record(
+    window: LatencyWindow, tenants: Sequence[str], as_of: str, partition: int
+) -> Outgoing:
+    """The record of one window; means and quantiles are null without a message."""
+    tenant, count = tenants[window.series // 2], window.count
+    p50, p95, p99 = window.quantiles_s
+    document = {
+        "tenant_id": tenant,
+        "family": "latency",
+        "direction": _DIRECTIONS[window.series % 2],
+        "window": window.window,
+        "window_start": text_of(window.start_us),
+        "window_end": text_of(window.end_us),
+        "as_of": as_of,
+        "count": count,
+        "mean_s": window.sum_us / count / _MICROS if count else None,
+        "max_s": window.max_us / _MICROS if count else None,
+        "exceedances": window.exceedances,
+        "p50_s": round(p50, 6) if count else None,
+        "p95_s": round(p95, 6) if count else None,
+        "p99_s": round(p99, 6) if count else None,
+    }
+    return Outgoing(WINDOWS.name, tenant.encode(), orjson.dumps(document), partition)

@@ -1,0 +1,217 @@
+"""What one task knows of each of its tenants, measured and judged as the month runs.
+
+Pure: events and contracts go in, the present state of every indicator comes out. What changed is
+told once; the same facts give the same states, however they were cut into batches.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from schemas.contract import DEFAULT_TIMEZONE, Contract, Term, default_contract
+from schemas.indicators import INDICATORS
+from schemas.results import State
+from streams.agents.platform import Platform
+from streams.agents.sections import latency_measures
+from streams.clauses.base import Measure, judge, live_state
+from streams.clauses.contracts import Governed, governing, in_force
+from streams.clauses.exclusions import LATENCY, Exclusions
+from streams.clauses.facts import Fact
+from streams.clauses.registry import Context, Scope
+from streams.clauses.registry import measure as measure_sections
+from streams.windows.calendar import CalendarError, Month
+from streams.windows.inflight import InFlight
+from streams.windows.latency import LatencyWindows, Terms
+from streams.windows.messages import Mask, Rows
+from streams.windows.months import month_date, months_of
+
+_SECOND = 1_000_000
+_CALENDAR = 4
+"""The section whose deadlines need working days."""
+_DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An indicator of a tenant-month as it stands at an event time."""
+
+    tenant_id: str
+    month: Month
+    governed: Governed
+    measure: Measure
+    term: Term
+    state: State
+    verdict: str
+
+
+class Ledger:
+    """The tenants of a task: own facts, contracts, messages."""
+
+    def __init__(self, platform: Platform, lateness_us: int) -> None:
+        self.platform = platform
+        self.names: list[str] = []
+        self.latency = LatencyWindows(self._terms, self._excluded, lateness_us)
+        self.in_flight = InFlight(self.latency.store)
+        self._codes: dict[str, int] = {}
+        self._scopes: dict[str, Scope] = {}
+        self._contracts: dict[str, dict[int, Contract]] = {}
+        self._terms_cache: dict[str, Terms] = {}
+        self._first_mta_us: dict[int, int] = {}
+
+    def code(self, tenant: str) -> int:
+        """The number of a tenant; a new tenant gets the next one."""
+        known = self._codes.get(tenant)
+        if known is None:
+            known = self._codes[tenant] = len(self.names)
+            self.names.append(tenant)
+        return known
+
+    def observe(self, fact: Fact) -> None:
+        """Take a fact of a tenant."""
+        tenant = fact["tenant_id"]
+        self.code(tenant)
+        self._scope(tenant).observe(fact)
+        if fact["type"] in {"exclusion.declared", "exclusion.revoked"}:
+            self.recount([tenant])
+
+    def admit(self, rows: Rows) -> Rows:
+        """Take rows of messages of any kind; the rows that said something new."""
+        finished = rows["kind"] == 0
+        added = self.latency.admit(rows[finished]).added
+        others = self.in_flight.observe(rows)
+        return np.concatenate([added, others])
+
+    def note_mta(self, codes: np.ndarray, times_us: np.ndarray) -> list[tuple[int, int]]:
+        """Remember the earliest event time of ``mail.mta`` of each tenant; what is new of it."""
+        distinct, inverse = np.unique(codes, return_inverse=True)
+        first = np.full(len(distinct), np.iinfo(np.int64).max)
+        np.minimum.at(first, inverse, times_us)
+        news = []
+        for code, time_us in zip(distinct.tolist(), first.tolist(), strict=True):
+            if time_us < self._first_mta_us.get(code, time_us + 1):
+                self._first_mta_us[code] = time_us
+                news.append((code, time_us))
+        return news
+
+    def agree(self, contract: Contract) -> None:
+        """Take a version of a tenant's contract; a version published again replaces itself."""
+        self.code(contract.tenant_id)
+        self._contracts.setdefault(contract.tenant_id, {})[contract.version] = contract
+        self._terms_cache.pop(contract.tenant_id, None)
+        self.recount([contract.tenant_id])
+
+    def recount(self, tenants: Sequence[str]) -> None:
+        """Count the messages of tenants again, after an exclusion or a contract changed."""
+        series = [2 * self._codes[t] + way for t in tenants if t in self._codes for way in (0, 1)]
+        if series and len(self.latency.store):
+            self.latency.recount_series(series)
+
+    def versions(self, tenant: str) -> list[Contract]:
+        """The versions of a tenant's contract."""
+        return list(self._contracts.get(tenant, {}).values())
+
+    def findings(
+        self, tenant: str, month: Month, now_us: int, sections: Collection[int]
+    ) -> Iterator[Finding]:
+        """The indicators of some sections of a tenant-month as known at ``now_us``."""
+        context = self.context(tenant, month, now_us)
+        for measure in self._measures(context, tenant, sections):
+            term = self.term(context.contract, measure.indicator)
+            yield Finding(
+                tenant,
+                month,
+                context.governed,
+                measure,
+                term,
+                live_state(measure, term, context.at_risk_share),
+                judge(measure, term),
+            )
+
+    def term(self, contract: Contract, indicator: str) -> Term:
+        """The promise of an indicator under a contract."""
+        if contract.version == 0 and not contract.overrides:
+            return _DEFAULT_TERMS[indicator]
+        return contract.term(indicator)
+
+    def context(self, tenant: str, month: Month, now_us: int) -> Context:
+        """What a tenant-month is measured from."""
+        governed = governing(tenant, self.versions(tenant), month)
+        return Context(
+            self._scope(tenant), self.platform.scope, governed, now_us, self.platform.register
+        )
+
+    def exclusions(self, tenant: str) -> Exclusions:
+        """The exclusions that concern a tenant."""
+        own = self._scope(tenant).ops.exclusions
+        return Exclusions.of((own, self.platform.scope.ops.exclusions))
+
+    def _measures(
+        self, context: Context, tenant: str, sections: Collection[int]
+    ) -> Iterator[Measure]:
+        others = [section for section in sections if section != LATENCY]
+        try:
+            measured = measure_sections(context, others) if others else []
+        except CalendarError:
+            # Deadlines beyond the known working days are judged once the calendar knows them.
+            measured = measure_sections(context, [one for one in others if one != _CALENDAR])
+        yield from measured
+        if LATENCY in sections:
+            code = self.code(tenant)
+            yield from latency_measures(
+                self.latency,
+                self.in_flight,
+                code,
+                context,
+                self._first_mta_us.get(code),
+                self._plain(tenant),
+            )
+
+    def _plain(self, tenant: str) -> bool:
+        """Whether one contract version covers everything, so that month panes are the months."""
+        return len(self._contracts.get(tenant, ())) == 0
+
+    def _scope(self, tenant: str) -> Scope:
+        known = self._scopes.get(tenant)
+        if known is None:
+            known = self._scopes[tenant] = Scope(tenant)
+        return known
+
+    def _terms(self, series: int) -> Terms:
+        tenant = self.names[series // 2]
+        known = self._terms_cache.get(tenant)
+        if known is None:
+            forces = in_force(self.versions(tenant))
+            contract = forces[-1].contract if forces else default_contract(tenant)
+            limit_us = contract.profile.max_latency_s * _SECOND
+            known = self._terms_cache[tenant] = Terms(contract.timezone, limit_us)
+        return known
+
+    def _excluded(self, rows: Rows) -> Mask:
+        """Which messages an exclusion in force leaves out."""
+        mask: Mask = np.zeros(len(rows), dtype=np.bool_)
+        shared = any(True for _ in self.platform.scope.ops.exclusions.in_force())
+        tenants = rows["series"] // 2
+        for code in np.unique(tenants).tolist():
+            own = self._scopes.get(self.names[code])
+            if not shared and (own is None or not any(True for _ in own.ops.exclusions.in_force())):
+                continue
+            tenant = self.names[code]
+            forces = in_force(self.versions(tenant))
+            contract = forces[-1].contract if forces else default_contract(tenant)
+            inside = tenants == code
+            for each in self.exclusions(tenant).declarations:
+                if each.applies(LATENCY, contract.profile):
+                    mask |= (
+                        inside
+                        & (rows["accepted_us"] < each.ends_us)
+                        & (rows["finished_us"] >= each.starts_us)
+                    )
+        return mask
+
+
+def month_of(instant_us: int) -> Month:
+    """The local month of an instant in the default time zone."""
+    number = int(months_of(np.array([instant_us]), DEFAULT_TIMEZONE)[0])
+    return Month.of(month_date(number))

@@ -1,0 +1,145 @@
+"""Connectivity and fault windows, and the outages, of one tenant as they stand."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+
+from schemas.results import Family
+from schemas.topics import OUTAGES, WINDOWS
+from streams.agents.ledger import Ledger
+from streams.agents.times import text_of
+from streams.clauses import connectivity, operations
+from streams.clauses.base import View
+from streams.clauses.connectivity import Outage
+from streams.clauses.registry import Context
+from streams.clauses.timeline import Reading
+from streams.runtime.delivery import Outgoing
+from streams.windows.calendar import Month
+from streams.windows.latency import HOUR_US, PANE_US
+
+_DAY_US: Final = 24 * HOUR_US
+_SECOND: Final = 1_000_000
+
+_Place = tuple[str, Family, str]
+
+
+class Observations:
+    """Tells windows and outages that changed since they were last told."""
+
+    def __init__(self, ledger: Ledger, partition: int) -> None:
+        self._ledger, self._partition = ledger, partition
+        self._windows: dict[_Place, bytes] = {}
+        self._outages: dict[str, dict[str, Outage]] = {}
+
+    def tell(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
+        """What changed of a tenant, looked at at an event time."""
+        context = self._ledger.context(tenant, month, now_us)
+        view, reading = context.view(), context.reading()
+        for name, start, end in _spans(context, now_us):
+            if len(reading.known):
+                values = _connectivity(reading, view, start, min(end, now_us))
+                yield from self._window(tenant, "connectivity", (name, start, end), values, now_us)
+            if view.spoken(context.own.ops, context.platform.ops):
+                values = _faults(context, view, start, min(end, now_us))
+                yield from self._window(tenant, "fault", (name, start, end), values, now_us)
+        yield from self._outages_of(tenant, context, reading, now_us)
+
+    def _window(
+        self,
+        tenant: str,
+        family: Family,
+        span: tuple[str, int, int],
+        values: dict[str, object],
+        now_us: int,
+    ) -> Iterator[Outgoing]:
+        name, start, end = span
+        told = orjson.dumps([start, values])
+        if self._windows.get((tenant, family, name)) == told:
+            return
+        self._windows[tenant, family, name] = told
+        document = {
+            "tenant_id": tenant,
+            "family": family,
+            "window": name,
+            "window_start": text_of(start),
+            "window_end": text_of(end),
+            "as_of": text_of(now_us),
+            **values,
+        }
+        yield Outgoing(WINDOWS.name, tenant.encode(), orjson.dumps(document), self._partition)
+
+    def _outages_of(
+        self, tenant: str, context: Context, reading: Reading, now_us: int
+    ) -> Iterator[Outgoing]:
+        probes = (context.own.probes, context.platform.probes)
+        since = context.period.start_us
+        found = {
+            each.outage_id: each for each in connectivity.outages(reading, probes, since, now_us)
+        }
+        told = self._outages.setdefault(tenant, {})
+        for name, outage in found.items():
+            known = told.get(name)
+            if known == outage:
+                continue
+            if known is None:
+                status = "opened" if outage.ended_us is None else "closed"
+            elif known.ended_us is None and outage.ended_us is not None:
+                status = "closed"
+            else:
+                status = "corrected"
+            yield self._outage(tenant, outage, status, now_us)
+        for name in told.keys() - found.keys():
+            if (told[name].ended_us or now_us) > since:
+                yield self._outage(tenant, told[name], "withdrawn", now_us)
+        self._outages[tenant] = found
+
+    def _outage(self, tenant: str, outage: Outage, status: str, now_us: int) -> Outgoing:
+        ended = outage.ended_us
+        document = {
+            "tenant_id": tenant,
+            "outage_id": outage.outage_id,
+            "status": status,
+            "started_at": text_of(outage.started_us),
+            "ended_at": None if ended is None else text_of(ended),
+            "capabilities": outage.capabilities,
+            "evidence": outage.evidence,
+            "as_of": text_of(now_us),
+        }
+        key = f"{tenant}/{outage.outage_id}".encode()
+        return Outgoing(OUTAGES.name, key, orjson.dumps(document), self._partition)
+
+
+def _spans(context: Context, now_us: int) -> Iterator[tuple[str, int, int]]:
+    """The windows that hold an instant: short ones end at the next five minutes or hour."""
+    pane_end = (now_us // PANE_US + 1) * PANE_US
+    hour_end = (now_us // HOUR_US + 1) * HOUR_US
+    yield "5m", pane_end - PANE_US, pane_end
+    yield "1h", pane_end - HOUR_US, pane_end
+    yield "24h", hour_end - _DAY_US, hour_end
+    yield "month", context.period.start_us, context.period.end_us
+
+
+def _connectivity(reading: Reading, view: View, start: int, end: int) -> dict[str, object]:
+    window = connectivity.window(reading, view, start, max(start, end))
+    ratio = view.contract.term("connectivity.ratio")
+    burn = connectivity.burn_rate(window.net_down_us, end - start, ratio)
+    return {
+        "state": window.condition,
+        "down_s": window.down_us / _SECOND,
+        "excluded_s": window.excluded_us / _SECOND,
+        "net_down_s": window.net_down_us / _SECOND,
+        "unobserved_s": window.unobserved_us / _SECOND,
+        "burn_rate": None if burn is None else round(float(burn), 6),
+    }
+
+
+def _faults(context: Context, view: View, start: int, end: int) -> dict[str, object]:
+    end = max(start + 1, end)
+    window = operations.window(context.own.ops, context.platform.ops, view, start, end)
+    return {
+        "open_incidents": window.open_incidents,
+        "fault_s": window.fault_us / _SECOND,
+        "adjustment_s": window.adjustment_us / _SECOND,
+        "availability": round(float(window.availability), 9),
+    }

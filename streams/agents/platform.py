@@ -1,0 +1,77 @@
+"""What every task must know of the whole platform: facts of ``*``, and who was billed.
+
+The task that meets such an event passes it on through the broadcast topic; every worker reads
+that topic from its beginning. Facts do not depend on order or repetition, so neither does this.
+"""
+
+from typing import Any, Final
+
+import orjson
+
+from schemas.identifiers import PLATFORM
+from schemas.topics import BROADCAST
+from streams.clauses.billing import BillingRegister
+from streams.clauses.facts import Fact
+from streams.clauses.registry import Scope
+from streams.runtime.delivery import Outgoing
+from streams.windows.clock import EventClock
+
+_MARK: Final = "clock.mark"
+_BILLED: Final = frozenset({"customer.charged", "billing.error_confirmed"})
+
+
+class Platform:
+    """The platform's facts, shared by the tasks of a worker.
+
+    Its clock says how far in event time the task has come that meets the platform's events. A
+    task ahead of it, as happens while catching up, must not take for absent what is only on its
+    way.
+    """
+
+    def __init__(self) -> None:
+        self.scope = Scope(PLATFORM)
+        self.register = BillingRegister()
+        self._clock: EventClock | None = None
+
+    def observe(self, fact: Fact) -> None:
+        """Take a fact of the platform, or a billing fact of any tenant."""
+        if fact["tenant_id"] == PLATFORM:
+            self.scope.observe(fact)
+        else:
+            self.register.observe(fact)
+
+    def read(self, value: bytes, now_s: float) -> Fact | None:
+        """Take a record of the broadcast topic; the fact, unless it is a mark of the clock."""
+        fact: dict[str, Any] = orjson.loads(value)
+        if fact["type"] == _MARK:
+            if self._clock is None:
+                self._clock = EventClock(0)
+            self._clock.observe(fact["time"], fact["time"], now_s)
+            return None
+        self.observe(fact)
+        return fact
+
+    def reached_us(self, now_s: float) -> int | None:
+        """Event time up to which the platform's events are known; ``None`` if there are none."""
+        return None if self._clock is None else self._clock.now_us(now_s)
+
+
+def concerns_platform(fact: Fact) -> bool:
+    """Whether a fact must be known to every task."""
+    return fact["tenant_id"] == PLATFORM or fact["type"] in _BILLED
+
+
+def broadcast_record(fact: Fact) -> Outgoing:
+    """The record that tells every task of a fact."""
+    return Outgoing(BROADCAST.name, fact["tenant_id"].encode(), encode_fact(fact), 0)
+
+
+def mark_record(instant_us: int) -> Outgoing:
+    """The record that tells every task how far the platform's events have come."""
+    mark = {"tenant_id": PLATFORM, "type": _MARK, "time": instant_us}
+    return Outgoing(BROADCAST.name, PLATFORM.encode(), orjson.dumps(mark), 0)
+
+
+def encode_fact(fact: Fact) -> bytes:
+    """A fact as JSON; amounts are decimal strings."""
+    return orjson.dumps(fact, default=str)

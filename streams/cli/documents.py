@@ -1,0 +1,149 @@
+"""Contract documents from YAML or JSON files: read, checked, each complaint with its place."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import yaml
+
+from schemas.codec import Rejection, decode_contract
+from schemas.contract import Contract
+
+_VALUE_TAG: Final = "tag:yaml.org,2002:value"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A valid document: where it stands, what it says, the bytes to publish.
+
+    The bytes are the document as written, so that what it leaves out stays at its default.
+    """
+
+    place: str
+    contract: Contract
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one document, or with a whole file; ``place`` names file and document."""
+
+    place: str
+    reason: str
+    field: str | None = None
+
+    def __str__(self) -> str:
+        field = f", {self.field}" if self.field else ""
+        return f"{self.place}{field}: {self.reason}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key stands once and ``=`` is a text (a comparator)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; a repeated key is an error, not the last one's victory."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} stands here twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_constructor(_VALUE_TAG, lambda loader, node: str(node.value))
+
+
+def read_documents(files: Sequence[Path]) -> tuple[list[Document], list[Problem]]:
+    """Every document of the files, valid or with its problem (contract documents).
+
+    A file holds one or several: YAML documents parted by ``---``, JSON objects one after the
+    other, or a list of either.
+    """
+    valid: list[Document] = []
+    problems: list[Problem] = []
+    for path in files:
+        try:
+            found = list(_parse(path))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            problems.append(Problem(str(path), _unreadable(error)))
+            continue
+        if not found:
+            problems.append(Problem(str(path), "holds no document; write one, or leave it out"))
+        for number, value in enumerate(found, 1):
+            checked = _check(f"{path}, document {number}", value)
+            if isinstance(checked, Problem):
+                problems.append(checked)
+            else:
+                valid.append(checked)
+    return valid, problems + _repeated(valid)
+
+
+def _parse(path: Path) -> Iterator[object]:
+    text = path.read_text(encoding="utf-8")
+    parsed = _json_values(text) if path.suffix == ".json" else yaml.load_all(text, _Loader)
+    for value in parsed:
+        if isinstance(value, list):
+            yield from value
+        elif value is not None:
+            yield value
+
+
+def _json_values(text: str) -> Iterator[object]:
+    decoder = json.JSONDecoder(object_pairs_hook=_once)
+    rest = text.lstrip()
+    while rest:
+        value, end = decoder.raw_decode(rest)
+        yield value
+        rest = rest[end:].lstrip()
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object; remove one")
+    return found
+
+
+def _check(place: str, value: object) -> Document | Problem:
+    try:
+        encoded = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError as error:
+        return Problem(place, f"holds what JSON cannot ({error}); write texts and numbers")
+    decoded = decode_contract(encoded)
+    if isinstance(decoded, Rejection):
+        return Problem(place, decoded.reason, decoded.field)
+    return Document(place, decoded, encoded)
+
+
+def _repeated(documents: Sequence[Document]) -> list[Problem]:
+    first: dict[tuple[str, int], str] = {}
+    problems = []
+    for document in documents:
+        identity = (document.contract.tenant_id, document.contract.version)
+        if identity in first:
+            reason = (
+                f"version {identity[1]} of {identity[0]} also stands in {first[identity]}; "
+                "give one of them the next number"
+            )
+            problems.append(Problem(document.place, reason, "version"))
+        first.setdefault(identity, document.place)
+    return problems
+
+
+def _unreadable(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror}); name a readable file"
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark
+        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        return f'{at}{error.problem}; is every text such as ">=" in quotes?'
+    if isinstance(error, UnicodeDecodeError):
+        return "is not UTF-8; save it as UTF-8"
+    return f"is not valid ({error}); mend the text"

@@ -1,0 +1,307 @@
+"""``mailsla exclude`` and ``mailsla incident``: operations events from a terminal."""
+
+import getpass
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import orjson
+from rich.table import Table
+
+from schemas.codec import Rejection, decode_event
+from schemas.identifiers import PLATFORM, ExclusionCode, parse_instant, rfc3339
+from schemas.topics import OPS
+from streams.cli.common import settings_of, state_file_option
+from streams.cli.main import CommandError
+from streams.cli.publishing import Record, publish
+from streams.cli.reading import Row, cell, rows, show_json, show_table
+
+_CODES = get_args(ExclusionCode)
+_EXCUSABLE = frozenset({1, 2, 3})
+"""Sections that know exclusions (contract, exclusions)."""
+
+
+class InstantType(click.ParamType):
+    """A point in time, RFC 3339 with offset."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """The time in UTC."""
+        try:
+            return parse_instant(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+
+
+class SectionsType(click.ParamType):
+    """Sections of the agreement, ``1,2``."""
+
+    name = "SECTIONS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """The sections, ascending, each once."""
+        if isinstance(value, list):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if not all(part in set("123456789") and part for part in parts):
+            self.fail(f"{value!r} names no sections; write numbers 1 to 9 as 1,2", param, ctx)
+        return sorted({int(part) for part in parts})
+
+
+INSTANT = InstantType()
+_TENANT = click.option("--tenant", required=True, help="The tenant; '*' is the whole platform.")
+
+
+@click.group()
+def exclude() -> None:
+    """Declare, revoke and list exclusions: times for which the provider is not liable.
+
+    \b
+    Codes: agreed_maintenance (with --consent, else it excludes nothing), foreign_system,
+    customer_equipment, customer_misuse, customer_negligence, carrier, force_majeure.
+
+    \b
+    Examples:
+      mailsla exclude declare --tenant acme --code carrier \\
+          --from 2026-10-03T02:00:00+08:00 --to 2026-10-03T02:40:00+08:00
+      mailsla exclude revoke --tenant acme --id 5f0c…
+      mailsla exclude list --tenant acme
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+
+
+@exclude.command()
+@_TENANT
+@click.option("--code", required=True, type=click.Choice(_CODES), help="The cause.")
+@click.option("--from", "starts_at", required=True, type=INSTANT, help="First instant excluded.")
+@click.option("--to", "ends_at", required=True, type=INSTANT, help="First instant after it.")
+@click.option("--sections", type=SectionsType(), help="Only these, as 1,2; else the code's own.")
+@click.option("--consent", help="Reference of the customer's consent.")
+@click.option("--note", help="Free text.")
+@click.option("--id", "exclusion_id", help="Its id; generated when absent. The same id replaces.")
+@state_file_option
+@click.pass_context
+def declare(
+    ctx: click.Context,
+    tenant: str,
+    code: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    sections: list[int] | None,
+    consent: str | None,
+    note: str | None,
+    exclusion_id: str | None,
+    own_state_file: Path | None,
+) -> None:
+    """Declare an exclusion and print its id; also possible after the fact.
+
+    \b
+    Example:
+      mailsla exclude declare --tenant '*' --code agreed_maintenance --consent CR-118 \\
+          --from 2026-10-03T02:00:00+08:00 --to 2026-10-03T02:40:00+08:00
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    if ends_at <= starts_at:
+        raise CommandError("--to is not after --from, which excludes nothing; mend either time")
+    exclusion = exclusion_id or str(uuid.uuid4())
+    fields = {
+        "exclusion_id": exclusion,
+        "code": code,
+        "starts_at": rfc3339(starts_at),
+        "ends_at": rfc3339(ends_at),
+        "sections": sections,
+        "consent_ref": consent,
+        "note": note,
+    }
+    _publish(ctx, own_state_file, "exclusion.declared", tenant, datetime.now(UTC), fields)
+    click.echo(exclusion)
+    _warn(code, consent, sections, tenant, exclusion)
+
+
+@exclude.command()
+@_TENANT
+@click.option("--id", "exclusion_id", required=True, help="As `exclude declare` or `list` gave it.")
+@state_file_option
+@click.pass_context
+def revoke(ctx: click.Context, tenant: str, exclusion_id: str, own_state_file: Path | None) -> None:
+    """Take a declared exclusion back and print its id.
+
+    \b
+    Example:
+      mailsla exclude revoke --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    fields = {"exclusion_id": exclusion_id}
+    _publish(ctx, own_state_file, "exclusion.revoked", tenant, datetime.now(UTC), fields)
+    click.echo(exclusion_id)
+
+
+@exclude.command("list")
+@click.option("--tenant", help="Only what concerns this tenant: its own and the platform's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@state_file_option
+@click.pass_context
+def list_(
+    ctx: click.Context, tenant: str | None, as_json: bool, own_state_file: Path | None
+) -> None:
+    """List the exclusions that have landed, the latest interval first; times in UTC.
+
+    \b
+    Example:
+      mailsla exclude list --tenant acme
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    found = rows(
+        settings_of(ctx, own_state_file),
+        "SELECT * FROM exclusions WHERE {tenant:String} = '' "
+        "OR tenant_id IN ({tenant:String}, {platform:String}) "
+        "ORDER BY starts_at DESC, tenant_id, exclusion_id",
+        {"tenant": tenant or "", "platform": PLATFORM},
+    )
+    if as_json:
+        show_json(found)
+    elif found:
+        show_table(_exclusions_table(found))
+    else:
+        click.echo("no exclusion has landed", err=True)
+
+
+@click.group()
+def incident() -> None:
+    """Open and close incidents: faults, and adjustments (planned changes).
+
+    \b
+    Examples:
+      mailsla incident open --tenant '*' --kind fault --component mx1
+      mailsla incident close --tenant '*' --id 5f0c…
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+
+
+@incident.command("open")
+@_TENANT
+@click.option("--kind", required=True, type=click.Choice(["fault", "adjustment"]))
+@click.option("--id", "incident_id", help="Its id; generated when absent.")
+@click.option("--at", type=INSTANT, help="When it began; now when absent.")
+@click.option("--component", help="What is concerned.")
+@click.option("--description", help="Free text.")
+@state_file_option
+@click.pass_context
+def open_(
+    ctx: click.Context,
+    tenant: str,
+    kind: str,
+    incident_id: str | None,
+    at: datetime | None,
+    component: str | None,
+    description: str | None,
+    own_state_file: Path | None,
+) -> None:
+    """Open an incident and print its id.
+
+    \b
+    Example:
+      mailsla incident open --tenant acme --kind fault --at 2026-10-03T02:00:00+08:00
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    opened = incident_id or str(uuid.uuid4())
+    fields = {
+        "incident_id": opened,
+        "kind": kind,
+        "component": component,
+        "description": description,
+    }
+    _publish(ctx, own_state_file, "incident.opened", tenant, at or datetime.now(UTC), fields)
+    click.echo(opened)
+
+
+@incident.command()
+@_TENANT
+@click.option("--id", "incident_id", required=True, help="As `incident open` gave it.")
+@click.option("--at", type=INSTANT, help="When it ended; now when absent.")
+@state_file_option
+@click.pass_context
+def close(
+    ctx: click.Context,
+    tenant: str,
+    incident_id: str,
+    at: datetime | None,
+    own_state_file: Path | None,
+) -> None:
+    """Close an incident and print its id.
+
+    \b
+    Example:
+      mailsla incident close --tenant acme --id 5f0c… --at 2026-10-03T02:40:00+08:00
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    fields = {"incident_id": incident_id}
+    _publish(ctx, own_state_file, "incident.closed", tenant, at or datetime.now(UTC), fields)
+    click.echo(incident_id)
+
+
+def _publish(
+    ctx: click.Context,
+    state_file: Path | None,
+    type_: str,
+    tenant: str,
+    time: datetime,
+    fields: dict[str, Any],
+) -> None:
+    """Publish one event of ``mail.ops``, checked as the workers will check it."""
+    event = {
+        "id": str(uuid.uuid4()),
+        "source": f"mailsla-cli/{_user()}",
+        "type": type_,
+        "tenant_id": tenant,
+        "time": rfc3339(time),
+        **{name: value for name, value in fields.items() if value is not None},
+    }
+    value = orjson.dumps(event)
+    checked = decode_event(OPS.name, value, datetime.now(UTC))
+    if isinstance(checked, Rejection):
+        where = f"{checked.field}: " if checked.field else ""
+        raise CommandError(f"{where}{checked.reason}")
+    publish(settings_of(ctx, state_file), [Record(OPS.name, tenant.encode(), value)])
+
+
+def _user() -> str:
+    """Who calls, as the system knows; there may be no name for a number."""
+    try:
+        return getpass.getuser()[:64]
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _warn(
+    code: str, consent: str | None, sections: list[int] | None, tenant: str, exclusion: str
+) -> None:
+    """Say on stderr where a declaration has no effect."""
+    if code == "agreed_maintenance" and not consent:
+        click.echo(
+            "warning: agreed_maintenance without --consent excludes nothing; when the customer "
+            f"has agreed, declare it again with --tenant '{tenant}' --id {exclusion} --consent …",
+            err=True,
+        )
+    if sections is not None and not _EXCUSABLE & set(sections):
+        click.echo(
+            "warning: only sections 1 and 2 know exclusions (and 3, where the contract document "
+            "says so); this one excludes nothing",
+            err=True,
+        )
+
+
+def _exclusions_table(found: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("exclusion", "state", "tenant, cause", "interval", "sections"):
+        table.add_column(name, overflow="fold")
+    for row in found:
+        about = " ".join(filter(None, (row["consent_ref"], row["note"])))
+        table.add_row(
+            cell(row["exclusion_id"]) + ("\n" if about else "") + cell(about),
+            row["state"],
+            cell(row["tenant_id"]) + "\n" + cell(row["code"]),
+            cell(row["starts_at"]) + "\n" + cell(row["ends_at"]),
+            ",".join(str(section) for section in row["sections"]) or "-",
+        )
+    return table

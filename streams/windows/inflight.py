@@ -1,0 +1,109 @@
+"""Messages accepted and not finished yet (contract section 2).
+
+The finish may be heard of before the acceptance, so finished messages are remembered too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.windows.keyhash import turned
+from streams.windows.messages import ACCEPTED, SETTLED, Mask, MessageStore, Rows, UInt64s
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in flight: when it was accepted, µs, and whether its event excuses the provider."""
+
+    accepted_us: int
+    liable: bool
+
+
+class KeySet:
+    """A growing set of keys in sorted runs."""
+
+    def __init__(self) -> None:
+        self._runs: list[UInt64s] = []
+
+    def add(self, keys: UInt64s) -> None:
+        """Add keys; those it has already do no harm."""
+        if len(keys) == 0:
+            return
+        self._runs.append(np.unique(keys))
+        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
+            last, previous = self._runs.pop(), self._runs.pop()
+            self._runs.append(np.union1d(previous, last))
+
+    def has(self, keys: UInt64s) -> Mask:
+        """Which of the keys are in the set."""
+        found = np.zeros(len(keys), dtype=np.bool_)
+        for run in self._runs:
+            at = np.searchsorted(run, keys)
+            at[at == len(run)] = 0
+            found |= run[at] == keys
+        return found
+
+
+class InFlight:
+    """What every series of a task has in flight.
+
+    ``finished`` is the store of messages that have a latency; those that ended without one are
+    kept here. Keys are without direction.
+    """
+
+    def __init__(self, finished: MessageStore) -> None:
+        self._finished = finished
+        self._settled = KeySet()
+        self._open: dict[int, dict[int, Waiting]] = {}
+        self._series_of: dict[int, set[int]] = {}
+
+    def observe(self, rows: Rows) -> Rows:
+        """Take a batch's rows of every kind, after those with a latency are in the store.
+
+        Returns:
+            The rows of other kinds that said something new, to be kept with the state.
+
+        """
+        keys = turned(rows["key"], (rows["series"] % 2).astype(np.bool_))
+        ended = rows["kind"] != ACCEPTED
+        settled = rows["kind"] == SETTLED
+        news = settled & ~self._settled.has(keys)
+        self._settled.add(keys[settled])
+        if self._series_of:
+            for key in keys[ended].tolist():
+                self._close(key)
+        arrived = np.flatnonzero(~ended)
+        if len(arrived):
+            waiting = arrived[~self._is_finished(keys[arrived])]
+            for place in waiting.tolist():
+                news[place] = self._open_one(int(keys[place]), rows[place])
+        kept: Rows = rows[news]
+        return kept
+
+    def of(self, series: int) -> Iterator[Waiting]:
+        """The messages of a series in flight."""
+        yield from self._open.get(series, {}).values()
+
+    def _is_finished(self, keys: UInt64s) -> Mask:
+        out, into = np.zeros(len(keys), dtype=np.bool_), np.ones(len(keys), dtype=np.bool_)
+        result: Mask = (
+            self._settled.has(keys)
+            | self._finished.knows(turned(keys, out))
+            | self._finished.knows(turned(keys, into))
+        )
+        return result
+
+    def _open_one(self, key: int, row: np.void) -> bool:
+        series, accepted = int(row["series"]), int(row["accepted_us"])
+        held = self._open.setdefault(series, {})
+        known = held.get(key)
+        if known is not None and known.accepted_us <= accepted:
+            return False
+        held[key] = Waiting(accepted, bool(row["liable"]))
+        self._series_of.setdefault(key, set()).add(series)
+        return True
+
+    def _close(self, key: int) -> None:
+        for series in self._series_of.pop(key, ()):
+            self._open[series].pop(key, None)

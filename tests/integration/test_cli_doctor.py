@@ -1,0 +1,104 @@
+"""``mailsla doctor`` on a whole stack, healthy and then without parts of it."""
+
+import os
+import signal
+
+import pytest
+from cli_stack import running_stack
+from landing_server import wait_for
+
+from sinks.clickhouse import ClickHouseSettings, connect
+from streams.runtime.admin import administration
+from streams.settings import load
+
+pytestmark = pytest.mark.embedded
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with running_stack(tmp_path_factory.mktemp("doctor")) as running:
+        yield running
+
+
+def findings(stack, code):
+    found = stack.json("doctor", code=code)
+    return {each["check"]: (each["state"], each["detail"]) for each in found}
+
+
+def states(found):
+    return {check: state for check, (state, _) in found.items()}
+
+
+@pytest.fixture
+def clickhouse(stack):
+    client = connect(ClickHouseSettings(url=stack.state["clickhouse"]))
+    yield client
+    client.close()
+
+
+def test_a_healthy_stack_has_nothing_wrong(stack):
+    assert states(findings(stack, 0)) == {
+        "configuration": "ok",
+        "broker": "ok",
+        "topics": "ok",
+        "group mailsla-streams": "ok",
+        "group mailsla-sinks": "ok",
+        "clickhouse": "ok",
+        "schema": "ok",
+        "clock": "ok",
+        "analyst": "ok",
+    }
+
+
+def test_without_json_there_is_one_line_per_check(stack):
+    lines = stack.out("doctor").splitlines()
+    assert len(lines) == 9
+    assert all(line.startswith("ok ") for line in lines)
+
+
+def test_a_view_that_is_missing_is_mended_by_migrate(stack, clickhouse):
+    clickhouse.command("DROP VIEW clause_results")
+    state, detail = findings(stack, 1)["schema"]
+    assert (state, "clause_results" in detail) == ("wrong", True)
+    assert detail.endswith("run mailsla migrate")
+    stack.out("migrate")
+    assert findings(stack, 0)["schema"][0] == "ok"
+
+
+def test_a_changed_migration_is_noticed(stack, clickhouse):
+    newest = "SELECT max(version) FROM schema_migrations"
+    version = clickhouse.command(newest)
+    clickhouse.insert(
+        "schema_migrations", [[version + 1, "x", "y"]], column_names=["version", "name", "checksum"]
+    )
+    assert "install the newer release" in findings(stack, 1)["schema"][1]
+    clickhouse.command(
+        "ALTER TABLE schema_migrations DELETE WHERE version = {v:UInt32}"
+        " SETTINGS mutations_sync = 2",
+        parameters={"v": version + 1},
+    )
+    assert findings(stack, 0)["schema"][0] == "ok"
+
+
+def test_a_missing_topic_is_mended_by_topics(stack):
+    with administration(load(stack.state_file)) as admin:
+        admin.delete_topics(["sla.closings"])
+        wait_for(lambda: "sla.closings" not in admin.list_topics())
+    state, detail = findings(stack, 1)["topics"]
+    assert (state, detail) == ("wrong", "missing: sla.closings; run mailsla topics")
+    stack.out("topics")
+    assert findings(stack, 0)["topics"][0] == "ok"
+
+
+def test_a_hung_clickhouse_server_is_named_with_the_remedy(stack):
+    """Stopped, not killed: `mailsla up` would take the whole stack down with a dead child."""
+    pid = stack.state["pids"]["clickhouse"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        found = findings(stack, 1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert found["clickhouse"][0] == "wrong"
+    assert "mailsla up" in found["clickhouse"][1]
+    assert {found[name][0] for name in ("schema", "clock", "analyst")} == {"skipped"}
+    assert found["broker"][0] == "ok"

@@ -1,0 +1,235 @@
+"""Revisions, credits, cutoff, lock: what a closing freezes, and what changes it."""
+
+import threading
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from sinks.closing import books
+from sinks.closing.close import close_month
+from sinks.closing.cutoff import fix_cutoff
+from sinks.closing.errors import ClosingInProgressError, MonthNotOverError
+from sinks.closing.lock import month_lock
+from tests.integration.test_closing.ledger import close, findings, land
+from tests.reference.scenario import (
+    CUTOFF,
+    MONTH_S,
+    TENANT,
+    at,
+    contract,
+    event,
+    excluded,
+    fault,
+    probes,
+    sent,
+)
+
+pytestmark = pytest.mark.embedded
+
+OCTOBER = date(2025, 10, 1)
+NOON = at(10, 12)
+LATER = CUTOFF + timedelta(days=10)
+FEE = {"monthly_fee": {"amount": "1200.50", "currency": "CNY"}}
+OVER = [sent(NOON, 3700, "m1"), sent(NOON, 3700, "m2")]
+
+
+def again(client, contracts, now=LATER, **options):
+    return close_month(client, OCTOBER, contracts=contracts, now=now, **options)
+
+
+def rows(client, query):
+    return client.query(query).result_rows
+
+
+def credits(client):
+    return rows(
+        client,
+        "SELECT revision, kind, remedy, days, amount, currency FROM credits ORDER BY ALL",
+    )
+
+
+def test_unchanged_input_gives_no_new_revision(client):
+    contracts = [contract()]
+    first = close(client, OVER, now=CUTOFF, contracts=contracts)
+    assert again(client, contracts) == first
+    assert rows(client, "SELECT revision, status FROM closings") == [(1, "final")]
+    assert rows(client, "SELECT count() FROM closing_items") == [(33,)]
+
+
+def test_a_late_event_supersedes_the_revision_and_turns_its_credits(client):
+    contracts = [contract(**FEE)]
+    (first,) = close(client, OVER, now=CUTOFF, contracts=contracts)
+    assert (first.verdict, first.remedies) == ("breached", ("double_service",))
+    purged = event("complaint.received", at(14), case_id="c")
+    excuse = excluded(NOON, 60, code="carrier")
+    land(client, [excuse, purged], CUTOFF + timedelta(hours=1), 10)
+    (second,) = again(client, contracts)
+    assert (second.revision, second.remedies) == (2, ("fee_waiver",))
+    statuses = "SELECT revision, status, remedies FROM closings ORDER BY revision"
+    assert rows(client, statuses) == [
+        (1, "superseded", ["double_service"]),
+        (2, "final", ["fee_waiver"]),
+    ]
+    assert credits(client) == [
+        (1, "issue", "double_service", 31, None, None),
+        (2, "issue", "fee_waiver", None, Decimal("1200.50"), "CNY"),
+        (2, "reversal", "double_service", 31, None, None),
+    ]
+
+
+def test_a_closing_repeated_at_its_cutoff_does_not_see_what_landed_later(client):
+    contracts = [contract()]
+    first = close(client, OVER, now=CUTOFF, contracts=contracts)
+    land(client, [sent(NOON, 9000, "m3")], CUTOFF + timedelta(hours=1), 10)
+    assert again(client, contracts, now=CUTOFF) == first
+    assert again(client, contracts)[0].revision == 2
+
+
+def test_a_changed_contract_is_a_new_revision(client):
+    close(client, OVER, now=CUTOFF, contracts=[contract()])
+    (second,) = again(client, [contract(version=2)])
+    assert (second.revision, second.items[0].contract_version) == (2, 2)
+
+
+def test_both_remedies_can_be_owed_and_stacking_adds_them_up(client):
+    late = event("complaint.received", at(14), case_id="c")
+    events = [*OVER, *fault(NOON, 7000), late]
+    (once,) = close(client, events, now=CUTOFF, contracts=[contract()])
+    assert once.remedies == ("double_service", "fee_waiver")
+    (stacked,) = again(client, [contract(version=2, profile={"stacking": "per_section"})])
+    assert stacked.remedies == ("double_service", "double_service", "fee_waiver")
+
+
+def test_a_dry_run_books_nothing(client):
+    (closing,) = close(client, OVER, now=CUTOFF, contracts=[contract()], dry_run=True)
+    assert (closing.revision, closing.verdict) == (1, "breached")
+    assert rows(client, "SELECT count() FROM closing_log") == [(0,)]
+
+
+def test_a_run_that_breaks_off_before_its_last_insert_leaves_nothing(client, monkeypatch):
+    whole = books._insert
+
+    def breaks(client, table, content):
+        if table == "closing_log":
+            raise ConnectionError("cut")
+        whole(client, table, content)
+
+    contracts = [contract()]
+    with monkeypatch.context() as broken:
+        broken.setattr(books, "_insert", breaks)
+        with pytest.raises(ConnectionError):
+            close(client, OVER, now=CUTOFF, contracts=contracts)
+    assert rows(client, "SELECT count() FROM credit_log") == [(1,)]
+    assert rows(client, "SELECT count() FROM credits") == [(0,)]
+    assert rows(client, "SELECT count() FROM closing_items") == [(0,)]
+    assert again(client, contracts)[0].revision == 1
+    assert len(credits(client)) == 1
+    assert rows(client, "SELECT count() FROM closing_items") == [(33,)]
+
+
+def test_a_month_that_is_not_over_is_refused_or_provisional(client):
+    early = at(20)
+    land(client, OVER, at(19))
+    with pytest.raises(MonthNotOverError, match="2025-10 is not over yet"):
+        again(client, [contract()], now=early)
+    again(client, [contract()], now=early, force=True)
+    again(client, [contract()])
+    statuses = "SELECT revision, provisional, status FROM closings ORDER BY revision"
+    assert rows(client, statuses) == [(1, True, "superseded"), (2, False, "final")]
+
+
+def test_of_two_closings_at_once_one_wins_and_the_other_says_so(client, closing_server):
+    other = closing_server.connect()
+    with (
+        month_lock(client, OCTOBER, "11111111-1111-4111-8111-111111111111"),
+        pytest.raises(ClosingInProgressError, match="Another closing of 2025-10"),
+    ):
+        close_month(other, OCTOBER, contracts=[contract()], now=LATER)
+    assert close_month(other, OCTOBER, contracts=[contract()], now=LATER)[0].revision == 1
+    other.close()
+
+
+def test_the_cutoff_waits_for_an_insert_that_began_before_it(client, closing_server):
+    writer = closing_server.connect()
+    slow = threading.Thread(
+        target=writer.command,
+        args=(
+            "INSERT INTO security_events (id, source, type, tenant_id, time, incident_id, kind, "
+            "severity, topic, partition, offset) SELECT toString(sleepEachRow(0.5)), 's', "
+            "'security.incident', 'acme', now64(6), 'n', 'k', 'low', 't', 0, 0 FROM numbers(2)",
+        ),
+    )
+    slow.start()
+    running = "SELECT count() FROM system.processes WHERE query_kind = 'Insert'"
+    while not rows(client, running)[0][0]:
+        assert slow.is_alive()
+    cutoff = fix_cutoff(client, None)
+    before = "SELECT count() FROM security_events WHERE toUnixTimestamp64Micro(landed_at) <= "
+    seen = rows(client, f"{before}{cutoff}")
+    slow.join()
+    writer.close()
+    assert rows(client, f"{before}{cutoff}") == seen
+
+
+def test_only_some_tenants_can_be_closed(client):
+    land(client, [*OVER, sent(NOON, 1, tenant_id="other")], CUTOFF - timedelta(hours=1))
+    closings = again(client, [contract()], tenants=["other", "nobody"])
+    assert [closing.tenant_id for closing in closings] == ["other"]
+
+
+def test_of_one_identity_with_two_contents_the_first_landing_speaks(client):
+    first = sent(NOON, 10, "m1", id="same")
+    other = sent(NOON, 5000, "m2", id="same")
+    changed = sent(NOON, 5, "m1", id="same")
+    land(client, [first], CUTOFF - timedelta(hours=2))
+    land(client, [other, changed, first], CUTOFF - timedelta(hours=1), 1)
+    found = findings(again(client, [contract()]))
+    assert found[TENANT, "latency.send.mean"][:3] == (10, 10, 0)
+    assert found[TENANT, "latency.exceedances"][0] == 0
+
+
+def test_views_show_the_month_before_and_after_it_is_closed(client):
+    land(client, OVER, CUTOFF - timedelta(hours=1))
+    again(client, [contract()], dry_run=True)
+    query = (
+        "SELECT indicator, observed, verdict FROM clause_results(month = '2025-10-01') "
+        "WHERE section = 2 ORDER BY indicator"
+    )
+    live = rows(client, query)
+    assert live[0] == ("latency.exceedances", Decimal(2), "breached")
+    again(client, [contract()])
+    assert rows(client, query) == live
+    land(client, [sent(NOON, 9000, "m3")], datetime.now(UTC), 10)
+    assert rows(client, query) == live
+    messages = "SELECT message_id, latency_s, left_out FROM exceedances(month = '2025-10-01')"
+    assert sorted(rows(client, messages)) == [
+        ("m1", 3700.0, False),
+        ("m2", 3700.0, False),
+        ("m3", 9000.0, False),
+    ]
+    summary = "SELECT verdict, breached, remedies FROM tenant_month_summary(month = '2025-10-01')"
+    assert rows(client, summary) == [
+        ("breached", ["latency.exceedances", "latency.send.mean"], ["double_service"])
+    ]
+
+
+def test_views_of_the_sections_follow_the_facts(client):
+    events = [
+        *probes(NOON, 600, ok=False),
+        excluded(NOON, 60, code="carrier"),
+        *fault(NOON, 90),
+        sent(NOON, 30, "m1"),
+        event("payment.confirmed", NOON, order_id="o", domain_kind="own"),
+    ]
+    close(client, events, now=CUTOFF, contracts=[contract()], dry_run=True)
+    month = "(month = '2025-10-01')"
+    downtime = f"SELECT down_s, excluded_s, net_down_s, unobserved_s FROM downtime_month{month}"
+    assert rows(client, downtime) == [(600.0, 60.0, 540.0, MONTH_S - 600.0)]
+    faults = f"SELECT net_fault_s, adjustment_s, faults, faulty_days_of_year FROM faults_month{month}"
+    assert rows(client, faults) == [(90.0, 0.0, 1, 1)]
+    latency = f"SELECT direction, messages, mean_s, max_s, exceedances FROM latency_month{month}"
+    assert rows(client, latency) == [("outbound", 1, 30.0, 30.0, 0)]
+    cases = f"SELECT indicator, case_id, deadline, answered_at, late FROM cases_month{month}"
+    due = NOON + timedelta(hours=24)
+    assert rows(client, cases) == [("provisioning.own_domain", "o", due, None, True)]

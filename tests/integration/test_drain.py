@@ -1,0 +1,70 @@
+"""What `drain` takes for the end of a topic, on both brokers."""
+
+import asyncio
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from streams.runtime.drain import DrainTimeout, drain, lags
+from tests.stack import running_stack
+
+GROUPS = ("mailsla-streams", "mailsla-sinks")
+
+
+@pytest.fixture(scope="module", params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def stack(request, tmp_path_factory):
+    with running_stack(tmp_path_factory.mktemp(request.param), request.param) as stack:
+        yield stack
+
+
+async def commit(stack, topic, offset):
+    for group in GROUPS:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=stack.settings.kafka, group_id=group, enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            consumer.assign([TopicPartition(topic, 0)])
+            await consumer.commit({TopicPartition(topic, 0): offset})
+        finally:
+            await consumer.stop()
+
+
+async def send_batches(stack, topic, sizes):
+    async with AIOKafkaProducer(bootstrap_servers=stack.settings.kafka) as producer:
+        for size in sizes:
+            batch = producer.create_batch()
+            for _ in range(size):
+                batch.append(key=b"k", value=b"v", timestamp=1)
+            batch.close()
+            await (await producer.send_batch(batch, topic, partition=0))
+
+
+async def abort_records(stack, topic, count):
+    producer = AIOKafkaProducer(bootstrap_servers=stack.settings.kafka, transactional_id="aborted")
+    await producer.start()
+    await producer.begin_transaction()
+    for _ in range(count):
+        await producer.send(topic, b"v", partition=0)
+    await producer.flush()
+    await producer.abort_transaction()
+    await producer.stop()
+
+
+def test_the_records_of_the_last_batch_are_waited_for(stack):
+    asyncio.run(send_batches(stack, "mail.probe", [3, 7]))
+    asyncio.run(commit(stack, "mail.probe", 4))
+    assert [lag.by_topic["mail.probe"] for lag in lags(stack.settings)] == [6, 6]
+    with pytest.raises(DrainTimeout, match="6 records behind"):
+        drain(stack.settings, 0.5, lambda lag: None)
+    asyncio.run(commit(stack, "mail.probe", 10))
+    drain(stack.settings, 10, lambda lag: None)
+
+
+@pytest.mark.parametrize("stack", ["kafka"], indirect=True)
+@pytest.mark.kafka
+def test_aborted_records_and_markers_are_not_waited_for(stack):
+    asyncio.run(send_batches(stack, "mail.ops", [2]))
+    asyncio.run(commit(stack, "mail.ops", 2))
+    asyncio.run(abort_records(stack, "mail.ops", 5))
+    drain(stack.settings, 10, lambda lag: None)

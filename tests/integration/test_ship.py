@@ -1,0 +1,227 @@
+"""`mailsla ship postfix` as a process against a real broker."""
+
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from streams.connectors.postfix import PostfixConnector
+from tests.integration.shipping import broker_with_topics, by_identity, write_domains
+from tests.stack import wait_for
+from tests.unit.postfix_corpus import (
+    LONG_ID_LOG,
+    REFERENCE,
+    SHORT_ID_LOG,
+    SITE,
+    raw_lines,
+    ship,
+)
+
+pytestmark = pytest.mark.embedded
+
+LINES = raw_lines(LONG_ID_LOG)
+EXPECTED = by_identity(ship(LINES)[0])
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with broker_with_topics(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@pytest.fixture
+def domains(tmp_path):
+    return write_domains(tmp_path)
+
+
+class Ship:
+    """Runs of the command against one broker, and the events of these runs only."""
+
+    def __init__(self, stack, domains, tmp_path):
+        self.stack, self.domains = stack, domains
+        self.env = {
+            **os.environ,
+            "MAILSLA_KAFKA": stack.settings.kafka,
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+        }
+
+    def start(self, file, *options, **streams):
+        argv = ["ship", "postfix", str(file), "--domain-tenant", str(self.domains), *options]
+        return subprocess.Popen(
+            [sys.executable, "-m", "streams.cli.main", *argv],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **streams,
+        )
+
+    def run(self, file, *options, **streams):
+        process = self.start(file, *options, **streams)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def shipping(stack, domains, tmp_path):
+    return Ship(stack, domains, tmp_path)
+
+
+def published_so_far(stack):
+    """Where the records that are already there end: by reading them, not by what Tansu says."""
+    return {(record.partition, record.offset) for record in stack.read("mail.mta")}
+
+
+def new_events(stack, before):
+    """Events that were not there `before`, checked to stand under their tenant."""
+    found = []
+    for record in stack.read("mail.mta"):
+        if (record.partition, record.offset) not in before:
+            event = json.loads(record.value)
+            assert record.key.decode() == event["tenant_id"]
+            found.append(event)
+    return found
+
+
+def test_a_log_shipped_once_or_twice_gives_the_connector_s_events(shipping, stack):
+    before = published_so_far(stack)
+    for times in (1, 2):
+        code, out, err = shipping.run(LONG_ID_LOG)
+        assert (code, err) == (0, "")
+        assert "lines       1502\nevents      401 " in out
+        events = new_events(stack, before)
+        assert len(events) == 401 * times
+        assert by_identity(events) == EXPECTED
+
+
+@pytest.mark.parametrize("form", ["gzip file", "stdin", "gzip stdin"])
+def test_other_forms_of_the_same_log(shipping, stack, tmp_path, form):
+    before = published_so_far(stack)
+    packed = tmp_path / "mail.log.1.gz"
+    packed.write_bytes(gzip.compress(LONG_ID_LOG.read_bytes().rstrip(b"\n")))
+    source = packed if form == "gzip stdin" else LONG_ID_LOG
+    with source.open("rb") as stdin:
+        code, _, err = shipping.run(packed if form == "gzip file" else "-", stdin=stdin)
+    assert (code, err) == (0, "")
+    assert by_identity(new_events(stack, before)) == EXPECTED
+
+
+def test_the_year_and_the_zone_complete_rfc_3164_stamps(shipping, stack):
+    before = published_so_far(stack)
+    code, out, err = shipping.run(SHORT_ID_LOG, "--year", "2024", "--zone", "UTC")
+    assert (code, err) == (0, "")
+    assert "unmapped    31 " in out
+    reference = datetime(2025, 1, 1, tzinfo=UTC)
+    expected = by_identity(ship(raw_lines(SHORT_ID_LOG), reference=reference)[0])
+    assert by_identity(new_events(stack, before)) == expected
+    assert {event["time"][:4] for event in expected.values()} == {"2024"}
+
+
+def test_a_followed_log_survives_rotations_and_kills(shipping, stack, tmp_path):
+    before = published_so_far(stack)
+    log = tmp_path / "mail.log"
+    size = len(LINES) // 6
+    parts = [LINES[at * size : (at + 1) * size if at < 5 else None] for at in range(6)]
+    written, process = [], None
+
+    def write(part, path=log):
+        with path.open("ab") as file:
+            file.writelines(part)
+        written.extend(part)
+
+    def start():
+        return shipping.start(log, "--follow")
+
+    def arrived(least=None):
+        connector = PostfixConnector(SITE, REFERENCE)
+        made = [event for line in written for event in connector.feed(line)]
+        wanted = by_identity(made[:least])
+        wait_for(lambda: wanted.keys() <= by_identity(new_events(stack, before)).keys())
+
+    try:
+        write(parts[0])
+        process = start()
+        arrived()
+        process.kill()  # after the acknowledgement, perhaps before the place is saved
+        process.wait()
+        write(parts[1])
+        log.rename(tmp_path / "mail.log.1")  # rotated while nobody reads
+        write(parts[2])
+        process = start()
+        arrived(least=150)
+        process.kill()
+        process.wait()
+        process = start()
+        arrived()
+        log.rename(tmp_path / "mail.log.2")  # rotated while it is read
+        write(parts[3], tmp_path / "mail.log.2")  # the writer has not noticed yet
+        write(parts[4])
+        arrived()
+        write(parts[5])
+        arrived()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert "events      " in out
+        assert "from byte " in err
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
+    assert by_identity(new_events(stack, before)) == EXPECTED
+    (state,) = (tmp_path / "state" / "mailsla" / "ship").iterdir()
+    assert state.name.startswith("mail.log-")
+    code, out, err = follow_until_told(shipping, log)
+    assert (code, "events      0" in out) == (0, True), "everything was saved as read"
+
+
+def follow_until_told(shipping, log):
+    """Follow, and end it by Ctrl-C once it says where it goes on."""
+    process = shipping.start(log, "--follow")
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, rest = process.communicate(timeout=30)
+    return process.returncode, out, first + rest
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "said"),
+    [
+        ("nowhere.log", [], "there is no file"),
+        ("nowhere.log", ["--follow"], "there is no file"),
+        (".", [], "is a directory; name a log"),
+        ("mail.log", ["--domain-tenant", "bad.yaml"], "is not a mapping; write"),
+        ("mail.log", ["--zone", "Nowhere"], "no time zone 'Nowhere'; write"),
+        ("cut.gz", [], "cannot be read to its end"),
+        ("mail.log", ["--follow", "--position-file", "bad.json"], "damaged .*remove it"),
+    ],
+)
+def test_an_error_is_one_sentence(shipping, tmp_path, monkeypatch, file, options, said):
+    monkeypatch.chdir(tmp_path)
+    shipping.env["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    (tmp_path / "mail.log").write_bytes(LINES[0])
+    (tmp_path / "bad.yaml").write_text("- a\n")
+    (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"".join(LINES))[:-2000])
+    code, _, err = shipping.run(file, *options)
+    assert code == 2
+    assert_one_sentence(err, said)
+
+
+def test_no_broker_is_one_sentence_too(shipping):
+    shipping.env["MAILSLA_KAFKA"] = "127.0.0.1:1"
+    code, _, err = shipping.run(LONG_ID_LOG)
+    assert code == 2
+    assert_one_sentence(err, "no Kafka broker answers at 127.0.0.1:1 .*mailsla up")
+
+
+def assert_one_sentence(err, said):
+    assert err.startswith("mailsla: ")
+    assert err.count("\n") == 1
+    assert re.search(said, err)
