@@ -80,7 +80,9 @@ def close_month(
         cutoff = fix_cutoff(client, now)
         promised = load_contracts(client) if contracts is None else contracts
         plan = refresh_plan(client, month, promised, cutoff)
-        wanted = sorted(plan.plan.periods if tenants is None else set(tenants) & set(plan.plan.periods))
+        wanted = sorted(
+            plan.plan.periods if tenants is None else set(tenants) & set(plan.plan.periods)
+        )
         provisional = any(plan.plan.periods[t].end_us > cutoff for t in wanted)
         if provisional and not force:
             raise MonthNotOverError(

@@ -58,9 +58,7 @@ def read_judgements(client: Client, plan: StoredPlan, run: str) -> dict[str, Jud
 
 def _judgement(tenant_id: str, month: str, rows: list[tuple[Any, ...]]) -> Judgement:
     digest = blake2b(repr([row[1:] for row in rows]).encode(), digest_size=16)
-    return Judgement(
-        tenant_id, tuple(_item(row, month) for row in rows), digest.hexdigest()
-    )
+    return Judgement(tenant_id, tuple(_item(row, month) for row in rows), digest.hexdigest())
 
 
 def _item(row: tuple[Any, ...], month: str) -> ClosingItem:

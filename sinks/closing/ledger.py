@@ -29,11 +29,15 @@ def owed_remedies(items: Iterable[ClosingItem], period: Period) -> tuple[Remedy,
     times = Counter(remedy for _, remedy in breached)
     stacked = period.contract.profile.stacking == "per_section"
     return tuple(
-        remedy for remedy in _ORDER for _ in range(times[remedy] if stacked else min(times[remedy], 1))
+        remedy
+        for remedy in _ORDER
+        for _ in range(times[remedy] if stacked else min(times[remedy], 1))
     )
 
 
-def issue(tenant_id: str, revision: int, remedies: Sequence[Remedy], period: Period) -> list[Credit]:
+def issue(
+    tenant_id: str, revision: int, remedies: Sequence[Remedy], period: Period
+) -> list[Credit]:
     """The credits of one revision.
 
     ``double_service``: the days of the month. ``fee_waiver``: the monthly fee; amount and

@@ -8,7 +8,7 @@ again succeeds for one only.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date
 from typing import Final
 
@@ -34,6 +34,7 @@ class MonthLock:
         self._month = month
         self._run = run
         self._renewed = time.monotonic()
+        self._renewals = 0
 
     def acquire(self) -> None:
         """Take the lock.
@@ -53,9 +54,10 @@ class MonthLock:
         if time.monotonic() - self._renewed < _RENEW_S:
             return
         self.check()
-        with suppress(DatabaseError):
-            self._command(f"ALTER TABLE {{table:Identifier}} MODIFY COMMENT '{self._run} '")
-            self._command(f"ALTER TABLE {{table:Identifier}} MODIFY COMMENT '{self._run}'")
+        self._renewals += 1
+        # The lease is the time of the last change: the same comment again would change nothing.
+        comment = f"{self._run} {self._renewals}"
+        self._command(f"ALTER TABLE {{table:Identifier}} MODIFY COMMENT '{comment}'")
         self.check()
         self._renewed = time.monotonic()
 
@@ -94,7 +96,7 @@ class MonthLock:
             "WHERE database = currentDatabase() AND name = {table:String}",
             parameters={"table": self._table},
         ).result_rows
-        return str(rows[0][0]).strip() if rows else ""
+        return str(rows[0][0]).partition(" ")[0] if rows else ""
 
     def _is_abandoned(self) -> bool:
         rows = self._client.query(

@@ -1,30 +1,19 @@
 """Finds the tenants of a month and keeps its plan in ClickHouse."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import orjson
 
-from schemas import topics
-from schemas.contract import Contract, default_contract
+from schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
 from sinks.clickhouse import Client
+from sinks.closing.calendars import CalendarError
 from sinks.closing.periods import covers, midnight_us, next_month
-from sinks.closing.plan import Plan, Row, make_plan
-
-FACTS: Final = {
-    topics.MTA.name: "mta_events",
-    topics.PROBE.name: "probe_events",
-    topics.OPS.name: "ops_events",
-    topics.ANTIVIRUS.name: "antivirus_events",
-    topics.BACKUP.name: "backup_events",
-    topics.BILLING.name: "billing_events",
-    topics.ABUSE.name: "abuse_events",
-    topics.SUPPORT.name: "support_events",
-    topics.SECURITY.name: "security_events",
-}
-"""event topic → its fact table."""
+from sinks.closing.plan import Plan, PlanError, Row, make_plan
+from sinks.ddl import FACT_TABLES
 
 _KEEP_PLANS_S: Final = 3600
 """An older plan is removed after this time: by then nobody reads it any more."""
@@ -61,8 +50,8 @@ def tenants_with_events(client: Client, month: date, cutoff_us: int) -> set[str]
         "cutoff": cutoff_us,
     }
     found: set[str] = set()
-    for table in FACTS.values():
-        moment = "coalesce(accepted_at, time)" if table == "mta_events" else "time"
+    for table in FACT_TABLES.values():
+        moment = _moment(table)
         # Table and expression are constants of this module.
         query = (
             f"SELECT DISTINCT toString(tenant_id) FROM {table} "  # noqa: S608
@@ -90,6 +79,38 @@ def refresh_plan(
     tenants = tenants_with_events(client, month, cutoff_us)
     tenants |= {tenant for tenant, every in versions.items() if covers(every, month)}
     return store_plan(client, make_plan(month, tenants, versions))
+
+
+def months_touched(client: Client, since_us: int) -> list[date]:
+    """First days of the months (default time zone) to which facts have landed since an instant."""
+    found: set[date] = set()
+    for table in FACT_TABLES.values():
+        query = (
+            f"SELECT DISTINCT toStartOfMonth(toTimeZone({_moment(table)}, {{zone:String}})) "  # noqa: S608
+            f"FROM {table} WHERE landed_at > fromUnixTimestamp64Micro({{since:Int64}}, 'UTC')"
+        )
+        parameters = {"zone": DEFAULT_TIMEZONE, "since": since_us}
+        found.update(month for (month,) in client.query(query, parameters=parameters).result_rows)
+    return sorted(found)
+
+
+def refresh_plans(client: Client, since_us: int) -> int:
+    """Keep the views current: plan every month to which facts have landed since ``since_us``.
+
+    Returns the server's time, µs: the next call's ``since_us`` (0 at the first). A month whose
+    contracts cannot be judged keeps its former plan; closing it says why.
+    """
+    (now_us,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
+    contracts = load_contracts(client)
+    for month in months_touched(client, since_us):
+        with suppress(CalendarError, PlanError):
+            refresh_plan(client, month, contracts, now_us)
+    return int(now_us)
+
+
+def _moment(table: str) -> str:
+    """The instant that decides a fact's month."""
+    return "coalesce(accepted_at, time)" if table == "mta_events" else "time"
 
 
 def store_plan(client: Client, plan: Plan) -> StoredPlan:

@@ -47,7 +47,10 @@ _AFTER: Final = (
     "exceedances",
 )
 
-_PARAMETERS: Final = "month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}"
+_MEASURED: Final = (
+    "SELECT * FROM {name}"
+    "(month = {{month:Date}}, plan = {{plan:UInt64}}, cutoff = {{cutoff:Int64}})"
+)
 _STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
 
 
@@ -58,7 +61,7 @@ def view_query(name: str) -> str:
 
 def views() -> dict[str, str]:
     """View name → its query, each after those it reads."""
-    measured = "\nUNION ALL\n".join(f"SELECT * FROM {name}({_PARAMETERS})" for name in SECTIONS)
+    measured = "\nUNION ALL\n".join(_MEASURED.format(name=name) for name in SECTIONS)
     judge = view_query("judge")
     return {
         **{name: view_query(name) for name in _BEFORE},

@@ -114,7 +114,12 @@ class Live:
         await self._catch_up(committed)
         records = await read_records(self._settings, partition, committed)
         head, segments = read_state(records)
-        task = Task(partition, int(self._settings.lateness_s * MICROS), self._platform)
+        task = Task(
+            partition,
+            int(self._settings.lateness_s * MICROS),
+            self._platform,
+            self._settings.live_messages,
+        )
         task.restore(head, segments, time.monotonic())
         self._tasks[partition] = task
         logger.info(

@@ -37,12 +37,20 @@ from streams.agents.times import text_of
 from streams.clauses.facts import Fact
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
-from streams.runtime.statelog import Head, Segment, head_record, segment_records
+from streams.runtime.statelog import (
+    Head,
+    Segment,
+    forget_rows,
+    head_record,
+    segment_records,
+)
 from streams.windows.clock import EventClock
 from streams.windows.messages import ROW, Rows
 
 _NO_ROWS: Final = np.empty(0, dtype=ROW)
 _DAY_US: Final = 86_400_000_000
+_PANES: Final = 100
+"""Folded panes in one entry of the state, so that it fits a record."""
 _MARK_EVERY_US: Final = 10_000_000
 _MEETS_PLATFORM: Final = "meets_platform"
 _EXCLUSIONS: Final = frozenset({"exclusion.declared", "exclusion.revoked"})
@@ -83,11 +91,19 @@ class Task:
     Args:
         partition: number of the partition.
         lateness_us: how late an event may be for the short windows, µs.
+        most_messages: how many messages are remembered one by one; of older ones only the sums of
+            their months stay.
         platform: what is known of the whole platform, shared with the worker's other tasks.
 
     """
 
-    def __init__(self, partition: int, lateness_us: int, platform: Platform) -> None:
+    def __init__(
+        self,
+        partition: int,
+        lateness_us: int,
+        platform: Platform,
+        most_messages: int = 5_000_000,
+    ) -> None:
         self.partition = partition
         self.counters = Counters()
         self.clock = EventClock(lateness_us)
@@ -96,6 +112,8 @@ class Task:
         self._head = Head()
         self._stored_tenants = 0
         self._marked_us = 0
+        self._most_messages = most_messages
+        self._erased: list[Outgoing] = []
         self._pending = _Pending()
 
     @property
@@ -171,7 +189,8 @@ class Task:
         told += self._mark(now_s)
         if news := self.evaluation.feed.take_news():
             self._pending.kept.append(orjson.dumps({"feed": news}))
-        state = self._state_records()
+        erase, self._erased = self._erased, []
+        state = [*erase, *self._state_records()]
         self._head.latest_us = self.clock.latest_us
         offsets = {
             (topic, self.partition): offset for topic, offset in self._pending.offsets.items()
@@ -205,7 +224,28 @@ class Task:
         kept = tuple(self._pending.kept)
         if not (len(rows) or tenants or kept):
             return []
-        return segment_records(self.partition, self._head, Segment(tenants, rows, kept))
+        records = segment_records(self.partition, self._head, Segment(tenants, rows, kept))
+        return [*records, *self._forget()]
+
+    def _forget(self) -> list[Outgoing]:
+        """Keep the messages that are remembered one by one within their bound.
+
+        What stays of the others is written first; their rows are erased with the checkpoint
+        after, when the head no longer vouches for them.
+        """
+        held = sum(count for _, count in self._head.row_records)
+        if held <= self._most_messages:
+            return []
+        forgotten, self._erased = forget_rows(
+            self.partition, self._head, self._most_messages * 3 // 4
+        )
+        counted, everything = self.ledger.latency.fold(forgotten)
+        kept = [
+            orjson.dumps({"folded": (counted[at : at + _PANES], everything[at : at + _PANES])})
+            for at in range(0, max(len(counted), len(everything)), _PANES)
+        ]
+        waiting = Segment((), self.ledger.in_flight.rows(), tuple(kept))
+        return segment_records(self.partition, self._head, waiting)
 
     def _take(self, intake: Intake, topic: str, now_s: float) -> None:
         self._count(intake)
@@ -269,6 +309,8 @@ class Task:
                     self.ledger.agree(contract)
             case {"feed": news}:
                 self.evaluation.feed.restore(news)
+            case {"folded": folded}:
+                self.ledger.latency.unfold(folded)
             case {"first": first}:
                 codes, times = zip(*first, strict=True)
                 self.ledger.note_mta(np.array(codes), np.array(times))

@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from pydantic import SecretStr
 
 from schemas.topics import ALL_TOPICS
-from sinks.clickhouse import Client, connect_reader
+from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 from sinks.closing.views import views
 from sinks.ddl import DERIVED_TABLES
 from sinks.landing.faults import label
@@ -27,6 +27,7 @@ State = Literal["ok", "note", "wrong", "skipped"]
 """note: worth knowing, nothing to mend; skipped: what it needs is itself wrong."""
 
 _CONNECT_S: Final = 3.0
+_ANSWER_S: Final = 5.0
 _PATIENCE_S: Final = 10.0
 """How long a worker may take to commit something of what it is behind."""
 _SKEW_S: Final = 2.0
@@ -169,7 +170,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
     """Server, schema, analyst and clock."""
     rest = ("schema", "clock", "analyst")
     try:
-        client = connect_reader(clickhouse_settings(settings))
+        client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
         yield Finding(
             "clickhouse",
@@ -193,6 +194,11 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
                 name, "wrong", f"ClickHouse refused to tell ({label(error)}); check the user"
             )
     client.close()
+
+
+def _impatient(settings: Settings) -> ClickHouseSettings:
+    """A server that hangs is found out soon."""
+    return clickhouse_settings(settings).model_copy(update={"timeout_s": _ANSWER_S})
 
 
 def _schema(client: Client, settings: Settings) -> Finding:
@@ -240,7 +246,7 @@ def _clock(client: Client, _: Settings) -> Finding:
 
 def _analyst(client: Client, settings: Settings) -> Finding:
     """The embedded server's read-only user; a server of one's own may call it otherwise."""
-    entry = clickhouse_settings(settings).model_copy(update={"user": _ANALYST, "password": _NONE})
+    entry = _impatient(settings).model_copy(update={"user": _ANALYST, "password": _NONE})
     try:
         analyst = connect_reader(entry)
     except ClickHouseError as error:

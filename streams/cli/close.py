@@ -16,7 +16,7 @@ from sinks.worker import clickhouse_settings
 from streams.cli.closing_feed import publish_closings
 from streams.cli.closing_table import closing_table
 from streams.cli.common import MONTH, console, settings_of, state_file_option
-from streams.cli.main import CheckFailed, CommandError
+from streams.cli.errors import CheckFailed, CommandError
 from streams.runtime.drain import lags
 
 

@@ -13,7 +13,7 @@ from schemas.topics import CONTRACTS
 from streams.clauses.contracts import Force, in_force
 from streams.cli.common import settings_of, state_file_option
 from streams.cli.documents import Document, Problem, read_documents
-from streams.cli.main import CheckFailed, CommandError
+from streams.cli.errors import CheckFailed, CommandError
 from streams.cli.publishing import Record, publish
 from streams.cli.reading import cell, rows, show_json, show_table
 

@@ -16,7 +16,7 @@ from schemas.envelope import Event
 from schemas.registry import EVENT_TYPES
 from schemas.topics import CONTRACTS
 from streams.cli.common import settings_of, state_file_option
-from streams.cli.main import CheckFailed
+from streams.cli.errors import CheckFailed
 from streams.cli.publishing import Record, publish
 from streams.cli.reading import Row, cell, reading, rows, show_json, show_table
 from streams.settings import Settings

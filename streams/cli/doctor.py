@@ -8,7 +8,7 @@ import click
 
 from streams.cli.checks import Finding, clickhouse_findings, kafka_findings
 from streams.cli.common import settings_of, state_file_option
-from streams.cli.main import CheckFailed
+from streams.cli.errors import CheckFailed
 from streams.cli.reading import cell, show_json
 from streams.settings import ConfigurationError
 

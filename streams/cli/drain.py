@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from streams.cli.common import console, settings_of, state_file_option
-from streams.cli.main import CheckFailed
+from streams.cli.errors import CheckFailed
 from streams.runtime.drain import DrainTimeout, Lag
 from streams.runtime.drain import drain as wait_until_drained
 

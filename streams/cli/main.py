@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from streams.cli.errors import CommandError, UnexpectedError
 from streams.settings import ConfigurationError
 
 _COMMANDS: Final = {
@@ -34,18 +35,6 @@ _COMMANDS: Final = {
     "worker": "worker",
 }
 """command → module beside this one; loaded only when asked for."""
-
-
-class CommandError(Exception):
-    """A command could not do its work; the sentence says why and what to do."""
-
-    exit_code = 2
-
-
-class CheckFailed(CommandError):  # noqa: N818 - the check failed, not the program
-    """The command worked and what it checked is not well."""
-
-    exit_code = 1
 
 
 class Commands(click.Group):
@@ -115,10 +104,6 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         _fail(UnexpectedError(_one_line(error)), debug, 2, error)
-
-
-class UnexpectedError(CommandError):
-    """An error no command foresaw."""
 
 
 def _one_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ from sinks.migrations import MigrationError
 from sinks.schema import install_schema
 from sinks.worker import clickhouse_settings
 from streams.cli.common import console, settings_of, state_file_option
-from streams.cli.main import CommandError
+from streams.cli.errors import CommandError
 
 
 @click.command()

@@ -14,7 +14,7 @@ from schemas.codec import Rejection, decode_event
 from schemas.identifiers import PLATFORM, ExclusionCode, parse_instant, rfc3339
 from schemas.topics import OPS
 from streams.cli.common import settings_of, state_file_option
-from streams.cli.main import CommandError
+from streams.cli.errors import CommandError
 from streams.cli.publishing import Record, publish
 from streams.cli.reading import Row, cell, rows, show_json, show_table
 

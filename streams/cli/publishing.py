@@ -7,7 +7,7 @@ from typing import Final
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from streams.cli.main import CommandError
+from streams.cli.errors import CommandError
 from streams.runtime.kafka import client_options
 from streams.settings import ConfigurationError, Settings
 

@@ -16,7 +16,7 @@ from schemas.identifiers import rfc3339
 from sinks.clickhouse import Client, connect_reader
 from sinks.landing.faults import label
 from sinks.worker import clickhouse_settings
-from streams.cli.main import CommandError
+from streams.cli.errors import CommandError
 from streams.settings import ConfigurationError, Settings
 
 WIDTH: Final = 100

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from schemas.export import export_json_schemas
-from streams.cli.main import CommandError
+from streams.cli.errors import CommandError
 
 
 @click.group()

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import hashlib
+import logging
 import os
 import signal
 import threading
@@ -22,7 +23,7 @@ from schemas.topics import MTA
 from streams.agents.maillog_site import read_site, zone_of
 from streams.agents.shipping import CHUNK_LINES, Following, Shipper, ShippingError, ship_all
 from streams.cli.common import console, settings_of, state_file_option
-from streams.cli.main import CommandError
+from streams.cli.errors import CommandError
 from streams.connectors.follow import Follower, StateFileError, load_state, read_lines
 from streams.connectors.postfix import PostfixConnector
 from streams.runtime.admin import administration
@@ -137,7 +138,6 @@ def postfix(
     site = read_site(tenants, zone_name, [*filter(None, configured), *own_relays])
     connector = PostfixConnector(site, _reference(file, zone_name, year))
     request = _Request(file, follow, position_file, host, settings, connector)
-    _check_topic(settings)
     try:
         complete = asyncio.run(_run(request))
     except ShippingError as error:
@@ -183,7 +183,7 @@ def _reference(file: str, zone: str, year: int | None) -> datetime:
 
 
 def _check_topic(settings: Settings) -> None:
-    """The broker answers and has the topic: a producer would wait for it, or make a wrong one."""
+    """The broker has the topic: a producer would wait for it, or have a wrong one made."""
     with administration(settings) as admin:
         if MTA.name not in admin.list_topics():
             raise ConfigurationError(
@@ -194,6 +194,8 @@ def _check_topic(settings: Settings) -> None:
 
 async def _run(request: _Request) -> bool:
     """Ship until the end, or until a stop signal; whether the end was reached."""
+    for client in ("aiokafka", "kafka"):
+        logging.getLogger(client).addHandler(logging.NullHandler())  # we say it in a sentence
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -208,6 +210,7 @@ async def _run(request: _Request) -> bool:
     notes = console(stderr=True)
     shipper = Shipper(request.connector, producer, request.host, stop, notes.print)
     try:
+        await asyncio.to_thread(_check_topic, request.settings)
         with notes.status("reading") as status:
             complete = await _ship(request, shipper, notes, lambda s: status.update(_progress(s)))
     finally:

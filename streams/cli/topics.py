@@ -6,7 +6,7 @@ import click
 from rich.table import Table
 
 from streams.cli.common import console, settings_of, state_file_option
-from streams.cli.main import CommandError
+from streams.cli.errors import CommandError
 from streams.runtime.admin import TopicError, ensure_topics
 
 

@@ -2,13 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError, KafkaError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    KafkaError,
+    NotCoordinatorError,
+)
 
 from schemas.topics import CONTRACTS, EVENT_TOPICS, LANDED_TOPICS, RAW_MAILLOG
 from streams.runtime.admin import administration
@@ -18,6 +24,7 @@ from streams.settings import Settings
 
 _POLL_S: Final = 0.1
 _POLL_MS: Final = 100
+_COORDINATOR_S: Final = 30.0
 _FETCH_WAIT_MS: Final = 50
 _ATTEMPTS: Final = 20
 _LIVE_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
@@ -90,9 +97,16 @@ def announce_maillog(settings: Settings) -> None:
             for place, result in admin.list_partition_offsets(places).items()
             if place not in held
         }
-        if missing:
-            with suppress(KafkaError):
+        deadline = time.monotonic() + _COORDINATOR_S
+        while missing:
+            try:
                 admin.alter_group_offsets(STREAMS_GROUP, missing)
+            except KafkaError as error:
+                # A young broker makes its offsets topic only when it is asked for.
+                if error.retriable and time.monotonic() < deadline:
+                    time.sleep(_POLL_S)
+                    continue
+            return
 
 
 def _live_inputs(settings: Settings, admin: KafkaAdminClient) -> tuple[str, ...]:
@@ -229,8 +243,16 @@ class _Log:
 
 
 def _committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, Any]:
-    try:
-        offsets: dict[TopicPartition, Any] = admin.list_group_offsets([group]).get(group, {})
-    except (CoordinatorNotAvailableError, GroupIdNotFoundError):
-        return {}  # nobody has joined the group yet
-    return {place: entry for place, entry in offsets.items() if entry.offset >= 0}
+    for attempt in range(_ATTEMPTS):
+        try:
+            offsets: dict[TopicPartition, Any] = admin.list_group_offsets([group]).get(group, {})
+        except (CoordinatorNotAvailableError, GroupIdNotFoundError):
+            return {}  # nobody has joined the group yet
+        except (NotCoordinatorError, CoordinatorLoadInProgressError):
+            # The broker has just started or the coordinator moves; that passes in a moment.
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return {place: entry for place, entry in offsets.items() if entry.offset >= 0}
+    return {}

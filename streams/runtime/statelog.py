@@ -6,7 +6,7 @@ beyond the head is the trace of a checkpoint that did not complete; it is ignore
 overwritten, because its key is the same. Reading everything back gives the state as of the head.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,10 +15,11 @@ import orjson
 
 from schemas.topics import STREAMS_STATE
 from streams.runtime.delivery import Outgoing
-from streams.windows.messages import ROW, Rows
+from streams.windows.messages import LATENCY, ROW, Rows
 
 FORMAT: Final = 1
 _ROWS_PER_RECORD: Final = 20_000
+_KEPT_BYTES: Final = 400_000
 _HEADER_BYTES: Final = 4
 
 
@@ -45,6 +46,10 @@ class Head:
     """input topic → next offset to apply"""
     latest_us: int = 0
     extra: dict[str, object] = field(default_factory=dict)
+    rows_from: int = 0
+    """Rows in segments before this one are forgotten."""
+    row_records: list[tuple[int, int]] = field(default_factory=list)
+    """(segment, latencies in it) of the rows that are kept; known from the segments."""
 
 
 def head_record(partition: int, head: Head) -> Outgoing:
@@ -56,26 +61,45 @@ def head_record(partition: int, head: Head) -> Outgoing:
         "offsets": head.offsets,
         "latest_us": head.latest_us,
         "extra": head.extra,
+        "rows_from": head.rows_from,
     }
     return Outgoing(STREAMS_STATE.name, b"head", orjson.dumps(document), partition)
 
 
 def segment_records(partition: int, head: Head, segment: Segment) -> list[Outgoing]:
-    """Append a segment, in as many records as it needs, and move the head on."""
+    """Append a segment, in as many records as it needs, and move the head on.
+
+    Rows stand in records of their own, so that they can be forgotten (`forget_rows`) while what
+    stands beside them stays.
+    """
     records = []
-    pieces = max(1, -(-len(segment.rows) // _ROWS_PER_RECORD))
-    kept = list(segment.kept)
-    for piece in range(pieces):
-        rows = segment.rows[piece * _ROWS_PER_RECORD : (piece + 1) * _ROWS_PER_RECORD]
-        header = {"tenants": segment.tenants if piece == 0 else (), "rows": len(rows)}
-        records.append(_record(partition, head.next, header, rows.tobytes()))
-        head.next += 1
-    for start in range(0, len(kept), 1000):
-        some = kept[start : start + 1000]
+    if segment.tenants:
+        records.append(_append(partition, head, {"tenants": segment.tenants, "rows": 0}, b""))
+    for start in range(0, len(segment.rows), _ROWS_PER_RECORD):
+        rows = segment.rows[start : start + _ROWS_PER_RECORD]
+        head.row_records.append((head.next, _latencies(rows)))
+        records.append(_append(partition, head, {"tenants": (), "rows": len(rows)}, rows.tobytes()))
+    for some in _by_size(segment.kept):
         header = {"tenants": (), "rows": 0, "kept": [len(one) for one in some]}
-        records.append(_record(partition, head.next, header, b"".join(some)))
-        head.next += 1
+        records.append(_append(partition, head, header, b"".join(some)))
     return records
+
+
+def forget_rows(partition: int, head: Head, most: int) -> tuple[int, list[Outgoing]]:
+    """Give up the oldest row records until at most ``most`` latencies are left.
+
+    Returns:
+        How many latencies they held, and the tombstones to produce after the head.
+
+    """
+    excess = sum(count for _, count in head.row_records) - most
+    forgotten, tombstones = 0, []
+    while head.row_records and forgotten < excess:
+        number, count = head.row_records.pop(0)
+        forgotten += count
+        head.rows_from = number + 1
+        tombstones.append(Outgoing(STREAMS_STATE.name, _key(number), None, partition))
+    return forgotten, tombstones
 
 
 def read_state(records: Mapping[bytes, bytes]) -> tuple[Head, Sequence[Segment]]:
@@ -99,21 +123,53 @@ def read_state(records: Mapping[bytes, bytes]) -> tuple[Head, Sequence[Segment]]
         document["offsets"],
         document["latest_us"],
         document["extra"],
+        document.get("rows_from", 0),
     )
     segments = []
     for number in range(head.first, head.next):
         value = records.get(_key(number))
+        if value is None and number < head.rows_from:
+            continue
         if value is None:
             raise StateError(
                 f"segment {number} of the state is missing; "
                 f"delete the topic {STREAMS_STATE.name} and reset the group to replay"
             )
-        segments.append(_parse(value))
+        segment = _parse(value)
+        if number < head.rows_from and len(segment.rows):
+            continue  # forgotten; its tombstone was not compacted away or not written yet
+        if len(segment.rows):
+            head.row_records.append((number, _latencies(segment.rows)))
+        segments.append(segment)
     return head, segments
 
 
 def _key(number: int) -> bytes:
     return b"segment/%d" % number
+
+
+def _by_size(kept: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Entries in groups that fit a record of default size."""
+    group: list[bytes] = []
+    size = 0
+    for entry in kept:
+        if group and size + len(entry) > _KEPT_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(entry)
+        size += len(entry)
+    if group:
+        yield group
+
+
+def _latencies(rows: Rows) -> int:
+    return int(np.count_nonzero(rows["kind"] == LATENCY))
+
+
+def _append(partition: int, head: Head, header: Mapping[str, object], body: bytes) -> Outgoing:
+    record = _record(partition, head.next, header, body)
+    head.next += 1
+    return record
 
 
 def _record(partition: int, number: int, header: Mapping[str, object], body: bytes) -> Outgoing:

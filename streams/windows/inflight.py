@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.windows.keyhash import turned
-from streams.windows.messages import ACCEPTED, SETTLED, Mask, MessageStore, Rows, UInt64s
+from streams.windows.messages import (
+    ACCEPTED,
+    ROW,
+    SETTLED,
+    Mask,
+    MessageStore,
+    Rows,
+    UInt64s,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,24 @@ class InFlight:
     def of(self, series: int) -> Iterator[Waiting]:
         """The messages of a series in flight."""
         yield from self._open.get(series, {}).values()
+
+    def rows(self) -> Rows:
+        """Every message in flight as a row."""
+        held = [
+            (key, series, each) for series, some in self._open.items() for key, each in some.items()
+        ]
+        rows = np.zeros(len(held), dtype=ROW)
+        for place, (key, series, each) in enumerate(held):
+            inbound = np.array([series % 2], dtype=np.bool_)
+            rows[place] = (
+                turned(np.array([key], dtype=np.uint64), inbound)[0],
+                series,
+                each.accepted_us,
+                each.accepted_us,
+                each.liable,
+                ACCEPTED,
+            )
+        return rows
 
     def _is_finished(self, keys: UInt64s) -> Mask:
         out, into = np.zeros(len(keys), dtype=np.bool_), np.ones(len(keys), dtype=np.bool_)

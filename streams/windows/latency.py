@@ -15,7 +15,14 @@ import numpy.typing as npt
 
 from streams.windows.messages import Admitted, MessageStore, Rows
 from streams.windows.months import month_bounds_us, months_of
-from streams.windows.panes import PANE_BITS, Panes, PaneSums, pane_key, split_key
+from streams.windows.panes import (
+    PANE_BITS,
+    PaneRecord,
+    Panes,
+    PaneSums,
+    pane_key,
+    split_key,
+)
 from streams.windows.sketch import quantiles_s
 
 Int64s = npt.NDArray[np.int64]
@@ -27,6 +34,10 @@ HOUR_US: Final = 60 * MINUTE_US
 PANES_PER_HOUR: Final = 12
 HOURS_PER_DAY: Final = 24
 QUANTILES: Final = (0.5, 0.95, 0.99)
+
+Folded = tuple[list[PaneRecord], list[PaneRecord]]
+"""Sums of forgotten messages per series and month: those that count, and all of them."""
+
 _FEWEST_PANES: Final = 4096
 
 
@@ -92,6 +103,7 @@ class LatencyWindows:
         self._latest_us = 0
         self._panes, self._hours, self._months = Panes(), Panes(), Panes()
         self._all_months = Panes()
+        self._folded, self._all_folded = Panes(), Panes()
         self._dirty_panes: set[int] = set()
         self._dirty_hours: set[int] = set()
         self._dirty_months: set[int] = set()
@@ -116,6 +128,35 @@ class LatencyWindows:
         """Work out again everything of some series, after an exclusion or a contract changed."""
         wanted = np.isin(self.store.rows["series"], series)
         self._recount(self.store.rows[wanted])
+
+    def fold(self, count: int) -> Folded:
+        """Forget the messages that came first; only their sums per month stay.
+
+        A repeated message among them is no longer recognised, and an exclusion declared later
+        no longer reaches them.
+
+        Returns:
+            What must be kept so that `unfold` brings the sums back.
+
+        """
+        rows = self.store.drop_oldest(count)
+        counted, everything = Panes(), Panes()
+        for panes, some in ((counted, rows[~self._left_out(rows)]), (everything, rows)):
+            months, limits = self._by_contract(_series(some), some["accepted_us"])
+            latency = some["finished_us"] - some["accepted_us"]
+            panes.add(_keys(_series(some), months), latency, limits)
+        folded = counted.export(), everything.export()
+        self._folded.load(folded[0])
+        self._all_folded.load(folded[1])
+        return folded
+
+    def unfold(self, folded: Folded) -> None:
+        """Take up the sums of messages that a former life forgot."""
+        counted, everything = folded
+        self._folded.load(counted)
+        self._all_folded.load(everything)
+        self._dirty_months.update(self._months.load(counted))
+        self._all_months.load(everything)
 
     def month_totals(self, series: int, month: int) -> tuple[MonthTotals, MonthTotals]:
         """A local month: what counts, and everything."""
@@ -212,6 +253,8 @@ class LatencyWindows:
             dirty.update(held.tolist())
         touched = np.unique(_keys(_series(rows), stale_months))
         self._all_months.reset(touched.tolist())
+        self._all_months.merge(self._all_folded, touched.tolist())
+        self._months.merge(self._folded, touched.tolist())
         own_months, _ = self._by_contract(_series(everything), everything["accepted_us"])
         inside = np.isin(_keys(_series(everything), own_months), touched)
         self._count_everything(everything[inside])

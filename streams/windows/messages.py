@@ -93,14 +93,15 @@ class MessageStore:
         result: Mask = (self._find(distinct) >= 0)[inverse]
         return result
 
-    def drop_before(self, accepted_us: int) -> int:
-        """Forget messages accepted before an instant; the number of rows that are left."""
-        kept = self.rows
-        kept = kept[kept["accepted_us"] >= accepted_us]
+    def drop_oldest(self, count: int) -> Rows:
+        """Forget the ``count`` rows that came first; the living ones among them."""
+        count = min(count, self._count)
+        dropped: Rows = self._rows[:count][self._alive[:count]].copy()
+        kept = self._rows[count : self._count][self._alive[count : self._count]].copy()
         self._rows, self._alive, self._count = np.empty(1024, dtype=ROW), np.zeros(1024, bool), 0
         self._runs = []
-        self._append(np.sort(kept, order="key"))
-        return len(kept)
+        self._append(kept)
+        return dropped
 
     def _find(self, keys: UInt64s) -> Int64s:
         """Row of each key (sorted, distinct), or -1."""

@@ -6,7 +6,7 @@ applied without a Python step per message.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from streams.windows.sketch import BINS, bin_of
 Int64s = npt.NDArray[np.int64]
 
 PANE_BITS: Final = 26
+
+PaneRecord = list[Any]
+"""key, count, sum µs, largest µs, exceedances, [[bin, count], …]"""
 
 
 def pane_key(series: int, pane: int) -> int:
@@ -102,6 +105,41 @@ class Panes:
         """Forget panes with a smaller number."""
         keys = np.fromiter(self._slots, np.int64, len(self._slots))
         self.reset(keys[keys & (1 << PANE_BITS) - 1 < pane].tolist())
+
+    def merge(self, other: "Panes", keys: Iterable[int]) -> None:
+        """Add what another set of panes holds under some keys."""
+        shared = [key for key in keys if key in other]
+        if not shared:
+            return
+        mine, theirs = self._slots_of(shared), other._slots_of(shared)
+        self._count[mine] += other._count[theirs]
+        self._sum_us[mine] += other._sum_us[theirs]
+        self._max_us[mine] = np.maximum(self._max_us[mine], other._max_us[theirs])
+        self._exceedances[mine] += other._exceedances[theirs]
+        self._bins[mine] += other._bins[theirs]
+
+    def export(self) -> list[PaneRecord]:
+        """Every pane as plain numbers, bins sparse."""
+        records: list[PaneRecord] = []
+        for key, slot in self._slots.items():
+            filled = np.flatnonzero(self._bins[slot])
+            bins = [[int(place), int(self._bins[slot, place])] for place in filled]
+            records.append([key, *self.one(key), bins])
+        return records
+
+    def load(self, records: Iterable[PaneRecord]) -> list[int]:
+        """Add panes as `export` gave them; their keys."""
+        keys = []
+        for key, count, sum_us, max_us, over, bins in records:
+            slot = int(self._slots_of([key])[0])
+            self._count[slot] += count
+            self._sum_us[slot] += sum_us
+            self._max_us[slot] = max(int(self._max_us[slot]), max_us)
+            self._exceedances[slot] += over
+            for place, number in bins:
+                self._bins[slot, place] += number
+            keys.append(key)
+        return keys
 
     def one(self, key: int) -> tuple[int, int, int, int]:
         """Count, sum µs, largest µs and exceedances of one pane; zeros where there is none."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from streams.cli.main import main
 from streams.connectors.postfix import PostfixConnector
 from tests.integration.shipping import broker_with_topics, by_identity, write_domains
 from tests.stack import wait_for
@@ -202,26 +203,31 @@ def follow_until_told(shipping, log):
         ("mail.log", ["--follow", "--position-file", "bad.json"], "damaged .*remove it"),
     ],
 )
-def test_an_error_is_one_sentence(shipping, tmp_path, monkeypatch, file, options, said):
-    monkeypatch.chdir(tmp_path)
-    shipping.env["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    (tmp_path / "mail.log").write_bytes(LINES[0])
-    (tmp_path / "bad.yaml").write_text("- a\n")
-    (tmp_path / "bad.json").write_text("{")
-    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"".join(LINES))[:-2000])
-    code, _, err = shipping.run(file, *options)
-    assert code == 2
-    assert_one_sentence(err, said)
+def test_an_error_is_one_sentence(stack, domains, monkeypatch, capsys, file, options, said):
+    (domains.parent / "mail.log").write_bytes(LINES[0])
+    (domains.parent / "bad.yaml").write_text("- a\n")
+    (domains.parent / "bad.json").write_text("{")
+    (domains.parent / "cut.gz").write_bytes(gzip.compress(b"".join(LINES))[:-2000])
+    monkeypatch.chdir(domains.parent)
+    monkeypatch.setenv("MAILSLA_KAFKA", stack.settings.kafka)
+    assert_one_sentence(
+        ["--domain-tenant", str(domains), file, *options], monkeypatch, capsys, said
+    )
 
 
-def test_no_broker_is_one_sentence_too(shipping):
-    shipping.env["MAILSLA_KAFKA"] = "127.0.0.1:1"
-    code, _, err = shipping.run(LONG_ID_LOG)
-    assert code == 2
-    assert_one_sentence(err, "no Kafka broker answers at 127.0.0.1:1 .*mailsla up")
+def test_no_broker_is_one_sentence_too(domains, monkeypatch, capsys):
+    monkeypatch.setenv("MAILSLA_KAFKA", "127.0.0.1:1")
+    arguments = ["--domain-tenant", str(domains), str(LONG_ID_LOG)]
+    said = "no Kafka broker answers at 127.0.0.1:1 .*mailsla up"
+    assert_one_sentence(arguments, monkeypatch, capsys, said)
 
 
-def assert_one_sentence(err, said):
+def assert_one_sentence(arguments, monkeypatch, capsys, said):
+    monkeypatch.setattr(sys, "argv", ["mailsla", "ship", "postfix", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
     assert err.startswith("mailsla: ")
     assert err.count("\n") == 1
     assert re.search(said, err)

@@ -20,7 +20,9 @@ def land(client, events, landed_at, first_offset=0):
     """Insert wire events in log order; all land at once."""
     by_topic = {}
     for offset, event in enumerate(events, start=first_offset):
-        by_topic.setdefault(TOPIC_OF[event["type"]], []).append((offset, json.dumps(event).encode()))
+        by_topic.setdefault(TOPIC_OF[event["type"]], []).append(
+            (offset, json.dumps(event).encode())
+        )
     for topic, records in by_topic.items():
         offsets = np.array([offset for offset, _ in records], dtype=np.int64)
         values = [value for _, value in records]

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from sinks.closing import books
+from sinks.closing import books, lock
 from sinks.closing.close import close_month
 from sinks.closing.cutoff import fix_cutoff
 from sinks.closing.errors import ClosingInProgressError, MonthNotOverError
-from sinks.closing.lock import month_lock
+from sinks.closing.planning import refresh_plans
 from tests.integration.test_closing.ledger import close, findings, land
 from tests.reference.scenario import (
     CUTOFF,
@@ -142,12 +142,42 @@ def test_a_month_that_is_not_over_is_refused_or_provisional(client):
 def test_of_two_closings_at_once_one_wins_and_the_other_says_so(client, closing_server):
     other = closing_server.connect()
     with (
-        month_lock(client, OCTOBER, "11111111-1111-4111-8111-111111111111"),
+        lock.month_lock(client, OCTOBER, "11111111-1111-4111-8111-111111111111"),
         pytest.raises(ClosingInProgressError, match="Another closing of 2025-10"),
     ):
         close_month(other, OCTOBER, contracts=[contract()], now=LATER)
     assert close_month(other, OCTOBER, contracts=[contract()], now=LATER)[0].revision == 1
     other.close()
+
+
+def test_an_abandoned_lock_is_taken_over_by_one(client, monkeypatch):
+    first, second = (f"{n}1111111-1111-4111-8111-111111111111" for n in (1, 2))
+    abandoned = lock.MonthLock(client, OCTOBER, first)
+    abandoned.acquire()
+    with monkeypatch.context() as impatient:
+        impatient.setattr(lock, "LEASE_S", 0)
+        impatient.setattr(lock, "_RENEW_S", 0)
+        last = (
+            "SELECT metadata_modification_time < now() FROM system.tables WHERE name = {t:String}"
+        )
+        while not client.query(last, parameters={"t": "closing_lock_202510"}).result_rows[0][0]:
+            pass
+        with lock.month_lock(client, OCTOBER, second) as held:
+            held.renew()
+            with pytest.raises(ClosingInProgressError):
+                abandoned.check()
+            abandoned.release()
+            held.check()
+    assert rows(client, "SHOW TABLES LIKE 'closing_lock%'") == []
+
+
+def test_plans_follow_the_facts_that_land(client):
+    before = refresh_plans(client, 0)
+    land(client, [sent(NOON, 1)], datetime.now(UTC))
+    refresh_plans(client, before - 1_000_000)
+    assert rows(client, "SELECT month, tenants FROM plans") == [(OCTOBER, 1)]
+    query = "SELECT observed FROM clause_results(month = '2025-10-01') WHERE indicator = "
+    assert rows(client, f"{query}'latency.send.mean'") == [(1,)]
 
 
 def test_the_cutoff_waits_for_an_insert_that_began_before_it(client, closing_server):
@@ -219,14 +249,16 @@ def test_views_of_the_sections_follow_the_facts(client):
         *probes(NOON, 600, ok=False),
         excluded(NOON, 60, code="carrier"),
         *fault(NOON, 90),
-        sent(NOON, 30, "m1"),
+        sent(at(11), 30, "m1"),
         event("payment.confirmed", NOON, order_id="o", domain_kind="own"),
     ]
     close(client, events, now=CUTOFF, contracts=[contract()], dry_run=True)
     month = "(month = '2025-10-01')"
     downtime = f"SELECT down_s, excluded_s, net_down_s, unobserved_s FROM downtime_month{month}"
     assert rows(client, downtime) == [(600.0, 60.0, 540.0, MONTH_S - 600.0)]
-    faults = f"SELECT net_fault_s, adjustment_s, faults, faulty_days_of_year FROM faults_month{month}"
+    faults = (
+        f"SELECT net_fault_s, adjustment_s, faults, faulty_days_of_year FROM faults_month{month}"
+    )
     assert rows(client, faults) == [(90.0, 0.0, 1, 1)]
     latency = f"SELECT direction, messages, mean_s, max_s, exceedances FROM latency_month{month}"
     assert rows(client, latency) == [("outbound", 1, 30.0, 30.0, 0)]

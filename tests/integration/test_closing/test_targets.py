@@ -7,7 +7,17 @@ import pytest
 from schemas.indicators import INDICATORS
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import close, findings
-from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, fault, probes, received, sent
+from tests.reference.scenario import (
+    CUTOFF,
+    TENANT,
+    at,
+    contract,
+    event,
+    fault,
+    probes,
+    received,
+    sent,
+)
 
 pytestmark = pytest.mark.embedded
 
@@ -16,14 +26,20 @@ JUST = timedelta(microseconds=1)
 
 
 def down(seconds):
-    return [*probes(at(1), 40, probe="seen", capability="receive"), *probes(NOON, seconds, ok=False)]
+    return [
+        *probes(at(1), 40, probe="seen", capability="receive"),
+        *probes(NOON, seconds, ok=False),
+    ]
 
 
 def one_case(opening, answer, name, until):
     """Received on Tuesday the 14th; the deadline is the end of the day before ``until``."""
 
     def answered(shift):
-        return [event(opening, at(14, 9), **{name: "c"}), event(answer, until + shift, **{name: "c"})]
+        return [
+            event(opening, at(14, 9), **{name: "c"}),
+            event(answer, until + shift, **{name: "c"}),
+        ]
 
     return answered
 
@@ -50,6 +66,14 @@ def backups(missing, kind="full"):
 
 def deleted(type_, since, gone, **fields):
     return [event(type_, gone, **fields, **since)]
+
+
+def scan(**fields):
+    return [event("message.scanned", NOON, **fields)]
+
+
+def detect(action):
+    return scan(verdict="infected", policy="detect", action=action)
 
 
 def updates(days):
@@ -81,7 +105,6 @@ LATE = {
     ),
 }
 WEEKLY = (3, 8, 15, 22)
-SCAN = {"verdict": "infected", "policy": "detect"}
 
 CASES = [
     ("connectivity.downtime", "inside", down(2639.999998), "met"),
@@ -113,12 +136,16 @@ CASES = [
             "operations.fault_free_days", where,
             [e for day in range(1, days + 1) for e in fault(at(day, 9), 0.000001)], verdict,
         )
-        for where, days, verdict in (("inside", 4, "met"), ("at", 5, "met"), ("beyond", 6, "breached"))
+        for where, days, verdict in (
+            ("inside", 4, "met"), ("at", 5, "met"), ("beyond", 6, "breached"),
+        )
     ),
     *(
         (f"operations.page_load.{band}", where, loads(band, limit + ms), verdict)
         for band, limit in (("narrowband", 30_000), ("broadband", 10_000))
-        for where, ms, verdict in (("inside", -1, "met"), ("at", 0, "met"), ("beyond", 1, "breached"))
+        for where, ms, verdict in (
+            ("inside", -1, "met"), ("at", 0, "met"), ("beyond", 1, "breached"),
+        )
     ),
     *(
         (name, where, make(shift), verdict)
@@ -135,10 +162,10 @@ CASES = [
         )
         for where, days, verdict in (("inside", (13, 19), "met"), ("beyond", (13,), "breached"))
     ),
-    ("antivirus.unscanned", "inside", [event("message.scanned", NOON, verdict="error", policy="off")], "met"),
-    ("antivirus.unscanned", "beyond", [event("message.scanned", NOON, verdict="error")], "breached"),
-    ("antivirus.policy_mismatch", "inside", [event("message.scanned", NOON, action="tagged", **SCAN)], "met"),
-    ("antivirus.policy_mismatch", "beyond", [event("message.scanned", NOON, action="cleaned", **SCAN)], "breached"),
+    ("antivirus.unscanned", "inside", scan(verdict="error", policy="off"), "met"),
+    ("antivirus.unscanned", "beyond", scan(verdict="error"), "breached"),
+    ("antivirus.policy_mismatch", "inside", detect("tagged"), "met"),
+    ("antivirus.policy_mismatch", "beyond", detect("cleaned"), "breached"),
     ("backup.incremental", "inside", backups(()), "met"),
     ("backup.incremental", "beyond", backups((9,)), "breached"),
     ("backup.full", "inside", backups((9, 10)), "met"),

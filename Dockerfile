@@ -1,0 +1,19 @@
+# The workers and the command line. Kafka and ClickHouse are services of their own, so the
+# embedded extra is left out.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY schemas schemas
+COPY streams streams
+COPY sinks sinks
+RUN python -m venv /opt/mailsla && /opt/mailsla/bin/pip install --no-cache-dir .
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/mailsla mailsla
+COPY --from=build /opt/mailsla /opt/mailsla
+ENV PATH=/opt/mailsla/bin:$PATH \
+    PYTHONUNBUFFERED=1
+USER 10001
+WORKDIR /var/lib/mailsla
+ENTRYPOINT ["mailsla"]
+CMD ["--help"]

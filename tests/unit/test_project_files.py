@@ -1,0 +1,200 @@
+"""The project's own files tell the truth: containers, build, README, held against the program."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from sinks.embedded.kafka_jars import KAFKA_VERSION
+from streams.cli.main import cli
+from streams.settings import PREFIX, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+README = (ROOT / "README.md").read_text()
+
+# Read outside of `Settings`: where to find settings.
+OTHER_VARIABLES = {"MAILSLA_CONFIG", "MAILSLA_STATE_FILE"}
+OWN_SERVICES = [n for n, s in COMPOSE["services"].items() if s["image"] == "mailsla"]
+
+
+def known_variables():
+    """Every MAILSLA_ variable the program reads."""
+    return {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
+
+
+def resolve(words):
+    """Parse a command line the way the program would; fails on anything it does not know."""
+    command, rest, parent = cli, list(words), None
+    while True:
+        parameters = {parameter.name: parameter for parameter in command.params}
+        for parameter in parameters.values():
+            # Whether a file is there does not matter to whether the command line is right.
+            if isinstance(parameter.type, click.Path):
+                parameter.type = click.Path()
+        context = command.make_context(command.name, rest, parent=parent)
+        if not isinstance(command, click.Group):
+            return command
+        rest = [*context._protected_args, *context.args]
+        assert rest, f"{command.name} needs a command"
+        found = command.get_command(context, rest[0])
+        assert found is not None, f"there is no command {rest[0]}"
+        command, rest, parent = found, rest[1:], context
+
+
+def readme_commands():
+    """Every `mailsla …` line of the README's shell blocks, continuation lines joined."""
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            while words and re.fullmatch(r"[A-Z_]+=.*|export", words[0]):
+                words = words[1:]
+            if words[:1] == ["mailsla"]:
+                yield [word for word in words[1:] if word != "&"]
+
+
+def test_the_readme_shows_real_commands():
+    lines = list(readme_commands())
+    assert len(lines) >= 8
+    for words in lines:
+        resolve(words)
+
+
+def test_the_readme_names_real_commands_and_variables():
+    for name in re.findall(r"`mailsla ([a-z-]+)", README):
+        assert name in cli.list_commands(None), f"the README names mailsla {name}"
+    named = set(re.findall(r"MAILSLA_[A-Z_]+", README))
+    assert named
+    assert named <= known_variables()
+
+
+def test_the_readme_names_files_that_exist():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), f"the README links to {target}"
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for target in re.findall(r"`make ([a-z]+)`", README):
+        assert target in targets, f"the README names make {target}"
+
+
+@pytest.mark.parametrize("name", OWN_SERVICES)
+def test_every_service_runs_a_real_command(name):
+    resolve(COMPOSE["services"][name]["command"])
+
+
+def test_every_variable_of_the_services_is_a_setting():
+    for name in OWN_SERVICES:
+        environment = COMPOSE["services"][name]["environment"]
+        assert set(environment) <= known_variables()
+        values = {key.removeprefix(PREFIX).lower(): value for key, value in environment.items()}
+        settings = Settings(**values)
+        assert settings.kafka == "kafka:19092"
+        assert settings.clickhouse == "http://clickhouse:8123"
+
+
+def test_workers_start_after_topics_and_tables_and_come_back():
+    services = COMPOSE["services"]
+    for kind in ("streams", "sinks"):
+        assert services[kind]["command"] == ["worker", kind]
+        assert services[kind]["depends_on"] == {
+            "setup": {"condition": "service_completed_successfully"}
+        }
+        assert services[kind]["restart"] == "unless-stopped"
+    assert services["setup"]["command"] == ["migrate"]
+    assert services["topics"]["command"] == ["topics"]
+    for job in ("setup", "topics"):
+        assert "restart" not in services[job], "a job that has ended stays ended"
+    for name, service in services.items():
+        for needed, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in services[needed], f"{name} waits for {needed}"
+
+
+def test_no_port_leaves_the_machine():
+    ports = [port for s in COMPOSE["services"].values() for port in s.get("ports", ())]
+    assert len(ports) == 2
+    for port in ports:
+        assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)
+
+
+def test_no_password_is_in_a_file():
+    secrets = [
+        (key, str(value))
+        for service in COMPOSE["services"].values()
+        for key, value in service.get("environment", {}).items()
+        if re.search(r"PASSWORD|SECRET|TOKEN", key)
+    ]
+    assert secrets
+    for key, value in secrets:
+        assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), f"{key} has to be required"
+    assert not re.search(r"PASSWORD|SECRET|TOKEN", DOCKERFILE)
+
+
+def test_the_containers_run_the_versions_that_are_tested():
+    images = {name: s["image"] for name, s in COMPOSE["services"].items()}
+    assert images["kafka"] == f"apache/kafka:{KAFKA_VERSION}"
+    embedded = " ".join(PROJECT["project"]["optional-dependencies"]["embedded"])
+    version = re.search(r"chdb-core==(\d+\.\d+)\.", embedded)
+    assert images["clickhouse"] == f"clickhouse/clickhouse-server:{version[1]}"
+
+
+def test_the_image_runs_the_program_as_nobody_special():
+    instructions = re.findall(r"^([A-Z]+) (.*)", DOCKERFILE, re.MULTILINE)
+    users = [value for name, value in instructions if name == "USER"]
+    assert users
+    assert users[-1] not in {"root", "0"}
+    assert ("ENTRYPOINT", '["mailsla"]') in instructions
+    assert "mailsla" in PROJECT["project"]["scripts"]
+    assert "embedded" not in "".join(v for n, v in instructions if n == "RUN")
+    lowest = PROJECT["project"]["requires-python"].removeprefix(">=")
+    for name, value in instructions:
+        if name == "FROM":
+            assert re.match(rf"python:{re.escape(lowest)}-slim", value)
+
+
+def test_the_image_gets_every_file_the_build_needs():
+    copied = {
+        word.rstrip("/")
+        for line in re.findall(r"^COPY (?!--)(.*)", DOCKERFILE, re.MULTILINE)
+        for word in line.split()[:-1]
+    }
+    project = PROJECT["project"]
+    packages = {p.rstrip("*") for p in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
+    assert copied == {"pyproject.toml", project["readme"], *project["license-files"], *packages}
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
+
+
+@pytest.mark.parametrize("package", ["schemas", "sinks", "streams"])
+def test_every_data_file_of_a_package_is_installed(package):
+    patterns = PROJECT["tool"]["setuptools"]["package-data"].get(package, [])
+    installed = {path for pattern in patterns for path in (ROOT / package).glob(pattern)}
+    data = {
+        path
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".md"}
+    }
+    assert data == installed
+
+
+def test_every_package_directory_is_a_package():
+    for package in ("schemas", "sinks", "streams"):
+        for path in (ROOT / package).rglob("*.py"):
+            assert (path.parent / "__init__.py").is_file(), f"{path.parent} is not installed"
+
+
+def test_every_marker_in_use_is_declared_and_imports_work_from_anywhere():
+    options = PROJECT["tool"]["pytest"]["ini_options"]
+    assert options["pythonpath"] == ["."]
+    declared = {marker.partition(":")[0] for marker in options["markers"]}
+    used = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"^@pytest\.mark\.([a-z]+)", path.read_text(), re.MULTILINE)
+    }
+    assert used - {"parametrize", "usefixtures", "timeout", "skipif", "xfail"} <= declared
