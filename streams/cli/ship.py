@@ -114,7 +114,7 @@ def postfix(
     Examples:
       mailsla ship postfix /var/log/mail.log --domain-tenant domains.yaml --follow
       mailsla ship postfix mail.log-20261101.gz --domain-tenant domains.yaml --zone Asia/Shanghai
-      journalctl -o json -t postfix/smtp | mailsla ship postfix - --domain-tenant domains.yaml
+      journalctl -o json --facility=mail | mailsla ship postfix - --domain-tenant domains.yaml
 
     \b
     domains.yaml:

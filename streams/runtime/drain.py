@@ -100,7 +100,7 @@ def announce_maillog(settings: Settings) -> None:
         deadline = time.monotonic() + _COORDINATOR_S
         while missing:
             try:
-                admin.alter_group_offsets(STREAMS_GROUP, missing)
+                _coordinated(lambda: admin.alter_group_offsets(STREAMS_GROUP, missing))
             except KafkaError as error:
                 # A young broker makes its offsets topic only when it is asked for.
                 if error.retriable and time.monotonic() < deadline:
@@ -243,16 +243,19 @@ class _Log:
 
 
 def _committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, Any]:
-    for attempt in range(_ATTEMPTS):
+    try:
+        found = _coordinated(lambda: admin.list_group_offsets([group]))
+    except (CoordinatorNotAvailableError, GroupIdNotFoundError):
+        return {}  # nobody has joined the group yet
+    offsets: dict[TopicPartition, Any] = found.get(group, {})
+    return {place: entry for place, entry in offsets.items() if entry.offset >= 0}
+
+
+def _coordinated(ask: Callable[[], Any]) -> Any:
+    """Ask the group's coordinator; again while the broker is still making it one."""
+    for _ in range(_ATTEMPTS):
         try:
-            offsets: dict[TopicPartition, Any] = admin.list_group_offsets([group]).get(group, {})
-        except (CoordinatorNotAvailableError, GroupIdNotFoundError):
-            return {}  # nobody has joined the group yet
+            return ask()
         except (NotCoordinatorError, CoordinatorLoadInProgressError):
-            # The broker has just started or the coordinator moves; that passes in a moment.
-            if attempt == _ATTEMPTS - 1:
-                raise
             time.sleep(_POLL_S)
-        else:
-            return {place: entry for place, entry in offsets.items() if entry.offset >= 0}
-    return {}
+    return ask()

@@ -12,7 +12,8 @@ from pathlib import Path
 from click.testing import CliRunner
 from landing_server import wait_for
 
-from streams.cli.main import CommandError, cli
+from streams.cli.errors import CommandError
+from streams.cli.main import cli
 from streams.settings import ConfigurationError
 
 PROGRAM = (sys.executable, "-c", "from streams.cli.main import main; main()")

@@ -11,7 +11,8 @@ import schemas
 from schemas.contract import Contract, Profile, default_contract
 from schemas.indicators import INDICATORS
 from streams.cli.documents import read_documents
-from streams.cli.main import CheckFailed, CommandError, cli
+from streams.cli.errors import CheckFailed, CommandError
+from streams.cli.main import cli
 
 DEFAULT = Path(schemas.__file__).parent / "examples" / "contract.default.yaml"
 GOOD = {"tenant_id": "acme", "version": 1, "effective_from": "2026-01-01"}

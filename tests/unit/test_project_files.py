@@ -31,32 +31,27 @@ def known_variables():
 
 def resolve(words):
     """Parse a command line the way the program would; fails on anything it does not know."""
-    command, rest, parent = cli, list(words), None
-    while True:
-        parameters = {parameter.name: parameter for parameter in command.params}
-        for parameter in parameters.values():
-            # Whether a file is there does not matter to whether the command line is right.
-            if isinstance(parameter.type, click.Path):
-                parameter.type = click.Path()
-        context = command.make_context(command.name, rest, parent=parent)
-        if not isinstance(command, click.Group):
-            return command
-        rest = [*context._protected_args, *context.args]
+    command, rest, context = cli, list(words), None
+    while isinstance(command, click.Group):
+        context = click.Context(command, info_name=command.name, parent=context)
+        _, rest, _ = command.make_parser(context).parse_args(rest)
         assert rest, f"{command.name} needs a command"
         found = command.get_command(context, rest[0])
         assert found is not None, f"there is no command {rest[0]}"
-        command, rest, parent = found, rest[1:], context
+        command, rest = found, rest[1:]
+    for parameter in command.params:
+        # Whether a file is there does not matter to whether the command line is right.
+        if isinstance(parameter.type, click.Path):
+            parameter.type = click.STRING
+    command.make_context(command.name, rest, parent=context)
 
 
 def readme_commands():
     """Every `mailsla …` line of the README's shell blocks, continuation lines joined."""
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            while words and re.fullmatch(r"[A-Z_]+=.*|export", words[0]):
-                words = words[1:]
-            if words[:1] == ["mailsla"]:
-                yield [word for word in words[1:] if word != "&"]
+            if line.startswith("mailsla "):
+                yield shlex.split(line, comments=True)[1:]
 
 
 def test_the_readme_shows_real_commands():

@@ -1,0 +1,140 @@
+"""Processes die in the middle of a flood; afterwards everything is there, once."""
+
+import os
+import random
+import threading
+
+import pytest
+
+from tests.exactness import assert_exact, assert_facts
+from tests.floods import MTA, mixed_flood
+from tests.stack import resident_bytes, running_stack, wait_for
+
+KILLS = int(os.environ.get("MAILSLA_KILLS", "5"))
+EVENTS = max(30_000, 8_000 * KILLS)
+SMALL_STEPS = {"fetch_bytes": "65536", "checkpoint_events": "1000", "checkpoint_s": "0.1"}
+"""Many batches and checkpoints, so that a kill meets one half done."""
+MEMORY_BOUND = 1_000_000_000
+
+BROKERS = [
+    pytest.param("tansu", marks=pytest.mark.embedded),
+    pytest.param("kafka", marks=pytest.mark.kafka),
+]
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module", params=BROKERS)
+def any_stack(request, tmp_path_factory):
+    with running_stack(tmp_path_factory.mktemp(request.param), request.param) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory):
+    with running_stack(tmp_path_factory.mktemp("kafka"), "kafka") as stack:
+        yield stack
+
+
+def publish(stack, scope, count=EVENTS):
+    """A flood in the topic; ``(records before it, what must come of it)``."""
+    before = sum(stack.ends(MTA).values())
+    records, expected = mixed_flood(scope, random.Random(scope).randrange(1 << 30), 12, count)
+    stack.publish(records)
+    return before, expected
+
+
+def reached(stack, kind, before, count):
+    """Wait until a kind of worker has committed so many records of the flood."""
+    wait_for(lambda: stack.applied(kind, MTA) >= before + count, 120, f"{kind} at {count}")
+
+
+@pytest.mark.parametrize("kind", ["streams", "sinks"])
+def test_a_worker_killed_again_and_again(any_stack, kind):
+    stack = any_stack
+    before, expected = publish(stack, f"kill-{stack.kind}-{kind}")
+    chance = random.Random(7)
+    moments = sorted(chance.randrange(1, expected.published * 9 // 10) for _ in range(KILLS))
+    other = "sinks" if kind == "streams" else "streams"
+    with stack.workers(other):
+        for moment in moments:
+            worker = stack.worker(kind, **SMALL_STEPS)
+            reached(stack, kind, before, moment)
+            worker.kill()
+        with stack.workers(kind):
+            stack.drain()
+        assert_exact(stack, expected, once=stack.kind == "kafka")
+
+
+@pytest.mark.parametrize("kind", ["streams", "sinks"])
+def test_sigterm_in_the_middle_ends_a_worker_cleanly(any_stack, kind):
+    stack = any_stack
+    before, expected = publish(stack, f"term-{stack.kind}-{kind}", 20_000)
+    other = "sinks" if kind == "streams" else "streams"
+    with stack.workers(other):
+        worker = stack.worker(kind, **SMALL_STEPS)
+        reached(stack, kind, before, 5_000)
+        assert worker.terminate() == 0
+        with stack.workers(kind):
+            stack.drain()
+        assert_exact(stack, expected)
+
+
+@pytest.mark.kafka
+def test_workers_join_and_leave_during_the_flood(kafka):
+    before, expected = publish(kafka, "rebalance", 60_000)
+    with kafka.workers("sinks", "streams", **SMALL_STEPS) as (_, first):
+        reached(kafka, "streams", before, 8_000)
+        with kafka.workers("streams", **SMALL_STEPS) as (second,):
+            wait_for(lambda: "task " in second.log, what="the second worker has a task")
+            reached(kafka, "streams", before, 25_000)
+            assert first.terminate() == 0
+            reached(kafka, "streams", before, 35_000)
+            with kafka.workers("streams", **SMALL_STEPS) as (third,):
+                wait_for(lambda: "task " in third.log, what="the third worker has a task")
+                second.kill()
+                kafka.drain()
+        assert_exact(kafka, expected)
+
+
+@pytest.mark.kafka
+def test_the_broker_dies_and_comes_back(kafka):
+    before, expected = publish(kafka, "broker", 40_000)
+    with kafka.workers("streams", "sinks", **SMALL_STEPS):
+        reached(kafka, "streams", before, 8_000)
+        kafka.broker.kill()
+        kafka.broker.start()
+        kafka.drain(240)
+        assert_exact(kafka, expected)
+
+
+@pytest.mark.kafka
+def test_clickhouse_dies_while_the_live_worker_goes_on(kafka):
+    before, expected = publish(kafka, "clickhouse", 60_000)
+    with kafka.workers("streams", "sinks", **SMALL_STEPS) as (_, sinks):
+        reached(kafka, "sinks", before, 3_000)
+        kafka.clickhouse.kill()
+        more, later = mixed_flood("meanwhile", 5, 12, 60_000)
+        publisher = threading.Thread(target=kafka.publish, args=(more,))
+        publisher.start()
+        publisher.join()
+        wait_for(lambda: kafka.behind("streams", MTA) == 0, 120, "the live worker's end")
+        assert kafka.behind("sinks", MTA) > 0
+        assert resident_bytes(sinks.pid) < MEMORY_BOUND
+        kafka.clickhouse.start()
+        kafka.drain()
+        assert_exact(kafka, expected)
+        assert_exact(kafka, later)
+
+
+@pytest.mark.kafka
+def test_sigterm_ends_a_sinks_worker_that_waits_for_clickhouse(kafka):
+    before, expected = publish(kafka, "stuck", 20_000)
+    worker = kafka.worker("sinks", **SMALL_STEPS)
+    reached(kafka, "sinks", before, 2_000)
+    kafka.clickhouse.kill()
+    wait_for(lambda: "takes no rows" in worker.log, what="the worker notices")
+    assert worker.terminate(within_s=15) == 0
+    kafka.clickhouse.start()
+    with kafka.workers("streams", "sinks"):
+        kafka.drain()
+    assert_facts(kafka, expected)

@@ -1,0 +1,167 @@
+"""A history lived through by one live task, on a log and a clock of the test's own."""
+
+from collections.abc import Iterator
+from random import Random
+
+import numpy as np
+import orjson
+
+from schemas.contract import Contract
+from schemas.results import Status
+from schemas.topics import BROADCAST, CONTRACTS, STATUS, STREAMS_STATE
+from streams.agents.evaluation import SECTIONS
+from streams.agents.platform import Platform
+from streams.agents.task import Task
+from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
+from streams.runtime.statelog import read_state
+from streams.windows.calendar import Month, to_us
+from tests.reference.strategies import History
+
+BROKER_US = 4_102_444_800_000_000  # 2100: after every event, whatever its month
+LATENESS_US = 120_000_000
+TICK_S = 0.1
+SECOND = 1_000_000
+
+Record = tuple[str, bytes, bytes]
+
+
+def contract_record(contract: Contract) -> Record:
+    """A version of a contract as it is published."""
+    return CONTRACTS.name, contract.tenant_id.encode(), contract.model_dump_json().encode()
+
+
+class LiveRun:
+    """Feeds a log to a task in batches; what it tells is kept, what it broadcasts comes back.
+
+    Checkpoints are durable at once. `restart` is a crash right after one.
+    """
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.status: dict[tuple[str, str, str], Status] = {}
+        self._state: dict[bytes, bytes] = {}
+        self._broadcast: list[bytes] = []
+        self._unheard: list[bytes] = []
+        self._offsets: dict[str, int] = {}
+        self._start()
+
+    def _start(self) -> None:
+        self.platform = Platform()
+        self.task = Task(0, LATENESS_US, self.platform)
+
+    def restart(self) -> None:
+        """Go on in a new task, from what the old one made durable."""
+        self._start()
+        for value in self._broadcast:
+            self.platform.read(value, self.now_s)
+        self._unheard.clear()
+        self.task.restore(*read_state(self._state), self.now_s)
+
+    def feed(self, records: list[Record]) -> None:
+        """Apply consecutive records of the log, one batch per topic."""
+        for topic in sorted({topic for topic, _, _ in records}):
+            self.task.apply(self._batch(topic, records), BROKER_US, self.now_s)
+
+    def checkpoint(self) -> None:
+        """Make everything durable that the task has to tell."""
+        made = self.task.checkpoint(self.now_s)
+        for record in [*made.records, made.head]:
+            if record.topic == STREAMS_STATE.name:
+                self._keep(record.key, record.value)
+            elif record.topic == BROADCAST.name:
+                self._broadcast.append(record.value)
+                self._unheard.append(record.value)
+            elif record.topic == STATUS.name:
+                told = Status.model_validate_json(record.value)
+                self.status[told.tenant_id, told.indicator, told.period] = told
+        self.task.settle()
+
+    def hear(self) -> None:
+        """Take what was broadcast since the last time."""
+        facts = [self.platform.read(value, self.now_s) for value in self._unheard]
+        self._unheard.clear()
+        if facts := [fact for fact in facts if fact is not None]:
+            self.task.hear(facts, self.now_s)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let the clock run, and the worker with it, until nothing is left to tell."""
+        self.now_s += seconds
+        while self._unheard or self.task.due(self.now_s):
+            self.hear()
+            self.checkpoint()
+            self.now_s += TICK_S
+
+    def reach(self, instant_us: int) -> None:
+        """Be idle until event time has come to an instant, and what is due there is told."""
+        missing_us = instant_us + LATENESS_US - self.task.clock.now_us(self.now_s)
+        self.pass_time(max(0.0, missing_us / SECOND) + TICK_S)
+
+    def _keep(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self._state.pop(key, None)
+        else:
+            self._state[key] = value
+
+    def _batch(self, topic: str, records: list[Record]) -> RecordBatch:
+        own = [(key, value) for name, key, value in records if name == topic]
+        start = self._offsets.get(topic, 0)
+        self._offsets[topic] = start + len(own)
+        return RecordBatch(
+            topic,
+            0,
+            np.arange(start, start + len(own)),
+            [key for key, _ in own],
+            [value for _, value in own],
+            np.full(len(own), BROKER_US),
+            LOG_APPEND_TIME,
+        )
+
+
+def log_of(history: History, rng: Random) -> list[Record]:
+    """The history's records with the contracts, applied somewhere before half of it has come."""
+    records = history.records()
+    for contract in reversed(history.contracts):
+        records.insert(rng.randrange(len(records) // 2 + 1), contract_record(contract))
+    return records
+
+
+def live_through(history: History, rng: Random, restarts: int = 0) -> LiveRun:
+    """Feed all of a history in random cuts, and be idle until its cutoff has passed."""
+    run = LiveRun()
+    batches = list(_cuts(log_of(history, rng), rng))
+    crashes = {rng.randrange(len(batches)) for _ in range(restarts)} if batches else set()
+    for number, batch in enumerate(batches):
+        run.feed(batch)
+        if rng.random() < 0.7 or number in crashes:
+            run.checkpoint()
+        if number in crashes:
+            run.restart()
+        if rng.random() < 0.7:
+            run.hear()
+        run.now_s += rng.choice((0.0, 0.1, 1.0))
+    run.pass_time(TICK_S)
+    run.reach(to_us(history.cutoff))
+    return run
+
+
+def _cuts(records: list[Record], rng: Random) -> Iterator[list[Record]]:
+    place = 0
+    while place < len(records):
+        size = rng.choice((1, 2, 5, 20, 100))
+        yield records[place : place + size]
+        place += size
+
+
+def findings(run: LiveRun, history: History, tenants: set[str], now_us: int):
+    """(tenant_id, indicator) → (observed, raw, excluded, verdict) as the ledger sees them."""
+    month = Month.parse(history.month)
+    return {
+        (tenant, found.measure.indicator): (
+            found.measure.observed,
+            found.measure.raw,
+            found.measure.taken,
+            found.verdict,
+        )
+        for tenant in tenants
+        for found in run.task.ledger.findings(tenant, month, now_us, SECTIONS)
+    }
