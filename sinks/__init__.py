@@ -1,0 +1,1 @@
+"""From Kafka into ClickHouse: landing, tables, closings, and the embedded stack."""

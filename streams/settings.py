@@ -98,9 +98,6 @@ class Settings(BaseSettings):
     maillog_own_relays: Annotated[
         str, Field(description="own relays and content filters, host[:port][,…]")
     ] = ""
-    metrics_port: Annotated[
-        int, Field(ge=0, le=65_535, description="Prometheus metrics on loopback; 0 = none")
-    ] = 0
     log_level: Annotated[
         str, Field(description="logging level", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     ] = "INFO"
@@ -144,12 +141,13 @@ def load(state_file: Path | None = None, **overrides: Any) -> Settings:
         ConfigurationError: unreadable file or an invalid value, naming the variable.
     """
     named = state_file or _path_from_environment()
+    wanted = [key for key in ("kafka", "clickhouse") if key not in overrides]
+    if state_file is None:
+        wanted = [key for key in wanted if f"{PREFIX}{key.upper()}" not in os.environ]
     addresses: dict[str, Any] = {}
-    if named is not None:
+    if named is not None and wanted:
         state = _read_state(named)
-        for key in ("kafka", "clickhouse"):
-            if state_file is not None or f"{PREFIX}{key.upper()}" not in os.environ:
-                addresses[key] = state[key]
+        addresses = {key: state[key] for key in wanted}
     config = os.environ.get(f"{PREFIX}CONFIG")
     if config and not Path(config).is_file():
         raise ConfigurationError(f"MAILSLA_CONFIG names {config}, which is no readable file")

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from random import Random
 
 import numpy as np
-import orjson
 
 from schemas.contract import Contract
 from schemas.results import Status

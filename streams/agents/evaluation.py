@@ -35,14 +35,52 @@ SECTIONS_OF_TOPIC: Final = {
 """What an event of a topic can change."""
 
 
+_REACH: Final = 24
+"""So many months before the present one are told again when something earlier has changed."""
+
+
 @dataclass
 class _Watch:
     """What is stale of a tenant, and when its sections change by themselves."""
 
-    month: Month | None = None
-    months: set[Month] = field(default_factory=set)
-    sections: set[int] = field(default_factory=set)
-    due_us: dict[int, int] = field(default_factory=dict)
+    present: Month | None = None
+    stale: dict[Month, set[int]] = field(default_factory=dict)
+    since: dict[int, Month] = field(default_factory=dict)
+    """Section → the month from which on it is stale."""
+    due_us: dict[Month, dict[int, int]] = field(default_factory=dict)
+
+    def mark(self, month: Month, sections: Iterable[int]) -> None:
+        """Some sections of one month are stale."""
+        self.stale.setdefault(month, set()).update(sections)
+
+    def mark_since(self, month: Month, sections: Iterable[int]) -> None:
+        """Some sections are stale in a month and in all later ones."""
+        for section in sections:
+            self.since[section] = min(month, self.since.get(section, month))
+
+    def soonest_us(self) -> int | None:
+        """The next instant at which something changes by itself."""
+        return min((at for dues in self.due_us.values() for at in dues.values()), default=None)
+
+    def take_stale(self, present: Month, known: Month) -> dict[Month, set[int]]:
+        """What is to be measured again, up to the present month; nothing is stale afterwards.
+
+        Before the month ``known`` nothing was known, hence nothing has changed.
+        """
+        if self.present != present:
+            self.mark_since(min(self.present or present, present), SECTIONS)
+            self.present = present
+        for section, first in self.since.items():
+            month = present
+            for _ in range(_REACH + 1):
+                if month < max(first, known):
+                    break
+                self.mark(month, {section})
+                month = month.previous()
+        # A later month is measured whole when it begins.
+        taken = {month: self.stale[month] for month in sorted(self.stale) if month <= present}
+        self.stale, self.since = {}, {}
+        return taken
 
 
 class Evaluation:
@@ -56,33 +94,54 @@ class Evaluation:
         self._stale: set[str] = set()
         self._soonest_us: int | None = None
 
+    @property
+    def open_since(self) -> Month | None:
+        """The earliest month in which something is still to change by itself."""
+        return min(
+            (month for watch in self._watches.values() for month in watch.due_us), default=None
+        )
+
     def touch(self, tenant: str, sections: Iterable[int], instant_us: int) -> None:
-        """An event about an instant, which may lie in an earlier month, changed some sections."""
-        watch = self._watches.setdefault(tenant, _Watch())
-        watch.sections.update(sections)
-        watch.months.add(self._month(tenant, instant_us))
+        """An event changed some sections from an instant on, which may lie in an earlier month."""
+        chosen, month = frozenset(sections), self._month(tenant, instant_us)
+        watch = self._watch(tenant)
+        watch.mark(month, chosen)
+        watch.mark_since(month, chosen)
+        self._stale.add(tenant)
+
+    def touch_since(self, tenant: str, month: Month) -> None:
+        """Everything of a tenant may have changed from a month on, as far back as is told again."""
+        self._watch(tenant).mark_since(month, SECTIONS)
         self._stale.add(tenant)
 
     def touch_all(self, sections: Iterable[int], instant_us: int) -> None:
-        """Something about the platform changed, which concerns every tenant."""
+        """Something about the platform changed from an instant on, which concerns every tenant."""
         for tenant in self._ledger.names:
             self.touch(tenant, sections, instant_us)
+
+    def resume(self, latest_us: int, open_since: str | None) -> None:
+        """Take up a former life: the months that were open then are looked at again."""
+        for tenant in self._ledger.names:
+            month = self._month(tenant, latest_us).previous()
+            if open_since is not None:
+                month = min(month, Month.parse(open_since))
+            self.touch_since(tenant, month)
 
     def run(self, now_us: int, watermark_us: int) -> Iterator[Outgoing]:
         """Measure what is due and yield what is news.
 
         Args:
-            now_us: event time reached.
+            now_us: event time reached; 0 before the first event, when nothing is measured.
             watermark_us: event time before which no event is expected any more.
         """
+        if now_us <= 0:
+            return
         self._notice_due(watermark_us)
         for tenant in sorted(self._stale):
             yield from self._tenant(tenant, now_us, watermark_us)
         self._stale.clear()
-        self._soonest_us = min(
-            (due for watch in self._watches.values() for due in watch.due_us.values()),
-            default=None,
-        )
+        soonest = (watch.soonest_us() for watch in self._watches.values())
+        self._soonest_us = min((at for at in soonest if at is not None), default=None)
 
     def is_due(self, watermark_us: int) -> bool:
         """Whether `run` would measure anything."""
@@ -90,53 +149,55 @@ class Evaluation:
             self._soonest_us is not None and self._soonest_us <= watermark_us
         )
 
+    def _watch(self, tenant: str) -> _Watch:
+        return self._watches.setdefault(tenant, _Watch())
+
     def _notice_due(self, watermark_us: int) -> None:
         if self._soonest_us is None or self._soonest_us > watermark_us:
             return
         for tenant, watch in self._watches.items():
-            due = [section for section, at in watch.due_us.items() if at <= watermark_us]
-            if due:
-                watch.sections.update(due)
-                self._stale.add(tenant)
+            for month, dues in watch.due_us.items():
+                due = [section for section, at in dues.items() if at <= watermark_us]
+                if due:
+                    watch.mark(month, due)
+                    self._stale.add(tenant)
 
     def _tenant(self, tenant: str, now_us: int, watermark_us: int) -> Iterator[Outgoing]:
-        watch = self._watches.setdefault(tenant, _Watch())
-        present = self._month(tenant, now_us)
-        if watch.month != present:
-            watch.sections = set(SECTIONS)
-            if watch.month is not None:
-                watch.months.add(watch.month)
-        months = {month for month in watch.months if _place(month) < _place(present)}
-        sections = watch.sections
-        watch.months, watch.sections, watch.month = set(), set(), present
-        for month in [*sorted(months, key=_place), present]:
+        watch, present = self._watch(tenant), self._month(tenant, now_us)
+        since_us = self._ledger.since_us(tenant)
+        known = present if since_us is None else min(present, self._month(tenant, since_us))
+        stale = watch.take_stale(present, known)
+        for month, sections in stale.items():
             found = [
                 *self._ledger.findings(tenant, month, now_us, sections & PROMPT),
                 *self._ledger.findings(tenant, month, watermark_us, sections & PATIENT),
             ]
             yield from self.feed.tell(found, now_us)
-            if month == present:
-                self._note_due(watch, found, sections, watermark_us)
-        if sections & {1, 3}:
+            self._note_due(watch, month, found, sections, watermark_us)
+        if stale.get(present, frozenset()) & {1, 3}:
             yield from self._observations.tell(tenant, present, now_us)
 
     def _note_due(
-        self, watch: _Watch, found: list[Finding], sections: set[int], watermark_us: int
+        self,
+        watch: _Watch,
+        month: Month,
+        found: list[Finding],
+        sections: set[int],
+        watermark_us: int,
     ) -> None:
+        dues = watch.due_us.setdefault(month, {})
         for section in sections:
-            watch.due_us.pop(section, None)
+            dues.pop(section, None)
         for finding in found:
-            if not finding.measure.has_data:
-                continue  # only an event can change that
+            # Without data only an event changes anything, but for what the month's end settles.
+            turn = finding.measure.next_us if finding.measure.has_data else None
             section = finding.term.section
-            for at in (finding.measure.next_us, finding.governed.period.end_us):
+            for at in (turn, finding.governed.period.end_us):
                 if at is not None and at > watermark_us:
-                    watch.due_us[section] = min(at, watch.due_us.get(section, at))
+                    dues[section] = min(at, dues.get(section, at))
+        if not dues:
+            del watch.due_us[month]
 
     def _month(self, tenant: str, instant_us: int) -> Month:
         versions = self._ledger.versions(tenant)
         return month_at(versions, instant_us) if versions else month_of(instant_us)
-
-
-def _place(month: Month) -> tuple[int, int]:
-    return month.year, month.number

@@ -24,6 +24,7 @@ from streams.clauses.registry import measure as measure_sections
 from streams.windows.calendar import CalendarError, Month
 from streams.windows.inflight import InFlight
 from streams.windows.latency import LatencyWindows, Terms
+from streams.windows.messages import LATENCY as LATENCY_ROW
 from streams.windows.messages import Mask, Rows
 from streams.windows.months import month_date, months_of
 
@@ -72,16 +73,22 @@ class Ledger:
         """Take a fact of a tenant."""
         tenant = fact["tenant_id"]
         self.code(tenant)
-        self._scope(tenant).observe(fact)
+        self.scope(tenant).observe(fact)
         if fact["type"] in {"exclusion.declared", "exclusion.revoked"}:
             self.recount([tenant])
 
-    def admit(self, rows: Rows) -> Rows:
-        """Take rows of messages of any kind; the rows that said something new."""
-        finished = rows["kind"] == 0
-        added = self.latency.admit(rows[finished]).added
-        others = self.in_flight.observe(rows)
-        return np.concatenate([added, others])
+    def admit(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Take rows of messages of any kind.
+
+        Returns:
+            The rows that said something new, and what they took the place of: an event of the
+            same message that no longer counts, or the message's wait in flight.
+
+        """
+        finished = rows["kind"] == LATENCY_ROW
+        admitted = self.latency.admit(rows[finished])
+        others, ended = self.in_flight.observe(rows)
+        return np.concatenate([admitted.added, others]), np.concatenate([admitted.replaced, ended])
 
     def note_mta(self, codes: np.ndarray, times_us: np.ndarray) -> list[tuple[int, int]]:
         """Remember the earliest event time of ``mail.mta`` of each tenant; what is new of it."""
@@ -108,9 +115,33 @@ class Ledger:
         if series and len(self.latency.store):
             self.latency.recount_series(series)
 
+    def in_system_since(self, tenants: Collection[str], instant_us: int) -> int:
+        """When the oldest message of some tenants was accepted that was there at an instant."""
+        codes = np.array([self._codes[each] for each in tenants], dtype=np.int64)
+        rows = self.latency.store.rows
+        there = (rows["accepted_us"] < instant_us) & (rows["finished_us"] >= instant_us)
+        accepted = rows["accepted_us"][there & np.isin(rows["series"] // 2, codes)]
+        waiting = (
+            each.accepted_us
+            for code in codes.tolist()
+            for way in (0, 1)
+            for each in self.in_flight.of(2 * code + way)
+        )
+        earliest: int = min((instant_us, *accepted.tolist(), *waiting))
+        return earliest
+
     def versions(self, tenant: str) -> list[Contract]:
         """The versions of a tenant's contract."""
         return list(self._contracts.get(tenant, {}).values())
+
+    def since_us(self, tenant: str) -> int | None:
+        """An instant before which nothing is known of a tenant, nor of the platform."""
+        firsts = (
+            self.scope(tenant).first_us,
+            self._first_mta_us.get(self.code(tenant)),
+            self.platform.since_us,
+        )
+        return min((first for first in firsts if first is not None), default=None)
 
     def findings(
         self, tenant: str, month: Month, now_us: int, sections: Collection[int]
@@ -139,12 +170,12 @@ class Ledger:
         """What a tenant-month is measured from."""
         governed = governing(tenant, self.versions(tenant), month)
         return Context(
-            self._scope(tenant), self.platform.scope, governed, now_us, self.platform.register
+            self.scope(tenant), self.platform.scope, governed, now_us, self.platform.register
         )
 
     def exclusions(self, tenant: str) -> Exclusions:
         """The exclusions that concern a tenant."""
-        own = self._scope(tenant).ops.exclusions
+        own = self.scope(tenant).ops.exclusions
         return Exclusions.of((own, self.platform.scope.ops.exclusions))
 
     def _measures(
@@ -172,7 +203,8 @@ class Ledger:
         """Whether one contract version covers everything, so that month panes are the months."""
         return len(self._contracts.get(tenant, ())) == 0
 
-    def _scope(self, tenant: str) -> Scope:
+    def scope(self, tenant: str) -> Scope:
+        """The facts of a tenant."""
         known = self._scopes.get(tenant)
         if known is None:
             known = self._scopes[tenant] = Scope(tenant)

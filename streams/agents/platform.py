@@ -10,6 +10,7 @@ import orjson
 
 from schemas.identifiers import PLATFORM
 from schemas.topics import BROADCAST
+from streams.agents.changes import changed_since
 from streams.clauses.billing import BillingRegister
 from streams.clauses.facts import Fact
 from streams.clauses.registry import Scope
@@ -31,6 +32,8 @@ class Platform:
     def __init__(self) -> None:
         self.scope = Scope(PLATFORM)
         self.register = BillingRegister()
+        self.since_us: int | None = None
+        """Before this instant nothing is known of the platform."""
         self._clock: EventClock | None = None
 
     def observe(self, fact: Fact) -> None:
@@ -39,6 +42,8 @@ class Platform:
             self.scope.observe(fact)
         else:
             self.register.observe(fact)
+        about_us = changed_since(fact, self.scope)
+        self.since_us = about_us if self.since_us is None else min(about_us, self.since_us)
 
     def read(self, value: bytes, now_s: float) -> Fact | None:
         """Take a record of the broadcast topic; the fact, unless it is a mark of the clock."""

@@ -6,7 +6,6 @@ durable. Its state is a function of the records applied, whatever the batches' c
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +18,9 @@ from schemas.contract import Contract
 from schemas.identifiers import PLATFORM
 from schemas.registry import TYPES
 from schemas.topics import CONTRACTS, MTA
+from streams.agents.changes import EXCLUSIONS, changed_since
 from streams.agents.dead_letters import dead_letter
-from streams.agents.evaluation import SECTIONS, SECTIONS_OF_TOPIC, Evaluation
+from streams.agents.evaluation import SECTIONS_OF_TOPIC, Evaluation
 from streams.agents.facts_of import facts_of
 from streams.agents.intake import Intake, take_in
 from streams.agents.latency_records import latency_record
@@ -35,6 +35,7 @@ from streams.agents.platform import (
 )
 from streams.agents.times import text_of
 from streams.clauses.facts import Fact
+from streams.clauses.registry import Scope
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import (
@@ -44,16 +45,16 @@ from streams.runtime.statelog import (
     head_record,
     segment_records,
 )
+from streams.windows.calendar import Month
 from streams.windows.clock import EventClock
 from streams.windows.messages import ROW, Rows
 
 _NO_ROWS: Final = np.empty(0, dtype=ROW)
-_DAY_US: Final = 86_400_000_000
 _PANES: Final = 100
 """Folded panes in one entry of the state, so that it fits a record."""
 _MARK_EVERY_US: Final = 10_000_000
 _MEETS_PLATFORM: Final = "meets_platform"
-_EXCLUSIONS: Final = frozenset({"exclusion.declared", "exclusion.revoked"})
+_OPEN_SINCE: Final = "open_since"
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ class Task:
                 self._restore_kept(orjson.loads(entry))
         self._stored_tenants = len(self.ledger.names)
         self.clock.observe(head.latest_us, head.latest_us, now_s)
-        self.evaluation.touch_all(SECTIONS, head.latest_us)
+        open_since = head.extra.get(_OPEN_SINCE)
+        self.evaluation.resume(head.latest_us, str(open_since) if open_since else None)
 
     def apply(self, batch: RecordBatch, now_us: int, now_s: float) -> int:
         """Apply a batch; what was applied before is skipped by its offset.
@@ -172,11 +174,15 @@ class Task:
         for fact in facts:
             if fact["tenant_id"] == PLATFORM:
                 self.clock.observe(fact["time"], fact["time"], now_s)
-        if any(fact["type"] in _EXCLUSIONS for fact in facts):
+        if any(fact["type"] in EXCLUSIONS for fact in facts):
             self.ledger.recount(self.ledger.names)
-        days = {(_instant_of(fact) // _DAY_US * _DAY_US, _topic_of(fact)) for fact in facts}
-        for instant, topic in days:
-            self.evaluation.touch_all(SECTIONS_OF_TOPIC[topic], instant)
+        platform, tenants = self.ledger.platform.scope, tuple(self.ledger.names)
+        since: dict[frozenset[int], int] = {}
+        for fact in facts:
+            for sections, instant in self._changes(fact, platform, tenants):
+                since[sections] = min(instant, since.get(sections, instant))
+        for sections, instant in since.items():
+            self.evaluation.touch_all(sections, instant)
 
     def checkpoint(self, now_s: float) -> Checkpoint:
         """Everything since the last checkpoint; the caller makes it durable, then `settle`s."""
@@ -192,6 +198,8 @@ class Task:
         erase, self._erased = self._erased, []
         state = [*erase, *self._state_records()]
         self._head.latest_us = self.clock.latest_us
+        open_since = self.evaluation.open_since
+        self._head.extra[_OPEN_SINCE] = None if open_since is None else open_since.label
         offsets = {
             (topic, self.partition): offset for topic, offset in self._pending.offsets.items()
         }
@@ -262,13 +270,14 @@ class Task:
 
     def _take_messages(self, events: pa.Table) -> None:
         rows, codes = message_rows(events, self.ledger.code)
-        news = self.ledger.admit(rows)
+        news, replaced = self.ledger.admit(rows)
         if len(news):
             self._pending.rows.append(news)
         first = self.ledger.note_mta(codes, _micros(events.column("time")))
         if first:
             self._pending.kept.append(orjson.dumps({"first": first}))
-        for code, earliest in _earliest(news):
+        changed = np.concatenate([news, replaced])
+        for code, earliest in [*_earliest(changed), *first]:
             self.evaluation.touch(self.ledger.names[code], SECTIONS_OF_TOPIC[MTA.name], earliest)
 
     def _take_fact(self, fact: Fact) -> None:
@@ -279,8 +288,19 @@ class Task:
             return
         self.ledger.observe(fact)
         self._pending.kept.append(b'{"fact":' + encode_fact(fact) + b"}")
-        sections = SECTIONS_OF_TOPIC[_topic_of(fact)]
-        self.evaluation.touch(fact["tenant_id"], sections, _instant_of(fact))
+        tenant = fact["tenant_id"]
+        for sections, instant in self._changes(fact, self.ledger.scope(tenant), (tenant,)):
+            self.evaluation.touch(tenant, sections, instant)
+
+    def _changes(
+        self, fact: Fact, scope: Scope, tenants: Sequence[str]
+    ) -> Iterator[tuple[frozenset[int], int]]:
+        """Which sections of some tenants a fact changes, and from which instant on."""
+        since = changed_since(fact, scope)
+        yield SECTIONS_OF_TOPIC[TYPES[fact["type"]].topic], since
+        if fact["type"] in EXCLUSIONS:
+            # A message is left out that was accepted before the exclusion and finished in it.
+            yield SECTIONS_OF_TOPIC[MTA.name], self.ledger.in_system_since(tenants, since)
 
     def _agree(self, batch: RecordBatch) -> None:
         for place, value in enumerate(batch.values):
@@ -296,8 +316,11 @@ class Task:
             self._apply_contract(contract)
 
     def _apply_contract(self, contract: Contract) -> None:
+        known = self.ledger.versions(contract.tenant_id)
         self.ledger.agree(contract)
-        self.evaluation.touch(contract.tenant_id, SECTIONS, self.clock.latest_us)
+        # From the first day of any version: the one published again may have had an earlier one.
+        first = min(each.effective_from for each in (contract, *known))
+        self.evaluation.touch_since(contract.tenant_id, Month.of(first))
 
     def _restore_kept(self, entry: dict[str, Any]) -> None:
         match entry:
@@ -320,19 +343,6 @@ class Task:
         self.counters.rejected += intake.rejected
         self.counters.rekeyed += intake.rekeyed
         self.counters.tombstones += intake.tombstones
-
-
-def _instant_of(fact: Fact) -> int:
-    """An instant in the month that a fact is about."""
-    if "billing_month" in fact:
-        middle = date.fromisoformat(f"{fact['billing_month']}-15")
-        return (middle - date(1970, 1, 1)).days * _DAY_US
-    instant: int = fact.get("starts_at", fact["time"])
-    return instant
-
-
-def _topic_of(fact: Fact) -> str:
-    return TYPES[fact["type"]].topic
 
 
 def _micros(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -68,6 +68,11 @@ class AbuseFacts(Facts):
             if case.began is not None:
                 yield *case.began, case
 
+    def source_confirmed_us(self, case_id: str) -> int | None:
+        """When an outside source was confirmed."""
+        case = self._cases["source"].get(case_id)
+        return None if case is None or case.began is None else case.began[0]
+
     def _take(self, fact: Fact) -> None:
         type_ = fact["type"]
         if type_ in _BEGINS:

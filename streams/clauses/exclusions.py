@@ -47,6 +47,7 @@ class ExclusionRegister:
     def __init__(self) -> None:
         self._declared: dict[str, Declaration] = {}
         self._revoked: dict[str, int] = {}
+        self._first_start: dict[str, int] = {}
 
     def declare(self, fact: Fact) -> None:
         """Take an ``exclusion.declared``; the latest declaration of an identity counts."""
@@ -61,14 +62,21 @@ class ExclusionRegister:
             None if sections is None else frozenset(sections),
             bool(fact.get("consent_ref")),
         )
-        known = self._declared.get(fact["exclusion_id"])
+        name = fact["exclusion_id"]
+        known = self._declared.get(name)
         if known is None or known < declaration:
-            self._declared[fact["exclusion_id"]] = declaration
+            self._declared[name] = declaration
+        first = self._first_start.get(name, declaration.starts_us)
+        self._first_start[name] = min(first, declaration.starts_us)
 
     def revoke(self, fact: Fact) -> None:
         """Take an ``exclusion.revoked``; it takes back every declaration up to its time."""
         name = fact["exclusion_id"]
         self._revoked[name] = max(fact["time"], self._revoked.get(name, fact["time"]))
+
+    def first_start(self, exclusion_id: str) -> int | None:
+        """The earliest start an exclusion was ever declared with, revoked or replaced or not."""
+        return self._first_start.get(exclusion_id)
 
     def in_force(self) -> Iterator[Declaration]:
         """The declarations that are not revoked and exclude something."""
@@ -86,7 +94,7 @@ class ExclusionRegister:
             if max(each.ends_us, each.time_us, self._revoked.get(name, 0)) < before_us
         ]
         for name in done:
-            del self._declared[name]
+            del self._declared[name], self._first_start[name]
             self._revoked.pop(name, None)
         stray = [
             name

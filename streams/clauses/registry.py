@@ -83,6 +83,12 @@ class Scope:
             facts.forget(before_us)
 
     @property
+    def first_us(self) -> int | None:
+        """Earliest event time of all topics."""
+        firsts = (facts.first_us for facts in self._by_topic.values())
+        return min((first for first in firsts if first is not None), default=None)
+
+    @property
     def version(self) -> int:
         """Grows with every change."""
         return sum(facts.version for facts in self._by_topic.values())

@@ -90,7 +90,7 @@ def main() -> None:
 
     debug = "--debug" in sys.argv
     try:
-        cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -104,6 +104,8 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         _fail(UnexpectedError(_one_line(error)), debug, 2, error)
+    # Outside its standalone mode click returns the code of `ctx.exit` instead of leaving with it.
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _one_line(error: Exception) -> str:

@@ -13,6 +13,7 @@ from streams.runtime.kafka import client_options
 from streams.settings import ConfigurationError, Settings
 
 _TIMEOUT_MS: Final = 15_000
+_BOOTSTRAP_MS: Final = 5_000
 
 
 class TopicError(Exception):
@@ -36,7 +37,11 @@ def administration(settings: Settings) -> Iterator[KafkaAdminClient]:
         ConfigurationError: no broker answers at the configured address.
     """
     try:
-        client = KafkaAdminClient(**client_options(settings), request_timeout_ms=_TIMEOUT_MS)
+        client = KafkaAdminClient(
+            **client_options(settings),
+            request_timeout_ms=_TIMEOUT_MS,
+            bootstrap_timeout_ms=_BOOTSTRAP_MS,
+        )
     except KafkaError as error:
         raise ConfigurationError(
             f"no Kafka broker answers at {settings.kafka} ({type(error).__name__}); "

@@ -131,6 +131,9 @@ def _await(
         # Looked at only where nothing moves: what is being worked off holds records anyway.
         still = [place for place, count in behind.items() if before.get(place) == count]
         log.leave_out_markers(behind, ends, still)
+        for place in still:
+            if place not in behind:
+                del ends[place]  # done for good: its end was taken when the drain began
         lag = _lag(group, behind)
         progress(lag)
         if lag.total == 0:

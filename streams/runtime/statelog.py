@@ -17,7 +17,7 @@ from schemas.topics import STREAMS_STATE
 from streams.runtime.delivery import Outgoing
 from streams.windows.messages import LATENCY, ROW, Rows
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _ROWS_PER_RECORD: Final = 20_000
 _KEPT_BYTES: Final = 400_000
 _HEADER_BYTES: Final = 4

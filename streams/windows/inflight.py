@@ -3,7 +3,7 @@
 The finish may be heard of before the acceptance, so finished messages are remembered too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,11 +66,12 @@ class InFlight:
         self._open: dict[int, dict[int, Waiting]] = {}
         self._series_of: dict[int, set[int]] = {}
 
-    def observe(self, rows: Rows) -> Rows:
+    def observe(self, rows: Rows) -> tuple[Rows, Rows]:
         """Take a batch's rows of every kind, after those with a latency are in the store.
 
         Returns:
-            The rows of other kinds that said something new, to be kept with the state.
+            The rows of other kinds that said something new, to be kept with the state, and as rows
+            the messages that are no longer in flight.
 
         """
         keys = turned(rows["key"], (rows["series"] % 2).astype(np.bool_))
@@ -78,16 +79,17 @@ class InFlight:
         settled = rows["kind"] == SETTLED
         news = settled & ~self._settled.has(keys)
         self._settled.add(keys[settled])
+        closed: list[tuple[int, int, Waiting]] = []
         if self._series_of:
             for key in keys[ended].tolist():
-                self._close(key)
+                closed.extend(self._close(key))
         arrived = np.flatnonzero(~ended)
         if len(arrived):
             waiting = arrived[~self._is_finished(keys[arrived])]
             for place in waiting.tolist():
                 news[place] = self._open_one(int(keys[place]), rows[place])
         kept: Rows = rows[news]
-        return kept
+        return kept, _as_rows(closed)
 
     def of(self, series: int) -> Iterator[Waiting]:
         """The messages of a series in flight."""
@@ -95,21 +97,13 @@ class InFlight:
 
     def rows(self) -> Rows:
         """Every message in flight as a row."""
-        held = [
-            (key, series, each) for series, some in self._open.items() for key, each in some.items()
-        ]
-        rows = np.zeros(len(held), dtype=ROW)
-        for place, (key, series, each) in enumerate(held):
-            inbound = np.array([series % 2], dtype=np.bool_)
-            rows[place] = (
-                turned(np.array([key], dtype=np.uint64), inbound)[0],
-                series,
-                each.accepted_us,
-                each.accepted_us,
-                each.liable,
-                ACCEPTED,
-            )
-        return rows
+        return _as_rows(
+            [
+                (key, series, each)
+                for series, some in self._open.items()
+                for key, each in some.items()
+            ]
+        )
 
     def _is_finished(self, keys: UInt64s) -> Mask:
         out, into = np.zeros(len(keys), dtype=np.bool_), np.ones(len(keys), dtype=np.bool_)
@@ -130,6 +124,24 @@ class InFlight:
         self._series_of.setdefault(key, set()).add(series)
         return True
 
-    def _close(self, key: int) -> None:
+    def _close(self, key: int) -> Iterator[tuple[int, int, Waiting]]:
         for series in self._series_of.pop(key, ()):
-            self._open[series].pop(key, None)
+            waiting = self._open[series].pop(key, None)
+            if waiting is not None:
+                yield key, series, waiting
+
+
+def _as_rows(held: Sequence[tuple[int, int, Waiting]]) -> Rows:
+    """Messages in flight, given as key, series and wait, in the form of rows."""
+    rows = np.zeros(len(held), dtype=ROW)
+    for place, (key, series, each) in enumerate(held):
+        inbound = np.array([series % 2], dtype=np.bool_)
+        rows[place] = (
+            turned(np.array([key], dtype=np.uint64), inbound)[0],
+            series,
+            each.accepted_us,
+            each.accepted_us,
+            each.liable,
+            ACCEPTED,
+        )
+    return rows

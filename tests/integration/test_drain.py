@@ -17,15 +17,15 @@ def stack(request, tmp_path_factory):
         yield stack
 
 
-async def commit(stack, topic, offset):
+async def commit(stack, topic, offset, partition=0):
     for group in GROUPS:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=stack.settings.kafka, group_id=group, enable_auto_commit=False
         )
         await consumer.start()
         try:
-            consumer.assign([TopicPartition(topic, 0)])
-            await consumer.commit({TopicPartition(topic, 0): offset})
+            consumer.assign([TopicPartition(topic, partition)])
+            await consumer.commit({TopicPartition(topic, partition): offset})
         finally:
             await consumer.stop()
 
@@ -68,3 +68,27 @@ def test_aborted_records_and_markers_are_not_waited_for(stack):
     asyncio.run(commit(stack, "mail.ops", 2))
     asyncio.run(abort_records(stack, "mail.ops", 5))
     drain(stack.settings, 10, lambda lag: None)
+
+
+async def commit_records(stack, topic, partition):
+    producer = AIOKafkaProducer(bootstrap_servers=stack.settings.kafka, transactional_id="whole")
+    async with producer, producer.transaction():
+        await producer.send(topic, b"v", partition=partition)
+
+
+@pytest.mark.parametrize("turn", [2, 3])
+@pytest.mark.parametrize("stack", ["kafka"], indirect=True)
+@pytest.mark.kafka
+def test_partitions_that_come_to_their_markers_at_different_times_are_all_done(stack, turn):
+    topic = f"mail.{'backup' if turn == 2 else 'abuse'}"
+    for partition in (0, 1):
+        asyncio.run(commit_records(stack, topic, partition))
+    asyncio.run(commit(stack, topic, 1))
+    calls = []
+
+    def progress(lag):
+        calls.append(lag)
+        if len(calls) == turn:
+            asyncio.run(commit(stack, topic, 1, partition=1))
+
+    drain(stack.settings, 15, progress)

@@ -13,22 +13,26 @@ WITH
     ) AS e ON p.tenant_id = e.tenant_id
   ),
   -- The earliest dispatch (attempt 1) or delivery of each message; one group is one message.
-  -- Both instants packed into one integer: comparing tuples would take twice as long.
+  -- Earliest is one number, (time, accepted_at, id), for the liable and for the other events:
+  -- numbers compare ten times faster than tuples.
   finished AS (
     SELECT
       tenant_id,
       direction,
       message,
-      min(bitShiftLeft(toInt128(time_us), 64) + m.accepted_us) AS packed,
-      toInt64(bitShiftRight(packed, 64)) AS finished_us,
-      toInt64(bitAnd(packed, 0xFFFFFFFFFFFFFFFF)) AS accepted_us,
-      if(
-        min(liability) = max(liability),
-        any(liability) != '',
-        argMin(liability, (time_us, m.accepted_us, id)) != ''
-      ) AS liable
-    FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64}) AS m
-    WHERE type IN ('message.dispatched', 'message.delivered') AND attempt = 1
+      minIf(place, NOT liable) AS free_place,
+      minIf(place, liable) AS liable_place,
+      countIf(liable) > 0 AND (countIf(NOT liable) = 0 OR liable_place < free_place) AS liable_first,
+      if(liable_first, liable_place, free_place) AS first_place,
+      toInt64(bitShiftRight(first_place, 192)) AS finished_us,
+      toInt64(bitAnd(bitShiftRight(first_place, 128), 0xFFFFFFFFFFFFFFFF)) AS accepted_us
+    FROM (
+      SELECT tenant_id, direction, message, liable,
+        bitShiftLeft(toUInt256(time_us), 192) + bitShiftLeft(toUInt256(accepted_us), 128)
+          + id_prefix AS place
+      FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64})
+      WHERE type IN ('message.dispatched', 'message.delivered') AND attempt = 1
+    )
     GROUP BY tenant_id, direction, message
   ),
   -- Accepted, and nothing of its own direction finished it near the month.
@@ -37,16 +41,23 @@ WITH
       tenant_id,
       direction,
       message,
-      min(m.accepted_us) AS accepted_us,
-      argMin(liability, (m.accepted_us, time_us, id)) != '' AS liable
-    FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64}) AS m
+      minIf(place, NOT liable) AS free_place,
+      minIf(place, liable) AS liable_place,
+      countIf(liable) > 0 AND (countIf(NOT liable) = 0 OR liable_place < free_place) AS liable_first,
+      toInt64(bitShiftRight(if(liable_first, liable_place, free_place), 192)) AS accepted_us
+    FROM (
+      SELECT tenant_id, direction, message, liable, type = 'message.accepted' AS is_acceptance,
+        bitShiftLeft(toUInt256(accepted_us), 192) + bitShiftLeft(toUInt256(time_us), 128)
+          + id_prefix AS place
+      FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64})
+    )
     GROUP BY tenant_id, direction, message
-    HAVING min(type) = 'message.accepted' AND max(type) = 'message.accepted'
+    HAVING min(is_acceptance)
   ),
   -- A message finishes whatever the direction, however late, and be it only by a bounce.
   in_flight AS (
     SELECT o.tenant_id AS tenant_id, o.direction AS direction, o.message AS message,
-      o.accepted_us AS accepted_us, o.liable AS liable
+      o.accepted_us AS accepted_us, o.liable_first AS liable
     FROM (
       SELECT sipHash128(tenant_id, source, message_id, recipient) AS message
       FROM mta_events
@@ -60,7 +71,8 @@ WITH
     RIGHT ANTI JOIN waiting AS o ON f.message = o.message
   ),
   every AS (
-    SELECT tenant_id, direction, message, accepted_us, finished_us, liable FROM finished
+    SELECT tenant_id, direction, message, accepted_us, finished_us, liable_first AS liable
+    FROM finished
     UNION ALL
     SELECT tenant_id, direction, message, accepted_us, toInt64(0) AS finished_us, liable
     FROM in_flight

@@ -8,20 +8,18 @@ WITH
       tenant_id,
       direction,
       type,
-      id,
       sipHash128(tenant_id, source, message_id, recipient) AS message,
       toUnixTimestamp64Micro(time) AS time_us,
       toUnixTimestamp64Micro(coalesce(accepted_at, time)) AS accepted_us,
       coalesce(attempt, 1) AS attempt,
-      coalesce(toString(liability), '') AS liability,
+      liability IS NOT NULL AS liable,
+      -- As a number that orders like the text: decides between events of the same instants.
+      byteSwap(reinterpretAsUInt128(toFixedString(substring(id, 1, 16), 16))) AS id_prefix,
       sipHash128(tenant_id, source, id) AS identity,
       cityHash64(
         direction, message_id, recipient, type, time_us, accepted_us, attempt, liability
       ) AS content,
-      _version,
-      source,
-      message_id,
-      recipient
+      _version
     FROM mta_events
     WHERE type IN (
         'message.accepted', 'message.dispatched', 'message.delivered',
@@ -33,12 +31,21 @@ WITH
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
   ),
   contradicted AS (
-    SELECT identity, argMax(content, _version) AS first_content
+    SELECT identity, argMax(content, _version) AS first_content, true AS found
     FROM landed
     GROUP BY identity
     HAVING min(content) != max(content)
   )
-SELECT * EXCEPT (identity, content, _version)
-FROM landed
-WHERE identity NOT IN (SELECT identity FROM contradicted)
-  OR (identity, content) IN (SELECT identity, first_content FROM contradicted)
+SELECT
+  l.tenant_id AS tenant_id,
+  l.direction AS direction,
+  l.type AS type,
+  l.message AS message,
+  l.time_us AS time_us,
+  l.accepted_us AS accepted_us,
+  l.attempt AS attempt,
+  l.liable AS liable,
+  l.id_prefix AS id_prefix
+FROM landed AS l
+LEFT ANY JOIN contradicted AS c ON l.identity = c.identity
+WHERE NOT c.found OR l.content = c.first_content

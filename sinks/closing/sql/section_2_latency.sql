@@ -1,23 +1,35 @@
 -- Contract section 2: means, maxima and exceedances.
 WITH
+  groups AS (
+    SELECT
+      tenant_id,
+      direction = 'outbound' AS out,
+      left_out,
+      countIf(finished_us > 0) AS messages,
+      sumIf(toInt128(latency_us), finished_us > 0) AS total_us,
+      maxIf(latency_us, finished_us > 0) AS largest_us,
+      countIf(over) AS exceedances
+    FROM closing_messages(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+    GROUP BY tenant_id, out, left_out
+  ),
   sums AS (
     SELECT
       tenant_id,
-      countIf(finished_us > 0 AND direction = 'outbound') AS sent,
-      countIf(finished_us > 0 AND direction = 'outbound' AND NOT left_out) AS sent_net,
-      countIf(finished_us > 0 AND direction = 'inbound') AS received,
-      countIf(finished_us > 0 AND direction = 'inbound' AND NOT left_out) AS received_net,
-      sumIf(toInt128(latency_us), finished_us > 0 AND direction = 'outbound') AS send_us,
-      sumIf(toInt128(latency_us), finished_us > 0 AND direction = 'outbound' AND NOT left_out) AS send_us_net,
-      sumIf(toInt128(latency_us), finished_us > 0 AND direction = 'inbound') AS receive_us,
-      sumIf(toInt128(latency_us), finished_us > 0 AND direction = 'inbound' AND NOT left_out) AS receive_us_net,
-      maxIf(latency_us, finished_us > 0 AND direction = 'outbound') AS send_max,
-      maxIf(latency_us, finished_us > 0 AND direction = 'outbound' AND NOT left_out) AS send_max_net,
-      maxIf(latency_us, finished_us > 0 AND direction = 'inbound') AS receive_max,
-      maxIf(latency_us, finished_us > 0 AND direction = 'inbound' AND NOT left_out) AS receive_max_net,
-      countIf(over) AS exceedances,
-      countIf(over AND NOT left_out) AS exceedances_net
-    FROM closing_messages(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+      sumIf(messages, out) AS sent,
+      sumIf(messages, out AND NOT left_out) AS sent_net,
+      sumIf(messages, NOT out) AS received,
+      sumIf(messages, NOT out AND NOT left_out) AS received_net,
+      sumIf(total_us, out) AS send_us,
+      sumIf(total_us, out AND NOT left_out) AS send_us_net,
+      sumIf(total_us, NOT out) AS receive_us,
+      sumIf(total_us, NOT out AND NOT left_out) AS receive_us_net,
+      maxIf(largest_us, out) AS send_max,
+      maxIf(largest_us, out AND NOT left_out) AS send_max_net,
+      maxIf(largest_us, NOT out) AS receive_max,
+      maxIf(largest_us, NOT out AND NOT left_out) AS receive_max_net,
+      sum(g.exceedances) AS exceedances,
+      sumIf(g.exceedances, NOT left_out) AS exceedances_net
+    FROM groups AS g
     GROUP BY tenant_id
   ),
   heard AS (
