@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.closing.planning import refresh_plans
 from sinks.landing.delivery import Delivery
 from sinks.landing.faults import LandingError
 from sinks.landing.landing import LANDED_TOPICS, Landing
@@ -30,6 +31,9 @@ from streams.settings import Settings
 _ROWS_PER_LANDING: Final = 100_000
 _LONGEST_WAIT_S: Final = 0.5
 _TICK_S: Final = 0.1
+_PLANS_S: Final = 30.0
+DEFAULT_TIMEOUT_S: Final = 120.0
+_LAST_LANDING_S: Final = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +49,15 @@ class Gatherer:
         self._held: list[RecordBatch] = []
         self._size = 0
         self._since = 0.0
+        self._suspended = False
         self._under_way: asyncio.Future[None] | None = None
         self._lock = asyncio.Lock()
 
     async def handle(self, batch: RecordBatch) -> None:
         """Take a batch; land what is held when it is enough."""
         async with self._lock:
+            if self._suspended:
+                return  # its partition is on the move; whoever has it then fetches it again
             if not self._held:
                 self._since = time.monotonic()
             self._held.append(batch)
@@ -70,12 +77,25 @@ class Gatherer:
         Does not wait for a landing under way, which may last as long as ClickHouse is away: it is
         cut off, nothing is committed, and whoever has the partitions lands the records again.
         """
+        self._suspended = True
         self._held, self._size = [], 0
         if self._under_way is not None:
             self._under_way.cancel()
 
+    async def resume(self) -> None:
+        """Partitions were assigned: batches fetched from now on are this worker's."""
+        self._suspended = False
+
     async def finish(self) -> None:
-        """Land what is held before the worker ends."""
+        """Land what is held before the worker ends; what takes too long is left to the next one."""
+        try:
+            await asyncio.wait_for(self._finish(), _LAST_LANDING_S)
+        except TimeoutError:
+            logger.warning("ClickHouse did not take the last rows in time; they land again later")
+        finally:
+            await self.forget()
+
+    async def _finish(self) -> None:
         async with self._lock:
             if self._held:
                 await self._land()
@@ -99,9 +119,30 @@ class Gatherer:
         settled()
 
 
-def clickhouse_settings(settings: Settings) -> ClickHouseSettings:
-    """The ClickHouse part of the configuration."""
+class PlanKeeper:
+    """Keeps what the live views join current: tenants, zones, calendars, terms."""
+
+    def __init__(self, server: ClickHouseSettings) -> None:
+        self._server = server
+        self._since_us = 0
+
+    async def tick(self) -> None:
+        """Bring the plans of the months that have new facts up to date; later if it cannot be."""
+        try:
+            self._since_us = await asyncio.to_thread(self._refresh)
+        except Exception as error:
+            logger.warning("the live views are not brought up to date now: %s", error)
+
+    def _refresh(self) -> int:
+        return refresh_plans(connect(self._server), self._since_us)
+
+
+def clickhouse_settings(
+    settings: Settings, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> ClickHouseSettings:
+    """The ClickHouse part of the configuration; ``timeout_s`` bounds one query."""
     return ClickHouseSettings(
+        timeout_s=timeout_s,
         url=settings.clickhouse,
         database=settings.clickhouse_database,
         user=settings.clickhouse_user,
@@ -116,6 +157,7 @@ def build_sinks(settings: Settings, transactions: bool) -> BatchApp:
     gatherer = Gatherer(Landing(Delivery(lambda: connect(server))), app)
     attach(app, LANDED_TOPICS, gatherer.handle)
     background(app, gatherer.tick, _TICK_S)
+    background(app, PlanKeeper(server).tick, _PLANS_S)
 
     async def on_revoked(sender: Any, revoked: Any, **_: Mapping[str, Any]) -> None:
         await gatherer.forget()
@@ -123,6 +165,10 @@ def build_sinks(settings: Settings, transactions: bool) -> BatchApp:
     async def on_shutdown(sender: Any, **_: Mapping[str, Any]) -> None:
         await gatherer.finish()
 
+    async def on_assigned(sender: Any, assigned: Any, **_: Mapping[str, Any]) -> None:
+        await gatherer.resume()
+
     app.on_partitions_revoked.connect(on_revoked, weak=False)
+    app.on_partitions_assigned.connect(on_assigned, weak=False)
     app.on_before_shutdown.connect(on_shutdown, weak=False)
     return app

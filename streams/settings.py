@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     maillog_own_relays: Annotated[
         str, Field(description="own relays and content filters, host[:port][,…]")
     ] = ""
+    web_host: Annotated[str, Field(min_length=1, description="address the web page listens on")] = (
+        "127.0.0.1"
+    )
+    web_port: Annotated[int, Field(ge=1, le=65_535, description="port of the web page")] = 28080
     log_level: Annotated[
         str, Field(description="logging level", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     ] = "INFO"

@@ -11,7 +11,9 @@ from schemas.topics import BROADCAST, CONTRACTS, STATUS, STREAMS_STATE
 from streams.agents.evaluation import SECTIONS
 from streams.agents.platform import Platform
 from streams.agents.task import Task
+from streams.clauses.facts import Fact
 from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
+from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import read_state
 from streams.windows.calendar import Month, to_us
 from tests.reference.strategies import History
@@ -38,9 +40,11 @@ class LiveRun:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.status: dict[tuple[str, str, str], Status] = {}
+        self.told: list[Outgoing] = []
+        """Every record it has made, states included, in order."""
         self._state: dict[bytes, bytes] = {}
         self._broadcast: list[bytes] = []
-        self._unheard: list[bytes] = []
+        self._heard = 0
         self._offsets: dict[str, int] = {}
         self._start()
 
@@ -51,9 +55,8 @@ class LiveRun:
     def restart(self) -> None:
         """Go on in a new task, from what the old one made durable."""
         self._start()
-        for value in self._broadcast:
-            self.platform.read(value, self.now_s)
-        self._unheard.clear()
+        self._heard = 0
+        self._read_broadcast()
         self.task.restore(*read_state(self._state), self.now_s)
 
     def feed(self, records: list[Record]) -> None:
@@ -64,28 +67,26 @@ class LiveRun:
     def checkpoint(self) -> None:
         """Make everything durable that the task has to tell."""
         made = self.task.checkpoint(self.now_s)
+        self.told += made.records
         for record in [*made.records, made.head]:
             if record.topic == STREAMS_STATE.name:
                 self._keep(record.key, record.value)
             elif record.topic == BROADCAST.name:
                 self._broadcast.append(record.value)
-                self._unheard.append(record.value)
             elif record.topic == STATUS.name:
                 told = Status.model_validate_json(record.value)
                 self.status[told.tenant_id, told.indicator, told.period] = told
-        self.task.settle()
 
     def hear(self) -> None:
         """Take what was broadcast since the last time."""
-        facts = [self.platform.read(value, self.now_s) for value in self._unheard]
-        self._unheard.clear()
-        if facts := [fact for fact in facts if fact is not None]:
+        facts = self._read_broadcast()
+        if facts:
             self.task.hear(facts, self.now_s)
 
     def pass_time(self, seconds: float) -> None:
         """Let the clock run, and the worker with it, until nothing is left to tell."""
         self.now_s += seconds
-        while self._unheard or self.task.due(self.now_s):
+        while self._heard < len(self._broadcast) or self.task.due(self.now_s):
             self.hear()
             self.checkpoint()
             self.now_s += TICK_S
@@ -94,6 +95,12 @@ class LiveRun:
         """Be idle until event time has come to an instant, and what is due there is told."""
         missing_us = instant_us + LATENESS_US - self.task.clock.now_us(self.now_s)
         self.pass_time(max(0.0, missing_us / SECOND) + TICK_S)
+
+    def _read_broadcast(self) -> list[Fact]:
+        news = list(enumerate(self._broadcast))[self._heard :]
+        self._heard = len(self._broadcast)
+        found = [self.platform.read(value, offset, self.now_s) for offset, value in news]
+        return [fact for fact in found if fact is not None]
 
     def _keep(self, key: bytes, value: bytes | None) -> None:
         if value is None:

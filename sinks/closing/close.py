@@ -20,7 +20,7 @@ from sinks.closing.judgement import Judgement, read_judgements
 from sinks.closing.ledger import overall_verdict, owed_remedies
 from sinks.closing.lock import MonthLock, month_lock
 from sinks.closing.planning import StoredPlan, load_contracts, refresh_plan
-from sinks.closing.views import SECTIONS
+from sinks.closing.views import sections
 
 SETTINGS: Final = {
     # What does not fit spills to disk instead of failing.
@@ -101,7 +101,7 @@ def close_month(
 
 def _measure(client: Client, plan: StoredPlan, run: str, cutoff: int, lock: MonthLock) -> None:
     parameters = {"run": run, "month": plan.plan.month, "plan": plan.number, "cutoff": cutoff}
-    for section in SECTIONS:
+    for section in sections():
         # The names of sections are constants.
         client.command(
             f"{_MEASURE} FROM {section}{_ARGUMENTS}", parameters=parameters, settings=SETTINGS

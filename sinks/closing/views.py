@@ -1,23 +1,14 @@
 """The views of the closing: their order, and how they are installed."""
 
+from fnmatch import fnmatch
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final
 
 from sinks.clickhouse import Client
 
-SECTIONS: Final = (
-    "section_1_connectivity",
-    "section_2_latency",
-    "section_3_faults",
-    "section_3_service",
-    "section_4_antispam",
-    "section_5_antivirus",
-    "section_6_security",
-    "section_7_backup",
-    "section_8_provisioning",
-    "section_9_support",
-)
-"""The measuring query of each section: parameters month, plan, cutoff (µs)."""
+SQL: Traversable = files("sinks.closing").joinpath("sql")
+"""The folder of the queries."""
 
 _BEFORE: Final = (
     "closing_periods",
@@ -32,7 +23,6 @@ _BEFORE: Final = (
     "closing_orders",
     "closing_mta",
     "closing_messages",
-    *SECTIONS,
 )
 _AFTER: Final = (
     "closings",
@@ -54,17 +44,23 @@ _MEASURED: Final = (
 _STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
 
 
+def sections() -> list[str]:
+    """The measuring queries ``section_*.sql``: parameters month, plan, cutoff (µs)."""
+    names = sorted(file.name for file in SQL.iterdir())
+    return [name.removesuffix(".sql") for name in names if fnmatch(name, "section_*.sql")]
+
+
 def view_query(name: str) -> str:
     """The query in the file of a view, parameters as ``{name:Type}``."""
-    return files("sinks.closing").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    return SQL.joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
 def views() -> dict[str, str]:
     """View name → its query, each after those it reads."""
-    measured = "\nUNION ALL\n".join(_MEASURED.format(name=name) for name in SECTIONS)
+    measured = "\nUNION ALL\n".join(_MEASURED.format(name=name) for name in sections())
     judge = view_query("judge")
     return {
-        **{name: view_query(name) for name in _BEFORE},
+        **{name: view_query(name) for name in (*_BEFORE, *sections())},
         "closing_judged": f"WITH measured AS ({_STORED}),\n{judge}",
         "closing_current": f"WITH measured AS ({measured}),\n{judge}",
         **{name: view_query(name) for name in _AFTER},

@@ -1,7 +1,8 @@
 """The tables of the result topics, derived from the result models.
 
 ``windows``, ``outages``: the newest knowledge (``as_of``) of a window or outage holds.
-``status``, ``contracts``: the newest record of a tenant's indicator or contract version holds.
+``status``, ``contracts``: the newest record of a tenant's indicator in a period, or of a contract
+version, holds; on the compacted topic only the newest period stays, here every one.
 ``breaches``, ``dead_letters``: append-only; a redelivery collapses into the first landing.
 Newest and first are decided by content, Kafka timestamp and offset, so that landing the same
 records again in any order ends in the same rows.
@@ -91,10 +92,10 @@ BREACHES: Final = _table(
 )
 STATUS: Final = _table(
     "status",
-    "The present state of each indicator; read with FINAL",
+    "The last state of each indicator in each period; read with FINAL",
     STATUS_COLUMNS,
     NEWEST_RECORD,
-    ("tenant_id", "indicator"),
+    ("tenant_id", "indicator", "period"),
 )
 CONTRACTS: Final = _table(
     "contracts",

@@ -14,6 +14,9 @@ from streams.settings import Settings
 _PLACE: Final = TopicPartition(BROADCAST.name, 0)
 _POLL_MS: Final = 200
 
+Broadcast = tuple[bytes, int]
+"""A record's value and offset."""
+
 
 class BroadcastReader:
     """What was broadcast, in order; never commits, so a new worker reads all of it."""
@@ -23,7 +26,7 @@ class BroadcastReader:
         self._committed = committed
         self._consumer: AIOKafkaConsumer | None = None
 
-    async def catch_up(self) -> list[bytes]:
+    async def catch_up(self) -> list[Broadcast]:
         """Everything broadcast so far; the first call of this reader's life.
 
         Raises:
@@ -41,7 +44,7 @@ class BroadcastReader:
         await consumer.seek_to_beginning(_PLACE)
         end = (await consumer.end_offsets([_PLACE]))[_PLACE]
         deadline = time.monotonic() + self._settings.recovery_s
-        values: list[bytes] = []
+        values: list[Broadcast] = []
         while await consumer.position(_PLACE) < end:
             values += await self.poll(_POLL_MS)
             if time.monotonic() > deadline:
@@ -52,12 +55,16 @@ class BroadcastReader:
             await asyncio.sleep(0)
         return values
 
-    async def poll(self, timeout_ms: int = 0) -> list[bytes]:
+    async def poll(self, timeout_ms: int = 0) -> list[Broadcast]:
         """What has come since the last call."""
         if self._consumer is None:
             return []
         fetched = await self._consumer.getmany(_PLACE, timeout_ms=timeout_ms)
-        return [record.value for record in fetched.get(_PLACE, ()) if record.value is not None]
+        return [
+            (record.value, record.offset)
+            for record in fetched.get(_PLACE, ())
+            if record.value is not None
+        ]
 
     async def close(self) -> None:
         """Stop reading."""

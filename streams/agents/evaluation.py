@@ -44,6 +44,8 @@ class _Watch:
     """What is stale of a tenant, and when its sections change by themselves."""
 
     present: Month | None = None
+    first: Month | None = None
+    """The first month of the tenant's own events."""
     stale: dict[Month, set[int]] = field(default_factory=dict)
     since: dict[int, Month] = field(default_factory=dict)
     """Section → the month from which on it is stale."""
@@ -126,6 +128,7 @@ class Evaluation:
             if open_since is not None:
                 month = min(month, Month.parse(open_since))
             self.touch_since(tenant, month)
+            self._watch(tenant).first = self._first(tenant)
 
     def run(self, now_us: int, watermark_us: int) -> Iterator[Outgoing]:
         """Measure what is due and yield what is news.
@@ -164,8 +167,14 @@ class Evaluation:
 
     def _tenant(self, tenant: str, now_us: int, watermark_us: int) -> Iterator[Outgoing]:
         watch, present = self._watch(tenant), self._month(tenant, now_us)
-        since_us = self._ledger.since_us(tenant)
-        known = present if since_us is None else min(present, self._month(tenant, since_us))
+        first, platform_us = self._first(tenant), self._ledger.platform.since_us
+        if first is not None and (watch.first is None or first < watch.first):
+            # Its months begin earlier than was known: every section of them is to be told.
+            watch.first = first
+            watch.mark(first, SECTIONS)
+            watch.mark_since(first, SECTIONS)
+        platform = None if platform_us is None else self._month(tenant, platform_us)
+        known = min(each for each in (first, platform, present) if each is not None)
         stale = watch.take_stale(present, known)
         for month, sections in stale.items():
             found = [
@@ -197,6 +206,11 @@ class Evaluation:
                     dues[section] = min(at, dues.get(section, at))
         if not dues:
             del watch.due_us[month]
+
+    def _first(self, tenant: str) -> Month | None:
+        """The month of the tenant's earliest event."""
+        first_us = self._ledger.first_us(tenant)
+        return None if first_us is None else self._month(tenant, first_us)
 
     def _month(self, tenant: str, instant_us: int) -> Month:
         versions = self._ledger.versions(tenant)

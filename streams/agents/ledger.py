@@ -134,13 +134,9 @@ class Ledger:
         """The versions of a tenant's contract."""
         return list(self._contracts.get(tenant, {}).values())
 
-    def since_us(self, tenant: str) -> int | None:
-        """An instant before which nothing is known of a tenant, nor of the platform."""
-        firsts = (
-            self.scope(tenant).first_us,
-            self._first_mta_us.get(self.code(tenant)),
-            self.platform.since_us,
-        )
+    def first_us(self, tenant: str) -> int | None:
+        """Time of a tenant's earliest event."""
+        firsts = (self.scope(tenant).first_us, self._first_mta_us.get(self.code(tenant)))
         return min((first for first in firsts if first is not None), default=None)
 
     def findings(

@@ -10,7 +10,7 @@ from schemas.topics import CONTRACTS, EVENT_TOPICS
 from streams.agents.broadcast import BroadcastReader
 from streams.agents.maillog_live import attach_maillog
 from streams.agents.platform import Platform
-from streams.agents.task import Task
+from streams.agents.task import Checkpoint, Task
 from streams.runtime.application import (
     BatchApp,
     attach,
@@ -28,7 +28,7 @@ from streams.runtime.delivery import (
 )
 from streams.runtime.groups import STREAMS_GROUP
 from streams.runtime.recovery import read_records
-from streams.runtime.restart import restart, settled
+from streams.runtime.restart import settled
 from streams.runtime.statelog import read_state
 from streams.settings import Settings
 from streams.windows.clock import MICROS
@@ -49,6 +49,8 @@ class Live:
         self._settings, self._delivery = settings, delivery
         self._tasks: dict[int, Task] = {}
         self._due_at: dict[int, float] = {}
+        self._prepared: dict[int, Checkpoint] = {}
+        self._suspended = False
         self._lock = asyncio.Lock()
         self._platform = Platform()
         self._reader: BroadcastReader | None = None
@@ -56,6 +58,8 @@ class Live:
     async def handle(self, batch: RecordBatch) -> None:
         """Apply one batch, and checkpoint its task when that is due."""
         async with self._lock:
+            if self._suspended:
+                return  # its partition is on the move; whoever has it then fetches it again
             task = self._tasks.get(batch.partition) or await self._claim(batch.partition)
             task.apply(batch, time.time_ns() // 1000, time.monotonic())
             if task.pending >= self._settings.checkpoint_events:
@@ -72,17 +76,23 @@ class Live:
 
     async def drop_all(self) -> None:
         """Forget every task: its partition may belong to another worker from now on."""
+        self._suspended = True
         async with self._lock:
+            self._prepared.clear()
             for partition in list(self._tasks):
                 del self._tasks[partition]
                 await self._delivery.release(str(partition))
 
+    async def resume(self) -> None:
+        """Partitions were assigned: batches fetched from now on are this worker's."""
+        self._suspended = False
+
     async def close(self) -> None:
         """Checkpoint what is pending and stop producing."""
+        self._suspended = True
         async with self._lock:
             for task in list(self._tasks.values()):
-                if task.dirty:
-                    await self._checkpoint(task)
+                await self._checkpoint(task)
             self._tasks.clear()
             if self._reader is not None:
                 await self._reader.close()
@@ -93,7 +103,7 @@ class Live:
         if self._reader is None:
             return
         now = time.monotonic()
-        heard = [self._platform.read(value, now) for value in await self._reader.poll()]
+        heard = [self._platform.read(*record, now) for record in await self._reader.poll()]
         facts = [fact for fact in heard if fact is not None]
         if facts:
             for task in self._tasks.values():
@@ -103,8 +113,8 @@ class Live:
         """Know the platform before the first task judges anything by it."""
         if self._reader is None:
             reader = BroadcastReader(self._settings, committed)
-            for value in await reader.catch_up():
-                self._platform.read(value, time.monotonic())
+            for record in await reader.catch_up():
+                self._platform.read(*record, time.monotonic())
             self._reader = reader
 
     async def _claim(self, partition: int) -> Task:
@@ -131,18 +141,25 @@ class Live:
         return task
 
     async def _checkpoint(self, task: Task) -> None:
-        """Results and state first, acknowledged; then the offsets."""
-        checkpoint = task.checkpoint(time.monotonic())
+        """Results and state first, acknowledged; then the offsets.
+
+        A checkpoint whose delivery was cut off is delivered again before a new one is made.
+        """
+        partition = task.partition
+        if partition not in self._prepared:
+            self._prepared[partition] = task.checkpoint(time.monotonic())
+        checkpoint = self._prepared[partition]
         try:
             await self._delivery.deliver(
-                str(task.partition), checkpoint.records, checkpoint.head, checkpoint.offsets
+                str(partition), checkpoint.records, checkpoint.head, checkpoint.offsets
             )
-        except Fenced as error:
-            self._tasks.pop(task.partition, None)
-            restart(f"checkpoint given up: {error}")
-        task.settle()
+        except Fenced:
+            if self._suspended:
+                return  # a rebalance is under way; the task is dropped next
+            raise
+        del self._prepared[partition]
         settled()
-        self._due_at[task.partition] = time.monotonic() + self._settings.checkpoint_s
+        self._due_at[partition] = time.monotonic() + self._settings.checkpoint_s
 
 
 def build_live(settings: Settings, transactions: bool) -> BatchApp:
@@ -168,22 +185,22 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
             await maillog.close()
         await live.close()
 
-    _connect(app, live.drop_all, close)
+    _connect(app, live, close)
     return app
 
 
-def _connect(
-    app: BatchApp,
-    drop_all: Callable[[], Awaitable[None]],
-    close: Callable[[], Awaitable[None]],
-) -> None:
-    """Bind a rebalance and the end of the app to the tasks."""
+def _connect(app: BatchApp, live: Live, close: Callable[[], Awaitable[None]]) -> None:
+    """Bind rebalances and the end of the app to the tasks."""
 
     async def on_revoked(sender: Any, revoked: Any, **_: Mapping[str, Any]) -> None:
-        await drop_all()
+        await live.drop_all()
+
+    async def on_assigned(sender: Any, assigned: Any, **_: Mapping[str, Any]) -> None:
+        await live.resume()
 
     async def on_shutdown(sender: Any, **_: Mapping[str, Any]) -> None:
         await close()
 
     app.on_partitions_revoked.connect(on_revoked, weak=False)
+    app.on_partitions_assigned.connect(on_assigned, weak=False)
     app.on_before_shutdown.connect(on_shutdown, weak=False)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.windows.keyhash import message_keys
+from streams.windows.keyhash import leading_bytes, message_keys
 from streams.windows.messages import ACCEPTED, LATENCY, ROW, SETTLED, Rows
 
 _IGNORED: Final = 255
@@ -56,6 +56,7 @@ def message_rows(
     rows["finished_us"] = _plain(events.column("time").combine_chunks().cast(pa.int64()))
     rows["liable"] = _plain(pc.is_valid(events.column("liability")))
     rows["kind"] = kinds[chosen]
+    rows["order"] = leading_bytes(events.column("id").combine_chunks())
     return rows, codes
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from schemas.identifiers import PLATFORM
+from schemas.registry import TYPES
 from schemas.topics import BROADCAST
 from streams.agents.changes import changed_since
 from streams.clauses.billing import BillingRegister
@@ -18,6 +19,8 @@ from streams.runtime.delivery import Outgoing
 from streams.windows.clock import EventClock
 
 _MARK: Final = "clock.mark"
+_STRETCH: Final = 1024
+"""Records of the broadcast topic whose changes are remembered together."""
 _BILLED: Final = frozenset({"customer.charged", "billing.error_confirmed"})
 
 
@@ -34,6 +37,9 @@ class Platform:
         self.register = BillingRegister()
         self.since_us: int | None = None
         """Before this instant nothing is known of the platform."""
+        self.heard = 0
+        """Offset in the broadcast topic up to which it was read."""
+        self._changes: dict[int, dict[str, int]] = {}
         self._clock: EventClock | None = None
 
     def observe(self, fact: Fact) -> None:
@@ -45,8 +51,9 @@ class Platform:
         about_us = changed_since(fact, self.scope)
         self.since_us = about_us if self.since_us is None else min(about_us, self.since_us)
 
-    def read(self, value: bytes, now_s: float) -> Fact | None:
+    def read(self, value: bytes, offset: int, now_s: float) -> Fact | None:
         """Take a record of the broadcast topic; the fact, unless it is a mark of the clock."""
+        self.heard = offset + 1
         fact: dict[str, Any] = orjson.loads(value)
         if fact["type"] == _MARK:
             if self._clock is None:
@@ -54,7 +61,24 @@ class Platform:
             self._clock.observe(fact["time"], fact["time"], now_s)
             return None
         self.observe(fact)
+        about = self._changes.setdefault(offset // _STRETCH, {})
+        topic, since_us = TYPES[fact["type"]].topic, changed_since(fact, self.scope)
+        about[topic] = min(since_us, about.get(topic, since_us))
         return fact
+
+    def changes_after(self, offset: int) -> dict[str, int]:
+        """What records at or beyond an offset changed, and a few before it.
+
+        Returns:
+            topic → the instant from which on something changed.
+
+        """
+        found: dict[str, int] = {}
+        for stretch, about in self._changes.items():
+            if stretch >= offset // _STRETCH:
+                for topic, since_us in about.items():
+                    found[topic] = min(since_us, found.get(topic, since_us))
+        return found if offset < self.heard else {}
 
     def reached_us(self, now_s: float) -> int | None:
         """Event time up to which the platform's events are known; ``None`` if there are none."""

@@ -17,7 +17,7 @@ from schemas.codec import Rejection, decode_contract
 from schemas.contract import Contract
 from schemas.identifiers import PLATFORM
 from schemas.registry import TYPES
-from schemas.topics import CONTRACTS, MTA
+from schemas.topics import CONTRACTS, MTA, OPS
 from streams.agents.changes import EXCLUSIONS, changed_since
 from streams.agents.dead_letters import dead_letter
 from streams.agents.evaluation import SECTIONS_OF_TOPIC, Evaluation
@@ -55,6 +55,7 @@ _PANES: Final = 100
 _MARK_EVERY_US: Final = 10_000_000
 _MEETS_PLATFORM: Final = "meets_platform"
 _OPEN_SINCE: Final = "open_since"
+_HEARD: Final = "heard"
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,13 @@ class Task:
         self.clock.observe(head.latest_us, head.latest_us, now_s)
         open_since = head.extra.get(_OPEN_SINCE)
         self.evaluation.resume(head.latest_us, str(open_since) if open_since else None)
+        # What was broadcast after the last checkpoint is known already, but not told.
+        heard = int(str(head.extra.get(_HEARD, 0)))
+        for topic, instant in self.ledger.platform.changes_after(heard).items():
+            self.evaluation.touch_all(SECTIONS_OF_TOPIC[topic], instant)
+            if topic == OPS.name:
+                there_since = self.ledger.in_system_since(self.ledger.names, instant)
+                self.evaluation.touch_all(SECTIONS_OF_TOPIC[MTA.name], there_since)
 
     def apply(self, batch: RecordBatch, now_us: int, now_s: float) -> int:
         """Apply a batch; what was applied before is skipped by its offset.
@@ -185,7 +193,11 @@ class Task:
             self.evaluation.touch_all(sections, instant)
 
     def checkpoint(self, now_s: float) -> Checkpoint:
-        """Everything since the last checkpoint; the caller makes it durable, then `settle`s."""
+        """Everything since the last checkpoint, to be made durable by the caller.
+
+        It is handed over with this call: should its delivery be cut off, the same checkpoint must
+        be delivered again before the next one, whose state builds on it.
+        """
         as_of = text_of(self.clock.latest_us)
         told = [
             latency_record(window, self.ledger.names, as_of, self.partition)
@@ -199,20 +211,17 @@ class Task:
         state = [*erase, *self._state_records()]
         self._head.latest_us = self.clock.latest_us
         open_since = self.evaluation.open_since
+        self._head.extra[_HEARD] = self.ledger.platform.heard
         self._head.extra[_OPEN_SINCE] = None if open_since is None else open_since.label
         offsets = {
             (topic, self.partition): offset for topic, offset in self._pending.offsets.items()
         }
-        return Checkpoint(
-            [*self._pending.outgoing, *told, *state],
-            head_record(self.partition, self._head),
-            offsets,
-        )
-
-    def settle(self) -> None:
-        """The last checkpoint is durable."""
+        outgoing = self._pending.outgoing
         self._pending = _Pending()
         self._stored_tenants = len(self.ledger.names)
+        return Checkpoint(
+            [*outgoing, *told, *state], head_record(self.partition, self._head), offsets
+        )
 
     def _patience_us(self, now_s: float) -> int:
         """Event time before which nothing is expected, of the tenants or of the platform."""

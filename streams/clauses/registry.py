@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final
+from typing import Final, TypeVar, cast
 
 from schemas.contract import Contract
 from schemas.registry import TYPES
@@ -32,6 +32,7 @@ from streams.clauses.support import SupportFacts
 from streams.clauses.timeline import Reading, TimelineCache
 from streams.windows.calendar import Period
 
+_F = TypeVar("_F", bound=Facts)
 _NO_PROBES: Final = ProbeFacts()
 """Stands for every tenant that is probed only through the platform."""
 
@@ -54,19 +55,25 @@ class Scope:
         self.support = SupportFacts()
         self.security = SecurityFacts()
         self.timelines = TimelineCache()
-        self._by_topic: dict[str, Facts] = {
-            facts.topic: facts
-            for facts in (
-                self.probes,
-                self.ops,
-                self.abuse,
-                self.antivirus,
-                self.backup,
-                self.billing,
-                self.support,
-                self.security,
-            )
-        }
+        self._of_clauses = {kind: kind() for clause in CLAUSES for kind in clause.facts}
+        self._facts: tuple[Facts, ...] = (
+            self.probes,
+            self.ops,
+            self.abuse,
+            self.antivirus,
+            self.backup,
+            self.billing,
+            self.support,
+            self.security,
+            *self._of_clauses.values(),
+        )
+        self._by_topic: dict[str, list[Facts]] = {}
+        for facts in self._facts:
+            self._by_topic.setdefault(facts.topic, []).append(facts)
+
+    def facts(self, kind: type[_F]) -> _F:
+        """The facts that a clause brought with it (`Clause.facts`)."""
+        return cast(_F, self._of_clauses[kind])
 
     def observe(self, fact: Fact) -> None:
         """Take an event of this scope, of any topic but ``mail.mta``.
@@ -75,23 +82,24 @@ class Scope:
             KeyError: the type belongs to no such topic.
 
         """
-        self._by_topic[TYPES[fact["type"]].topic].observe(fact)
+        for facts in self._by_topic[TYPES[fact["type"]].topic]:
+            facts.observe(fact)
 
     def forget(self, before_us: int) -> None:
         """Drop the facts that no month beginning at or after ``before_us`` can need."""
-        for facts in self._by_topic.values():
+        for facts in self._facts:
             facts.forget(before_us)
 
     @property
     def first_us(self) -> int | None:
         """Earliest event time of all topics."""
-        firsts = (facts.first_us for facts in self._by_topic.values())
+        firsts = (facts.first_us for facts in self._facts)
         return min((first for first in firsts if first is not None), default=None)
 
     @property
     def version(self) -> int:
         """Grows with every change."""
-        return sum(facts.version for facts in self._by_topic.values())
+        return sum(facts.version for facts in self._facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +154,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """How some indicators of one section are measured."""
+    """How some indicators of one section are measured.
+
+    ``facts`` are kinds of facts that only this clause needs; every scope then keeps them.
+    """
 
     section: int
     indicators: tuple[str, ...]
     measure: Callable[[Context, View], list[Measure]]
+    facts: tuple[type[Facts], ...] = ()
 
 
 CLAUSES: Final = (

@@ -19,6 +19,8 @@ from streams.cli.common import MONTH, console, settings_of, state_file_option
 from streams.cli.errors import CheckFailed, CommandError
 from streams.runtime.drain import lags
 
+_LONGEST_QUERY_S = 1800.0
+
 
 @click.command()
 @click.argument("month", type=MONTH)
@@ -61,7 +63,7 @@ def close(
                 f"{behind[0].group} is {behind[0].total} records behind; "
                 "run mailsla drain first, or close with --force (marked provisional)"
             )
-    client = connect(clickhouse_settings(settings))
+    client = connect(clickhouse_settings(settings, _LONGEST_QUERY_S))
     try:
         closings = close_month(client, month, tenants=tenants or None, dry_run=dry_run, force=force)
     except ClosingError as error:

@@ -4,19 +4,25 @@ import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
 
 from streams.settings import Settings, load
 
+_COLUMNS: Final = 100
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def console(stderr: bool = False) -> Console:
-    """A console; progress and notes go to stderr, results to stdout."""
-    return Console(stderr=stderr, highlight=False)
+    """A console; progress and notes go to stderr, results to stdout.
+
+    Where it is no terminal, tables take the 100 columns they are made for.
+    """
+    out = Console(stderr=stderr, highlight=False)
+    return out if out.is_terminal else Console(stderr=stderr, highlight=False, width=_COLUMNS)
 
 
 def state_file_option(function: F) -> F:

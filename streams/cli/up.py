@@ -1,9 +1,12 @@
 """``mailsla up``."""
 
+import http.client
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -15,6 +18,7 @@ from streams.cli.common import console
 from streams.settings import load
 
 DEFAULT_DATA = Path.home() / ".local" / "share" / "mailsla"
+_HEALTH_S: Final = 1.0
 
 
 @click.command()
@@ -59,8 +63,8 @@ def up(
 ) -> None:
     """Start everything on this machine, in the foreground, on loopback only.
 
-    Broker, ClickHouse server (HTTP and native protocol), topics, schema and both workers; prints
-    the addresses, then `ready`. SIGTERM or Ctrl-C stops all of it.
+    Broker, ClickHouse server (HTTP and native protocol), topics, schema, both workers and the
+    web page; prints the addresses, then `ready`. SIGTERM or Ctrl-C stops all of it.
     """
     state_file = own_state_file or (ctx.obj or {}).get("state_file")
     plan = stack_plan(
@@ -88,7 +92,7 @@ def stack_plan(
     state_file: Path | None = None,
     domain_tenant: Path | None = None,
 ) -> StackPlan:
-    """The whole stack: broker, ClickHouse, topics, schema, both workers.
+    """The whole stack: broker, ClickHouse, topics, schema, both workers, the web page.
 
     Raises:
         ConfigurationError: mail logs are to be assembled and their tenant map is wrong.
@@ -103,6 +107,7 @@ def stack_plan(
         broker="kafka" if broker == "kafka" else "tansu",
         kafka_port=kafka_port,
         clickhouse_port=clickhouse_port,
+        web_port=web_port,
         state_file=state_file,
         children=partial(_workers, maillog=maillog),
     )
@@ -126,3 +131,26 @@ def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
         streams = replace(streams, env=variables)
     yield streams
     yield worker_child("sinks", state)
+    if state.web is not None:
+        yield _web_child(state, state.web)
+
+
+def _web_child(state: State, url: str) -> Child:
+    """The web page at ``url``; ready when it finds everything well."""
+    address = urlsplit(url)
+    host, port = str(address.hostname), int(address.port or 0)
+    child = worker_child("web", state)
+    variables = {**child.env, "MAILSLA_WEB_HOST": host, "MAILSLA_WEB_PORT": str(port)}
+    return replace(child, env=variables, ready=lambda: _is_well(host, port))
+
+
+def _is_well(host: str, port: int) -> bool:
+    """Whether ``/healthz`` answers 200."""
+    connection = http.client.HTTPConnection(host, port, timeout=_HEALTH_S)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -11,7 +11,7 @@ from streams.settings import Settings
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["streams", "sinks"]))
+@click.argument("kind", type=click.Choice(["streams", "sinks", "web"]))
 @state_file_option
 @click.pass_context
 def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
@@ -19,7 +19,8 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
 
     Any number of workers of a kind share the partitions. `streams` keeps the windows and
     publishes results; `sinks` lands everything in ClickHouse and goes on retrying while it is
-    away. SIGTERM ends a worker after a last checkpoint.
+    away. `web` serves the read-only page at MAILSLA_WEB_HOST and MAILSLA_WEB_PORT. SIGTERM ends a
+    worker after a last checkpoint.
     """
     settings = settings_of(ctx, own_state_file)
     logging.basicConfig(
@@ -27,8 +28,10 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
     )
     if kind == "streams":
         _run_streams(settings)
-    else:
+    elif kind == "sinks":
         _run_sinks(settings)
+    else:
+        _run_web(settings)
 
 
 def _run_streams(settings: Settings) -> None:
@@ -45,6 +48,13 @@ def _run_sinks(settings: Settings) -> None:
 
     wait_for_broker(settings)
     run(build_sinks(settings, _transactions(settings)), settings)
+
+
+def _run_web(settings: Settings) -> None:
+    from sinks.worker import clickhouse_settings
+    from streams.web.server import serve
+
+    serve(settings, clickhouse_settings(settings))
 
 
 def _transactions(settings: Settings) -> bool:

@@ -6,6 +6,7 @@ one would be lost to the state. So any unexpected error ends the process image a
 committed, and starts it anew (`restart`).
 """
 
+import logging
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +16,11 @@ import faust
 from faust.types import TP
 
 from streams.runtime.batches import BatchTransport, RecordBatch, batch_topic
-from streams.runtime.restart import restart
+from streams.runtime.restart import give_up, restart
+from streams.runtime.statelog import StateError
 from streams.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[RecordBatch], Awaitable[None]]
 
@@ -82,7 +86,7 @@ def attach(app: BatchApp, topics: Sequence[str], handler: Handler, name: str = "
             try:
                 await handler(event.value)
             except Exception as error:
-                restart(f"a batch of {event.message.topic} failed: {error!r}", error)
+                _fail(app, f"a batch of {event.message.topic} failed: {error!r}", error)
 
     app.agent(batch_topic(app, topics), name=f"{app.conf.id}.{name}")(entrance)
 
@@ -96,9 +100,19 @@ def background(app: BatchApp, step: Callable[[], Awaitable[None]], pause_s: floa
             try:
                 await step()
             except Exception as error:
-                restart(f"background work failed: {error!r}", error)
+                _fail(app, f"background work failed: {error!r}", error)
 
     app.task(loop)
+
+
+def _fail(app: BatchApp, reason: str, error: Exception) -> None:
+    """Go on in a fresh process, unless this one is ending anyway or that would not help."""
+    if app.should_stop:
+        logger.warning("%s (while stopping)", reason)
+    elif isinstance(error, StateError):
+        give_up(str(error))
+    else:
+        restart(reason, error)
 
 
 async def commit_offsets(app: BatchApp, offsets: Mapping[tuple[str, int], int]) -> bool:

@@ -7,6 +7,7 @@ import time
 from typing import Final, NoReturn
 
 _COUNT: Final = "MAILSLA_RESTARTS"
+_GIVEN_UP: Final = 3
 _LONGEST_PAUSE_S: Final = 10.0
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,14 @@ def restart(reason: str, error: BaseException | None = None) -> NoReturn:
     time.sleep(pause)
     os.environ[_COUNT] = str(count + 1)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def give_up(reason: str) -> NoReturn:
+    """End this process at once: starting again would meet the same trouble."""
+    logger.critical("%s", reason)
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    os._exit(_GIVEN_UP)
 
 
 def settled() -> None:

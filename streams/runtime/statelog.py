@@ -17,7 +17,7 @@ from schemas.topics import STREAMS_STATE
 from streams.runtime.delivery import Outgoing
 from streams.windows.messages import LATENCY, ROW, Rows
 
-FORMAT: Final = 2
+FORMAT: Final = f"2 {ROW.descr}"
 _ROWS_PER_RECORD: Final = 20_000
 _KEPT_BYTES: Final = 400_000
 _HEADER_BYTES: Final = 4
@@ -114,7 +114,7 @@ def read_state(records: Mapping[bytes, bytes]) -> tuple[Head, Sequence[Segment]]
     document = orjson.loads(records[b"head"])
     if document.get("format") != FORMAT:
         raise StateError(
-            f"the state topic has format {document.get('format')}, this version reads {FORMAT}; "
+            "the state was written by a version with another row layout; "
             f"delete the topic {STREAMS_STATE.name} and reset the group to replay"
         )
     head = Head(

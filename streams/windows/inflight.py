@@ -22,10 +22,20 @@ from streams.windows.messages import (
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message in flight: when it was accepted, µs, and whether its event excuses the provider."""
+    """A message in flight: when it was accepted, µs, and whether its event excuses the provider.
+
+    ``time_us`` and ``order`` (`ROW`) decide between acceptances of the same instant.
+    """
 
     accepted_us: int
     liable: bool
+    time_us: int
+    order: int
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """The least of a message's acceptances counts."""
+        return self.accepted_us, self.time_us, self.order
 
 
 class KeySet:
@@ -115,12 +125,18 @@ class InFlight:
         return result
 
     def _open_one(self, key: int, row: np.void) -> bool:
-        series, accepted = int(row["series"]), int(row["accepted_us"])
+        series = int(row["series"])
+        arrived = Waiting(
+            int(row["accepted_us"]),
+            bool(row["liable"]),
+            int(row["finished_us"]),
+            int(row["order"]),
+        )
         held = self._open.setdefault(series, {})
         known = held.get(key)
-        if known is not None and known.accepted_us <= accepted:
+        if known is not None and known.place <= arrived.place:
             return False
-        held[key] = Waiting(accepted, bool(row["liable"]))
+        held[key] = arrived
         self._series_of.setdefault(key, set()).add(series)
         return True
 
@@ -140,8 +156,9 @@ def _as_rows(held: Sequence[tuple[int, int, Waiting]]) -> Rows:
             turned(np.array([key], dtype=np.uint64), inbound)[0],
             series,
             each.accepted_us,
-            each.accepted_us,
+            each.time_us,
             each.liable,
             ACCEPTED,
+            each.order,
         )
     return rows

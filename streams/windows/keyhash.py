@@ -51,6 +51,19 @@ def hash_texts(texts: pa.Array, salt: int) -> UInt64s:
     return _mix(hashes)
 
 
+def leading_bytes(texts: pa.Array) -> UInt64s:
+    """The first eight bytes of each text as a number that orders like the text."""
+    _, offsets_buffer, data_buffer = texts.buffers()
+    if len(texts) == 0 or data_buffer is None:
+        return np.zeros(len(texts), dtype=np.uint64)
+    offsets = np.frombuffer(offsets_buffer, np.int32, len(texts) + 1, texts.offset * 4).astype(
+        np.int64
+    )
+    loaded = _load_words(data_buffer, offsets[:-1])
+    loaded &= _LOW_BYTES[np.minimum(np.diff(offsets), 8)]
+    return loaded.byteswap()
+
+
 def _load_words(buffer: pa.Buffer, positions: npt.NDArray[np.int64]) -> UInt64s:
     """Eight bytes from each position, little-endian; beyond the buffer they read as zero."""
     data = np.zeros(len(buffer) + 8, dtype=np.uint8)

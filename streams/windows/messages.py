@@ -23,10 +23,12 @@ ROW: Final = np.dtype(
         ("finished_us", np.int64),
         ("liable", np.bool_),
         ("kind", np.uint8),
+        ("order", np.uint64),
     ]
 )
 """One event of a message: the message's key, its series (tenant and direction), when it was
-accepted and finished, whether its own event says the provider is not liable, and its kind."""
+accepted and finished, whether its own event says the provider is not liable, its kind, and the
+first bytes of its id, which decide between events of the same instants."""
 
 LATENCY: Final = 0
 """Kind of a row with a latency: the first dispatch, or the delivery."""
@@ -146,7 +148,7 @@ class MessageStore:
 
 
 def _earliest_per_key(batch: Rows) -> Rows:
-    order = np.lexsort((batch["accepted_us"], batch["finished_us"], batch["key"]))
+    order = np.lexsort((batch["order"], batch["accepted_us"], batch["finished_us"], batch["key"]))
     ordered = batch[order]
     first = np.ones(len(ordered), dtype=np.bool_)
     first[1:] = ordered["key"][1:] != ordered["key"][:-1]
@@ -154,8 +156,8 @@ def _earliest_per_key(batch: Rows) -> Rows:
 
 
 def _earlier(new: Rows, old: Rows) -> Mask:
-    """Where the new row finished earlier, or then was accepted earlier."""
-    result: Mask = (new["finished_us"] < old["finished_us"]) | (
-        (new["finished_us"] == old["finished_us"]) & (new["accepted_us"] < old["accepted_us"])
-    )
+    """Where the new row finished earlier, or then was accepted earlier, or has the lesser id."""
+    result: Mask = np.zeros(len(new), dtype=np.bool_)
+    for name in ("order", "accepted_us", "finished_us"):
+        result = (new[name] < old[name]) | ((new[name] == old[name]) & result)
     return result

@@ -68,7 +68,6 @@ class Run:
                 self.topic.pop(record.key, None)
             else:
                 self.topic[record.key] = record.value
-        self.task.settle()
 
     def restart(self) -> None:
         self.task = Task(0, 120_000_000, Platform(), self.most)

@@ -2,7 +2,8 @@
 
 cli → agents → clauses → windows → schemas
  │      │  └─────→ connectors ────────↑
- │      └→ runtime → settings ────────┤
+ │      ├→ runtime → settings ────────┤
+ ├→ web ┴→ sinks.clickhouse           │
  └→ sinks ───┴────────────────────────┘
 """
 
@@ -55,6 +56,7 @@ LAYERS = (
         ),
     ),
     Layer("sinks", ("schemas", "streams.settings", "streams.runtime")),
+    Layer("streams.web", ("schemas", "streams.settings", "streams.runtime", "sinks.clickhouse")),
     Layer("streams.cli", PACKAGES),
 )
 

@@ -17,7 +17,8 @@ WITH
       byteSwap(reinterpretAsUInt128(toFixedString(substring(id, 1, 16), 16))) AS id_prefix,
       sipHash128(tenant_id, source, id) AS identity,
       cityHash64(
-        direction, message_id, recipient, type, time_us, accepted_us, attempt, liability
+        direction, message_id, recipient, type, time_us, accepted_us, attempt,
+        coalesce(toString(liability), '')
       ) AS content,
       _version
     FROM mta_events

@@ -15,6 +15,8 @@ WITH
       SELECT 'mail.backup', toString(tenant_id), time, landed_at FROM backup_events
       UNION ALL
       SELECT 'mail.billing', toString(tenant_id), time, landed_at FROM billing_events
+      UNION ALL
+      SELECT 'mail.support', toString(tenant_id), time, landed_at FROM support_events
     )
     WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     GROUP BY topic, scope

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from schemas.indicators import INDICATORS
 from sinks.closing import books, lock
 from sinks.closing.close import close_month
 from sinks.closing.cutoff import fix_cutoff
@@ -54,7 +55,7 @@ def test_unchanged_input_gives_no_new_revision(client):
     first = close(client, OVER, now=CUTOFF, contracts=contracts)
     assert again(client, contracts) == first
     assert rows(client, "SELECT revision, status FROM closings") == [(1, "final")]
-    assert rows(client, "SELECT count() FROM closing_items") == [(33,)]
+    assert rows(client, "SELECT count() FROM closing_items") == [(len(INDICATORS),)]
 
 
 def test_a_late_event_supersedes_the_revision_and_turns_its_credits(client):
@@ -125,7 +126,7 @@ def test_a_run_that_breaks_off_before_its_last_insert_leaves_nothing(client, mon
     assert rows(client, "SELECT count() FROM closing_items") == [(0,)]
     assert again(client, contracts)[0].revision == 1
     assert len(credits(client)) == 1
-    assert rows(client, "SELECT count() FROM closing_items") == [(33,)]
+    assert rows(client, "SELECT count() FROM closing_items") == [(len(INDICATORS),)]
 
 
 def test_a_month_that_is_not_over_is_refused_or_provisional(client):

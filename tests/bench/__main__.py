@@ -1,0 +1,79 @@
+"""``python -m tests.bench [NAME …]``."""
+
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import import_module
+from types import FrameType
+
+import click
+
+from sinks.embedded.broker import BrokerKind
+from sinks.embedded.errors import StackError
+from tests.bench.options import FULL, QUICK, BenchError, Options
+from tests.bench.report import note
+
+NAMES = ("streams", "sinks", "codec", "closing", "latency")
+
+
+def _run_of(name: str) -> Callable[[Options], None]:
+    run: Callable[[Options], None] = import_module(f"tests.bench.{name}").run
+    return run
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit("stopped")  # unwinds, so that processes and directories are gone
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.option("--quick", is_flag=True, help="Small sizes: to try a program, not to quote.")
+@click.option("--broker", type=click.Choice(["kafka", "tansu"]), default="kafka", show_default=True)
+@click.option("--rounds", type=click.IntRange(1), help=f"Turns of everybody.  [{FULL.rounds}]")
+@click.option("--events", type=click.IntRange(1_000), help=f"In the topic.  [{FULL.events:,}]")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    help=f"At most for each program and round; latency is measured so long.  [{FULL.seconds:.0f}]",
+)
+@click.option("--tenants", type=click.IntRange(50, 99_999), help=f"Closed.  [{FULL.tenants:,}]")
+@click.option("--facts", type=click.IntRange(1), help=f"Message facts closed.  [{FULL.facts:,}]")
+@click.option(
+    "--rate", type=click.FloatRange(1), help="Load in events/s.  [half of what was measured]"
+)
+def main(names: tuple[str, ...], quick: bool, broker: BrokerKind, **sizes: float | None) -> None:
+    """Measure side by side, in one run, and print ratios; without a NAME everything.
+
+    \b
+    streams  the live worker, against bare aiokafka reading and idiomatic Faust
+             (one event at a time, in a dict and in a Table)
+    sinks    the sinks worker, against a consumer that inserts JSONEachRow
+    codec    decoding of batches, against pydantic by record and orjson alone
+    closing  a month of 10,000 tenants over 10,000,000 messages: time, memory
+    latency  from an event sent to the window record that counts it
+
+    streams, sinks and latency run on Apache Kafka (Java and Maven); rates go from a program's
+    first commit to its last, so its start-up takes no part. Run it on a machine that does nothing
+    else. --events and --seconds are for streams, sinks and latency, --tenants and --facts for
+    closing, --rate for latency.
+    """
+    given = {name: value for name, value in sizes.items() if value is not None}
+    options = replace(QUICK if quick else FULL, broker=broker, **given)  # type: ignore[arg-type]
+    signal.signal(signal.SIGTERM, _stop)
+    note(
+        f"{datetime.now(UTC):%Y-%m-%d} · Python {platform.python_version()} · "
+        f"{os.cpu_count()} processors, {platform.machine()} · {options}"
+    )
+    for name in names or NAMES:
+        try:
+            _run_of(name)(options)
+        except (BenchError, StackError) as error:
+            raise click.ClickException(f"{name}: {error}") from None
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m tests.bench")

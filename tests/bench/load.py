@@ -1,0 +1,107 @@
+"""The same 281-byte events for everybody: preloaded, or published at a steady rate.
+
+``python -m tests.bench.load RATE SECONDS`` does the latter, until it is ended.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from kafka.partitioner.default import murmur2
+
+from streams.settings import Settings, load
+from streams.simulate.flood import flood
+from streams.simulate.record import SimulatedRecord
+
+TENANTS = 500
+_BATCH_BYTES = 400_000
+_IN_FLIGHT = 8
+_PACE_S = 0.02
+
+
+async def publish(settings: Settings, records: Iterable[SimulatedRecord]) -> None:
+    """Publish good records in order; return when the broker has them.
+
+    Batches are built here: a producer that gathers record by record is several times slower.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, acks="all", max_batch_size=_BATCH_BYTES
+    )
+    await producer.start()
+    try:
+        await _send(producer, settings.partitions, records)
+    finally:
+        await producer.stop()
+
+
+def preload(settings: Settings, events: int, seed: int = 1) -> None:
+    """Put so many events into the topic."""
+    asyncio.run(publish(settings, flood(seed, TENANTS, events).records()))
+
+
+async def _send(
+    producer: AIOKafkaProducer, partitions: int, records: Iterable[SimulatedRecord]
+) -> None:
+    batches: dict[tuple[str, int], Any] = {}
+    pending: list[Any] = []
+
+    async def close(place: tuple[str, int]) -> None:
+        batch = batches.pop(place)
+        batch.close()
+        pending.append(await producer.send_batch(batch, place[0], partition=place[1]))
+        if len(pending) >= _IN_FLIGHT:
+            await asyncio.gather(*pending)
+            pending.clear()
+
+    for record in records:
+        place = record.topic, (murmur2(record.key) & 0x7FFFFFFF) % partitions
+        row = {"key": record.key, "value": record.value, "timestamp": time.time_ns() // 1_000_000}
+        if place in batches and batches[place].append(**row) is None:
+            await close(place)
+        if place not in batches:
+            batches[place] = producer.create_batch()
+            batches[place].append(**row)
+    for place in list(batches):
+        await close(place)
+    await asyncio.gather(*pending)
+
+
+async def steadily(settings: Settings, rate: float, seconds: float) -> None:
+    """Publish ``rate`` events/s that happen now; their messages are none of `preload`'s."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, acks="all", max_batch_size=_BATCH_BYTES
+    )
+    await producer.start()
+    count = int(rate * seconds)
+    planned = flood(2, TENANTS, count, start=datetime.now(UTC), duration=timedelta(seconds=seconds))
+    records = (_of_another_server(record) for record in planned.records())
+    begun, sent = time.monotonic(), 0
+    try:
+        while sent < count:
+            due = min(count, int((time.monotonic() - begun) * rate))
+            await _send(producer, settings.partitions, islice(records, due - sent))
+            sent = due
+            await asyncio.sleep(_PACE_S)
+    finally:
+        await producer.stop()
+
+
+def _of_another_server(record: SimulatedRecord) -> SimulatedRecord:
+    assert record.value is not None
+    return record._replace(value=record.value.replace(b"mx1.", b"mx2.", 1))
+
+
+def events(count: int) -> Iterator[bytes]:
+    """The values of so many events."""
+    for record in flood(1, TENANTS, count).records():
+        assert record.value is not None
+        yield record.value
+
+
+if __name__ == "__main__":
+    asyncio.run(steadily(load(), float(sys.argv[1]), float(sys.argv[2])))

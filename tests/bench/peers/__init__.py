@@ -1,0 +1,1 @@
+"""What ours is measured against; each module is a program with a consumer group of its own."""

@@ -1,0 +1,229 @@
+"""The SQL of the README's section for analysts, asked of a simulated month whose truth is known."""
+
+import re
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from schemas.indicators import INDICATORS
+from sinks.clickhouse import connect_reader
+from sinks.closing.close import close_month
+from sinks.schema import install_schema
+from streams.simulate.plan import plan
+from streams.simulate.record import Draft
+from streams.simulate.stories import OUTAGE_DAY, OUTAGE_HOUR, OUTAGE_S
+from tests.integration.landing_server import ClickHouseProcess
+from tests.integration.simulated_month import SimulatedMonth, contracts_with_fee
+
+pytestmark = pytest.mark.embedded
+
+OCTOBER = date(2025, 10, 1)
+PLAN = plan(1, 28, "2025-10", 3000)
+EXCUSED = "tenant-002"
+"""Its outage is excused only after the month was closed."""
+CUT_OFF = {"connectivity.downtime", "connectivity.ratio"}
+README = Path(__file__).resolve().parents[2] / "README.md"
+QUESTION = re.compile(
+    r"^\*\*(\d+)\. ([^*]+)\*\*[^\n]*(?:\n[^\n]+)*\n\n```sql\n(.*?)```", re.M | re.S
+)
+
+
+def questions():
+    """number → SQL, as the README has it."""
+    section = README.read_text().partition("\n## For analysts\n")[2].partition("\n## ")[0]
+    found = QUESTION.findall(section)
+    assert section.count("```sql") == len(found), "a block of SQL has no numbered question"
+    return {int(number): sql for number, _, sql in found}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    process = ClickHouseProcess(tmp_path_factory.mktemp("analysts"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="module")
+def ask(server):
+    """Asks a question of the README as ``analyst``; the month is closed, once again for a reason."""
+    client = server.connect()
+    install_schema(client)
+    month = SimulatedMonth(server)
+    month.live_through(PLAN, contracts_with_fee(PLAN, "1200.00"))
+    month.land()
+    close_month(client, OCTOBER)
+    month.publish([excuse()])
+    month.land()
+    close_month(client, OCTOBER, tenants=[EXCUSED])
+    client.close()
+    analyst = connect_reader(server.settings(user="analyst"))
+    texts = questions()
+
+    def answer(number):
+        return list(analyst.query(texts[number]).named_results())
+
+    yield answer
+    analyst.close()
+
+
+def excuse():
+    starts = PLAN.span.at(OUTAGE_DAY, OUTAGE_HOUR)
+    fields = {
+        "exclusion_id": "found out later",
+        "code": "carrier",
+        "starts_at": starts,
+        "ends_at": starts + OUTAGE_S * 1_000_000,
+    }
+    draft = Draft("exclusion.declared", EXCUSED, PLAN.span.at(31, 23), fields)
+    record = draft.written("later")
+    return record.topic, record.key, record.value
+
+
+def truth(story):
+    return next(each for each in PLAN.truth.tenants.values() if each.story == story)
+
+
+def breached():
+    """(tenant, indicator) of everything breached by the last revision."""
+    return {
+        (tenant, indicator)
+        for tenant, each in PLAN.truth.tenants.items()
+        for indicator in each.breached
+    } - {(EXCUSED, indicator) for indicator in CUT_OFF}
+
+
+def test_who_broke_which_promise(ask):
+    assert {(row["tenant_id"], row["indicator"]) for row in ask(1)} == breached()
+
+
+def test_what_is_owed(ask):
+    remedies = {
+        (tenant, INDICATORS[indicator].remedy)
+        for tenant, indicator in breached()
+        if INDICATORS[indicator].remedy != "none"
+    }
+    owed = {
+        (row["tenant_id"], row["remedy"]): (row["days_owed"], row["amount_owed"], row["currency"])
+        for row in ask(2)
+    }
+    assert owed.keys() == remedies
+    assert {owed[key] for key in owed if key[1] == "double_service"} == {(31, None, None)}
+    assert {owed[key] for key in owed if key[1] == "fee_waiver"} == {(None, Decimal(1200), "CNY")}
+
+
+def test_the_messages_over_an_hour(ask):
+    assert [row["latency_s"] for row in ask(3)] == [9000.5, 4000.0, 3700.0]
+    assert not any(row["left_out"] for row in ask(3))
+
+
+def test_the_latency_of_every_day(ask):
+    slow, days = truth("slow"), ask(4)
+    assert slow.tenant_id in questions()[4]
+    assert {row["day"].month for row in days} == {10}
+    for direction, count, mean_s in (
+        ("outbound", slow.sent, slow.send_mean_s),
+        ("inbound", slow.received, slow.receive_mean_s),
+    ):
+        own = [row for row in days if row["direction"] == direction]
+        assert sum(row["messages"] for row in own) == count
+        total = sum(row["mean_s"] * row["messages"] for row in own)
+        assert total / count == pytest.approx(mean_s)
+        assert all(row["mean_s"] <= row["max_s"] for row in own)
+
+
+def test_downtime_and_what_is_excused_of_it(ask):
+    cut_off = truth("outage, half of it the carrier's")
+    assert cut_off.tenant_id in questions()[5]
+    (found,) = ask(5)
+    net_s = cut_off.outage_s - cut_off.excused_s
+    assert (found["down_s"], found["excluded_s"], found["net_down_s"], found["outages"]) == (
+        cut_off.outage_s,
+        cut_off.excused_s,
+        net_s,
+        2,
+    )
+    assert found["connected"] == pytest.approx(1 - net_s / PLAN.span.length_s)
+
+
+def test_the_days_of_the_year_that_had_a_fault(ask):
+    faulty = truth("fault").tenant_id
+    assert [(row["day"], row["tenant_id"]) for row in ask(6)] == [
+        (date(2025, 10, 4), "*"),
+        (date(2025, 10, 13), faulty),
+    ]
+
+
+def test_fault_time_and_spoiled_days(ask):
+    found = {row["tenant_id"]: row for row in ask(7)}
+    for tenant, each in PLAN.truth.tenants.items():
+        row = found[tenant]
+        assert (row["net_fault_s"], row["adjustment_s"]) == (each.fault_s, each.adjustment_s)
+        assert row["faulty_days_of_year"] == (2 if each.story == "fault" else 1)
+
+
+def test_late_cases_and_orders(ask):
+    late = {name for name in INDICATORS if INDICATORS[name].section in {4, 8}}
+    rows = ask(8)
+    assert {(row["tenant_id"], row["indicator"]) for row in rows} == {
+        (tenant, indicator) for tenant, indicator in breached() if indicator in late
+    }
+    assert all(row["hours_late"] > 0 for row in rows)
+
+
+def test_what_a_later_closing_changed(ask):
+    changes = {row["indicator"]: row for row in ask(9)}
+    assert changes.keys() == CUT_OFF
+    for row in changes.values():
+        assert (row["tenant_id"], row["revision"]) == (EXCUSED, 2)
+        assert (row["verdict_before"], row["verdict_now"]) == ("breached", "met")
+    downtime = changes["connectivity.downtime"]
+    assert downtime["observed_before"] - downtime["observed_now"] == OUTAGE_S
+
+
+def test_what_is_not_in_order_now(ask):
+    """Nothing came in November, so that backups are missing."""
+    missing = {row["tenant_id"] for row in ask(10) if row["indicator"] == "backup.incremental"}
+    assert missing == set(PLAN.tenants)
+    assert {row["period"] for row in ask(10)} == {"2025-11"}
+
+
+def test_the_history_of_a_promise(ask):
+    assert EXCUSED in questions()[11]
+    history = [row for row in ask(11) if row["indicator"] == "connectivity.downtime"]
+    assert [row["type"] for row in history] == [
+        "sla.indicator.breached",
+        "sla.indicator.withdrawn",
+    ]
+    begun = PLAN.span.at(OUTAGE_DAY, OUTAGE_HOUR) // 1_000_000
+    broken = history[0]["event_time"].timestamp() - begun
+    assert 0 < broken < timedelta(days=2).total_seconds()
+
+
+def test_the_rolling_percentile(ask):
+    windows = ask(12)
+    assert {row["direction"] for row in windows} == {"outbound", "inbound"}
+    assert len({row["window_end"].date() for row in windows}) > 20
+    slow_s = 65.0
+    assert all(slow_s * 0.98 < row["p95_s"] <= row["max_s"] * 1.02 for row in windows)
+
+
+def test_what_was_refused(ask):
+    refused = Counter()
+    for row in ask(13):
+        refused[row["field"]] += row["records"]
+    bad = PLAN.truth.bad
+    assert refused.total() == sum(bad.values())
+    assert refused["recipient"] == bad["missing_field"]
+    assert refused["time"] == bad["naive_time"] + bad["far_future"] + bad["before_2000"]
+    assert len(ask(13)) == len(bad)
+
+
+def test_every_question_is_tested():
+    source = Path(__file__).read_text()
+    tested = {int(number) for number in re.findall(r"\bask\((\d+)\)", source)}
+    assert questions().keys() == tested
+    assert len(tested) >= 10
