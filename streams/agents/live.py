@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from schemas.topics import CONTRACTS, EVENT_TOPICS
+from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
 from streams.agents.broadcast import BroadcastReader
 from streams.agents.maillog_live import attach_maillog
 from streams.agents.platform import Platform
@@ -41,8 +41,9 @@ logger = logging.getLogger(__name__)
 class Live:
     """The tasks of this worker.
 
-    A task is claimed and its state read back when the first batch of its partition arrives
-    after an assignment; it is dropped, nothing committed, when partitions are revoked.
+    A task is claimed and its state read back once its partition is assigned, so that deadlines
+    are noticed in a quiet partition too; it is dropped, nothing committed, when partitions are
+    revoked.
     """
 
     def __init__(self, settings: Settings, delivery: Delivery) -> None:
@@ -51,6 +52,7 @@ class Live:
         self._due_at: dict[int, float] = {}
         self._prepared: dict[int, Checkpoint] = {}
         self._suspended = False
+        self._assigned: set[int] = set()
         self._lock = asyncio.Lock()
         self._platform = Platform()
         self._reader: BroadcastReader | None = None
@@ -68,6 +70,10 @@ class Live:
     async def tick(self) -> None:
         """Checkpoint the tasks whose time has come."""
         async with self._lock:
+            if self._suspended:
+                return
+            for partition in sorted(self._assigned - self._tasks.keys()):
+                await self._claim(partition)
             await self._hear()
             now = time.monotonic()
             for partition, task in list(self._tasks.items()):
@@ -77,14 +83,16 @@ class Live:
     async def drop_all(self) -> None:
         """Forget every task: its partition may belong to another worker from now on."""
         self._suspended = True
+        self._assigned = set()
         async with self._lock:
             self._prepared.clear()
             for partition in list(self._tasks):
                 del self._tasks[partition]
                 await self._delivery.release(str(partition))
 
-    async def resume(self) -> None:
+    async def resume(self, partitions: set[int]) -> None:
         """Partitions were assigned: batches fetched from now on are this worker's."""
+        self._assigned = partitions
         self._suspended = False
 
     async def close(self) -> None:
@@ -196,7 +204,7 @@ def _connect(app: BatchApp, live: Live, close: Callable[[], Awaitable[None]]) ->
         await live.drop_all()
 
     async def on_assigned(sender: Any, assigned: Any, **_: Mapping[str, Any]) -> None:
-        await live.resume()
+        await live.resume({tp.partition for tp in assigned if tp.topic == MTA.name})
 
     async def on_shutdown(sender: Any, **_: Mapping[str, Any]) -> None:
         await close()

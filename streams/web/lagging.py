@@ -12,7 +12,7 @@ from streams.runtime.drain import Lag, lags
 from streams.settings import ConfigurationError, Settings
 
 FRESH_S: Final = 2.0
-PATIENCE_S: Final = 6.0
+PATIENCE_S: Final = 3.0
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ LIMIT {{rows:UInt32}}
 _TENANT_STATUS: Final = f"""
 {_STATUS}
 WHERE tenant_id = {{tenant:String}}
-ORDER BY section, indicator
+ORDER BY section, indicator, period DESC
+LIMIT 1 BY indicator
 """
 _BREACHES: Final = """
 SELECT toString(tenant_id) AS tenant_id, toString(type) AS type, toString(indicator) AS indicator,

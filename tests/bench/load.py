@@ -19,6 +19,7 @@ from streams.simulate.flood import flood
 from streams.simulate.record import SimulatedRecord
 
 TENANTS = 500
+MONTH = datetime(2025, 10, 1, tzinfo=UTC)
 _BATCH_BYTES = 400_000
 _IN_FLIGHT = 8
 _PACE_S = 0.02
@@ -39,9 +40,10 @@ async def publish(settings: Settings, records: Iterable[SimulatedRecord]) -> Non
         await producer.stop()
 
 
-def preload(settings: Settings, events: int, seed: int = 1) -> None:
-    """Put so many events into the topic."""
-    asyncio.run(publish(settings, flood(seed, TENANTS, events).records()))
+def preload(settings: Settings, events: int, days: int = 30, start: datetime = MONTH) -> None:
+    """Put so many events into the topic, spread over some days of event time."""
+    planned = flood(1, TENANTS, events, start=start, duration=timedelta(days=days))
+    asyncio.run(publish(settings, planned.records()))
 
 
 async def _send(

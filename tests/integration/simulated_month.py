@@ -14,6 +14,8 @@ from tests.integration.landing_server import Batch, ClickHouseProcess
 from tests.live_run import BROKER_US, LiveRun, Record, contract_record
 
 _LANDED = frozenset(topic.name for topic in LANDED_TOPICS)
+_BATCHES = 16
+"""Each is followed by a checkpoint, which tells the states and windows as they are then."""
 
 
 class SimulatedMonth:
@@ -30,7 +32,7 @@ class SimulatedMonth:
         """Publish the contracts and the month, and be idle for three days after its end."""
         self.publish([contract_record(contract) for contract in contracts])
         records = [(each.topic, each.key, each.value) for each in plan.records()]
-        size = len(records) // plan.span.days + 1
+        size = len(records) // _BATCHES + 1
         for place in range(0, len(records), size):
             self.publish(records[place : place + size])
         self._run.reach(plan.span.at(plan.span.days + 4))

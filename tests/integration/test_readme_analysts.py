@@ -27,7 +27,7 @@ EXCUSED = "tenant-002"
 CUT_OFF = {"connectivity.downtime", "connectivity.ratio"}
 README = Path(__file__).resolve().parents[2] / "README.md"
 QUESTION = re.compile(
-    r"^\*\*(\d+)\. ([^*]+)\*\*[^\n]*(?:\n[^\n]+)*\n\n```sql\n(.*?)```", re.M | re.S
+    r"^\*\*(\d+)\. [^\n]+(?:\n[^\n]+)*\n\n```sql\n(.*?)```", re.MULTILINE | re.DOTALL
 )
 
 
@@ -36,7 +36,7 @@ def questions():
     section = README.read_text().partition("\n## For analysts\n")[2].partition("\n## ")[0]
     found = QUESTION.findall(section)
     assert section.count("```sql") == len(found), "a block of SQL has no numbered question"
-    return {int(number): sql for number, _, sql in found}
+    return {int(number): sql for number, sql in found}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ask(server):
-    """Asks a question of the README as ``analyst``; the month is closed, once again for a reason."""
+    """Asks a question of the README as ``analyst``, of a month that was closed twice."""
     client = server.connect()
     install_schema(client)
     month = SimulatedMonth(server)
@@ -206,7 +206,7 @@ def test_the_history_of_a_promise(ask):
 def test_the_rolling_percentile(ask):
     windows = ask(12)
     assert {row["direction"] for row in windows} == {"outbound", "inbound"}
-    assert len({row["window_end"].date() for row in windows}) > 20
+    assert len({row["window_end"] for row in windows}) > 10
     slow_s = 65.0
     assert all(slow_s * 0.98 < row["p95_s"] <= row["max_s"] * 1.02 for row in windows)
 
