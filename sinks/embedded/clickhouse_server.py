@@ -112,7 +112,11 @@ def serve(config: ServerConfig) -> None:
         daemon=True,
     )
     keeper.start()
-    while signal.sigtimedwait(stop_signals, 0.5) is None:
+    while True:
+        # Stopped and continued past its time-out the call may answer with no signal of ours.
+        received = signal.sigtimedwait(stop_signals, 0.5)
+        if received is not None and received.si_signo in stop_signals:
+            break
         if not keeper.is_alive():
             raise StackError(
                 f"The ClickHouse server in {config.data} has ended by itself; "

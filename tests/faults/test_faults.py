@@ -132,7 +132,7 @@ def test_sigterm_ends_a_sinks_worker_that_waits_for_clickhouse(kafka):
     worker = kafka.worker("sinks", **SMALL_STEPS)
     reached(kafka, "sinks", before, 2_000)
     kafka.clickhouse.kill()
-    _, later = publish(kafka, "stuck-later", 5_000)
+    _, later = publish(kafka, "later-stuck", 5_000)
     wait_for(lambda: "takes no rows" in worker.log, what="the worker notices")
     assert worker.terminate(within_s=15) == 0
     kafka.clickhouse.start()
