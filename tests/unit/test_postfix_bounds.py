@@ -16,6 +16,20 @@ HEAD = """
 """
 
 
+FILTERED = """
+2026-11-22T08:00:00.000000+00:00 mx postfix/submission/smtpd[10]: AAAAA1: client=pc[10.1.1.1], sasl_method=PLAIN, sasl_username=u1@tenant-a.test
+2026-11-22T08:00:00.100000+00:00 mx postfix/cleanup[11]: AAAAA1: message-id=<m1@x>
+2026-11-22T08:00:00.200000+00:00 mx postfix/qmgr[12]: AAAAA1: from=<s@unmapped.test>, size=10, nrcpt=1 (queue active)
+2026-11-22T08:00:04.000000+00:00 mx postfix/smtpd[20]: AAAAA2: client=localhost[127.0.0.1]
+2026-11-22T08:00:04.100000+00:00 mx postfix/cleanup[11]: AAAAA2: message-id=<m1@x>
+2026-11-22T08:00:04.200000+00:00 mx postfix/qmgr[12]: AAAAA2: from=<s@unmapped.test>, size=10, nrcpt=1 (queue active)
+2026-11-22T08:00:04.300000+00:00 mx postfix/smtp[13]: AAAAA1: to=<x@ext.test>, relay=127.0.0.1[127.0.0.1]:9999, delay=4.3, delays=0.2/0/0/4.1, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as AAAAA2)
+2026-11-22T08:00:04.400000+00:00 mx postfix/qmgr[12]: AAAAA1: removed
+2026-11-22T08:00:05.000000+00:00 mx postfix/smtp[14]: AAAAA2: to=<x@ext.test>, relay=mx[192.0.2.1]:25, delay=1, delays=0.2/0/0.5/0.3, dsn=2.0.0, status=sent (250 ok)
+2026-11-22T08:00:05.100000+00:00 mx postfix/qmgr[12]: AAAAA2: removed
+"""
+
+
 def sent(text, site=SITE):
     events, connector = ship(scenario(text), site)
     return events, connector
