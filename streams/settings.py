@@ -70,7 +70,12 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=300, description="consumer group session time-out, seconds")
     ] = 10.0
     checkpoint_s: Annotated[
-        float, Field(gt=0, le=60, description="seconds between checkpoints of the live worker")
+        float,
+        Field(
+            gt=0,
+            le=60,
+            description="seconds between checkpoints; four times that while much comes in",
+        ),
     ] = 1.0
     checkpoint_events: Annotated[
         int, Field(ge=1_000, description="events after which a checkpoint is due at once")

@@ -106,7 +106,7 @@ def compare(closings: Iterable[Closing], live: dict[Key, Value]) -> Audit:
     found = [
         Difference(*key, live.get(key), recomputed)
         for key, item in items.items()
-        if differs(live.get(key), recomputed := _recomputed(item))
+        if differs(live.get(key), recomputed := _recomputed(item)) and not _silent(live, item)
     ]
     tenants = {tenant for tenant, _ in items}
     found += [
@@ -128,6 +128,15 @@ def differs(live: Value | None, recomputed: Value) -> bool:
         if abs(live.observed - recomputed.observed) > allowed:
             return True
     return recomputed.breached is not None and live.breached != recomputed.breached
+
+
+def _silent(live: dict[Key, Value], item: ClosingItem) -> bool:
+    """Whether both sides say that a month was not watched: the live worker by saying nothing.
+
+    It tells nothing of a month before its first event; the share watched of that is still 0.
+    """
+    unsaid = (item.tenant_id, item.indicator) not in live
+    return unsaid and item.indicator == "operations.monitoring" and item.observed == 0
 
 
 def _recomputed(item: ClosingItem) -> Value:

@@ -46,6 +46,8 @@ class _Watch:
     present: Month | None = None
     first: Month | None = None
     """The first month of the tenant's own events."""
+    measured: Month | None = None
+    """The earliest month that was measured."""
     stale: dict[Month, set[int]] = field(default_factory=dict)
     since: dict[int, Month] = field(default_factory=dict)
     """Section → the month from which on it is stale."""
@@ -67,8 +69,10 @@ class _Watch:
     def take_stale(self, present: Month, known: Month) -> dict[Month, set[int]]:
         """What is to be measured again, up to the present month; nothing is stale afterwards.
 
-        Before the month ``known`` nothing was known, hence nothing has changed.
+        Before the month ``known`` nothing was known, hence nothing has changed, but for months
+        that were measured all the same.
         """
+        known = min(known, self.measured or known)
         if self.present != present:
             self.mark_since(min(self.present or present, present), SECTIONS)
             self.present = present
@@ -82,6 +86,7 @@ class _Watch:
         # A later month is measured whole when it begins.
         taken = {month: self.stale[month] for month in sorted(self.stale) if month <= present}
         self.stale, self.since = {}, {}
+        self.measured = min((known, *taken))
         return taken
 
 
@@ -124,11 +129,12 @@ class Evaluation:
     def resume(self, latest_us: int, open_since: str | None) -> None:
         """Take up a former life: the months that were open then are looked at again."""
         for tenant in self._ledger.names:
-            month = self._month(tenant, latest_us).previous()
+            watch, month = self._watch(tenant), self._month(tenant, latest_us).previous()
             if open_since is not None:
-                month = min(month, Month.parse(open_since))
+                watch.measured = Month.parse(open_since)
+                month = min(month, watch.measured)
             self.touch_since(tenant, month)
-            self._watch(tenant).first = self._first(tenant)
+            watch.first = self._first(tenant)
 
     def run(self, now_us: int, watermark_us: int) -> Iterator[Outgoing]:
         """Measure what is due and yield what is news.
@@ -146,8 +152,10 @@ class Evaluation:
         soonest = (watch.soonest_us() for watch in self._watches.values())
         self._soonest_us = min((at for at in soonest if at is not None), default=None)
 
-    def is_due(self, watermark_us: int) -> bool:
+    def is_due(self, now_us: int, watermark_us: int) -> bool:
         """Whether `run` would measure anything."""
+        if now_us <= 0:
+            return False
         return bool(self._stale) or (
             self._soonest_us is not None and self._soonest_us <= watermark_us
         )

@@ -34,6 +34,10 @@ from streams.settings import Settings
 from streams.windows.clock import MICROS
 
 _TICK_S: Final = 0.1
+_BUSY_ROWS: Final = 10_000
+_BUSY_PAUSES: Final = 4
+"""A task that took so many rows between two checkpoints is catching up or under heavy load: what
+a checkpoint costs per tenant is then paid less often."""
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +158,7 @@ class Live:
         A checkpoint whose delivery was cut off is delivered again before a new one is made.
         """
         partition = task.partition
+        busy = task.pending >= _BUSY_ROWS
         if partition not in self._prepared:
             self._prepared[partition] = task.checkpoint(time.monotonic())
         checkpoint = self._prepared[partition]
@@ -167,7 +172,8 @@ class Live:
             raise
         del self._prepared[partition]
         settled()
-        self._due_at[partition] = time.monotonic() + self._settings.checkpoint_s
+        pause_s = self._settings.checkpoint_s * (_BUSY_PAUSES if busy else 1)
+        self._due_at[partition] = time.monotonic() + pause_s
 
 
 def build_live(settings: Settings, transactions: bool) -> BatchApp:

@@ -130,7 +130,9 @@ class Task:
 
     def due(self, now_s: float) -> bool:
         """Whether a checkpoint would tell or keep anything."""
-        return self.dirty or self.evaluation.is_due(self._patience_us(now_s))
+        return self.dirty or self.evaluation.is_due(
+            self.clock.now_us(now_s), self._patience_us(now_s)
+        )
 
     def restore(self, head: Head, segments: Sequence[Segment], now_s: float) -> None:
         """Rebuild the state as of a head, by applying its segments again."""

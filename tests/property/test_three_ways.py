@@ -62,6 +62,8 @@ def wrongly_told(run, history):
         history.events, history.contracts, history.month, now
     ).items():
         told = run.status.get((tenant, indicator, history.month))
+        if told is None and indicator == "operations.monitoring" and finding.observed == 0:
+            continue  # nothing was ever heard up to the month's end, so nobody watched either
         said = None if told is None or told.observed is None else float(told.observed)
         value = None if finding.observed is None else float(finding.observed)
         broken = told is not None and told.state == "breached"
