@@ -100,6 +100,12 @@ def test_the_newest_record_of_a_status_holds(client, land, order):
     assert rows(client, "status", "state") == [("ok",)]
 
 
+def test_the_last_status_of_every_past_month_stays(client, land):
+    months = [example("sla.status", period=f"2026-{month:02d}") for month in (8, 9, 10)]
+    land(Batch("sla.status", months, first_offset=10))
+    assert rows(client, "status", "period") == [("2026-08",), ("2026-09",), ("2026-10",)]
+
+
 def test_a_status_on_a_topic_made_anew_is_newer_than_the_old_topic_s(client, land):
     land(Batch("sla.status", [example("sla.status", state="failing")], first_offset=9_000_000))
     later = Batch("sla.status", [example("sla.status", state="ok")])

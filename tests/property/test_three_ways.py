@@ -24,9 +24,9 @@ from tests.reference.strategies import histories, seeded_month
 
 MONTHS = int(os.environ.get("MAILSLA_MONTHS", "50"))
 EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "40"))
+BLOCK = 10
 RESTARTS = 3
-# The reference departs nowhere from the agreement's page; these months once showed that the
-# live task did (what was wrong stands with each).
+# In these months the live task once departed from the others; what was wrong stands with each.
 REGRESSIONS = {
     1: "the last week of a month was never judged: its end came before the patience was over",
     6: "an order due on a month's last day was judged by nobody once the next month had begun",
@@ -84,8 +84,9 @@ def client(tmp_path_factory):
 
 
 @pytest.mark.embedded
-def test_live_closing_and_reference_agree_on_random_months(client):
-    for seed in range(MONTHS):
+@pytest.mark.parametrize("first", range(0, MONTHS, BLOCK))
+def test_live_closing_and_reference_agree_on_random_months(client, first):
+    for seed in range(first, min(first + BLOCK, MONTHS)):
         history = seeded_month(seed)
         expected = expected_of(history)
         run, found = lived(history, seed, restarts=0)

@@ -1,0 +1,71 @@
+"""What an audit takes for a difference."""
+
+from decimal import Decimal
+
+import pytest
+
+from schemas.results import Closing, ClosingItem
+from sinks.closing.audit import Value, compare
+
+
+def item(observed, verdict, indicator="latency.send.mean"):
+    return ClosingItem.model_construct(
+        tenant_id="acme",
+        indicator=indicator,
+        observed=None if observed is None else Decimal(observed),
+        verdict=verdict,
+    )
+
+
+def audit(closed, live, indicator="latency.send.mean"):
+    closing = Closing.model_construct(tenant_id="acme", items=(item(*closed, indicator),))
+    said = {} if live is None else {("acme", indicator): live}
+    return compare([closing], said).differences
+
+
+def value(observed, breached):
+    return Value(None if observed is None else Decimal(observed), breached)
+
+
+@pytest.mark.parametrize(
+    ("closed", "live"),
+    [
+        (("59.5", "met"), value("59.5", False)),
+        (("0.333333333", "met"), value("0.3333333334", False)),
+        (("2592000.123456789", "breached"), value("2592000.124", True)),
+        ((None, "no_data"), value(None, False)),
+        ((None, "no_data"), None),
+        (("12", "not_judged"), value("12", True)),
+    ],
+)
+def test_the_same_said_twice_is_no_difference(closed, live):
+    assert audit(closed, live) == ()
+
+
+@pytest.mark.parametrize(
+    ("closed", "live"),
+    [
+        (("59.5", "met"), value("59.5000002", False)),
+        (("59.5", "met"), value("59.5", True)),
+        (("61", "breached"), value("61", False)),
+        (("61", "breached"), None),
+        (("0", "met"), None),
+        ((None, "no_data"), value("3", False)),
+        (("3", "not_judged"), value(None, False)),
+    ],
+)
+def test_another_value_or_another_verdict_is_a_difference(closed, live):
+    (found,) = audit(closed, live)
+    assert (found.tenant_id, found.indicator, found.live) == ("acme", "latency.send.mean", live)
+
+
+def test_a_month_nobody_watched_may_go_untold():
+    assert audit(("0", "breached"), None, "operations.monitoring") == ()
+    assert len(audit(("0.5", "breached"), None, "operations.monitoring")) == 1
+
+
+def test_a_tenant_whose_messages_never_landed_is_a_difference():
+    lost = compare([], {("gone", "latency.send.mean"): value("3", False)})
+    quiet = compare([], {("quiet", "backup.full"): value("0", False)})
+    assert [one.tenant_id for one in lost.differences] == ["gone"]
+    assert quiet.differences == ()
