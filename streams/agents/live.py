@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
 from streams.agents.broadcast import BroadcastReader
+from streams.agents.deliveries import Deliveries
 from streams.agents.maillog_live import attach_maillog
 from streams.agents.platform import Platform
-from streams.agents.task import Checkpoint, Task
+from streams.agents.task import Task
 from streams.runtime.application import (
     BatchApp,
     attach,
@@ -21,14 +22,12 @@ from streams.runtime.application import (
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import (
     Delivery,
-    Fenced,
     Offsets,
     OrderedDelivery,
     TransactionalDelivery,
 )
 from streams.runtime.groups import STREAMS_GROUP
 from streams.runtime.recovery import read_records
-from streams.runtime.restart import settled
 from streams.runtime.statelog import read_state
 from streams.settings import Settings
 from streams.windows.clock import MICROS
@@ -54,8 +53,8 @@ class Live:
         self._settings, self._delivery = settings, delivery
         self._tasks: dict[int, Task] = {}
         self._due_at: dict[int, float] = {}
-        self._prepared: dict[int, Checkpoint] = {}
         self._suspended = False
+        self._deliveries = Deliveries(delivery, lambda: self._suspended)
         self._assigned: set[int] = set()
         self._lock = asyncio.Lock()
         self._platform = Platform()
@@ -76,12 +75,12 @@ class Live:
         async with self._lock:
             if self._suspended:
                 return
+            await self._deliveries.collect()
             for partition in sorted(self._assigned - self._tasks.keys()):
                 await self._claim(partition)
             await self._hear()
-            now = time.monotonic()
             for partition, task in list(self._tasks.items()):
-                if now >= self._due_at.get(partition, 0.0) and task.due(now):
+                if self._is_due(partition, task):
                     await self._checkpoint(task)
 
     async def drop_all(self) -> None:
@@ -89,7 +88,7 @@ class Live:
         self._suspended = True
         self._assigned = set()
         async with self._lock:
-            self._prepared.clear()
+            await self._deliveries.end()
             for partition in list(self._tasks):
                 del self._tasks[partition]
                 await self._delivery.release(str(partition))
@@ -105,6 +104,7 @@ class Live:
         async with self._lock:
             for task in list(self._tasks.values()):
                 await self._checkpoint(task)
+            await self._deliveries.end()
             self._tasks.clear()
             if self._reader is not None:
                 await self._reader.close()
@@ -152,26 +152,20 @@ class Live:
         )
         return task
 
-    async def _checkpoint(self, task: Task) -> None:
-        """Results and state first, acknowledged; then the offsets.
+    def _is_due(self, partition: int, task: Task) -> bool:
+        now = time.monotonic()
+        return (
+            now >= self._due_at.get(partition, 0.0)
+            and not self._deliveries.is_under_way(partition)
+            and task.due(now)
+        )
 
-        A checkpoint whose delivery was cut off is delivered again before a new one is made.
-        """
+    async def _checkpoint(self, task: Task) -> None:
+        """Start to deliver what came since the last checkpoint, once that one has arrived."""
         partition = task.partition
         busy = task.pending >= _BUSY_ROWS
-        if partition not in self._prepared:
-            self._prepared[partition] = task.checkpoint(time.monotonic())
-        checkpoint = self._prepared[partition]
-        try:
-            await self._delivery.deliver(
-                str(partition), checkpoint.records, checkpoint.head, checkpoint.offsets
-            )
-        except Fenced:
-            if self._suspended:
-                return  # a rebalance is under way; the task is dropped next
-            raise
-        del self._prepared[partition]
-        settled()
+        await self._deliveries.arrived(partition)
+        self._deliveries.start(partition, task.checkpoint(time.monotonic()))
         pause_s = self._settings.checkpoint_s * (_BUSY_PAUSES if busy else 1)
         self._due_at[partition] = time.monotonic() + pause_s
 

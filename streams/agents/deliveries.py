@@ -1,0 +1,78 @@
+"""Checkpoints under way: delivered beside the applying of further batches, one a task at a time.
+
+Waiting for the broker is half of what a checkpoint takes; a worker that applied nothing meanwhile
+would be idle for as long.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from streams.agents.task import Checkpoint
+from streams.runtime.delivery import Delivery, Fenced
+from streams.runtime.restart import settled
+
+logger = logging.getLogger(__name__)
+
+
+class Deliveries:
+    """The deliveries of one worker's tasks.
+
+    Args:
+        delivery: makes a checkpoint durable.
+        on_the_move: whether partitions are being revoked; a task fenced then is dropped next, and
+            that it was fenced is no failure.
+
+    """
+
+    def __init__(self, delivery: Delivery, on_the_move: Callable[[], bool]) -> None:
+        self._delivery, self._on_the_move = delivery, on_the_move
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+
+    def is_under_way(self, partition: int) -> bool:
+        """Whether a checkpoint of the task waits for the broker, or has failed unnoticed."""
+        return partition in self._under_way
+
+    def start(self, partition: int, checkpoint: Checkpoint) -> None:
+        """Deliver a checkpoint; the task's previous one has `arrived`, which it builds on."""
+        self._under_way[partition] = asyncio.create_task(self._deliver(partition, checkpoint))
+
+    async def arrived(self, partition: int) -> None:
+        """Return when nothing of a task is under way.
+
+        Raises:
+            Fenced: another worker has the task.
+            Exception: whatever kept the checkpoint from being delivered.
+
+        """
+        if running := self._under_way.get(partition):
+            # Shielded: who waits may be cancelled by a rebalance, the checkpoint may not.
+            await asyncio.shield(running)
+            self._under_way.pop(partition, None)
+
+    async def collect(self) -> None:
+        """Take note of those that have ended meanwhile; raises as `arrived` does."""
+        for partition in [each for each, running in self._under_way.items() if running.done()]:
+            await self.arrived(partition)
+
+    async def end(self) -> None:
+        """Return when nothing of any task is under way.
+
+        A failure is only told: the tasks end with it, and what was not committed is read again.
+        """
+        ended = await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        self._under_way.clear()
+        for outcome in ended:
+            if isinstance(outcome, BaseException):
+                logger.warning("a last checkpoint was not delivered: %r", outcome)
+
+    async def _deliver(self, partition: int, checkpoint: Checkpoint) -> None:
+        try:
+            await self._delivery.deliver(
+                str(partition), checkpoint.records, checkpoint.head, checkpoint.offsets
+            )
+        except Fenced:
+            if self._on_the_move():
+                return
+            raise
+        settled()
