@@ -13,6 +13,7 @@ from kafka.errors import (
     CoordinatorNotAvailableError,
     GroupIdNotFoundError,
     KafkaError,
+    NoError,
     NotCoordinatorError,
 )
 
@@ -100,13 +101,20 @@ def announce_maillog(settings: Settings) -> None:
         deadline = time.monotonic() + _COORDINATOR_S
         while missing:
             try:
-                _coordinated(lambda: admin.alter_group_offsets(STREAMS_GROUP, missing))
+                _coordinated(lambda: _alter(admin, missing))
             except KafkaError as error:
                 # A young broker makes its offsets topic only when it is asked for.
                 if error.retriable and time.monotonic() < deadline:
                     time.sleep(_POLL_S)
                     continue
             return
+
+
+def _alter(admin: KafkaAdminClient, places: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    """Put the live group at some places; an answer may refuse them one by one."""
+    for refused in admin.alter_group_offsets(STREAMS_GROUP, places).values():
+        if refused is not NoError:
+            raise refused
 
 
 def _live_inputs(settings: Settings, admin: KafkaAdminClient) -> tuple[str, ...]:
