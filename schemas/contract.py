@@ -1,5 +1,6 @@
 """Contract documents: which version of the promise a tenant has, and how it is read."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
@@ -65,6 +66,26 @@ class Profile(_Document):
     def label(self) -> str:
         """Name and version as stored with verdicts."""
         return f"{self.name}/{self.version}"
+
+
+READINGS: Final[Mapping[int, tuple[str, ...]]] = {
+    1: ("probe_hold_factor",),
+    2: ("max_latency_s",),
+    3: ("operations_exclusions", "full_year_days"),
+    4: (
+        "response_working_days",
+        "result_notice_days",
+        "blocklist_working_days",
+        "listing_report_working_days",
+    ),
+    5: ("outbreak_updates",),
+    7: ("full_backup_days", "account_retention_days"),
+    8: ("own_domain_hours", "new_domain_hours"),
+}
+"""section → the fields of `Profile` that bear on what it measures."""
+
+DEADLINES: Final = 4
+"""The section whose deadlines count working days, hence read the calendar."""
 
 
 class Override(_Document):
@@ -181,6 +202,30 @@ class Contract(_Document):
             target=target,
             remedy=change.remedy or SECTIONS[base.section].remedy,
             judged=judged,
+        )
+
+    def reading(self, section: int) -> tuple[object, ...]:
+        """How a section is read; equal tuples read it the same way."""
+        values = [getattr(self.profile, name) for name in READINGS.get(section, ())]
+        calendar = (self.calendar,) if section == DEADLINES else ()
+        # In which order codes are named says nothing.
+        return *(frozenset(each) if isinstance(each, tuple) else each for each in values), *calendar
+
+    def judges_alike(self, other: "Contract", indicator: str) -> bool:
+        """Whether both promise the same of an indicator and read its section the same way.
+
+        Then a change from one to the other, of a fee for example, is none for the indicator.
+        """
+        section = INDICATORS[indicator].section
+        if self.reading(section) != other.reading(section):
+            return False
+        if self.overrides.get(indicator) == other.overrides.get(indicator):
+            return True
+        mine, theirs = self.term(indicator), other.term(indicator)
+        return (mine.target, mine.comparator, mine.judged) == (
+            theirs.target,
+            theirs.comparator,
+            theirs.judged,
         )
 
 

@@ -45,7 +45,9 @@ class Indicator:
     """One measured value of a section, compared with its default target over a month.
 
     ``target`` is in ``unit``; ``None`` where the agreement sets none. ``judged`` says whether a
-    verdict follows from the value by default.
+    verdict follows from the value by default. ``additive``: the value of a month is made up of
+    those of its parts, so that a contract that changes within the month judges each part by its
+    version; means, maxima, and what is counted over the year or the platform are judged whole.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Indicator:
     target: Decimal | None
     judged: bool
     title: str
+    additive: bool = True
 
     @property
     def remedy(self) -> Remedy:
@@ -62,10 +65,26 @@ class Indicator:
         return SECTIONS[self.section].remedy
 
 
+_WHOLE: Final = frozenset(
+    {
+        "latency.send.mean",
+        "latency.receive.mean",
+        "latency.send.max",
+        "latency.receive.max",
+        "operations.fault_free_days",
+        "operations.billing_error_rate",
+        "operations.page_load.narrowband",
+        "operations.page_load.broadband",
+        "antivirus.scan_delay",
+    }
+)
+"""Indicators whose month is not the sum of its parts."""
+
+
 def _judged(
     id_: str, section: int, unit: Unit, comparator: Comparator, target: str, title: str
 ) -> Indicator:
-    return Indicator(id_, section, unit, comparator, Decimal(target), True, title)
+    return Indicator(id_, section, unit, comparator, Decimal(target), True, title, _adds_up(id_))
 
 
 def _shown(
@@ -77,7 +96,11 @@ def _shown(
     target: str | None = None,
 ) -> Indicator:
     limit = None if target is None else Decimal(target)
-    return Indicator(id_, section, unit, comparator, limit, False, title)
+    return Indicator(id_, section, unit, comparator, limit, False, title, _adds_up(id_))
+
+
+def _adds_up(id_: str) -> bool:
+    return id_ not in _WHOLE
 
 
 INDICATORS: Final = {

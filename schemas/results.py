@@ -1,6 +1,7 @@
 """Records on the result topics and rows of the result tables."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
@@ -141,8 +142,26 @@ class BreachEvent(CloudEnvelope):
     data: BreachData
 
 
+class ItemPart(Result):
+    """A part ``[from, to)`` of a month that one version of the contract judges, local days."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    version: int
+    first: Annotated[date, Field(alias="from")]
+    end: Annotated[date, Field(alias="to")]
+    observed: Decimal | None
+    target: Decimal | None
+    comparator: Comparator | None
+    verdict: Verdict
+
+
 class ClosingItem(Result):
-    """One indicator of one tenant in one month: a row of ``clause_results``."""
+    """One indicator of one tenant in one month: a row of ``clause_results``.
+
+    Where the contract changes within the month, ``parts`` is what the verdict is made of: breached
+    if any part is. The values are those of the whole month, target and version of the last version.
+    """
 
     tenant_id: TenantId
     month: str
@@ -159,6 +178,7 @@ class ClosingItem(Result):
     evidence_count: int
     contract_version: int
     profile: str
+    parts: tuple[ItemPart, ...] = ()
 
 
 class Credit(Result):

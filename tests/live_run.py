@@ -11,12 +11,14 @@ from schemas.topics import BROADCAST, CONTRACTS, STATUS, STREAMS_STATE
 from streams.agents.evaluation import SECTIONS
 from streams.agents.platform import Platform
 from streams.agents.task import Task
+from streams.clauses import parts
 from streams.clauses.facts import Fact
 from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import read_state
 from streams.windows.calendar import HOUR, Month, to_us
 from tests.reference.strategies import History
+from tests.reference.values import Finding, Judged, Part
 
 BROKER_US = 4_102_444_800_000_000  # 2100: after every event, whatever its month
 LATENESS_US = 120_000_000
@@ -160,15 +162,25 @@ def _cuts(records: list[Record], rng: Random) -> Iterator[list[Record]]:
 
 
 def findings(run: LiveRun, history: History, tenants: set[str], now_us: int):
-    """(tenant_id, indicator) → (observed, raw, excluded, verdict) as the ledger sees them."""
+    """(tenant_id, indicator) → the finding as the ledger sees it."""
     month = Month.parse(history.month)
     return {
-        (tenant, found.measure.indicator): (
-            found.measure.observed,
-            found.measure.raw,
-            found.measure.taken,
-            found.verdict,
+        (tenant, found.measure.indicator): Judged(
+            Finding(found.measure.observed, found.measure.raw, found.measure.taken, found.verdict),
+            found.term.remedy,
+            tuple(_part(each) for each in found.parts),
         )
         for tenant in tenants
         for found in run.task.ledger.findings(tenant, month, now_us, SECTIONS)
     }
+
+
+def _part(judged: parts.Judged) -> Part:
+    return Part(
+        judged.governed.contract.version,
+        *judged.governed.days,
+        judged.measure.observed,
+        judged.term.target,
+        judged.term.comparator,
+        judged.verdict,
+    )

@@ -28,11 +28,11 @@ WHERE month = {month:Date} AND kind = 'issue'
 _ITEMS: Final = """
 INSERT INTO closing_item_log
   (tenant_id, month, section, indicator, observed, raw, excluded, unit, comparator, target,
-   verdict, remedy, evidence_count, contract_version, profile, revision, run)
+   verdict, remedy, evidence_count, contract_version, profile, parts, revision, run)
 SELECT
   j.tenant_id, j.month, j.section, j.indicator, j.observed, j.raw, j.excluded, j.unit,
   j.comparator, j.target, j.verdict, j.remedy, j.evidence_count, j.contract_version, j.profile,
-  r.revision, r.run
+  j.parts, r.revision, r.run
 FROM closing_judged(month = {month:Date}, plan = {plan:UInt64}, run = {run:UUID}) AS j
 INNER JOIN (
   SELECT toString(tenant_id) AS tenant_id, revision, run

@@ -48,7 +48,7 @@ def days_of(period: Period) -> list[Day]:
 
     """
     new_year = period.month.replace(month=1, day=1)
-    reach = _reach(period.contract.profile)
+    reach = max(_reach(span.contract.profile) for span in period.versions)
     first = min(new_year, date.fromordinal(max(1, period.first.toordinal() - reach)))
     return [_day(day, period) for day in _between(first, period.last)]
 
@@ -76,7 +76,8 @@ def _between(first: date, last: date) -> Iterator[date]:
 
 def _day(day: date, period: Period) -> Day:
     zone, profile = period.contract.zone, period.contract.profile
-    works = working_day(period.contract.calendar)
+    received = period.received_under(day)
+    works = working_day(received.calendar)
 
     def end_of(deadline: date) -> int:
         if not period.first <= deadline < period.last:
@@ -99,10 +100,10 @@ def _day(day: date, period: Period) -> Day:
         before_month=day < period.month,
         week_start_us=midnight_us(monday, zone) if week else 0,
         full_from_us=midnight_us(day - (profile.full_backup_days - 1) * DAY, zone),
-        respond_by_us=after(profile.response_working_days),
-        notify_by_us=end_of(day + profile.result_notice_days * DAY),
-        process_by_us=after(profile.blocklist_working_days),
-        report_by_us=after(profile.listing_report_working_days),
+        respond_by_us=after(received.profile.response_working_days),
+        notify_by_us=end_of(day + received.profile.result_notice_days * DAY),
+        process_by_us=after(received.profile.blocklist_working_days),
+        report_by_us=after(received.profile.listing_report_working_days),
         keep_backup_until_us=midnight_us(_same_day_next_month(day) + DAY, zone),
         keep_account_until_us=midnight_us(day + (profile.account_retention_days + 1) * DAY, zone),
     )

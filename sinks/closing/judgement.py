@@ -8,15 +8,20 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from schemas.results import ClosingItem
+from pydantic import TypeAdapter
+
+from schemas.results import ClosingItem, ItemPart
 from sinks.clickhouse import Client
 from sinks.closing.planning import StoredPlan
 
 _COLUMNS: Final = (
     "tenant_id", "section", "indicator", "observed", "raw", "excluded", "unit", "comparator",
-    "target", "verdict", "remedy", "evidence_count", "contract_version", "profile",
+    "target", "verdict", "remedy", "evidence_count", "contract_version", "profile", "parts",
 )  # fmt: skip
 _TARGET: Final = _COLUMNS.index("target")
+_PARTS: Final = TypeAdapter(tuple[ItemPart, ...])
+_WHOLE: Final = "[]"
+"""The parts of a month in which the contract does not change."""
 
 _JUDGED: Final = f"""
 SELECT {", ".join(_COLUMNS)}
@@ -57,7 +62,9 @@ def read_judgements(client: Client, plan: StoredPlan, run: str) -> dict[str, Jud
 
 
 def _judgement(tenant_id: str, month: str, rows: list[tuple[Any, ...]]) -> Judgement:
-    digest = blake2b(repr([row[1:] for row in rows]).encode(), digest_size=16)
+    # Of a month without parts the digest is what it was before there were any.
+    content = [row[1:-1] if row[-1] == _WHOLE else row[1:] for row in rows]
+    digest = blake2b(repr(content).encode(), digest_size=16)
     return Judgement(tenant_id, tuple(_item(row, month) for row in rows), digest.hexdigest())
 
 
@@ -65,6 +72,7 @@ def _item(row: tuple[Any, ...], month: str) -> ClosingItem:
     # The columns come from our own query: checking 300,000 of them again would take seconds.
     fields = dict(zip(_COLUMNS, row, strict=True))
     fields["target"] = _without_zeros(row[_TARGET])
+    fields["parts"] = () if row[-1] == _WHOLE else _PARTS.validate_json(row[-1])
     return ClosingItem.model_construct(month=month, **fields)
 
 

@@ -1,11 +1,17 @@
-"""Which contract governs a tenant's month, and which part of the month is the tenant's. Pure."""
+"""Which contract governs a tenant's month, and which part of the month is the tenant's. Pure.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+A month in which the contract changes is cut into parts, indicator by indicator: neighbouring
+versions that promise and read the same of an indicator are one part of it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from schemas.contract import Contract, default_contract
+from schemas.indicators import INDICATORS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,6 +51,8 @@ class Period:
     last: date
     served: tuple[tuple[date, date], ...]
     """Days ``[first, last)`` served, in any month; clipped by whoever asks."""
+    versions: tuple[Span, ...]
+    """What is in force in the active part of the month, without gaps: each until the next."""
 
     @property
     def start_us(self) -> int:
@@ -55,6 +63,14 @@ class Period:
     def end_us(self) -> int:
         """The first instant after the active part."""
         return midnight_us(self.last, self.contract.zone)
+
+    def received_under(self, day: date) -> Contract:
+        """The version by which the deadlines of what came in on a day run.
+
+        It is the one in force on that day; for days before the active part its first one.
+        """
+        begun = [span for span in self.versions if span.first <= day]
+        return (begun or self.versions)[-1 if begun else 0].contract
 
 
 def spans_in_force(versions: Iterable[Contract]) -> list[Span]:
@@ -77,11 +93,47 @@ def period_of(tenant_id: str, versions: Sequence[Contract], month: date) -> Peri
     every = spans_in_force(versions)
     spans = [span for span in every if span.first < after and span.last > month]
     if not spans:
-        whole = ((date.min, date.max),)
-        return Period(default_contract(tenant_id), month, month, after, whole)
+        contract = default_contract(tenant_id)
+        whole = Span(contract, month, after)
+        return Period(contract, month, month, after, ((date.min, date.max),), (whole,))
     first, last = max(month, spans[0].first), min(after, spans[-1].last)
     served = ((first, last), *((span.first, span.last) for span in every))
-    return Period(spans[-1].contract, month, first, last, served)
+    edges = pairwise((first, *(span.first for span in spans[1:]), last))
+    cut = tuple(Span(one.contract, *days) for one, days in zip(spans, edges, strict=True))
+    return Period(spans[-1].contract, month, first, last, served, cut)
+
+
+def parts_of(period: Period) -> list[tuple[Period, list[str]]]:
+    """The parts of a month in which the contract changes, each with the indicators it is one of.
+
+    An indicator has at least two parts or none. The month is cut in the governing zone throughout;
+    the contract of a part is the last version in it.
+    """
+    parts: dict[tuple[int, int], list[str]] = {}
+    if len(period.versions) > 1:
+        for name, indicator in INDICATORS.items():
+            runs = list(_runs(period.versions, name)) if indicator.additive else []
+            for run in runs if len(runs) > 1 else ():
+                parts.setdefault(run, []).append(name)
+    return [(_cut(period, *run), parts[run]) for run in sorted(parts)]
+
+
+def _runs(versions: Sequence[Span], indicator: str) -> Iterator[tuple[int, int]]:
+    """Places ``[first, end)`` of neighbouring versions that judge an indicator alike."""
+    begin = 0
+    for place in range(1, len(versions) + 1):
+        if place == len(versions) or not versions[place].contract.judges_alike(
+            versions[place - 1].contract, indicator
+        ):
+            yield begin, place
+            begin = place
+
+
+def _cut(period: Period, begin: int, end: int) -> Period:
+    zone = {"timezone": period.contract.timezone}
+    contract = period.versions[end - 1].contract.model_copy(update=zone)
+    first, last = period.versions[begin].first, period.versions[end - 1].last
+    return replace(period, contract=contract, first=first, last=last)
 
 
 def covers(versions: Sequence[Contract], month: date) -> bool:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.contract import Contract
+from schemas.contract import DEADLINES, Contract
 from schemas.indicators import INDICATORS
 from sinks.closing.days import days_of
-from sinks.closing.periods import Period, next_month, period_of
+from sinks.closing.periods import Period, midnight_us, next_month, parts_of, period_of
 
 SECOND_US: Final = 1_000_000
 HOUR_US: Final = 3_600 * SECOND_US
@@ -78,12 +78,13 @@ def make_plan(
     rows: list[Row] = []
     periods: dict[str, Period] = {}
     for tenant_id in sorted(set(tenants)):
-        period = period_of(tenant_id, versions.get(tenant_id, ()), month)
-        periods[tenant_id] = period
-        row = _tenant_row(tenant_id, period)
-        row["terms"] = terms.number(_terms_key(period.contract), period)
-        row["days"] = days.number(_days_key(period), period)
-        rows.append(row)
+        whole = period_of(tenant_id, versions.get(tenant_id, ()), month)
+        periods[tenant_id] = whole
+        for part, (period, judges) in enumerate([(whole, []), *parts_of(whole)]):
+            row = _tenant_row(tenant_id, period) | _part_columns(part, period, judges)
+            row["terms"] = terms.number(_terms_key(period.contract), period)
+            row["days"] = days.number(_days_key(period), period)
+            rows.append(row)
     return Plan(month, periods, rows, terms.rows, days.rows)
 
 
@@ -101,9 +102,33 @@ def _tenant_row(tenant_id: str, period: Period) -> Row:
         "probe_hold_factor": profile.probe_hold_factor,
         "operations_exclusions": list(profile.operations_exclusions),
         "outbreak_updates": profile.outbreak_updates,
+        **_allowed(period.versions[0].contract),
+        "year_days": (date(year + 1, 1, 1) - date(year, 1, 1)).days,
+    }
+
+
+def _allowed(contract: Contract) -> Row:
+    profile = contract.profile
+    return {
         "own_domain_us": profile.own_domain_hours * HOUR_US,
         "new_domain_us": profile.new_domain_hours * HOUR_US,
-        "year_days": (date(year + 1, 1, 1) - date(year, 1, 1)).days,
+    }
+
+
+def _part_columns(part: int, period: Period, judges: Sequence[str]) -> Row:
+    """What only months have in which the contract changes; the others leave the defaults."""
+    if len(period.versions) == 1:
+        return {}
+    zone = period.contract.zone
+    return {
+        "part": part,
+        "judges": judges,
+        "first_day": period.first.isoformat(),
+        "last_day": period.last.isoformat(),
+        "changes": [
+            {"from_us": midnight_us(span.first, zone), **_allowed(span.contract)}
+            for span in period.versions[1:]
+        ],
     }
 
 
@@ -141,6 +166,7 @@ def _exact(indicator: str, target: Decimal) -> str:
 
 def _days_key(period: Period) -> Hashable:
     contract, profile = period.contract, period.contract.profile
+    deadlines = tuple((span.first, span.contract.reading(DEADLINES)) for span in period.versions)
     # What lies outside these years cannot reach the month, but would tell equal tenants apart.
     first, last = period.month - timedelta(days=3700), next_month(period.month)
     served = tuple(
@@ -150,12 +176,8 @@ def _days_key(period: Period) -> Hashable:
     )
     return (
         contract.timezone,
-        contract.calendar,
         (period.first, period.last, served),
-        profile.response_working_days,
-        profile.result_notice_days,
-        profile.blocklist_working_days,
-        profile.listing_report_working_days,
+        deadlines,
         profile.full_backup_days,
         profile.account_retention_days,
     )

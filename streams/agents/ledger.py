@@ -4,8 +4,8 @@ Pure: events and contracts go in, the present state of every indicator comes out
 told once; the same facts give the same states, however they were cut into batches.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -16,9 +16,10 @@ from schemas.results import State
 from streams.agents.platform import Platform
 from streams.agents.sections import latency_measures
 from streams.clauses.base import Measure, judge, live_state
-from streams.clauses.contracts import Governed, governing, in_force
+from streams.clauses.contracts import Days, Governed, governing, in_force
 from streams.clauses.exclusions import LATENCY, Exclusions
 from streams.clauses.facts import Fact
+from streams.clauses.parts import Judged, state_of, term_of, turns_of, verdict_of
 from streams.clauses.registry import Context, Scope
 from streams.clauses.registry import measure as measure_sections
 from streams.windows.calendar import CalendarError, Month
@@ -36,7 +37,11 @@ _DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDI
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An indicator of a tenant-month as it stands at an event time."""
+    """An indicator of a tenant-month as it stands at an event time.
+
+    Where the contract changes within the month, state and verdict are made of those of ``parts``;
+    the measure is that of the whole month.
+    """
 
     tenant_id: str
     month: Month
@@ -45,6 +50,7 @@ class Finding:
     term: Term
     state: State
     verdict: str
+    parts: tuple[Judged, ...] = ()
 
 
 class Ledger:
@@ -144,17 +150,48 @@ class Ledger:
     ) -> Iterator[Finding]:
         """The indicators of some sections of a tenant-month as known at ``now_us``."""
         context = self.context(tenant, month, now_us)
-        for measure in self._measures(context, tenant, sections):
-            term = self.term(context.contract, measure.indicator)
+        judged = self._judged(context, tenant, sections)
+        parts = self._parts(context, tenant, judged)
+        for name, whole in judged.items():
+            found = parts.get(name, ())
             yield Finding(
                 tenant,
                 month,
-                context.governed,
-                measure,
-                term,
-                live_state(measure, term, context.at_risk_share),
-                judge(measure, term),
+                whole.governed,
+                turns_of(whole.measure, found) if found else whole.measure,
+                term_of(found, whole.term) if found else whole.term,
+                state_of(found) if found else whole.state,
+                verdict_of(found) if found else whole.verdict,
+                found,
             )
+
+    def _judged(
+        self, context: Context, tenant: str, sections: Collection[int]
+    ) -> dict[str, Judged]:
+        """The indicators of some sections of a month or a part of it, in order."""
+        found = {}
+        for measure in self._measures(context, tenant, sections):
+            term = self.term(context.contract, measure.indicator)
+            state = live_state(measure, term, context.at_risk_share)
+            verdict = judge(measure, term)
+            found[measure.indicator] = Judged(context.governed, measure, term, state, verdict)
+        return found
+
+    def _parts(
+        self, context: Context, tenant: str, wholes: Mapping[str, Judged]
+    ) -> dict[str, tuple[Judged, ...]]:
+        """The parts of the indicators whose promise changes within the month."""
+        cut = {name: parts for name in wholes if (parts := context.governed.parts(name))}
+        sections: dict[Days, set[int]] = {}
+        part_of = {part.days: part for parts in cut.values() for part in parts}
+        for name, parts in cut.items():
+            for part in parts:
+                sections.setdefault(part.days, set()).add(wholes[name].term.section)
+        judged = {
+            days: self._judged(replace(context, governed=part), tenant, sections[days])
+            for days, part in part_of.items()
+        }
+        return {name: tuple(judged[part.days][name] for part in cut[name]) for name in cut}
 
     def term(self, contract: Contract, indicator: str) -> Term:
         """The promise of an indicator under a contract."""

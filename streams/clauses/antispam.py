@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import ClassVar, Final
 
-from schemas.contract import Profile
+from schemas.contract import Contract, Profile
 from streams.clauses.base import Measure, View, count_measure
 from streams.clauses.deadlines import Deadline, deadline_measure
 from streams.clauses.facts import Fact, Facts, reference
@@ -138,7 +138,8 @@ def _due(scopes: tuple[AbuseFacts, ...], kind: str, answer: str, view: View) -> 
     """The deadlines of a kind whose day lies in the period, each judged as known now."""
     for facts in scopes:
         for time_us, label, case in facts.begun(kind):
-            due_day = _deadline_day(local_day(time_us, view.period.zone), answer, view)
+            received = local_day(time_us, view.period.zone)
+            due_day = _deadline_day(received, answer, view, view.received_under(time_us))
             if due_day is None or not view.period.first <= due_day < view.period.end:
                 continue
             due_us = midnight(due_day + _ONE_DAY, view.period.zone)
@@ -148,16 +149,16 @@ def _due(scopes: tuple[AbuseFacts, ...], kind: str, answer: str, view: View) -> 
             yield Deadline(time_us, due_us, late, done, label)
 
 
-def _deadline_day(received: date, answer: str, view: View) -> date | None:
+def _deadline_day(received: date, answer: str, view: View, contract: Contract) -> date | None:
     """The last local day on which the answer is in time; ``None`` if surely not in the period."""
     if answer == "notified":
-        return received + view.profile.result_notice_days * _ONE_DAY
-    count = _working_days(answer, view.profile)
+        return received + contract.profile.result_notice_days * _ONE_DAY
+    count = _working_days(answer, contract.profile)
     # Where the answer is plain no calendar is asked: it may not know those years.
     soonest, latest = received + count * _ONE_DAY, received + count * _LONGEST_FREE
     if soonest >= view.period.end or latest < view.period.first:
         return None
-    return working_day_after(received, count, view.contract.calendar)
+    return working_day_after(received, count, contract.calendar)
 
 
 def _working_days(answer: str, profile: Profile) -> int:

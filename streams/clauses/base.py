@@ -10,9 +10,10 @@ from typing import Final, Literal, assert_never
 from schemas.contract import Contract, Profile, Term
 from schemas.indicators import Comparator, Verdict
 from schemas.results import State
+from streams.clauses.contracts import Force
 from streams.clauses.exclusions import Exclusions
 from streams.clauses.facts import Facts
-from streams.windows.calendar import SECOND, Period
+from streams.windows.calendar import SECOND, Period, local_day
 
 Trend = Literal["rises", "falls", "moves"]
 """How a value can go on while nothing is taken back: a count or a duration only rises, what is
@@ -29,7 +30,8 @@ _NINE_PLACES: Final = Decimal("0.000000001")
 class View:
     """From where an indicator is looked at: one tenant-month, known up to ``now_us``.
 
-    For a closed month ``now_us`` is its end or later.
+    For a closed month ``now_us`` is its end or later. ``versions`` are those in force in the month,
+    where the contract changes in it.
     """
 
     contract: Contract
@@ -37,6 +39,7 @@ class View:
     now_us: int
     exclusions: Exclusions
     at_risk_share: Fraction = AT_RISK_SHARE
+    versions: tuple[Force, ...] = ()
 
     @property
     def profile(self) -> Profile:
@@ -57,6 +60,17 @@ class View:
     def known_us(self) -> int:
         """Up to where intervals are measured: now, but within the period."""
         return min(max(self.now_us, self.start_us), self.end_us)
+
+    def received_under(self, received_us: int) -> Contract:
+        """The version by which the deadline of what came in at an instant runs.
+
+        It is the one in force on that local day; before the active part of the month its first.
+        """
+        if len(self.versions) < 2:
+            return self.contract
+        day = local_day(received_us, self.period.zone)
+        begun = [each.contract for each in self.versions if each.first <= day]
+        return begun[-1] if begun else self.versions[0].contract
 
     def spoken(self, *facts: Facts) -> bool:
         """Whether the topic ever carried an event of these scopes before the month's end."""

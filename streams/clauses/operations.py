@@ -152,10 +152,12 @@ def _fault_free_days(faults: Faults, view: View, spoken: bool, evidence: list[st
 
 
 def _days(intervals: IntervalSet, view: View) -> Iterator[date]:
-    """The local days that have a part of the intervals, in order, some twice."""
+    """The local days of service that have a part of the intervals, in order, some twice."""
     for start_us, end_us in intervals.pairs():
         first = local_day(start_us, view.period.zone)
-        yield from days(first, local_day(end_us - 1, view.period.zone) + _ONE_DAY)
+        for day in days(first, local_day(end_us - 1, view.period.zone) + _ONE_DAY):
+            if not any(gap <= day < end for gap, end in view.period.gaps):
+                yield day
 
 
 def _next_faulty_day(foreseen: IntervalSet, faulty: set[date], view: View) -> int | None:

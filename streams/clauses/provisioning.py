@@ -13,21 +13,20 @@ INDICATORS = ("provisioning.own_domain", "provisioning.new_domain")
 def measure(own: BillingFacts, view: View) -> list[Measure]:
     """Late orders of the month in which their deadline falls."""
     spoken = view.spoken(own)
-    rules = (
-        ("provisioning.own_domain", "own", view.profile.own_domain_hours),
-        ("provisioning.new_domain", "new", view.profile.new_domain_hours),
-    )
+    rules = (("provisioning.own_domain", "own"), ("provisioning.new_domain", "new"))
     return [
-        deadline_measure(indicator, list(_orders(own, kind, hours, view)), view, spoken)
-        for indicator, kind, hours in rules
+        deadline_measure(indicator, list(_orders(own, kind, view)), view, spoken)
+        for indicator, kind in rules
     ]
 
 
-def _orders(own: BillingFacts, domain_kind: str, hours: int, view: View) -> Iterator[Deadline]:
+def _orders(own: BillingFacts, domain_kind: str, view: View) -> Iterator[Deadline]:
     for order in own.orders.values():
         payment = order.payment
         if payment is None or payment.domain_kind != domain_kind:
             continue
+        profile = view.received_under(payment.time_us).profile
+        hours = profile.own_domain_hours if domain_kind == "own" else profile.new_domain_hours
         deadline_us = payment.time_us + hours * HOUR
         if not view.start_us <= deadline_us < view.end_us:
             continue

@@ -142,6 +142,7 @@ class Context:
             self.now_us,
             Exclusions.of(registers),
             self.at_risk_share,
+            self.governed.versions,
         )
 
     def reading(self) -> Reading:

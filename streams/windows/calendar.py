@@ -110,7 +110,8 @@ class Period:
 
     ``served_from`` is the first day of the service that reaches into the month, and
     ``year_from`` the first day of the month's year on which the tenant was served; both bound
-    what is counted from before the month (weeks, faulty days of the year).
+    what is counted from before the month (weeks, faulty days of the year). ``gaps`` are the days
+    ``[first, end)`` before the period on which a tenant served earlier was not served.
     """
 
     month: Month
@@ -119,6 +120,7 @@ class Period:
     end: date
     served_from: date
     year_from: date
+    gaps: tuple[tuple[date, date], ...] = ()
 
     @classmethod
     def whole(cls, month: Month, zone: ZoneInfo) -> Self:

@@ -87,9 +87,9 @@ WITH
     HAVING countIf(type = 'ticket.opened') > 0
   ),
   violations AS (
-    SELECT t.tenant_id AS tenant_id, countIf(NOT answered) AS violations
+    SELECT p.tenant_id AS tenant_id, countIf(NOT answered) AS violations
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
-    INNER JOIN tickets AS t ON toString(p.tenant_id) = t.tenant_id
+    INNER JOIN tickets AS t ON p.scope = t.tenant_id
     WHERE t.opened_us >= p.start_us AND t.opened_us < p.end_us
     GROUP BY tenant_id
   )

@@ -13,13 +13,16 @@ from tests.reference.values import Value, plain
 DeadlineDay = Callable[[date], date]
 
 SATURDAY = 5
+WORKING_DAYS: dict[str, Callable[[date], bool]] = {
+    "CN": is_workday,
+    "MON-FRI": lambda day: day.weekday() < SATURDAY,
+}
 RECIPIENTS_OF_REPORTS = {"association", "provider", "nsp"}
 
 
 def antispam(events: Sequence[Event], period: Period) -> dict[str, Value]:
     """The indicators of section 4."""
     mine = seen_by(events, period.tenant_id)
-    profile, calendar = period.contract.profile, period.contract.calendar
     complaints = [e for e in of_type(mine, "complaint.received") if e["origin"] == "own_domain"]
     responded = of_type(mine, "complaint.responded")
     notified = of_type(mine, "complaint.result_notified")
@@ -27,10 +30,10 @@ def antispam(events: Sequence[Event], period: Period) -> dict[str, Value]:
     processed = of_type(mine, "blocklist.processed")
     detected = of_type(mine, "listing.detected")
     reported = of_type(mine, "listing.reported")
-    respond_by = _working_days(profile.response_working_days, calendar)
-    notify_by = _natural_days(profile.result_notice_days)
-    process_by = _working_days(profile.blocklist_working_days, calendar)
-    report_by = _working_days(profile.listing_report_working_days, calendar)
+    respond_by = _working_days("response_working_days", period)
+    notify_by = _natural_days(period)
+    process_by = _working_days("blocklist_working_days", period)
+    report_by = _working_days("listing_report_working_days", period)
     return {
         "antispam.complaint_response": _late(period, complaints, responded, "case_id", respond_by),
         "antispam.result_notice": _late(period, complaints, notified, "case_id", notify_by),
@@ -43,19 +46,22 @@ def antispam(events: Sequence[Event], period: Period) -> dict[str, Value]:
 def provisioning(events: Sequence[Event], period: Period) -> dict[str, Value]:
     """The indicators of section 8."""
     mine = own(events, period.tenant_id)
-    profile = period.contract.profile
     return {
-        "provisioning.own_domain": _late_orders(mine, period, "own", profile.own_domain_hours),
-        "provisioning.new_domain": _late_orders(mine, period, "new", profile.new_domain_hours),
+        "provisioning.own_domain": _late_orders(mine, period, "own"),
+        "provisioning.new_domain": _late_orders(mine, period, "new"),
     }
 
 
-def _working_days(count: int, calendar: str) -> DeadlineDay:
-    """The count-th working day after a day: official Chinese (``CN``), or ``MON-FRI``."""
-    working = {"CN": is_workday, "MON-FRI": lambda day: day.weekday() < SATURDAY}[calendar]
+def _working_days(reading: str, period: Period) -> DeadlineDay:
+    """So many working days after a day: official Chinese (``CN``), or ``MON-FRI``.
+
+    How many, and by which calendar, says the version in force on that day.
+    """
 
     def deadline(day: date) -> date:
-        for _ in range(count):
+        contract = period.received_under(day)
+        working = WORKING_DAYS[contract.calendar]
+        for _ in range(getattr(contract.profile, reading)):
             day += timedelta(days=1)
             while not working(day):
                 day += timedelta(days=1)
@@ -64,8 +70,11 @@ def _working_days(count: int, calendar: str) -> DeadlineDay:
     return deadline
 
 
-def _natural_days(count: int) -> DeadlineDay:
-    return lambda day: day + timedelta(days=count)
+def _natural_days(period: Period) -> DeadlineDay:
+    def deadline(day: date) -> date:
+        return day + timedelta(days=period.received_under(day).profile.result_notice_days)
+
+    return deadline
 
 
 def _late(
@@ -106,7 +115,7 @@ def _unreported_sources(mine: Sequence[Event], period: Period) -> Value:
     return plain(unreported)
 
 
-def _late_orders(mine: Sequence[Event], period: Period, domain_kind: str, hours: int) -> Value:
+def _late_orders(mine: Sequence[Event], period: Period, domain_kind: str) -> Value:
     """Orders whose deadline is in the month, not opened and notified by then."""
     payments = of_type(mine, "payment.confirmed")
     late = 0
@@ -115,6 +124,8 @@ def _late_orders(mine: Sequence[Event], period: Period, domain_kind: str, hours:
             (event for event in payments if event["order_id"] == order_id),
             key=lambda event: (event["time"], event["id"]),
         )
+        allowed = period.received_under(local_day(paid["time"], period.zone)).profile
+        hours = allowed.own_domain_hours if domain_kind == "own" else allowed.new_domain_hours
         deadline = paid["time"] + hours * HOUR
         if paid["domain_kind"] != domain_kind or not period.holds(deadline):
             continue

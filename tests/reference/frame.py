@@ -34,6 +34,26 @@ PROFILES: tuple[dict[str, Any], ...] = (
     {"result_notice_days": 1, "outbreak_updates": 1, "full_backup_days": 7},
     {"account_retention_days": 30, "own_domain_hours": 1, "new_domain_hours": 72},
 )
+AMENDMENTS: tuple[dict[str, Any], ...] = (
+    {"monthly_fee": {"amount": "1300.00", "currency": "CNY"}},
+    {"calendar": "CN"},
+    {"calendar": "MON-FRI"},
+    *({"profile": each} for each in PROFILES),
+    *({"overrides": each} for each in OVERRIDES),
+    {"overrides": {"connectivity.downtime": {"target": 100}, "connectivity.ratio": {}}},
+    {"overrides": {"latency.exceedances": {"target": 1, "remedy": "fee_waiver"}}},
+    {"overrides": {"operations.fault_duration": {"target": 600, "remedy": "none"}}},
+    {"overrides": {"operations.availability": {"target": "0.999"}}},
+    {"overrides": {"operations.adjustment_duration": {"target": 60, "comparator": "<"}}},
+    {"overrides": {"antispam.complaint_response": {"target": 1, "comparator": "<="}}},
+    {"overrides": {"antispam.foreign_source_report": {"target": 0}}},
+    {"overrides": {"antivirus.definition_updates": {"target": 1, "comparator": "<="}}},
+    {"overrides": {"antivirus.unscanned": {"judged": False}}},
+    {"overrides": {"backup.incremental": {"target": 7, "comparator": "<="}}},
+    {"overrides": {"backup.full": {"target": 3, "comparator": "<", "remedy": "fee_waiver"}}},
+    {"overrides": {"provisioning.own_domain": {"target": 1, "comparator": "<="}}},
+    {"overrides": {"support.availability": {"judged": False}}},
+)
 
 
 @dataclass(frozen=True)
@@ -82,11 +102,14 @@ def local(day: date, zone: str) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
-def build_frame(rng: Random) -> Frame:
-    """A random month with one to three tenants."""
+def build_frame(rng: Random, amended: bool = True) -> Frame:
+    """A random month with one to three tenants; ``amended``: whose contracts may change in it."""
     month = date(rng.randint(2005, 2025), rng.choice((1, 1, 2, 2, 3, 6, 10, 11, 12, 12)), 1)
     tenants = ("a", "b.example", "c_3")[: rng.randint(1, 3)]
-    contracts = tuple(c for tenant in tenants for c in _contracts(rng, tenant, month))
+    drawn = [_contracts(rng, tenant, month) for tenant in tenants]
+    if amended:
+        drawn = [_amended(rng, versions, month) for versions in drawn]
+    contracts = tuple(contract for versions in drawn for contract in versions)
     zones = sorted({DEFAULT_TIMEZONE, *(c.timezone for c in contracts)})
     after = next_month(month)
     closing = max(local(after, zone) for zone in zones)
@@ -142,3 +165,20 @@ def _contracts(rng: Random, tenant: str, month: date) -> list[Contract]:
         )
         for version, (begin, until) in enumerate(spans, start=1)
     ]
+
+
+def _amended(rng: Random, versions: list[Contract], month: date) -> list[Contract]:
+    """The versions, followed by some that change a thing or two of the last within the month."""
+    amended = list(versions)
+    for _ in range(rng.choice((0, 1, 1, 2, 3)) if versions else 0):
+        former = amended[-1]
+        begin = max(former.effective_from, month + timedelta(days=rng.randrange(31)))
+        document = former.model_dump() | {"version": former.version + 1, "effective_from": begin}
+        for change in rng.sample(AMENDMENTS, rng.choice((1, 1, 2, 3))):
+            for field, value in change.items():
+                mixed = field in {"profile", "overrides"}
+                document[field] = document[field] | value if mixed else value
+        if former.effective_to is not None and former.effective_to <= begin:
+            document["effective_to"] = None
+        amended.append(Contract.model_validate(document))
+    return amended

@@ -13,11 +13,11 @@ from tests.reference.instants import micros
 from tests.reference.latency import latency
 from tests.reference.log import PLATFORM, TOPIC_OF, Event, between, of_type, own, read
 from tests.reference.operations import operations
-from tests.reference.period import Period, period_of, tenants_of
+from tests.reference.period import Period, parts_of, period_of, tenants_of
 from tests.reference.support import support
-from tests.reference.values import NOTHING, Finding, Value, finding, plain
+from tests.reference.values import NOTHING, Judged, Value, finding, judged, plain
 
-Findings = dict[tuple[str, str], Finding]
+Findings = dict[tuple[str, str], Judged]
 
 
 def judge(
@@ -40,10 +40,17 @@ def judge(
     found: Findings = {}
     for tenant_id in tenants_of(events, contracts, first):
         period = period_of(tenant_id, contracts, first)
-        values = measure_all(events, period, micros(cutoff))
+        measured: dict[tuple[date, date], dict[str, Value]] = {}
         for indicator in INDICATORS:
-            term = period.contract.term(indicator)
-            found[tenant_id, indicator] = finding(values[indicator], term)
+            findings = []
+            for part in [period, *parts_of(period, indicator)]:
+                days = (part.first, part.last)
+                if days not in measured:
+                    measured[days] = measure_all(events, part, micros(cutoff))
+                value, term = measured[days][indicator], part.contract.term(indicator)
+                findings.append((finding(value, term), term, part))
+            (whole, governing, _), *parts = findings
+            found[tenant_id, indicator] = judged(whole, governing, parts)
     return found
 
 

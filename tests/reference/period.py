@@ -1,8 +1,9 @@
 """Which tenants a month has, under which contract, and which part of it is theirs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from schemas.contract import Contract, default_contract
@@ -11,24 +12,39 @@ from tests.reference.log import PLATFORM, TOPIC_OF, Event
 
 Span = tuple[Contract, date, date]
 
+JUDGED_WHOLE = (
+    "latency.send.mean",
+    "latency.receive.mean",
+    "latency.send.max",
+    "latency.receive.max",
+    "operations.fault_free_days",
+    "operations.billing_error_rate",
+    "operations.page_load.narrowband",
+    "operations.page_load.broadband",
+    "antivirus.scan_delay",
+)
+"""A mean, a maximum, or what is counted over the year or the whole platform: not of one part."""
+
 
 @dataclass(frozen=True)
 class Period:
-    """The active part ``[first, last)`` of a tenant's local month, and all its active days."""
+    """The active part ``[first, last)`` of a tenant's local month, and all its active days.
+
+    Or a part of it that another version of the contract judges. ``versions`` are those of the
+    month, each until the next begins.
+    """
 
     contract: Contract
     month: date
     first: date
     last: date
     active_spans: tuple[tuple[date, date], ...]
+    zone: ZoneInfo
+    versions: tuple[Span, ...]
 
     @property
     def tenant_id(self) -> str:
         return self.contract.tenant_id
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return self.contract.zone
 
     @property
     def start(self) -> int:
@@ -49,6 +65,14 @@ class Period:
     def days(self) -> list[date]:
         """The days of the active part."""
         return days_between(self.first, self.last)
+
+    def received_under(self, day: date) -> Contract:
+        """The version that says how soon what was received on a day must be answered."""
+        found = self.versions[0][0]
+        for contract, begin, _ in self.versions:
+            if begin <= day:
+                found = contract
+        return found
 
     def active(self, day: date) -> bool:
         """Whether the tenant is served on a day, in this month or another."""
@@ -76,12 +100,48 @@ def period_of(tenant_id: str, contracts: Iterable[Contract], month: date) -> Per
     spans = [span for span in every if span[1] < after and span[2] > month]
     if not spans:
         contract = default_contract(tenant_id)
-        return Period(contract, month, month, after, ((date.min, date.max),))
+        whole = ((contract, month, after),)
+        return Period(contract, month, month, after, ((date.min, date.max),), contract.zone, whole)
     governing = spans[-1][0]
     first = max(month, spans[0][1])
     last = min(after, spans[-1][2])
     active = ((first, last), *((begin, until) for _, begin, until in every))
-    return Period(governing, month, first, last, active)
+    begins = [first, *(span[1] for span in spans[1:]), last]
+    versions = tuple(
+        (span[0], begins[place], begins[place + 1]) for place, span in enumerate(spans)
+    )
+    return Period(governing, month, first, last, active, governing.zone, versions)
+
+
+def parts_of(period: Period, indicator: str) -> list[Period]:
+    """The parts of the month in which an indicator is judged; the whole where nothing changes."""
+    parts: list[Period] = []
+    for contract, begin, until in period.versions if indicator not in JUDGED_WHOLE else ():
+        if parts and promise(contract, indicator) == promise(parts[-1].contract, indicator):
+            begin = parts.pop().first
+        parts.append(replace(period, contract=contract, first=begin, last=until))
+    return parts if len(parts) > 1 else [period]
+
+
+def promise(contract: Contract, indicator: str) -> tuple[Any, ...]:
+    """What a contract says of an indicator: the target, and how its section is read."""
+    term, readings = contract.term(indicator), contract.profile
+    read = {
+        1: (readings.probe_hold_factor,),
+        2: (readings.max_latency_s,),
+        3: set(readings.operations_exclusions),
+        4: (
+            contract.calendar,
+            readings.response_working_days,
+            readings.result_notice_days,
+            readings.blocklist_working_days,
+            readings.listing_report_working_days,
+        ),
+        5: (readings.outbreak_updates,),
+        7: (readings.full_backup_days, readings.account_retention_days),
+        8: (readings.own_domain_hours, readings.new_domain_hours),
+    }
+    return term.target, term.comparator, term.judged, read.get(term.section)
 
 
 def tenants_of(events: Iterable[Event], contracts: Sequence[Contract], month: date) -> list[str]:

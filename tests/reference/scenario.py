@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from schemas.contract import Contract
 from tests.reference.judge import judge
 from tests.reference.log import Event
-from tests.reference.values import Finding
+from tests.reference.values import Finding, Judged
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TENANT = "acme"
@@ -118,13 +118,18 @@ def contract(**fields: Any) -> Contract:
     return Contract.model_validate(given)
 
 
-def found(
+def judged(
     events: Iterable[Event],
     indicator: str,
     *contracts: Contract,
     tenant: str = TENANT,
     month: str = MONTH,
     cutoff: datetime = CUTOFF,
-) -> Finding:
-    """What the reference finds of one indicator of the month."""
+) -> Judged:
+    """What the reference says of one indicator of the month, with its parts."""
     return judge(events, contracts or (contract(),), month, cutoff)[tenant, indicator]
+
+
+def found(events: Iterable[Event], indicator: str, *contracts: Contract, **where: Any) -> Finding:
+    """What the reference finds of one indicator of the month, its parts apart."""
+    return judged(events, indicator, *contracts, **where).finding

@@ -79,10 +79,10 @@ class History:
         return date.fromisoformat(f"{self.month}-01")
 
 
-def assemble(seed: int, scenes: Sequence[tuple[str, int]]) -> History:
+def assemble(seed: int, scenes: Sequence[tuple[str, int]], amended: bool = True) -> History:
     """The history of a frame's seed and (scene, seed) pairs; equal input, equal history."""
     rng = Random(seed)
-    frame = build_frame(rng)
+    frame = build_frame(rng, amended)
     drafts = [draft for name, own in scenes for draft in SCENES[name](Random(own), frame)]
     arrivals: list[tuple[datetime, int, dict[str, Any]]] = []
     counts: dict[str, int] = {}
@@ -111,12 +111,16 @@ def _wire(draft: Draft, number: int, counts: dict[str, int], rng: Random) -> dic
     }
 
 
-def seeded_month(seed: int) -> History:
-    """A random month of about 20 to 150 events; equal seeds give equal months."""
+def seeded_month(seed: int, amended: bool = True) -> History:
+    """A random month of about 20 to 150 events; equal seeds give equal months.
+
+    ``amended``: in some of them contracts change within the month.
+    """
     rng = Random(seed)
     names = [rng.choice(FREQUENT) for _ in range(rng.randint(3, 14))]
     names += [rng.choice(tuple(SCENES)) for _ in range(rng.randint(4, 16))]
-    return assemble(rng.randrange(2**32), [(name, rng.randrange(2**32)) for name in names])
+    frame = rng.randrange(2**32)
+    return assemble(frame, [(name, rng.randrange(2**32)) for name in names], amended)
 
 
 def histories(

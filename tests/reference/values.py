@@ -1,16 +1,31 @@
 """Exact values, how they are shown, and their verdicts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from schemas.contract import Term
-from schemas.indicators import Verdict
+from schemas.indicators import Remedy, Verdict
 from tests.reference.instants import SECOND
+from tests.reference.period import Period
 
 NINE_PLACES = Decimal("1e-9")
 WIDE = Context(prec=60)
+
+
+class Part(NamedTuple):
+    """What is said of a part ``[first, end)`` of a month that one version judges."""
+
+    version: int
+    first: date
+    end: date
+    observed: Decimal | None
+    target: Decimal | None
+    comparator: str | None
+    verdict: Verdict
 
 
 class Finding(NamedTuple):
@@ -20,6 +35,30 @@ class Finding(NamedTuple):
     raw: Decimal | None
     excluded: Decimal | None
     verdict: Verdict
+
+
+class Judged(NamedTuple):
+    """A finding with the remedy of its section, and with the parts its verdict is made of."""
+
+    finding: Finding
+    remedy: Remedy
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def observed(self) -> Decimal | None:
+        return self.finding.observed
+
+    @property
+    def raw(self) -> Decimal | None:
+        return self.finding.raw
+
+    @property
+    def excluded(self) -> Decimal | None:
+        return self.finding.excluded
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.finding.verdict
 
 
 @dataclass(frozen=True)
@@ -89,3 +128,29 @@ def finding(value: Value, term: Term) -> Finding:
     return Finding(
         shown(value.observed), shown(value.raw), shown(value.excluded), verdict(value, term)
     )
+
+
+def judged(
+    whole: Finding, governing: Term, parts: Sequence[tuple[Finding, Term, Period]]
+) -> Judged:
+    """The finding of a month, its verdict made of those of its parts where it has several."""
+    if len(parts) == 1:
+        return Judged(whole, governing.remedy)
+    verdicts = [found.verdict for found, _, _ in parts]
+    made = min(verdicts, key=("breached", "met", "no_data", "not_judged").index)
+    remedy = governing.remedy
+    if made == "breached" and verdicts[-1] != "breached":
+        remedy = parts[verdicts.index("breached")][1].remedy
+    told = tuple(
+        Part(
+            period.contract.version,
+            period.first,
+            period.last,
+            found.observed,
+            term.target,
+            term.comparator,
+            found.verdict,
+        )
+        for found, term, period in parts
+    )
+    return Judged(whole._replace(verdict=made), remedy, told)

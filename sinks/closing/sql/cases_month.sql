@@ -18,3 +18,5 @@ FROM (
   SELECT *
   FROM closing_orders(month = {month:Date}, plan = newest, cutoff = toUnixTimestamp64Micro(now64(6)))
 )
+-- The whole months, not their parts.
+WHERE position(tenant_id, '/') = 0

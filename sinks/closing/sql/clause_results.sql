@@ -5,13 +5,13 @@ WITH
   (
     SELECT count()
     FROM closing_periods(month = {month:Date}, plan = newest)
-    WHERE tenant_id NOT IN (SELECT tenant_id FROM closing_log WHERE month = {month:Date})
+    WHERE scope NOT IN (SELECT toString(tenant_id) FROM closing_log WHERE month = {month:Date})
   ) > 0 AS unclosed
 SELECT
   toString(tenant_id) AS tenant_id, month, section, toString(indicator) AS indicator,
   observed, raw, excluded, toString(unit) AS unit, comparator, target,
   toString(verdict) AS verdict, toString(remedy) AS remedy, evidence_count, contract_version,
-  toString(profile) AS profile
+  toString(profile) AS profile, parts
 FROM closing_item_log
 WHERE month = {month:Date}
   AND (run, tenant_id) IN (
@@ -25,7 +25,7 @@ SELECT
   tenant_id, month, section, toString(indicator) AS indicator,
   observed, raw, excluded, toString(unit) AS unit, comparator, target,
   verdict, toString(remedy) AS remedy, evidence_count, contract_version,
-  toString(profile) AS profile
+  toString(profile) AS profile, parts
 FROM closing_current(
   -- A month that is closed for everybody costs nothing here: no fact lies before 1970.
   month = if(unclosed, {month:Date}, toDate('1970-01-01')),

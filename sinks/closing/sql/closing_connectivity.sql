@@ -4,12 +4,12 @@
 WITH
   listeners AS (
     SELECT DISTINCT
-      if(own, tenant_id, '*') AS scope,
+      if(own, tenant, '*') AS scope,
       factor,
-      arrayJoin(if(own, [tenant_id, '*'], ['*'])) AS voice
+      arrayJoin(if(own, [tenant, '*'], ['*'])) AS voice
     FROM (
-      SELECT toString(tenant_id) AS tenant_id, probe_hold_factor AS factor,
-        tenant_id IN (SELECT DISTINCT toString(tenant_id) FROM probe_events) AS own
+      SELECT scope AS tenant, probe_hold_factor AS factor,
+        tenant IN (SELECT DISTINCT toString(tenant_id) FROM probe_events) AS own
       FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
     )
   ),

@@ -2,11 +2,11 @@
 WITH
   periods AS (
     SELECT
-      toString(p.tenant_id) AS tenant_id, p.probe_hold_factor AS factor,
+      p.tenant_id AS tenant_id, p.probe_hold_factor AS factor,
       p.start_us AS start_us, p.end_us AS end_us, least(p.end_us, {cutoff:Int64}) AS until_us,
       if(
-        tenant_id IN (SELECT DISTINCT toString(tenant_id) FROM probe_events), tenant_id, '*'
-      ) AS scope,
+        p.scope IN (SELECT DISTINCT toString(tenant_id) FROM probe_events), p.scope, '*'
+      ) AS speaks,
       e.starts AS starts, e.ends AS ends
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
     LEFT JOIN (
@@ -32,7 +32,7 @@ FROM (
   FROM periods AS p
   INNER JOIN closing_connectivity(
     month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}
-  ) AS s ON p.scope = s.scope AND p.factor = s.factor
+  ) AS s ON p.speaks = s.scope AND p.factor = s.factor
   WHERE from_us < to_us
 )
 GROUP BY tenant_id

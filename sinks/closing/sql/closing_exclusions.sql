@@ -45,8 +45,8 @@ WITH
       AND (code != 'agreed_maintenance' OR declaration.5 != '')
   ),
   periods AS (
-    SELECT toString(tenant_id) AS tenant_id, operations_exclusions, arrayJoin([tenant_id, '*']) AS scope
-    FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
+    SELECT tenant_id, operations_exclusions, arrayJoin([p.scope, '*']) AS scope
+    FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
   ),
   intervals AS (
     SELECT p.tenant_id AS tenant_id, e.section AS section, e.starts_us AS starts_us, e.ends_us AS ends_us

@@ -3,7 +3,7 @@
 WITH
   periods AS (
     SELECT
-      p.tenant_id AS tenant_id, p.start_us AS start_us, p.end_us AS end_us,
+      p.tenant_id AS tenant_id, p.scope AS scope, p.start_us AS start_us, p.end_us AS end_us,
       p.max_latency_us AS max_latency_us, e.starts AS starts, e.ends AS ends
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
     LEFT JOIN (
@@ -78,7 +78,7 @@ WITH
     FROM in_flight
   )
 SELECT
-  toString(e.tenant_id) AS tenant_id,
+  p.tenant_id AS tenant_id,
   e.direction AS direction,
   e.message AS message,
   e.accepted_us AS accepted_us,
@@ -93,6 +93,6 @@ SELECT
     )
   ) AS left_out
 FROM every AS e
-INNER JOIN periods AS p ON e.tenant_id = p.tenant_id
+INNER JOIN periods AS p ON e.tenant_id = p.scope
 WHERE e.accepted_us >= p.start_us AND e.accepted_us < p.end_us
   AND (e.finished_us > 0 OR {cutoff:Int64} - e.accepted_us > p.max_latency_us)

@@ -23,7 +23,13 @@ WITH
       s.start_us AS start_us,
       s.end_us AS end_us,
       if(o.domain_kind = 'own', 'provisioning.own_domain', 'provisioning.new_domain') AS indicator,
-      o.paid_us + if(o.domain_kind = 'own', s.own_domain_us, s.new_domain_us) AS by_us,
+      -- The version in force at the payment says how long it may take.
+      if(
+        empty(s.changes) OR o.paid_us < s.changes[1].from_us,
+        (toInt64(0), s.own_domain_us, s.new_domain_us),
+        arrayLast(change -> change.from_us <= o.paid_us, s.changes)
+      ) AS allowed,
+      o.paid_us + if(o.domain_kind = 'own', allowed.2, allowed.3) AS by_us,
       toString(o.order_id) AS case_id,
       o.paid_us AS received_us,
       if(o.done, o.done_us, 0) AS answered_us,

@@ -3,8 +3,8 @@
 -- minute has few.
 WITH
   viewers AS (
-    SELECT DISTINCT arrayJoin([toString(tenant_id), '*']) AS scope, probe_hold_factor AS factor
-    FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
+    SELECT DISTINCT arrayJoin([p.scope, '*']) AS scope, probe_hold_factor AS factor
+    FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
   ),
   (
     SELECT (min(start_us), max(end_us))

@@ -11,3 +11,5 @@ SELECT
   (length_us - known_us) / 1e6 AS unobserved_s,
   outages
 FROM closing_downtime(month = {month:Date}, plan = newest, cutoff = toUnixTimestamp64Micro(now64(6)))
+-- The whole months, not their parts.
+WHERE position(tenant_id, '/') = 0

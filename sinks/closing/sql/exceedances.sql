@@ -8,7 +8,8 @@ WITH
   plan = newest,
   cutoff = toUnixTimestamp64Micro(now64(6))
     )
-    WHERE over
+    -- The whole months, not their parts.
+    WHERE over AND position(tenant_id, '/') = 0
   ),
   named AS (
     SELECT DISTINCT sipHash128(tenant_id, source, message_id, recipient) AS message,

@@ -11,4 +11,6 @@ SELECT
   sumIf(evidence_count, indicator = 'operations.fault_duration') AS faults,
   sumIf(evidence_count, indicator = 'operations.fault_free_days') AS faulty_days_of_year
 FROM section_3_faults(month = {month:Date}, plan = newest, cutoff = toUnixTimestamp64Micro(now64(6)))
+-- The whole months, not their parts.
+WHERE position(tenant_id, '/') = 0
 GROUP BY tenant_id

@@ -17,4 +17,6 @@ FROM closing_messages(
   plan = newest,
   cutoff = toUnixTimestamp64Micro(now64(6))
 )
+-- The whole months, not their parts.
+WHERE position(tenant_id, '/') = 0
 GROUP BY tenant_id, direction

@@ -44,7 +44,7 @@ WITH
       h.tenant_id != '' AND h.first_us < p.end_us AS spoken,
       s.*
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
-    LEFT JOIN heard AS h ON p.tenant_id = h.tenant_id
+    LEFT JOIN heard AS h ON p.scope = h.tenant_id
     LEFT JOIN sums AS s ON p.tenant_id = s.tenant_id
   )
 SELECT

@@ -121,7 +121,7 @@ WITH
   ),
   per_tenant AS (
     SELECT
-      toString(p.tenant_id) AS tenant_id,
+      p.tenant_id AS tenant_id,
       p.end_us - p.start_us AS length_us,
       p.year_days AS year_days,
       d.fault_us AS fault_us,

@@ -1,7 +1,7 @@
 -- Contract section 3: billing errors of the platform, page loads, share of the month monitored.
 WITH
   periods AS (
-    SELECT toString(tenant_id) AS tenant_id, start_us, end_us, least(end_us, {cutoff:Int64}) AS until_us
+    SELECT tenant_id, scope, start_us, end_us, least(end_us, {cutoff:Int64}) AS until_us
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
   ),
   billing AS (
@@ -29,7 +29,7 @@ WITH
   own_pages AS (
     SELECT p.tenant_id AS tenant_id, g.bandwidth AS bandwidth, sum(g.load_us) AS load_us, count() AS loads
     FROM periods AS p
-    INNER JOIN pages AS g ON p.tenant_id = g.scope
+    INNER JOIN pages AS g ON p.scope = g.scope
     WHERE g.time_us >= p.start_us AND g.time_us < p.end_us
     GROUP BY tenant_id, bandwidth
   ),

@@ -11,6 +11,7 @@ from sinks.closing.close import close_month
 from sinks.closing.periods import micros
 from sinks.landing.facts import decode_facts
 from tests.reference.log import TOPIC_OF
+from tests.reference.values import Finding, Judged, Part
 
 BROKER_US = micros(datetime(2100, 1, 1, tzinfo=UTC))
 """The broker clock at the landing: after every event, whatever its month."""
@@ -45,8 +46,17 @@ def close_history(client, history, **options):
 
 def findings(closings):
     """(tenant_id, indicator) → (observed, raw, excluded, verdict)."""
+    return {key: judged.finding for key, judged in judgements(closings).items()}
+
+
+def judgements(closings):
+    """(tenant_id, indicator) → the finding as it was closed, with remedy and parts."""
     return {
-        (item.tenant_id, item.indicator): (item.observed, item.raw, item.excluded, item.verdict)
+        (item.tenant_id, item.indicator): Judged(
+            Finding(item.observed, item.raw, item.excluded, item.verdict),
+            item.remedy,
+            tuple(Part(*(value for _, value in each)) for each in item.parts),
+        )
         for closing in closings
         for item in closing.items
     }

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.integration.test_closing.conftest import forget
-from tests.integration.test_closing.ledger import close_history, findings
+from tests.integration.test_closing.ledger import close_history, judgements
 from tests.reference.strategies import histories, seeded_month
 
 pytestmark = pytest.mark.embedded
@@ -21,8 +21,8 @@ SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 def differences(client, history):
     forget(client)
-    found = findings(close_history(client, history, dry_run=True))
-    expected = {key: tuple(finding) for key, finding in history.judged().items()}
+    found = judgements(close_history(client, history, dry_run=True))
+    expected = history.judged()
     return {
         key: (found.get(key), expected.get(key))
         for key in found.keys() | expected.keys()
