@@ -125,6 +125,7 @@ def _part_columns(part: int, period: Period, judges: Sequence[str]) -> Row:
         "judges": judges,
         "first_day": period.first.isoformat(),
         "last_day": period.last.isoformat(),
+        "heard_until_us": midnight_us(period.versions[-1].last, zone),
         "changes": [
             {"from_us": midnight_us(span.first, zone), **_allowed(span.contract)}
             for span in period.versions[1:]

@@ -12,6 +12,9 @@ ALTER TABLE plan_tenants
   ADD COLUMN IF NOT EXISTS changes
   Array(Tuple(from_us Int64, own_domain_us Int64, new_domain_us Int64))
   COMMENT 'what is allowed for orders paid from these instants on, ascending';
+ALTER TABLE plan_tenants
+  ADD COLUMN IF NOT EXISTS heard_until_us Int64 DEFAULT end_us
+  COMMENT 'a topic that has spoken before is no longer silent; the end of the month, also of a part';
 ALTER TABLE closing_item_log
   ADD COLUMN IF NOT EXISTS parts String DEFAULT '[]'
   COMMENT 'JSON: the parts of a changed month with their verdicts';

@@ -51,7 +51,7 @@ def latency_measures(
         everything=sum(over for _, _, over in totals) + sum(each.everything for each in waiting),
         next_us=min(soonest, default=None),
     )
-    spoken = first_us is not None and first_us < context.period.end_us
+    spoken = first_us is not None and first_us < context.governed.heard_until_us
     return measure(totals[0][0], totals[1][0], exceedances, spoken)
 
 

@@ -40,6 +40,8 @@ class View:
     exclusions: Exclusions
     at_risk_share: Fraction = AT_RISK_SHARE
     versions: tuple[Force, ...] = ()
+    heard_until_us: int | None = None
+    """Up to when a topic must have spoken; the end of the period where not given."""
 
     @property
     def profile(self) -> Profile:
@@ -74,7 +76,8 @@ class View:
 
     def spoken(self, *facts: Facts) -> bool:
         """Whether the topic ever carried an event of these scopes before the month's end."""
-        return any(each.first_us is not None and each.first_us < self.end_us for each in facts)
+        until_us = self.end_us if self.heard_until_us is None else self.heard_until_us
+        return any(each.first_us is not None and each.first_us < until_us for each in facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,15 @@ class Governed:
     versions: tuple[Force, ...] = ()
 
     @property
+    def heard_until_us(self) -> int:
+        """Up to when a topic must have carried an event: the end of the month, also of its parts.
+
+        From then on silence means zero (contract, verdicts).
+        """
+        last = self.versions[-1].end if self.versions else self.period.end
+        return midnight(last, self.period.zone)
+
+    @property
     def days(self) -> Days:
         """The days that are judged."""
         return self.period.first, self.period.end

@@ -143,6 +143,7 @@ class Context:
             Exclusions.of(registers),
             self.at_risk_share,
             self.governed.versions,
+            self.governed.heard_until_us,
         )
 
     def reading(self) -> Reading:

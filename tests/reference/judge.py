@@ -61,7 +61,7 @@ def measure_all(events: Sequence[Event], period: Period, cutoff: int) -> dict[st
         return any(
             TOPIC_OF[event["type"]] == topic
             and event["tenant_id"] in tenants
-            and event["time"] < period.end
+            and event["time"] < period.month_end
             for event in events
         )
 

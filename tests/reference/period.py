@@ -55,6 +55,11 @@ class Period:
         return midnight(self.last, self.zone)
 
     @property
+    def month_end(self) -> int:
+        """The end of the active part of the month, also of a part of it."""
+        return midnight(self.versions[-1][2], self.zone)
+
+    @property
     def length(self) -> int:
         return self.end - self.start
 

@@ -6,6 +6,7 @@ SELECT
   start_us,
   end_us,
   least(end_us, {cutoff:Int64}) AS until_us,
+  heard_until_us,
   days,
   own_domain_us,
   new_domain_us,

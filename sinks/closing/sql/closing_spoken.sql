@@ -24,5 +24,5 @@ WITH
 SELECT s.tenant_id AS tenant_id, h.topic AS topic
 FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
 INNER JOIN heard AS h ON s.scope = h.scope
-WHERE toUnixTimestamp64Micro(h.first_time) < s.end_us
+WHERE toUnixTimestamp64Micro(h.first_time) < s.heard_until_us
 GROUP BY tenant_id, topic

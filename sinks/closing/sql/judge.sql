@@ -24,16 +24,17 @@ promises AS (
 compared AS (
   SELECT
     p.*,
-    m.has_data AND m.den > 0 AS has_value,
-    m.raw_den > 0 AS has_raw,
+    -- What was not measured is null where any section's figures may be.
+    coalesce(m.has_data AND m.den > 0, false) AS has_value,
+    coalesce(m.raw_den > 0, false) AS has_raw,
     m.num AS num,
     m.den AS den,
     m.raw_num AS raw_num,
     m.raw_den AS raw_den,
     m.excluded_num AS excluded_num,
     m.excluded_den AS excluded_den,
-    m.evidence_count AS evidence_count,
-    m.settled AS settled,
+    coalesce(m.evidence_count, 0) AS evidence_count,
+    coalesce(m.settled, false) AS settled,
     m.num * 1000000000000 AS left,
     toInt256(toDecimal256(assumeNotNull(p.target), 12) * 1000000000000) * m.den AS right
   FROM promises AS p

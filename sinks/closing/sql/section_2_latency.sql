@@ -41,7 +41,7 @@ WITH
   per_tenant AS (
     SELECT
       p.tenant_id AS tenant_id,
-      h.tenant_id != '' AND h.first_us < p.end_us AS spoken,
+      h.tenant_id != '' AND h.first_us < p.heard_until_us AS spoken,
       s.*
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p
     LEFT JOIN heard AS h ON p.scope = h.tenant_id
