@@ -204,6 +204,14 @@ class Closing(Result):
     remedies: tuple[Remedy, ...]
     items: tuple[ClosingItem, ...]
     credits: tuple[Credit, ...] = ()
+    """What this revision issues, and what it reverses of the one before."""
+    provisional: bool = False
+    """Closed before the month was over, or while records were still to land."""
+    closed_at: Instant | None = None
+    cutoff: Instant | None = None
+    """Facts that had landed by then count."""
+    fingerprint: str | None = None
+    """Digest of the content; equal figures and credits have equal fingerprints."""
 
 
 class ClosingEvent(CloudEnvelope):

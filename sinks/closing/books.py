@@ -7,23 +7,26 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.results import Credit
+from schemas.contract import Contract
+from schemas.results import Closing, Credit
 from sinks.clickhouse import Client
 from sinks.closing.judgement import Judgement
-from sinks.closing.ledger import issue, overall_verdict, owed_remedies, reverse
+from sinks.closing.ledger import money, overall_verdict, reverse
+from sinks.closing.periods import instant, micros
 from sinks.closing.planning import StoredPlan
 
 _HOLDING: Final = """
-SELECT toString(tenant_id), max(revision), argMax(toString(fingerprint), revision),
-  argMax(provisional, revision)
+SELECT toString(tenant_id), max(revision), argMax(closed_at, revision), argMax(cutoff, revision),
+  argMax(provisional, revision), argMax(toString(fingerprint), revision)
 FROM closing_log
 WHERE month = {month:Date}
 GROUP BY tenant_id
 """
-_ISSUED: Final = """
-SELECT toString(tenant_id), revision, toString(remedy), days, amount, currency
+_CREDITS: Final = """
+SELECT toString(tenant_id), revision, toString(remedy), days, amount, currency, toString(kind)
 FROM credits
-WHERE month = {month:Date} AND kind = 'issue'
+WHERE month = {month:Date}
+ORDER BY tenant_id, revision, kind DESC, remedy
 """
 _ITEMS: Final = """
 INSERT INTO closing_item_log
@@ -43,111 +46,167 @@ INNER JOIN (
 _ONE_BLOCK: Final = {"input_format_parallel_parsing": 0, "max_insert_block_size": 1_000_000}
 """Rows of one insert become one part: all of them are there, or none."""
 
+Key = tuple[str, int]
+"""tenant_id, revision"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One revision's place in the books."""
+
+    revision: int
+    closed_at: datetime
+    cutoff: datetime
+    provisional: bool
+    fingerprint: str
+
 
 @dataclass(frozen=True)
 class Changes:
-    """Which judgements differ from the books, and the revision that holds for every tenant."""
+    """Which judgements differ from the books; the entry and the credits that hold for each."""
 
     changed: Sequence[Judgement]
-    revision: Mapping[str, int]
+    entries: Mapping[str, Entry]
+    credits: Mapping[str, Sequence[Credit]]
 
 
 def compare(
-    client: Client, month: date, judgements: Iterable[Judgement], *, provisional: bool
+    client: Client,
+    month: date,
+    judgements: Iterable[Judgement],
+    cutoff_us: int,
+    *,
+    provisional: bool,
 ) -> Changes:
-    """Hold judgements against the newest revisions; what differs gets the next number."""
+    """Hold judgements against the newest revisions; what differs gets the next number.
+
+    A provisional judgement of what holds already as final changes nothing.
+    """
     rows = client.query(_HOLDING, parameters={"month": month}).result_rows
-    holding = {tenant: (revision, (digest, early)) for tenant, revision, digest, early in rows}
-    changed, revisions = [], {}
-    for judgement in judgements:
-        revision, content = holding.get(judgement.tenant_id, (0, None))
-        if content != (judgement.fingerprint, provisional):
-            changed.append(judgement)
-            revision += 1
-        revisions[judgement.tenant_id] = revision
-    return Changes(changed, revisions)
+    holding = {tenant: Entry(*entry) for tenant, *entry in rows}
+    booked = ledger_of(client, month) if holding else {}
+    now, cutoff = datetime.now(UTC), instant(cutoff_us)
+    changed: list[Judgement] = []
+    entries: dict[str, Entry] = {}
+    credits: dict[str, Sequence[Credit]] = {}
+    for one in judgements:
+        tenant, former = one.tenant_id, holding.get(one.tenant_id)
+        if (
+            former is not None
+            and former.fingerprint == one.fingerprint
+            and (provisional or not former.provisional)
+        ):
+            entries[tenant] = former
+            credits[tenant] = booked.get((tenant, former.revision), ())
+            continue
+        number = 1 if former is None else former.revision + 1
+        changed.append(one)
+        entries[tenant] = Entry(number, now, cutoff, provisional, one.fingerprint)
+        issued = [c for c in booked.get((tenant, number - 1), ()) if c.kind == "issue"]
+        renewed = [credit.model_copy(update={"revision": number}) for credit in one.owed]
+        credits[tenant] = (*reverse(issued, number), *renewed)
+    return Changes(changed, entries, credits)
+
+
+def ledger_of(client: Client, month: date) -> dict[Key, list[Credit]]:
+    """(tenant_id, revision) → the credits it issued and reversed, reversals first."""
+    found: dict[Key, list[Credit]] = {}
+    rows = client.query(_CREDITS, parameters={"month": month}).result_rows
+    for tenant, revision, remedy, days, amount, currency, kind in rows:
+        credit = Credit.model_construct(
+            tenant_id=tenant,
+            month=f"{month:%Y-%m}",
+            revision=revision,
+            remedy=remedy,
+            days=days,
+            amount=None if amount is None else money(amount),
+            currency=currency,
+            kind=kind,
+        )
+        found.setdefault((tenant, revision), []).append(credit)
+    return found
 
 
 def write(
     client: Client,
     plan: StoredPlan,
     run: str,
-    cutoff_us: int,
     changes: Changes,
-    *,
-    provisional: bool,
-) -> list[Credit]:
-    """Book the changed judgements; returns the credits issued and reversed.
+    versions: Mapping[str, Sequence[Contract]],
+) -> None:
+    """Book the changed judgements with the contract versions they were judged by.
 
     The insert into ``closing_log`` comes last and commits everything else of the run.
     """
     if not changes.changed:
-        return []
+        return
     month = plan.plan.month
-    now = datetime.now(UTC)
     common = {"month": month.isoformat(), "run": run}
-    numbers = [(one, changes.revision[one.tenant_id]) for one in changes.changed]
-    revisions = [{"run": run, "tenant_id": one.tenant_id, "revision": n} for one, n in numbers]
-    _insert(client, "closing_revisions", revisions)
+    numbers = [(one, changes.entries[one.tenant_id]) for one in changes.changed]
+    _insert(
+        client,
+        "closing_revisions",
+        [{"run": run, "tenant_id": one.tenant_id, "revision": e.revision} for one, e in numbers],
+    )
     client.command(_ITEMS, parameters={"month": month, "plan": plan.number, "run": run})
-    credits = _credits(client, plan, numbers)
-    _insert(client, "credit_log", [_credit_row(credit, now) | common for credit in credits])
-    entry = common | {
-        "closed_at": now.isoformat(),
-        "cutoff": _instant(cutoff_us),
-        "provisional": provisional,
-    }
-    _insert(client, "closing_log", [_log_row(one, n, plan) | entry for one, n in numbers])
-    return credits
+    documents = [
+        {
+            "run": run,
+            "tenant_id": one.tenant_id,
+            "documents": [contract.model_dump_json() for contract in versions[one.tenant_id]],
+        }
+        for one, _ in numbers
+    ]
+    _insert(client, "closing_contracts", documents)
+    credits = [
+        _credit_row(credit, entry) | common
+        for one, entry in numbers
+        for credit in changes.credits[one.tenant_id]
+    ]
+    _insert(client, "credit_log", credits)
+    _insert(client, "closing_log", [_log_row(one, entry) | common for one, entry in numbers])
 
 
-def _credits(
-    client: Client, plan: StoredPlan, numbers: Sequence[tuple[Judgement, int]]
-) -> list[Credit]:
-    month = plan.plan.month
-    former: dict[tuple[str, int], list[Credit]] = {}
-    if any(number > 1 for _, number in numbers):
-        for tenant, revision, remedy, days, amount, currency in client.query(
-            _ISSUED, parameters={"month": month}
-        ).result_rows:
-            credit = Credit.model_construct(
-                tenant_id=tenant,
-                month=f"{month:%Y-%m}",
-                revision=revision,
-                remedy=remedy,
-                days=days,
-                amount=amount,
-                currency=currency,
-                kind="issue",
-            )
-            former.setdefault((tenant, revision), []).append(credit)
-    credits = []
-    for one, number in numbers:
-        period = plan.plan.periods[one.tenant_id]
-        credits += reverse(former.get((one.tenant_id, number - 1), ()), number)
-        credits += issue(one.tenant_id, number, owed_remedies(one.items, period), period)
-    return credits
+def closing_of(judgement: Judgement, changes: Changes, month: date) -> Closing:
+    """A judgement with its entry in the books."""
+    entry = changes.entries[judgement.tenant_id]
+    return Closing.model_construct(
+        tenant_id=judgement.tenant_id,
+        month=f"{month:%Y-%m}",
+        revision=entry.revision,
+        verdict=overall_verdict(judgement.items),
+        remedies=tuple(credit.remedy for credit in judgement.owed),
+        items=judgement.items,
+        credits=tuple(changes.credits[judgement.tenant_id]),
+        provisional=entry.provisional,
+        closed_at=entry.closed_at,
+        cutoff=entry.cutoff,
+        fingerprint=entry.fingerprint,
+    )
 
 
-def _credit_row(credit: Credit, now: datetime) -> dict[str, Any]:
-    return credit.model_dump(exclude={"month"}) | {"issued_at": now.isoformat()}
+def _credit_row(credit: Credit, entry: Entry) -> dict[str, Any]:
+    return credit.model_dump(exclude={"month"}) | {"issued_at": entry.closed_at.isoformat()}
 
 
-def _log_row(judgement: Judgement, revision: int, plan: StoredPlan) -> dict[str, Any]:
-    period = plan.plan.periods[judgement.tenant_id]
+def _log_row(judgement: Judgement, entry: Entry) -> dict[str, Any]:
     return {
         "tenant_id": judgement.tenant_id,
-        "revision": revision,
+        "revision": entry.revision,
+        "closed_at": entry.closed_at.isoformat(),
+        "cutoff": _exact(entry.cutoff),
+        "provisional": entry.provisional,
         "verdict": overall_verdict(judgement.items),
-        "remedies": owed_remedies(judgement.items, period),
+        "remedies": [credit.remedy for credit in judgement.owed],
         "contract_version": judgement.contract_version,
         "profile": judgement.profile,
-        "fingerprint": judgement.fingerprint,
+        "fingerprint": entry.fingerprint,
     }
 
 
-def _instant(us: int) -> str:
-    return f"{us // 1_000_000}.{us % 1_000_000:06d}"
+def _exact(moment: datetime) -> str:
+    seconds, us = divmod(micros(moment), 1_000_000)
+    return f"{seconds}.{us:06d}"
 
 
 def _insert(client: Client, table: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -1,6 +1,8 @@
 """What a run has judged, read back tenant by tenant with a fingerprint of its content."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -10,8 +12,10 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from schemas.results import ClosingItem, ItemPart
+from schemas.results import ClosingItem, Credit, ItemPart
 from sinks.clickhouse import Client
+from sinks.closing.ledger import issue, owed_remedies
+from sinks.closing.periods import Period
 from sinks.closing.planning import StoredPlan
 
 _COLUMNS: Final = (
@@ -28,14 +32,24 @@ SELECT {", ".join(_COLUMNS)}
 FROM closing_judged(month = {{month:Date}}, plan = {{plan:UInt64}}, run = {{run:UUID}})
 ORDER BY tenant_id, section, indicator
 """  # noqa: S608 - the columns are constants
+_STORED: Final = f"""
+SELECT {", ".join(_COLUMNS)}
+FROM closing_item_log
+WHERE month = {{month:Date}} AND run = {{run:UUID}} AND tenant_id IN {{tenants:Array(String)}}
+ORDER BY tenant_id, section, indicator
+"""  # noqa: S608 - the columns are constants
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One tenant-month as a run judged it; equal fingerprints mean equal content."""
+    """One tenant-month as a run judged it, with what it owes (revision 0: not booked).
+
+    Equal fingerprints mean equal figures and equal credits.
+    """
 
     tenant_id: str
     items: tuple[ClosingItem, ...]
+    owed: tuple[Credit, ...]
     fingerprint: str
 
     @property
@@ -56,16 +70,33 @@ def read_judgements(client: Client, plan: StoredPlan, run: str) -> dict[str, Jud
     rows = client.query(_JUDGED, parameters=parameters).result_rows
     label = f"{month:%Y-%m}"
     return {
-        tenant_id: _judgement(tenant_id, label, list(own))
+        tenant_id: _judgement(tenant_id, label, list(own), plan.plan.periods[tenant_id])
         for tenant_id, own in groupby(rows, key=itemgetter(0))
     }
 
 
-def _judgement(tenant_id: str, month: str, rows: list[tuple[Any, ...]]) -> Judgement:
-    # Of a month without parts the digest is what it was before there were any.
-    content = [row[1:-1] if row[-1] == _WHOLE else row[1:] for row in rows]
+def stored_items(
+    client: Client, month: date, run: str, tenants: Iterable[str]
+) -> dict[str, tuple[ClosingItem, ...]]:
+    """tenant_id → the items that a run has frozen, in the order of `read_judgements`."""
+    parameters = {"month": month, "run": run, "tenants": sorted(tenants)}
+    rows = client.query(_STORED, parameters=parameters).result_rows
+    label = f"{month:%Y-%m}"
+    return {
+        str(tenant_id): tuple(_item(row, label) for row in own)
+        for tenant_id, own in groupby(rows, key=itemgetter(0))
+    }
+
+
+def _judgement(
+    tenant_id: str, month: str, rows: Sequence[tuple[Any, ...]], period: Period
+) -> Judgement:
+    items = tuple(_item(row, month) for row in rows)
+    owed = issue(tenant_id, 0, owed_remedies(items, period), period)
+    # The fee can change without the contract's version: it is part of the content.
+    content = [row[1:] for row in rows], [(c.remedy, c.days, c.amount, c.currency) for c in owed]
     digest = blake2b(repr(content).encode(), digest_size=16)
-    return Judgement(tenant_id, tuple(_item(row, month) for row in rows), digest.hexdigest())
+    return Judgement(tenant_id, items, tuple(owed), digest.hexdigest())
 
 
 def _item(row: tuple[Any, ...], month: str) -> ClosingItem:

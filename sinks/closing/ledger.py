@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Final
 
 from schemas.indicators import Remedy, Verdict
@@ -55,12 +56,18 @@ def issue(
                 revision=revision,
                 remedy=remedy,
                 days=days if service else None,
-                amount=None if service or fee is None else fee.amount,
+                amount=None if service or fee is None else money(fee.amount),
                 currency=None if service or fee is None else fee.currency,
                 kind="issue",
             )
         )
     return credits
+
+
+def money(amount: Decimal) -> Decimal:
+    """The same amount with two decimals, or as many more as it has."""
+    decimals = -int(amount.normalize().as_tuple().exponent)
+    return amount.quantize(Decimal(1).scaleb(-max(2, decimals)))
 
 
 def reverse(issued: Iterable[Credit], revision: int) -> list[Credit]:

@@ -2,24 +2,27 @@
 
 ``CREATE TABLE`` is the one statement of ClickHouse that fails for everybody but the first: the
 lock of a month is a table, its comment names the holder, its modification time is the lease. A
-holder renews the lease between its steps; an abandoned table is taken over by renaming it, which
+holder renews the lease as long as it lives; an abandoned table is taken over by renaming it, which
 again succeeds for one only.
 """
 
-import time
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Final
 
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from sinks.clickhouse import Client
 from sinks.closing.errors import ClosingInProgressError
 
-LEASE_S: Final = 900
-"""A lock not renewed for this long is abandoned; no single step takes as long."""
-_RENEW_S: Final = 60
+LEASE_S: Final = 60
+"""A lock not renewed for this long is abandoned: its holder was killed or is cut off."""
+RENEW_S: Final = 5.0
+
+_log = logging.getLogger(__name__)
 
 _CREATE: Final = "CREATE TABLE {table:Identifier} (held UInt8) ENGINE = Memory COMMENT '%s'"
 _TABLE_EXISTS: Final = "TABLE_ALREADY_EXISTS"
@@ -33,7 +36,6 @@ class MonthLock:
         self._table = f"closing_lock_{month:%Y%m}"
         self._month = month
         self._run = run
-        self._renewed = time.monotonic()
         self._renewals = 0
 
     def acquire(self) -> None:
@@ -51,15 +53,21 @@ class MonthLock:
 
     def renew(self) -> None:
         """Prolong the lease; `ClosingInProgressError` if somebody else has taken the lock over."""
-        if time.monotonic() - self._renewed < _RENEW_S:
-            return
         self.check()
         self._renewals += 1
         # The lease is the time of the last change: the same comment again would change nothing.
         comment = f"{self._run} {self._renewals}"
         self._command(f"ALTER TABLE {{table:Identifier}} MODIFY COMMENT '{comment}'")
-        self.check()
-        self._renewed = time.monotonic()
+
+    def keep(self, ended: threading.Event) -> None:
+        """Renew the lease until ``ended``, or until it is lost, which `check` then says."""
+        while not ended.wait(RENEW_S):
+            try:
+                self.renew()
+            except ClosingInProgressError:
+                return
+            except (ClickHouseError, OSError) as error:
+                _log.warning("the lock of the closing is not renewed now: %s", error)
 
     def check(self) -> None:
         """Raise `ClosingInProgressError` unless the lock is still ours."""
@@ -74,7 +82,7 @@ class MonthLock:
     def _taken(self) -> ClosingInProgressError:
         return ClosingInProgressError(
             f"Another closing of {self._month:%Y-%m} is at work; wait until it ends and repeat the "
-            f"command (one that broke off is taken over after {LEASE_S // 60} minutes)."
+            f"command (one that broke off is taken over after {LEASE_S} seconds)."
         )
 
     def _command(self, statement: str) -> None:
@@ -125,7 +133,12 @@ def month_lock(client: Client, month: date, run: str) -> Iterator[MonthLock]:
     """Hold the lock of a month for the length of a ``with`` block."""
     lock = MonthLock(client, month, run)
     lock.acquire()
+    ended = threading.Event()
+    keeper = threading.Thread(target=lock.keep, args=(ended,), daemon=True)
+    keeper.start()
     try:
         yield lock
     finally:
+        ended.set()
+        keeper.join()
         lock.release()

@@ -22,6 +22,11 @@ def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+def instant(us: int) -> datetime:
+    """The aware UTC time that many µs after 1970."""
+    return _EPOCH + us * _MICROSECOND
+
+
 def midnight_us(day: date, zone: ZoneInfo) -> int:
     """The first instant of a local day, µs since 1970."""
     return micros(datetime(day.year, day.month, day.day, tzinfo=zone))
@@ -134,6 +139,14 @@ def _cut(period: Period, begin: int, end: int) -> Period:
     contract = period.versions[end - 1].contract.model_copy(update=zone)
     first, last = period.versions[begin].first, period.versions[end - 1].last
     return replace(period, contract=contract, first=first, last=last)
+
+
+def governing_versions(
+    tenant_id: str, versions: Sequence[Contract], month: date
+) -> tuple[Contract, ...]:
+    """The versions a tenant's month is judged by: its own, or else the default contract."""
+    own = covers(versions, month)
+    return tuple(versions) if own else (default_contract(tenant_id),)
 
 
 def covers(versions: Sequence[Contract], month: date) -> bool:

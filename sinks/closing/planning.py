@@ -1,7 +1,7 @@
 """Finds the tenants of a month and keeps its plan in ClickHouse."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -130,6 +130,24 @@ def store_plan(client: Client, plan: Plan) -> StoredPlan:
     _insert(client, "plans", [header])
     _forget_old_plans(client, plan.month, number)
     return StoredPlan(number, plan)
+
+
+@contextmanager
+def scratch_plan(client: Client, plan: Plan) -> Iterator[StoredPlan]:
+    """A plan for one computation: without its row in ``plans`` no view takes it for the newest."""
+    (number,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
+    identity = {"month": plan.month.isoformat(), "plan": number}
+    try:
+        for table, rows in _tables(plan).items():
+            _insert(client, table, [{**identity, **row} for row in rows])
+        yield StoredPlan(number, plan)
+    finally:
+        for table in _tables(plan):
+            client.command(
+                f"DELETE FROM {table} "  # noqa: S608 - the names below
+                "WHERE month = {month:Date} AND plan = {plan:UInt64}",
+                parameters={"month": plan.month, "plan": number},
+            )
 
 
 def _tables(plan: Plan) -> Mapping[str, Sequence[Row]]:

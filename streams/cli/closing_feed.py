@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import orjson
@@ -10,41 +9,65 @@ from kafka import KafkaProducer
 
 from schemas.results import Closing, CloudEvent
 from schemas.topics import CLOSINGS
+from sinks.clickhouse import Client
+from sinks.closing.archive import mark_told, untold, whole
 from streams.runtime.kafka import client_options
 from streams.settings import Settings
 
 _NAMESPACE: Final = uuid.UUID("6f1c8f5e-6a1f-5b5e-9f0e-0d7c9a1c2b3d")
 _CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
+_AT_ONCE: Final = 500
+"""Revisions held in memory together."""
 
 
-def closing_event(closing: Closing, now: datetime) -> CloudEvent:
-    """The event of a revision; its id depends on tenant, month and revision alone."""
+def closing_event(closing: Closing) -> CloudEvent:
+    """The event of a revision, the same whenever it is made.
+
+    Its id depends on tenant, month and revision alone, its time is that of the closing.
+    """
+    if closing.closed_at is None:
+        raise ValueError("a closing that was never booked has no event; close the month first")
     name = f"{closing.tenant_id}/{closing.month}/{closing.revision}"
     return CloudEvent(
         id=str(uuid.uuid5(_NAMESPACE, name)),
         source="mailsla/closing",
         type="sla.month.closed",
         subject=closing.tenant_id,
-        time=now,
+        time=closing.closed_at,
         data=closing.model_dump(mode="json"),
     )
 
 
-def publish_closings(settings: Settings, closings: Sequence[Closing]) -> None:
-    """Publish revisions and wait until the broker has them; repeating is harmless (same id)."""
+def publish_closings(settings: Settings, client: Client) -> int:
+    """Publish every revision, of whatever month, that is not known to be published.
+
+    A revision is marked once the broker has its event. After a crash in between it is published
+    again, which is harmless (same id, same bytes). Returns how many were published.
+    """
+    count = 0
+    if not (waiting := untold(client, _AT_ONCE)):
+        return count
     producer = KafkaProducer(**client_options(settings), acks="all")
     try:
-        now = datetime.now(UTC)
-        pending = [
-            producer.send(
-                CLOSINGS.name,
-                key=closing.tenant_id.encode(),
-                value=orjson.dumps(closing_event(closing, now).model_dump(mode="json")),
-                headers=[_CONTENT_TYPE],
-            )
-            for closing in closings
-        ]
-        for future in pending:
-            future.get(timeout=30)
+        while waiting:
+            _send(producer, whole(client, waiting))
+            mark_told(client, waiting)
+            count += len(waiting)
+            waiting = untold(client, _AT_ONCE)
     finally:
         producer.close()
+    return count
+
+
+def _send(producer: KafkaProducer, closings: Sequence[Closing]) -> None:
+    pending = [
+        producer.send(
+            CLOSINGS.name,
+            key=closing.tenant_id.encode(),
+            value=orjson.dumps(closing_event(closing).model_dump(mode="json")),
+            headers=[_CONTENT_TYPE],
+        )
+        for closing in closings
+    ]
+    for future in pending:
+        future.get(timeout=30)

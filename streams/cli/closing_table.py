@@ -8,7 +8,7 @@ from rich.table import Table
 from schemas.indicators import SECTIONS
 from schemas.results import Closing, ClosingItem
 
-_MARKS = {
+MARKS = {
     "met": "[green]met[/]",
     "breached": "[red]BREACHED[/]",
     "no_data": "[dim]no data[/]",
@@ -18,7 +18,9 @@ _MARKS = {
 
 def closing_table(closings: Sequence[Closing]) -> Table:
     """One row per tenant: verdict, remedies, and what was breached."""
-    table = Table(box=None, pad_edge=False)
+    early = any(closing.provisional for closing in closings)
+    caption = "* provisional: the month was not over, or records were still to land"
+    table = Table(box=None, pad_edge=False, caption=caption if early else None)
     table.add_column("tenant", max_width=22, overflow="ellipsis", no_wrap=True)
     table.add_column("rev", justify="right")
     table.add_column("verdict")
@@ -28,10 +30,10 @@ def closing_table(closings: Sequence[Closing]) -> Table:
         broken = [item for item in closing.items if item.verdict == "breached"]
         table.add_row(
             closing.tenant_id,
-            str(closing.revision),
-            _MARKS[closing.verdict],
+            f"{closing.revision}*" if closing.provisional else str(closing.revision),
+            MARKS[closing.verdict],
             ", ".join(closing.remedies) or "-",
-            "\n".join(f"{item.indicator} {_figure(item)}" for item in broken) or "-",
+            "\n".join(f"{item.indicator} {figure(item)}" for item in broken) or "-",
         )
     return table
 
@@ -44,7 +46,7 @@ def items_table(closing: Closing) -> Table:
     for item in closing.items:
         title = f"{item.section} {SECTIONS[item.section].title}"
         target = "-" if item.target is None else f"{item.comparator} {plain(item.target)}"
-        table.add_row(title, item.indicator, _figure(item), target, _MARKS[item.verdict])
+        table.add_row(title, item.indicator, figure(item), target, MARKS[item.verdict])
     return table
 
 
@@ -54,7 +56,8 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _figure(item: ClosingItem) -> str:
+def figure(item: ClosingItem) -> str:
+    """The observed value, to six decimals, with its unit."""
     if item.observed is None:
         return "-"
     unit = item.unit if item.unit in {"s", "days"} else ""

@@ -93,7 +93,7 @@ def _live_and_close(settings: Settings, simulated: Plan, month: date) -> bool:
         step = progress.add_task("closing the month", total=1)
         client = connect(clickhouse_settings(settings))
         closings = close_month(client, month)
-        publish_closings(settings, closings)
+        publish_closings(settings, client)
         progress.update(step, completed=1)
         _drain(settings, progress)
     truth = simulated.truth

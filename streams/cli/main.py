@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "close": "close",
     "config": "config",
     "contract": "contract",
+    "credits": "credits",
     "dead-letters": "dead_letters",
     "demo": "demo",
     "doctor": "doctor",

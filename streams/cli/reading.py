@@ -76,6 +76,17 @@ def show_json(value: object) -> None:
     click.echo(orjson.dumps(value, default=str, option=options))
 
 
+def show_numbers(value: object) -> None:
+    """Print JSON with decimals as numbers: exact as stored, nearest double on the way out."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
+    click.echo(orjson.dumps(value, default=_number, option=options))
+
+
+def _number(value: object) -> float | int:
+    number = float(str(value))
+    return int(number) if number.is_integer() else number
+
+
 def cell(value: object) -> Text:
     """A value as text of a table; what a producer wrote cannot steer the terminal."""
     if value is None:

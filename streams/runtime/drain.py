@@ -30,6 +30,9 @@ _FETCH_WAIT_MS: Final = 50
 _ATTEMPTS: Final = 20
 _LIVE_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
 _SINK_INPUTS: Final = tuple(topic.name for topic in LANDED_TOPICS)
+_FACTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
+"""What a closing reads. The live worker tells windows and states at all times, so that the sinks
+are hardly ever level with everything."""
 
 Ends = dict[TopicPartition, int]
 
@@ -50,6 +53,14 @@ class Lag:
 class DrainTimeout(Exception):  # noqa: N818 - a check that failed, not an error of the program
     """The deadline passed first; the message says who lags behind and by how much."""
 
+    def __init__(self, lag: Lag) -> None:
+        worst = ", ".join(f"{topic}: {count}" for topic, count in lag.by_topic.items())
+        super().__init__(
+            f"{lag.group} is still {lag.total} records behind ({worst}); "
+            "is its worker running? try again with a longer --timeout"
+        )
+        self.lag = lag
+
 
 def drain(settings: Settings, timeout_s: float, progress: Callable[[Lag], None]) -> None:
     """Wait until everything now in the topics is processed and landed.
@@ -60,12 +71,34 @@ def drain(settings: Settings, timeout_s: float, progress: Callable[[Lag], None])
     Raises:
         DrainTimeout: not within ``timeout_s``.
     """
+    _drain(settings, timeout_s, progress, _SINK_INPUTS)
+
+
+def await_facts(settings: Settings, timeout_s: float) -> Lag | None:
+    """Wait until every event and contract now in the topics has landed.
+
+    What comes in meanwhile is not waited for, and neither are the live worker's results.
+    Returns what is still missing after ``timeout_s``, None when all of it is there.
+    """
+    try:
+        _drain(settings, timeout_s, lambda lag: None, _FACTS)
+    except DrainTimeout as late:
+        return late.lag
+    return None
+
+
+def _drain(
+    settings: Settings,
+    timeout_s: float,
+    progress: Callable[[Lag], None],
+    landed: Sequence[str],
+) -> None:
     deadline = time.monotonic() + timeout_s
     with _observing(settings) as log:
         for _ in range(2):
             inputs = _live_inputs(settings, log.admin)
             _await(log, STREAMS_GROUP, inputs, deadline, progress)
-        _await(log, SINKS_GROUP, _SINK_INPUTS, deadline, progress)
+        _await(log, SINKS_GROUP, landed, deadline, progress)
 
 
 def lags(settings: Settings) -> list[Lag]:
@@ -147,11 +180,7 @@ def _await(
         if lag.total == 0:
             return
         if time.monotonic() > deadline:
-            worst = ", ".join(f"{topic}: {count}" for topic, count in lag.by_topic.items())
-            raise DrainTimeout(
-                f"{group} is still {lag.total} records behind ({worst}); "
-                "is its worker running? try again with a longer --timeout"
-            )
+            raise DrainTimeout(lag)
         before = behind
         time.sleep(_POLL_S)
 

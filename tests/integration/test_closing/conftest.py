@@ -10,6 +10,7 @@ from tests.integration.landing_server import ClickHouseProcess
 RESULT_TABLES = (
     "plans", "plan_tenants", "plan_terms", "plan_days",
     "closing_values", "closing_revisions", "closing_log", "closing_item_log", "credit_log",
+    "closing_contracts", "closing_published",
 )  # fmt: skip
 
 

@@ -87,10 +87,13 @@ def test_a_closing_repeated_at_its_cutoff_does_not_see_what_landed_later(client)
     assert again(client, contracts)[0].revision == 2
 
 
-def test_a_changed_contract_is_a_new_revision(client):
+def test_a_changed_contract_is_a_new_revision_even_under_its_old_number(client):
     close(client, OVER, now=CUTOFF, contracts=[contract()])
     (second,) = again(client, [contract(version=2)])
     assert (second.revision, second.items[0].contract_version) == (2, 2)
+    stricter = {"antispam.complaint_response": {"remedy": "none"}}
+    (third,) = again(client, [contract(version=2, overrides=stricter)])
+    assert third.revision == 3
 
 
 def test_both_remedies_can_be_owed_and_stacking_adds_them_up(client):
@@ -134,10 +137,21 @@ def test_a_month_that_is_not_over_is_refused_or_provisional(client):
     land(client, OVER, at(19))
     with pytest.raises(MonthNotOverError, match="2025-10 is not over yet"):
         again(client, [contract()], now=early)
-    again(client, [contract()], now=early, force=True)
-    again(client, [contract()])
+    (forced,) = again(client, [contract()], now=early, force=True)
+    assert forced.provisional
+    (final,) = again(client, [contract()])
+    assert (final.revision, final.provisional) == (2, False)
+    (undrained,) = again(client, [contract()], undrained=True)
+    assert undrained == final, "the same figures are final already"
+    land(client, [sent(NOON, 9000, "m3")], LATER, 10)
+    (undrained,) = again(client, [contract()], undrained=True)
+    assert undrained.provisional
     statuses = "SELECT revision, provisional, status FROM closings ORDER BY revision"
-    assert rows(client, statuses) == [(1, True, "superseded"), (2, False, "final")]
+    assert rows(client, statuses) == [
+        (1, True, "superseded"),
+        (2, False, "superseded"),
+        (3, True, "final"),
+    ]
 
 
 def test_of_two_closings_at_once_one_wins_and_the_other_says_so(client, closing_server):
@@ -157,7 +171,6 @@ def test_an_abandoned_lock_is_taken_over_by_one(client, monkeypatch):
     abandoned.acquire()
     with monkeypatch.context() as impatient:
         impatient.setattr(lock, "LEASE_S", 0)
-        impatient.setattr(lock, "_RENEW_S", 0)
         last = (
             "SELECT metadata_modification_time < now() FROM system.tables WHERE name = {t:String}"
         )
