@@ -28,14 +28,22 @@ _ARGUMENTS: Final = "(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cuto
 
 
 def measure(
-    client: Client, plan: StoredPlan, run: str, cutoff_us: int, between: Callable[[], None]
+    client: Client,
+    plan: StoredPlan,
+    run: str,
+    cutoff_us: int,
+    between: Callable[[], None],
+    only: int | None = None,
 ) -> None:
     """Measure every indicator of the plan's tenants from what had landed by the cutoff.
 
-    ``between`` is called after every section; what it raises ends the run.
+    ``between`` is called after every query; what it raises ends the run. ``only``: a section.
     """
     parameters = {"run": run, "month": plan.plan.month, "plan": plan.number, "cutoff": cutoff_us}
+    wanted = "section_" if only is None else f"section_{only}_"
     for section in sections():
+        if not section.startswith(wanted):
+            continue
         # The names of sections are constants.
         client.command(
             f"{_MEASURE} FROM {section}{_ARGUMENTS}", parameters=parameters, settings=SETTINGS

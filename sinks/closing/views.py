@@ -41,6 +41,15 @@ _MEASURED: Final = (
     "SELECT * FROM {name}"
     "(month = {{month:Date}}, plan = {{plan:UInt64}}, cutoff = {{cutoff:Int64}})"
 )
+_EVIDENCE: Final = """
+WITH
+  (SELECT max(plan) FROM plans WHERE month = {{month:Date}}) AS newest
+{query}
+FROM closing_{name}(
+  tenant = {{tenant:String}}, month = {{month:Date}}, plan = newest,
+  cutoff = toUnixTimestamp64Micro(now64(6))
+) AS e
+"""
 _STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
 
 
@@ -48,6 +57,16 @@ def sections() -> list[str]:
     """The measuring queries ``section_*.sql``: parameters month, plan, cutoff (µs)."""
     names = sorted(file.name for file in SQL.iterdir())
     return [name.removesuffix(".sql") for name in names if fnmatch(name, "section_*.sql")]
+
+
+def evidence() -> list[str]:
+    """The drill-down queries ``evidence_*.sql``, which give the rows that a figure is made of.
+
+    Parameters tenant, month, plan, cutoff (µs). Columns ``indicator, item, from_us, to_us``
+    (0: none), ``amount`` and ``excused`` (µs of durations, else numbers), ``counts, note``.
+    """
+    names = sorted(file.name for file in SQL.iterdir())
+    return [name.removesuffix(".sql") for name in names if fnmatch(name, "evidence_*.sql")]
 
 
 def view_query(name: str) -> str:
@@ -58,12 +77,14 @@ def view_query(name: str) -> str:
 def views() -> dict[str, str]:
     """View name → its query, each after those it reads."""
     measured = "\nUNION ALL\n".join(_MEASURED.format(name=name) for name in sections())
-    judge = view_query("judge")
+    judge, shown = view_query("judge"), view_query("evidence")
     return {
         **{name: view_query(name) for name in (*_BEFORE, *sections())},
         "closing_judged": f"WITH measured AS ({_STORED}),\n{judge}",
         "closing_current": f"WITH measured AS ({measured}),\n{judge}",
         **{name: view_query(name) for name in _AFTER},
+        **{f"closing_{name}": view_query(name) for name in evidence()},
+        **{name: _EVIDENCE.format(query=shown, name=name) for name in evidence()},
     }
 
 

@@ -22,10 +22,8 @@ def show_differences(differences: Sequence[Difference], as_json: bool) -> None:
         click.echo("no tenant has more than one revision")
     for each in differences:
         old, new = each.old, each.new
-        click.echo(
-            f"{cell(new.tenant_id)} {new.month}: revision {old.revision} "
-            f"(cutoff {cell(old.cutoff)}) → {new.revision} (cutoff {cell(new.cutoff)})"
-        )
+        click.echo(f"{cell(new.tenant_id)} {new.month}: revision {old.revision} → {new.revision}")
+        click.echo(f"  landed by {cell(old.cutoff)} → {cell(new.cutoff)}")
         if each.changes:
             show_table(_changes(each.changes))
         for credit in (*each.reversed, *each.issued):

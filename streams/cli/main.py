@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "doctor": "doctor",
     "drain": "drain",
     "exclude": "ops",
+    "explain": "explain",
     "incident": "ops",
     "migrate": "migrate",
     "schemas": "schemas",

@@ -50,6 +50,7 @@ def stack(tmp_path_factory):
         documents = running.state_file.parent / "contracts.json"
         documents.write_text(json.dumps(contracts))
         running.out("contract", "apply", str(documents))
+        publish(settings, [complaint("tenant-003")])
         running.out("drain")
         yield running
 
@@ -187,6 +188,20 @@ def _as_text(text, number):
     return text if text is None or float(text) == number else number
 
 
+def complaint(tenant):
+    """A complaint that nobody ever answers."""
+    fields = {
+        "id": "complaint-1",
+        "source": "desk.example.net",
+        "type": "complaint.received",
+        "tenant_id": tenant,
+        "time": "2025-10-14T10:00:00+08:00",
+        "case_id": "complaint-1",
+        "origin": "own_domain",
+    }
+    return Record("mail.abuse", tenant.encode(), json.dumps(fields).encode())
+
+
 def late_message(tenant, number):
     """A message of the closed month that is heard of only now; slow, so that it matters."""
     fields = {
@@ -283,7 +298,7 @@ def test_the_difference_and_its_causes_are_shown(stack, clickhouse):
     """After the closing under traffic."""
     shown = stack.out("close", MONTH, "--diff", "--tenant", "tenant-002")
     assert max(map(len, shown.splitlines())) <= WIDE
-    assert "tenant-002 2025-10: revision 1 (cutoff " in shown
+    assert shown.startswith("tenant-002 2025-10: revision 1 → 2\n  landed by 20")
     assert "latency.exceedances" in shown
     assert "LATE-" in shown
     (document,) = stack.json("close", MONTH, "--diff", "--tenant", "tenant-002")
@@ -293,6 +308,33 @@ def test_the_difference_and_its_causes_are_shown(stack, clickhouse):
     assert f"because of {causes['total']} events that landed in between, the first 20" in shown
     refused = stack.run("close", MONTH, "--diff", "--from", "8", "--to", "9", code=1)
     assert refused.stderr.startswith("No tenant has the revisions 8 and 9")
+
+
+def test_a_figure_is_explained_in_words_and_numbers(stack):
+    """After two revisions."""
+    asked = ("explain", "tenant-002", "latency.receive.mean", MONTH)
+    shown = stack.out(*asked)
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= WIDE
+    assert lines[0].startswith(
+        "tenant-002  latency.receive.mean  2025-10  revision 2, facts landed"
+    )
+    steps = [line.split()[:2] for line in lines[1:] if line[:1].isdigit()]
+    assert [name for _, name in steps] == [
+        "contract", "promise", "period", "reading", "rows", "exclusions", "arithmetic", "verdict",
+    ]  # fmt: skip
+    assert "2025-10-01 00:00 to 2025-11-01 00:00 Asia/Shanghai" in shown
+    documents = [stack.json(*asked, "--revision", str(number)) for number in (1, 2)]
+    for document in documents:
+        assert document["agrees"]
+        assert document["value"] == document["item"]["observed"]
+        assert len(document["rows"]) == 20 < document["rows_total"]
+        assert document["period"]["length_s"] == 31 * 86_400
+    assert documents[0]["value"] < 60 < documents[1]["value"]
+    assert documents[1]["rows"][0]["amount"] == 7320
+    days = stack.out("explain", "tenant-001", "backup.incremental", MONTH)
+    assert "0 of 31 rows = 0" in days
+    stack.run("explain", "tenant-001", "backup.unheard", MONTH, code=2)
 
 
 def test_credits_are_exported_with_their_reversals_and_totals(stack, clickhouse, tmp_path):

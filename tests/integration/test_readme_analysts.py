@@ -11,12 +11,15 @@ import pytest
 from schemas.indicators import INDICATORS
 from sinks.clickhouse import connect_reader
 from sinks.closing.close import close_month
+from sinks.closing.periods import micros
+from sinks.closing.views import evidence
 from sinks.schema import install_schema
 from streams.simulate.plan import plan
 from streams.simulate.record import Draft
 from streams.simulate.stories import OUTAGE_DAY, OUTAGE_HOUR, OUTAGE_S
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.simulated_month import SimulatedMonth, contracts_with_fee
+from tests.integration.test_closing.drilldown import unexplained
 
 pytestmark = pytest.mark.embedded
 
@@ -48,18 +51,24 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ask(server):
-    """Asks a question of the README as ``analyst``, of a month that was closed twice."""
+def closed(server):
+    """The last revisions of a month that was closed twice, and a client that may do anything."""
     client = server.connect()
     install_schema(client)
     month = SimulatedMonth(server)
     month.live_through(PLAN, contracts_with_fee(PLAN, "1200.00"))
     month.land()
-    close_month(client, OCTOBER)
+    closings = {closing.tenant_id: closing for closing in close_month(client, OCTOBER)}
     month.publish([excuse()])
     month.land()
-    close_month(client, OCTOBER, tenants=[EXCUSED])
+    (revised,) = close_month(client, OCTOBER, tenants=[EXCUSED])
+    yield client, closings | {EXCUSED: revised}
     client.close()
+
+
+@pytest.fixture(scope="module")
+def ask(server, closed):
+    """Asks a question of the README as ``analyst``."""
     analyst = connect_reader(server.settings(user="analyst"))
     texts = questions()
 
@@ -220,6 +229,37 @@ def test_what_was_refused(ask):
     assert refused["recipient"] == bad["missing_field"]
     assert refused["time"] == bad["naive_time"] + bad["far_future"] + bad["before_2000"]
     assert len(ask(13)) == len(bad)
+
+
+def test_the_rows_behind_a_figure(ask):
+    cut_off = truth("outage, half of it the carrier's")
+    assert cut_off.tenant_id in questions()[14]
+    rows = ask(14)
+    assert sum(row["amount"] for row in rows) == cut_off.outage_s
+    assert sum(row["excused"] for row in rows) == cut_off.excused_s
+    assert all((row["until"] - row["since"]).total_seconds() == row["amount"] for row in rows)
+
+
+@pytest.mark.parametrize("number", (2, 3, 5, 8, 9, 13, 17))
+def test_the_rows_add_up_to_every_figure_of_the_closing(closed, number):
+    client, closings = closed
+    closing = closings[f"tenant-{number:03}"]
+    query = (
+        "SELECT indicator, observed FROM clause_results(month = '2025-10-01') WHERE tenant_id = "
+    )
+    if number == 2:
+        frozen = client.query(f"{query}'{closing.tenant_id}'").result_rows
+        assert dict(frozen) == {item.indicator: item.observed for item in closing.items}
+    assert unexplained(client, closing, OCTOBER, micros(closing.cutoff)) == {}
+
+
+def test_an_analyst_has_a_view_of_the_rows_of_every_section(server, closed):
+    analyst = connect_reader(server.settings(user="analyst"))
+    for name in evidence():
+        query = f"SELECT * FROM {name}(tenant = 'tenant-005', month = '2025-10-01')"
+        columns = analyst.query(query).column_names
+        assert columns[2:6] == ("indicator", "item", "since", "until"), name
+    analyst.close()
 
 
 def test_every_question_is_tested():
