@@ -133,6 +133,10 @@ def explain(
         CalendarError, PlanError: a contract cannot be judged in this month.
 
     """
+    if indicator not in FORMULAS:
+        raise ClosingError(
+            f"Nobody has said yet how {indicator} adds up; see `sinks/closing/formulas.py`."
+        )
     subject = _subject(client, tenant_id, indicator, month, revision)
     versions = {tenant_id: subject.versions}
     with scratch_plan(client, make_plan(month, [tenant_id], versions)) as plan:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.runtime.drain import DrainTimeout, drain, lags
+from streams.runtime.drain import DrainTimeout, await_facts, drain, lags
 from tests.stack import running_stack
 
 GROUPS = ("mailsla-streams", "mailsla-sinks")
@@ -59,6 +59,18 @@ def test_the_records_of_the_last_batch_are_waited_for(stack):
         drain(stack.settings, 0.5, lambda lag: None)
     asyncio.run(commit(stack, "mail.probe", 10))
     drain(stack.settings, 10, lambda lag: None)
+
+
+def test_a_closing_waits_for_facts_and_not_for_what_the_live_worker_tells(stack):
+    asyncio.run(send_batches(stack, "mail.security", [2]))
+    asyncio.run(commit(stack, "mail.security", 1))
+    missing = await_facts(stack.settings, 0.5)
+    assert (missing.group, missing.by_topic) == ("mailsla-streams", {"mail.security": 1})
+    asyncio.run(commit(stack, "mail.security", 2))
+    asyncio.run(send_batches(stack, "sla.windows", [3]))
+    assert lags(stack.settings)[1].by_topic == {"sla.windows": 3}, "told after the drain"
+    assert await_facts(stack.settings, 10) is None
+    asyncio.run(commit(stack, "sla.windows", 3))
 
 
 @pytest.mark.parametrize("stack", ["kafka"], indirect=True)

@@ -1,13 +1,19 @@
 """What verdicts owe, and how a revision takes back what the one before issued."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.contract import Contract
+from schemas.indicators import INDICATORS
+from schemas.registry import TYPES
 from schemas.results import ClosingItem
-from sinks.closing.ledger import issue, overall_verdict, owed_remedies, reverse
+from sinks.closing.bearing import BEARING, types_of
+from sinks.closing.ledger import issue, money, overall_verdict, owed_remedies, reverse
+from sinks.closing.owed import Booking, totals
 from sinks.closing.periods import period_of
 
 
@@ -63,3 +69,59 @@ def test_a_reversal_repeats_the_credit_under_the_new_revision():
     issued = issue("acme", 1, ["double_service"], period())
     (reversal,) = reverse(issued, 2)
     assert (reversal.revision, reversal.kind, reversal.days) == (2, "reversal", 28)
+
+
+def test_money_has_two_decimals_or_as_many_as_it_needs():
+    shown = [str(money(Decimal(text))) for text in ("1200", "1200.5", "0.125000000", "1E+3", "0")]
+    assert shown == ["1200.00", "1200.50", "0.125", "1000.00", "0.00"]
+
+
+def bookings(history):
+    """A revision for every step: it takes back what the one before owed and owes anew."""
+    common = {
+        "tenant_id": "acme",
+        "month": "2026-02",
+        "issued_at": datetime(2026, 3, 1, tzinfo=UTC),
+    }
+    found, former = [], []
+    for revision, credits in enumerate(history, start=1):
+        for kind, some in (("reversal", former), ("issue", credits)):
+            for cents in some:
+                service = cents == 0
+                found.append(
+                    Booking(
+                        **common,
+                        revision=revision,
+                        kind=kind,
+                        remedy="double_service" if service else "fee_waiver",
+                        days=28 if service else None,
+                        amount=None if service else Decimal(cents) / 100,
+                        currency=None if service else "CNY",
+                    )
+                )
+        former = credits
+    return found
+
+
+@given(st.lists(st.lists(st.integers(0, 10**9), max_size=4), max_size=6))
+def test_what_is_left_of_the_ledger_is_what_the_last_revision_issued(history):
+    owed = {each.remedy: each for each in totals(bookings(history))}
+    last = history[-1] if history else []
+    fees = [cents for cents in last if cents]
+    assert owed.keys() == {"fee_waiver" if cents else "double_service" for cents in last}
+    if fees:
+        waived = owed["fee_waiver"]
+        assert (waived.times, waived.amount) == (len(fees), Decimal(sum(fees)) / 100)
+    if services := len(last) - len(fees):
+        assert (owed["double_service"].times, owed["double_service"].days) == (
+            services,
+            28 * services,
+        )
+
+
+def test_every_indicator_says_which_events_bear_on_it():
+    assert BEARING.keys() == INDICATORS.keys()
+    assert {one for types in BEARING.values() for one in types} <= TYPES.keys()
+    assert types_of(["backup.full"]) == ["backup.completed"]
+    ended = types_of([], silent=["backup.full"])
+    assert {"backup.completed", "account.locked"} <= set(ended) <= TYPES.keys()

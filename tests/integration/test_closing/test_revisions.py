@@ -87,13 +87,14 @@ def test_a_closing_repeated_at_its_cutoff_does_not_see_what_landed_later(client)
     assert again(client, contracts)[0].revision == 2
 
 
-def test_a_changed_contract_is_a_new_revision_even_under_its_old_number(client):
-    close(client, OVER, now=CUTOFF, contracts=[contract()])
-    (second,) = again(client, [contract(version=2)])
-    assert (second.revision, second.items[0].contract_version) == (2, 2)
-    stricter = {"antispam.complaint_response": {"remedy": "none"}}
-    (third,) = again(client, [contract(version=2, overrides=stricter)])
-    assert third.revision == 3
+def test_a_changed_contract_is_a_new_revision_be_it_only_the_fee_under_the_old_number(client):
+    late = event("complaint.received", at(14), case_id="c")
+    close(client, [*OVER, late], now=CUTOFF, contracts=[contract(**FEE)])
+    dearer = {"monthly_fee": {"amount": "1300", "currency": "CNY"}}
+    (second,) = again(client, [contract(**dearer)])
+    assert [c.amount for c in second.credits if c.kind == "issue"] == [None, Decimal(1300)]
+    (third,) = again(client, [contract(version=2, **dearer)])
+    assert [(e.revision, e.items[0].contract_version) for e in (second, third)] == [(2, 1), (3, 2)]
 
 
 def test_both_remedies_can_be_owed_and_stacking_adds_them_up(client):
