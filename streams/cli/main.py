@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "schemas": "schemas",
     "ship": "ship",
     "simulate": "simulate",
+    "statement": "statement",
     "topics": "topics",
     "up": "up",
     "worker": "worker",

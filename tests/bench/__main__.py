@@ -17,7 +17,7 @@ from sinks.embedded.errors import StackError
 from tests.bench.options import FULL, QUICK, BenchError, Options
 from tests.bench.report import note
 
-NAMES = ("streams", "sinks", "codec", "closing", "latency")
+NAMES = ("streams", "sinks", "codec", "closing", "statements", "latency")
 
 
 def _run_of(name: str) -> Callable[[Options], None]:
@@ -42,6 +42,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 )
 @click.option("--tenants", type=click.IntRange(50, 99_999), help=f"Closed.  [{FULL.tenants:,}]")
 @click.option("--facts", type=click.IntRange(1), help=f"Message facts closed.  [{FULL.facts:,}]")
+@click.option("--statements", type=click.IntRange(10, 99_999), help=f"[{FULL.statements:,}]")
 @click.option(
     "--rate", type=click.FloatRange(1), help="Load in events/s.  [half of what was measured]"
 )
@@ -54,12 +55,13 @@ def main(names: tuple[str, ...], quick: bool, broker: BrokerKind, **sizes: float
     sinks    the sinks worker, against a consumer that inserts JSONEachRow
     codec    decoding of batches, against pydantic by record and orjson alone
     closing  a month of 10,000 tenants over 10,000,000 messages: time, memory
+    statements  1,000 customers' statements of a closed month, as HTML
     latency  from an event sent to the window record that counts it
 
     streams, sinks and latency run on Apache Kafka (Java and Maven); rates go from a program's
     first commit to its last, so its start-up takes no part. Run it on a machine that does nothing
     else. --events and --seconds are for streams, sinks and latency, --tenants and --facts for
-    closing, --rate for latency.
+    closing, --statements for statements, --rate for latency.
     """
     given = {name: value for name, value in sizes.items() if value is not None}
     options = replace(QUICK if quick else FULL, broker=broker, **given)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Charts as inline SVG: nothing but shapes and text, no script, no style sheet. Pure."""

@@ -1,0 +1,238 @@
+"""Reads what statements tell, for many tenants at a time: one query for each kind of fact."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, Final
+
+from schemas.contract import Contract
+from schemas.results import ClosingItem, Credit
+from sinks.clickhouse import Client
+from sinks.closing.close import SETTINGS
+from sinks.closing.periods import Period, micros
+from sinks.statement import spans
+from sinks.statement.content import (
+    SHOWN,
+    DayLatency,
+    Exclusion,
+    Incident,
+    Proof,
+    Revision,
+    Statement,
+)
+from sinks.statement.decimals import exact
+from sinks.statement.frame import contracts_of, laid_plan, spans_of_month
+from sinks.statement.parts import read_parts
+from sinks.statement.proofs import incident_proofs, outage_proof, proof_of
+from sinks.statement.queries import query_text
+
+_EVIDENCE: Final = ("messages", "cases", "scans", "weeks", "backups", "support", "pages", "records")
+_SLOW: Final = {
+    "latency.send.mean", "latency.receive.mean",
+    "operations.page_load.narrowband", "operations.page_load.broadband",
+}  # fmt: skip
+"""Means: their slowest samples are looked up only where they are breached."""
+
+Row = dict[str, Any]
+
+
+def closed_revisions(
+    client: Client, month: date, tenants: Sequence[str] = (), revision: int = 0
+) -> list[Revision]:
+    """The revisions statements are made from, in order of tenant_id.
+
+    Args:
+        client: may read.
+        month: first day of the month.
+        tenants: only these; all that are closed by default.
+        revision: this number of each; 0: the newest.
+
+    """
+    parameters = {"month": month, "tenants": list(tenants), "revision": revision}
+    rows = client.query(query_text("revisions"), parameters=parameters).named_results()
+    return [
+        Revision(**{k: v for k, v in row.items() if k != "status"}, superseded=_superseded(row))
+        for row in rows
+    ]
+
+
+def _superseded(row: Row) -> bool:
+    return bool(row["status"] == "superseded")
+
+
+def gather(client: Client, month: date, revisions: Iterable[Revision]) -> list[Statement]:
+    """The statements of some revisions of one month, in order of cutoff and tenant_id.
+
+    The client may also insert into and delete from the tables of plans.
+
+    Raises:
+        CalendarError, PlanError: a contract cannot be judged in this month.
+
+    """
+    statements: list[Statement] = []
+    by_cutoff = attrgetter("cutoff", "tenant_id")
+    for cutoff, group in groupby(sorted(revisions, key=by_cutoff), key=attrgetter("cutoff")):
+        statements += _gather(client, month, cutoff, list(group))
+    return statements
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Asks the queries of one plan and cutoff; rows by tenant."""
+
+    client: Client
+    parameters: Mapping[str, Any]
+
+    def rows(self, name: str) -> list[Row]:
+        result = self.client.query(
+            query_text(name), parameters=dict(self.parameters), settings=dict(SETTINGS)
+        )
+        return list(result.named_results())
+
+    def by_tenant(self, name: str) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in self.rows(name):
+            found.setdefault(row["tenant_id"], []).append(row)
+        return found
+
+
+def _gather(
+    client: Client, month: date, cutoff: datetime, revisions: Sequence[Revision]
+) -> Iterator[Statement]:
+    versions = contracts_of(client, revisions)
+    parameters = {
+        "month": month,
+        "cutoff": micros(cutoff),
+        "tenants": [revision.tenant_id for revision in revisions],
+        "revisions": [revision.revision for revision in revisions],
+        "shown": SHOWN,
+    }
+    with laid_plan(client, month, versions) as (plan, periods):
+        parameters["plan"] = plan
+        parameters["year_us"] = min(_year_us(period) for period in periods.values())
+        items = _Reader(client, parameters).by_tenant("items")
+        parameters["slow"] = [
+            tenant
+            for tenant, own in items.items()
+            if any(row["verdict"] == "breached" and row["indicator"] in _SLOW for row in own)
+        ]
+        facts = _facts(_Reader(client, parameters))
+    for revision in revisions:
+        tenant = revision.tenant_id
+        own = {kind: rows.get(tenant, []) for kind, rows in facts.items()}
+        own["items"] = items.get(tenant, [])
+        yield _statement(revision, periods[tenant], versions[tenant], own)
+
+
+def _year_us(period: Period) -> int:
+    new_year = datetime(period.month.year, 1, 1, tzinfo=period.contract.zone)
+    return micros(new_year)
+
+
+def _facts(reader: _Reader) -> dict[str, dict[str, list[Row]]]:
+    """Kind of fact → tenant_id → rows."""
+    names = (
+        "credits", "daily_latency", "stretches", "excused", "exclusions", "incidents",
+        *(f"evidence_{name}" for name in _EVIDENCE),
+    )  # fmt: skip
+    return {name: reader.by_tenant(name) for name in names}
+
+
+def _statement(
+    revision: Revision, period: Period, versions: Sequence[Contract], own: Mapping[str, list[Row]]
+) -> Statement:
+    zone = period.contract.zone
+    until = min(period.end_us, micros(revision.cutoff))
+    excused = {
+        row["section"]: tuple((start, end) for start, end in row["spans"]) for row in own["excused"]
+    }
+    stretches = own["stretches"][0]["stretches"] if own["stretches"] else []
+    down = spans.union((start, end) for start, end, is_down, _ in stretches if is_down)
+    known = spans.union((start, end) for start, end, _, is_known in stretches if is_known)
+    incidents = [Incident(**_without(row, "tenant_id")) for row in own["incidents"]]
+    faults = spans.union(
+        span
+        for one in incidents
+        if one.kind == "fault"
+        for span in spans.clip([(one.opened_us, one.closed_us or until)], _year_us(period), until)
+    )
+    spoiled = spans.subtract(faults, excused.get(3, ()))
+    days = sorted({day for day in spans.days_touched(spoiled, zone) if _is_served(period, day)})
+    return Statement(
+        month=period.month,
+        revision=revision,
+        period=period,
+        contracts=spans_of_month(period, versions),
+        items=[_item(row, period) for row in own["items"]],
+        parts={
+            row["indicator"]: read_parts(row["parts"]) for row in own["items"] if row.get("parts")
+        },
+        credits=[_credit(row, revision, period) for row in own["credits"]],
+        latency=_daily(own["daily_latency"]),
+        down=down,
+        unobserved=spans.subtract([(period.start_us, max(period.start_us, until))], known),
+        excused=excused,
+        exclusions=[Exclusion(**_without(row, "tenant_id")) for row in own["exclusions"]],
+        incidents=incidents,
+        faulty_days=days,
+        proofs=_proofs(own, down, excused.get(1, ()), incidents, (period.start_us, until)),
+    )
+
+
+def _is_served(period: Period, day: date) -> bool:
+    return any(first <= day < last for first, last in period.served)
+
+
+def _item(row: Row, period: Period) -> ClosingItem:
+    fields = {name: row[name] for name in ClosingItem.model_fields if name in row}
+    fields |= {
+        "month": f"{period.month:%Y-%m}",
+        "target": None if row["target"] is None else exact(row["target"]),
+    }
+    return ClosingItem.model_construct(**fields)
+
+
+def _credit(row: Row, revision: Revision, period: Period) -> Credit:
+    return Credit(
+        tenant_id=revision.tenant_id,
+        month=f"{period.month:%Y-%m}",
+        revision=revision.revision,
+        remedy=row["remedy"],
+        days=row["days"],
+        amount=row["amount"],
+        currency=row["currency"] or None,
+        kind=row["kind"],
+    )
+
+
+def _daily(rows: Sequence[Row]) -> dict[str, list[DayLatency]]:
+    return {
+        direction: [DayLatency(**_without(row, "tenant_id", "direction")) for row in group]
+        for direction, group in groupby(rows, key=itemgetter("direction"))
+    }
+
+
+def _proofs(
+    own: Mapping[str, list[Row]],
+    down: Sequence[spans.Span],
+    excused: Sequence[spans.Span],
+    incidents: Sequence[Incident],
+    month: spans.Span,
+) -> dict[str, Proof]:
+    proofs: dict[str, Proof] = {}
+    for name in _EVIDENCE:
+        ordered = sorted(own[f"evidence_{name}"], key=itemgetter("indicator"))
+        for indicator, group in groupby(ordered, key=itemgetter("indicator")):
+            proofs[indicator] = proof_of(list(group))
+    breached = {row["indicator"] for row in own["items"] if row["verdict"] == "breached"}
+    for indicator in _SLOW - breached:
+        proofs.pop(indicator, None)
+    if down:
+        proofs["connectivity.downtime"] = outage_proof(down, excused)
+    return proofs | incident_proofs(incidents, month)
+
+
+def _without(row: Row, *names: str) -> Row:
+    return {name: value for name, value in row.items() if name not in names}

@@ -1,0 +1,135 @@
+"""Makes the files of many statements: gathered in bulk, rendered by several processes.
+
+A file's name holds revision, language and fingerprint, and it is renamed into place when it is
+whole: what is there needs not be made again, whenever the work was broken off.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from sinks.clickhouse import Client
+from sinks.statement.content import Revision, Statement
+from sinks.statement.document import render
+from sinks.statement.gather import gather
+from sinks.statement.pdf import pdf_of
+from sinks.statement.wording import Language
+
+Format = Literal["html", "pdf"]
+T = TypeVar("T")
+
+GATHERED: Final = 250
+"""So many tenants are read at a time, while the ones before are rendered."""
+_HANDED_OVER: Final = 10
+
+
+def file_name(revision: Revision, month: date, language: Language, kind: Format) -> str:
+    """``statement-acme-2026-10-r1-zh-66600db2.html``: another content has another name."""
+    return (
+        f"statement-{revision.tenant_id}-{month:%Y-%m}-r{revision.revision}-{language}"
+        f"-{revision.fingerprint[:8]}.{kind}"
+    )
+
+
+def content_of(statement: Statement, language: Language, kind: Format) -> bytes:
+    """The bytes of a statement.
+
+    Raises:
+        StatementError: PDF is asked for and something of it is not installed.
+
+    """
+    html = render(statement, language)
+    return pdf_of(html, language) if kind == "pdf" else html.encode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write under a temporary name and rename: a reader sees the whole file or none."""
+    waiting = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        waiting.write_bytes(content)
+        waiting.replace(path)
+    finally:
+        waiting.unlink(missing_ok=True)
+
+
+def make_all(
+    client: Client,
+    month: date,
+    revisions: Sequence[Revision],
+    directory: Path,
+    language: Language,
+    kind: Format,
+    done: Callable[[int], None],
+) -> int:
+    """Make every statement whose file is not in ``directory`` yet.
+
+    Args:
+        client: as for `gather`.
+        month: first day of the month.
+        revisions: whose statements.
+        directory: made where it does not exist.
+        language: of all of them.
+        kind: of all of them.
+        done: hears of every few files that are there.
+
+    Returns:
+        How many were made; the others were there.
+
+    Raises:
+        StatementError: PDF is asked for and something of it is not installed.
+        CalendarError, PlanError: a contract cannot be judged in this month.
+
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    missing = [
+        one for one in revisions if not (directory / file_name(one, month, language, kind)).exists()
+    ]
+    done(len(revisions) - len(missing))
+    if not missing:
+        return 0
+    workers = min(os.cpu_count() or 1, -(-len(missing) // _HANDED_OVER))
+    # Not forked: a copy of a process with threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        waiting: list[Future[int]] = []
+        for some in _groups(missing, GATHERED):
+            statements = gather(client, month, some)
+            waiting += [
+                pool.submit(_write_some, handful, directory, language, kind)
+                for handful in _groups(statements, _HANDED_OVER)
+            ]
+            waiting = _settle(waiting, done)
+        for future in as_completed(waiting):
+            done(future.result())
+    return len(missing)
+
+
+def _settle(waiting: Sequence[Future[int]], done: Callable[[int], None]) -> list[Future[int]]:
+    """Tell of what is finished; returns what is not."""
+    left = []
+    for future in waiting:
+        if future.done():
+            done(future.result())
+        else:
+            left.append(future)
+    return left
+
+
+def _groups(every: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(every)
+    while some := list(islice(rest, size)):
+        yield some
+
+
+def _write_some(
+    statements: Sequence[Statement], directory: Path, language: Language, kind: Format
+) -> int:
+    for one in statements:
+        name = file_name(one.revision, one.month, language, kind)
+        write_whole(directory / name, content_of(one, language, kind))
+    return len(statements)

@@ -1,0 +1,4 @@
+-- Every version of the contracts of some tenants, as documents.
+SELECT document
+FROM contracts FINAL
+WHERE tenant_id IN {tenants:Array(String)}

@@ -1,0 +1,159 @@
+"""A statement in the words of one language, section by section. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from schemas.indicators import INDICATORS, SECTIONS, Verdict
+from schemas.results import ClosingItem, Credit
+from sinks.statement.content import Part, Statement
+from sinks.statement.evidence import EvidenceTable, Local, evidence_table
+from sinks.statement.figures import Figure, budget, figure, money, promise
+from sinks.statement.wording import Language
+from sinks.statement.wording.names import indicator_title, section_title
+from sinks.statement.wording.phrases import phrase
+
+_ORDER: Final = {indicator: place for place, indicator in enumerate(INDICATORS)}
+_WORST_FIRST: Final[tuple[Verdict, ...]] = ("breached", "met", "no_data", "not_judged")
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """An indicator under one contract version."""
+
+    span: str
+    observed: Figure
+    promise: Figure
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class IndicatorRow:
+    """One indicator; ``gross`` is the figure before exclusions, empty where they took nothing."""
+
+    indicator: str
+    title: str
+    observed: Figure
+    gross: str
+    promise: Figure
+    budget: Figure
+    verdict: Verdict
+    parts: Sequence[PartRow]
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """A section of the agreement."""
+
+    number: int
+    title: str
+    verdict: Verdict
+    remedy: str
+    note: str
+    rows: Sequence[IndicatorRow]
+    evidence: Sequence[EvidenceTable]
+
+
+def month_label(month: date, language: Language) -> str:
+    """``October 2025``, ``2025年10月``."""
+    return f"{month.year}年{month.month}月" if language == "zh" else f"{month:%B %Y}"
+
+
+def sections(statement: Statement, language: Language) -> list[SectionView]:
+    """Every section, in the order of the agreement."""
+    local = Local(language, statement.period.contract.zone)
+    return [_section(number, statement, local) for number in SECTIONS]
+
+
+def _section(number: int, statement: Statement, local: Local) -> SectionView:
+    language = local.language
+    own = (item for item in statement.items if item.section == number)
+    items = sorted(own, key=lambda item: _ORDER.get(item.indicator, len(_ORDER)))
+    found = {item.verdict for item in items}
+    blank = number == 6 and found <= {"not_judged"}
+    return SectionView(
+        number=number,
+        title=section_title(number, language),
+        verdict=next((one for one in _WORST_FIRST if one in found), "not_judged"),
+        remedy=_remedy(items, language),
+        note=phrase("blank_section", language) if blank else "",
+        rows=[_row(item, statement.parts.get(item.indicator, ()), language) for item in items],
+        evidence=[
+            evidence_table(item.indicator, statement.proofs[item.indicator], local)
+            for item in items
+            if item.indicator in statement.proofs
+        ],
+    )
+
+
+def _remedy(items: Sequence[ClosingItem], language: Language) -> str:
+    named = dict.fromkeys(item.remedy for item in items if item.verdict == "breached")
+    return ", ".join(phrase(f"remedy_{remedy}", language) for remedy in named) or "–"
+
+
+def _row(item: ClosingItem, parts: Sequence[Part], language: Language) -> IndicatorRow:
+    gross = ""
+    if item.excluded and item.raw is not None:
+        raw = figure(item.raw, item.unit, language)
+        gross = phrase("gross", language, value=raw.text)
+    return IndicatorRow(
+        indicator=item.indicator,
+        title=indicator_title(item.indicator, language),
+        observed=figure(item.observed, item.unit, language),
+        gross=gross,
+        promise=promise(item.comparator, item.target, item.unit, language),
+        budget=budget(item.observed, item.comparator, item.target, item.unit, language),
+        verdict=item.verdict,
+        parts=[_part(part, item.unit, language) for part in parts],
+    )
+
+
+def _part(part: Part, unit: str, language: Language) -> PartRow:
+    span = phrase(
+        "part_span", language, version=part.version, first=part.first, last=part.last
+    )  # fmt: skip
+    observed = figure(part.observed, unit, language)
+    promised = promise(part.comparator, part.target, unit, language)
+    return PartRow(span, observed, promised, part.verdict)
+
+
+def lead(views: Sequence[SectionView], verdict: Verdict, language: Language) -> str:
+    """The verdict of the month in one sentence."""
+    if verdict != "breached":
+        return phrase(f"month_{verdict}", language)
+    broken = [view.title for view in views if view.verdict == "breached"]
+    return phrase("month_breached", language, sections=_listed(broken, language))
+
+
+def owed(statement: Statement, language: Language) -> list[str]:
+    """What is owed, a sentence each: term extension in days, fee with currency."""
+    return [_credit(credit, language) for credit in statement.issued]
+
+
+def reversal(statement: Statement, language: Language) -> str:
+    """What this revision took back; empty where that is nothing."""
+    if not statement.reversed:
+        return ""
+    what = [_credit(credit, language).rstrip("。.") for credit in statement.reversed]
+    number = statement.revision.revision - 1
+    return phrase("reversed", language, revision=number, what=_listed(what, language))
+
+
+def _credit(credit: Credit, language: Language) -> str:
+    if credit.remedy == "double_service":
+        return phrase("double_service", language, days=credit.days)
+    if credit.amount is None:
+        return phrase("fee_waiver_unnamed", language)
+    return phrase(
+        "fee_waiver", language, amount=money(credit.amount), currency=credit.currency or ""
+    )
+
+
+def _listed(words: Sequence[str], language: Language) -> str:
+    return ("；" if language == "zh" else "; ").join(words)
+
+
+def last_day(until: date) -> date:
+    """The last day of a half-open span of days."""
+    return until - timedelta(days=1)

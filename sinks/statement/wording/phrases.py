@@ -1,0 +1,233 @@
+"""Headings, labels and sentences; ``{…}`` is filled in by whoever asks."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sinks.statement.wording import Language
+
+_PHRASES: Final[Mapping[str, tuple[str, str]]] = {
+    # key: (English, Chinese)
+    "title": ("Monthly service statement", "服务品质月度报告"),
+    "subtitle": ("under the service-quality agreement", "依据《服务品质保证书》"),
+    "tenant": ("Customer", "甲方"),
+    "month": ("Month", "月份"),
+    "verdict": ("Verdict", "结论"),
+    "says": ("{title}:", "{title}："),
+    "met": ("met", "达标"),
+    "breached": ("breached", "未达标"),
+    "no_data": ("no data", "无数据"),
+    "not_judged": ("not judged", "不作考核"),
+    "month_met": (
+        "Every judged promise of the agreement was kept this month.",
+        "本月各项考核承诺均已达标。",
+    ),
+    "month_breached": (
+        "Not kept this month: {sections}.",
+        "本月以下承诺未达标：{sections}。",
+    ),
+    "month_no_data": (
+        "Nothing could be judged this month: no data.",
+        "本月无数据，无法考核。",
+    ),
+    "owed": ("What is owed", "赔偿"),
+    "nothing_owed": ("Nothing is owed for this month.", "本月无须赔偿。"),
+    "double_service": (
+        "Double service for the month: the term is extended by {days} days.",
+        "提供甲方当月双倍服务时长：服务期延长 {days} 天。",
+    ),
+    "fee_waiver": (
+        "The month's fee is waived: {amount} {currency}.",
+        "免收甲方当月之费用：{amount} {currency}。",
+    ),
+    "fee_waiver_unnamed": (
+        "The month's fee is waived; the contract names no amount.",
+        "免收甲方当月之费用；合同未载明金额。",
+    ),
+    "because": ("because of: {sections}", "依据：{sections}"),
+    "reversed": (
+        "This revision takes back what revision {revision} issued: {what}.",
+        "本版冲销第 {revision} 版所列赔偿：{what}。",
+    ),
+    "days": ("{days} days", "{days} 天"),
+    "provisional": (
+        "Provisional: closed before the month was over or before everything had landed. "
+        "The figures may change.",
+        "暂定：本报告在当月结束或数据到齐之前结账，数字可能变动。",
+    ),
+    "superseded": (
+        "Superseded: a later revision of this month holds.",
+        "已被取代：本月已有更新的版次，以新版为准。",
+    ),
+    "glance": ("At a glance", "概览"),
+    "section": ("Section", "条款"),
+    "indicator": ("Indicator", "指标"),
+    "observed": ("Observed", "实测"),
+    "promise": ("Promise", "承诺"),
+    "budget": ("Remaining", "余量"),
+    "remedy": ("Remedy", "赔偿"),
+    "remedy_double_service": ("double service for the month", "当月双倍服务时长"),
+    "remedy_fee_waiver": ("month's fee waived", "免收当月费用"),
+    "remedy_none": ("none named", "未约定"),
+    "gross": ("before exclusions {value}", "扣除前 {value}"),
+    "left": ("{value} left", "尚余 {value}"),
+    "over": ("{value} over", "超出 {value}"),
+    "short": ("{value} short", "不足 {value}"),
+    "exact_limit": ("nothing left", "余量为零"),
+    "none_allowed": ("none is allowed", "不允许出现"),
+    "no_budget": ("–", "–"),
+    "blank_section": (
+        "The agreement leaves this section blank; what happened is shown, not judged.",
+        "《服务品质保证书》本节内容暂缺；仅列示，不作考核。",
+    ),
+    "parts": ("By contract version", "按合同版本"),
+    "part_span": ("version {version}, {first} to {last}", "第 {version} 版，{first} 至 {last}"),
+    "evidence": ("Evidence: {indicator}", "依据：{indicator}"),
+    "evidence_all": ("In all: {total}.", "共 {total} 项。"),
+    "evidence_some": ("In all: {total}; listed: {shown}.", "共 {total} 项，列出 {shown} 项。"),
+    "platform_billing": (
+        "The rate concerns all customers; only your own bills are named here.",
+        "计费差错率按所有客户计算；此处仅列出甲方自己的账单。",
+    ),
+    "charts": ("The month in pictures", "图示"),
+    "latency_send": (
+        "Send latency by day: mean and maximum", "每日邮件发送延迟：平均值与最大值",
+    ),
+    "latency_receive": (
+        "Receive latency by day: mean and maximum", "每日邮件接收延迟：平均值与最大值",
+    ),
+    "mean": ("mean", "平均值"),
+    "maximum": ("maximum", "最大值"),
+    "limit_mean": ("limit of the mean {value}", "平均值上限 {value}"),
+    "limit_max": ("limit of the maximum {value}", "最大值上限 {value}"),
+    "log_scale": ("logarithmic scale", "对数刻度"),
+    "latency_desc": (
+        "Days with messages: {days}. Highest daily mean {mean} on {mean_day}; largest latency "
+        "{largest} on {largest_day}. The daily figures stand in the table below.",
+        "有邮件的天数：{days}。日平均值最高 {mean}（{mean_day}）；"
+        "最大延迟 {largest}（{largest_day}）。每日数字见下表。",
+    ),
+    "no_messages": ("No message counts in this month.", "本月无计入统计的邮件。"),
+    "timeline": ("Connectivity, day by day and hour by hour", "联通性时间线（逐日逐时）"),
+    "down": ("not connected", "不联通"),
+    "excluded_time": ("excluded", "不计入"),
+    "unobserved": ("unobserved", "未监测"),
+    "timeline_desc": (
+        "Each row is a day, each column an hour. Not connected: {down} in {outages} stretches, of "
+        "which excluded {excused}. Unobserved: {unobserved}.",
+        "每行为一天，每列为一小时。不联通：共 {outages} 段，{down}，其中不计入 {excused}。"
+        "未监测：{unobserved}。",
+    ),
+    "calendar": ("Fault calendar of {year}", "{year} 年故障日历"),
+    "faulty": ("day with a fault", "有故障的天"),
+    "fault_free": ("fault-free", "无故障"),
+    "not_served": ("outside the contract or not over", "合同期外或尚未结束"),
+    "calendar_desc": (
+        "{count} days with a fault up to the end of {month}: {days}.",
+        "截至 {month} 月底，有故障的天数为 {count}：{days}。",
+    ),
+    "calendar_none": (
+        "No day with a fault up to the end of {month}.",
+        "截至 {month} 月底，没有发生故障的日子。",
+    ),
+    "daily": ("Daily latency", "每日延迟"),
+    "day": ("Day", "日期"),
+    "messages": ("Messages", "邮件数"),
+    "sent": ("Sent", "发送"),
+    "received": ("Received", "接收"),
+    "exclusions": ("Exclusions", "除外情形"),
+    "no_exclusions": ("No exclusion touches this month.", "本月无除外情形。"),
+    "exclusion": ("Exclusion", "编号"),
+    "cause": ("Cause", "原因"),
+    "from": ("From", "开始"),
+    "to": ("To", "结束"),
+    "consent": ("Consent reference", "甲方同意依据"),
+    "sections": ("Sections", "适用条款"),
+    "state": ("State", "状态"),
+    "applied": ("applied", "已适用"),
+    "no_consent": ("not applied: no consent on record", "未适用：无甲方同意记录"),
+    "revoked": ("not applied: revoked on {at}", "未适用：已于 {at} 撤销"),
+    "whole_platform": ("whole platform", "全平台"),
+    "unobserved_title": ("Unobserved time", "未监测时间"),
+    "unobserved_none": (
+        "Connectivity was observed throughout the month.", "本月联通性全程有监测。",
+    ),
+    "unobserved_some": (
+        "For {value} no probe told whether mail worked; this time counts neither as up nor as "
+        "down.",
+        "共有 {value} 没有监测结果；该时间既不算联通，也不算不联通。",
+    ),
+    "unobserved_all": (
+        "Connectivity was never observed in this month.", "本月未对联通性进行监测。",
+    ),
+    "unobserved_list": (
+        "The longest stretches are listed: {shown} of {total}.",
+        "列出最长的时段：{shown}／{total}。",
+    ),
+    "contract": ("Contract and readings", "合同与解释口径"),
+    "contract_versions": ("Contract versions in force", "生效的合同版本"),
+    "default_contract": (
+        "No contract document was published; the agreement's default terms hold.",
+        "未发布合同文件，适用《服务品质保证书》的缺省条款。",
+    ),
+    "version": ("Version", "版本"),
+    "in_force": ("In force in this month", "本月生效期"),
+    "fee": ("Monthly fee", "月费"),
+    "zone": ("Time zone", "时区"),
+    "calendar_name": ("Calendar", "工作日历"),
+    "calendar_cn": (
+        "official Chinese working days, with moved days", "中国法定工作日（含调休）",
+    ),
+    "domains": ("Domains", "域名"),
+    "name": ("Name", "名称"),
+    "readings": ("How the agreement was read (profile {profile})", "解释口径（{profile}）"),
+    "changed_reading": ("agreed otherwise than the default", "与缺省口径不同"),
+    "about": ("About this statement", "关于本报告"),
+    "revision": ("Revision", "版次"),
+    "status_final": ("final", "最终"),
+    "status_superseded": ("superseded", "已被取代"),
+    "status_provisional": ("provisional", "暂定"),
+    "closed_at": ("Closed at", "结账时间"),
+    "cutoff": ("Cutoff of the facts", "数据截止时间"),
+    "fingerprint": ("Fingerprint", "指纹"),
+    "governing": ("Governing contract version", "适用的合同版本"),
+    "profile": ("Profile", "口径"),
+    "period": ("Period", "统计周期"),
+    "period_value": (
+        "{first} to {last} (both included), {length}", "{first} 至 {last}（含首尾），共 {length}",
+    ),
+    "about_text": (
+        "Times are local times of the contract's zone. Figures are those of the closing, which "
+        "is frozen; nothing was rounded before it was judged. Below each readable figure stands "
+        "the exact one, cut to nine decimals. “Remaining” is the distance to the promise, with "
+        "its share of what is allowed. Charts and lists show the facts known at the cutoff.",
+        "时间均为合同时区的当地时间。数字取自已冻结的结账结果，考核之前未作任何舍入；"
+        "易读数字下方列出精确值，截取至小数点后九位。“余量”为实测与承诺之差及其占允许量的比例。"
+        "图示与清单为数据截止时间之前的事实。",
+    ),
+    "running": ("still going on", "仍在持续"),
+    "not_finished": ("not finished", "未完成"),
+    "not_answered": ("not answered", "未处理"),
+    "yes": ("yes", "是"),
+}  # fmt: skip
+
+_PLACE: Final = {"en": 0, "zh": 1}
+
+
+def phrase(key: str, language: Language, **values: object) -> str:
+    """The phrase in a language, its places filled in.
+
+    Raises:
+        KeyError: no such phrase, or a place without a value.
+
+    """
+    text = _PHRASES[key][_PLACE[language]]
+    return text.format(**values) if values else text
+
+
+def pick(pair: tuple[str, str], language: Language) -> str:
+    """One of an English and a Chinese text."""
+    return pair[_PLACE[language]]
+
+
+PHRASES: Final = tuple(_PHRASES)
+"""Every key."""

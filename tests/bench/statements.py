@@ -1,0 +1,42 @@
+"""`statements`: every customer's statement of a closed month, as HTML."""
+
+import time
+from pathlib import Path
+
+from sinks.closing.close import close_month
+from sinks.statement.gather import closed_revisions
+from sinks.statement.making import make_all
+from tests.bench.facts import MONTH, make_facts
+from tests.bench.options import BenchError, Options
+from tests.bench.report import note, show, whole
+from tests.bench.stage import Stage, new_stage
+
+_MESSAGES_EACH = 1_000
+
+
+def run(options: Options) -> None:
+    """Make all statements twice, the second time with all of them there; print time and size."""
+    with new_stage("tansu") as stage:
+        client = stage.client()
+        make_facts(client, options.statements, options.statements * _MESSAGES_EACH)
+        close_month(client, MONTH)
+        note(f"statements: the month of {options.statements:,} tenants is closed")
+        folder = stage.scratch / "statements"
+        rows = [(name, *_make(stage, folder, options)) for name in ("first", "again, all there")]
+    messages = options.statements * _MESSAGES_EACH
+    header = ("", "seconds", "statements/s", "kB each")
+    show(f"statements: {options.statements:,} as HTML, {messages:,} messages", header, rows)
+
+
+def _make(stage: Stage, folder: Path, options: Options) -> tuple[str, str, str]:
+    client, begun = stage.client(), time.monotonic()
+    make_all(client, MONTH, closed_revisions(client, MONTH), folder, "zh", "html", lambda _: None)
+    seconds = time.monotonic() - begun
+    sizes = [path.stat().st_size for path in folder.iterdir()]
+    if len(sizes) != options.statements:
+        raise BenchError(f"{len(sizes)} of {options.statements} statements were made")
+    return (
+        f"{seconds:.1f}",
+        whole(options.statements / seconds),
+        whole(sum(sizes) / len(sizes) / 1000),
+    )
