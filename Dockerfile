@@ -9,6 +9,10 @@ COPY sinks sinks
 RUN python -m venv /opt/mailsla && /opt/mailsla/bin/pip install --no-cache-dir .
 
 FROM python:3.11-slim
+# What lays out PDF statements, with a Chinese font.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 fonts-noto-cjk \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/mailsla mailsla
 COPY --from=build /opt/mailsla /opt/mailsla
 ENV PATH=/opt/mailsla/bin:$PATH \

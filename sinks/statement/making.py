@@ -23,7 +23,7 @@ from sinks.statement.wording import Language
 Format = Literal["html", "pdf"]
 T = TypeVar("T")
 
-GATHERED: Final = 250
+GATHERED: Final = 500
 """So many tenants are read at a time, while the ones before are rendered."""
 _HANDED_OVER: Final = 10
 

@@ -1,5 +1,6 @@
 """The PDF of a statement: the same HTML, laid out for print by WeasyPrint."""
 
+import logging
 import subprocess
 from functools import cache
 from typing import Any, Final
@@ -34,6 +35,8 @@ def _weasyprint() -> Any:
             "PDF needs the text layout library Pango, which is not installed; "
             f"on Debian: apt-get install {_PACKAGES} {_FONTS}, or ask for HTML."
         ) from None
+    # It warns of style that is meant for browsers only.
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
     return weasyprint
 
 

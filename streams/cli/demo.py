@@ -14,6 +14,9 @@ from sinks.clickhouse import Client, connect
 from sinks.closing.close import close_month
 from sinks.embedded.state_file import State
 from sinks.embedded.supervisor import run_stack
+from sinks.statement.gather import closed_revisions, gather
+from sinks.statement.making import content_of, file_name, write_whole
+from sinks.statement.wording import LANGUAGES
 from sinks.worker import clickhouse_settings
 from streams.cli.closing_feed import publish_closings
 from streams.cli.common import MONTH, console
@@ -55,8 +58,9 @@ def demo(
     """Live through a simulated month on this machine, close it, and compare.
 
     Starts the whole stack, publishes a month of a provider with bursts, slow spells, duplicates,
-    disorder, late and bad events, waits until everything has landed, closes the month, and shows
-    what was injected beside what was found. Takes under 90 seconds on two cores.
+    disorder, late and bad events, waits until everything has landed, closes the month, shows what
+    was injected beside what was found, and writes one customer's statement. Takes under 90 seconds
+    on two cores.
     """
     chosen = month or _last_month(datetime.now(UTC).date())
     simulated = plan(seed, tenants, f"{chosen:%Y-%m}", messages)
@@ -66,6 +70,7 @@ def demo(
     def main_job(state: State) -> int | None:
         settings = load(kafka=state.kafka, clickhouse=state.clickhouse)
         agreed = _live_and_close(settings, simulated, chosen)
+        _write_statement(settings, chosen, directory)
         _say_where(state, directory, keep)
         return None if keep else (0 if agreed else 1)
 
@@ -103,6 +108,18 @@ def _live_and_close(settings: Settings, simulated: Plan, month: date) -> bool:
     out.print(log)
     out.print(f"{truth.records:,} records in {time.monotonic() - started:.0f} s")
     return agreed_tenants and agreed_log
+
+
+def _write_statement(settings: Settings, month: date, directory: Path) -> None:
+    """The statement of the first tenant to whom something is owed, in both languages."""
+    client = connect(clickhouse_settings(settings))
+    closed = closed_revisions(client, month)
+    chosen = next((one for one in closed if one.verdict == "breached"), closed[0])
+    (statement,) = gather(client, month, [chosen])
+    for language in LANGUAGES:
+        path = directory / file_name(chosen, month, language, "html")
+        write_whole(path, content_of(statement, language, "html"))
+        console().print(f"statement: {path}", soft_wrap=True)
 
 
 def _publish(settings: Settings, simulated: Plan, progress: Progress) -> None:

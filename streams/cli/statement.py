@@ -16,7 +16,7 @@ from sinks.statement.content import Revision
 from sinks.statement.errors import StatementError
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import Format, content_of, file_name, make_all, write_whole
-from sinks.statement.wording import Language
+from sinks.statement.wording import LANGUAGES, Language
 from sinks.worker import clickhouse_settings
 from streams.cli.common import MONTH, console, settings_of, state_file_option
 from streams.cli.errors import CommandError
@@ -28,7 +28,7 @@ _LONGEST_QUERY_S: Final = 1800.0
 @click.option("--tenant", help="Whose statement.")
 @click.option("--all", "everyone", is_flag=True, help="Of every tenant of the month.")
 @click.option("--month", type=MONTH, required=True, help="A closed month.")
-@click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+@click.option("--lang", type=click.Choice(LANGUAGES), default="zh", show_default=True)
 @click.option(
     "-o",
     "--output",

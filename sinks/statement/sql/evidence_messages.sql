@@ -22,16 +22,6 @@ WITH
     )
     ORDER BY tenant_id, indicator, left_out, finished_us > 0, latency_us DESC, accepted_us, message
     LIMIT {shown:UInt32} BY tenant_id, indicator
-  ),
-  named AS (
-    SELECT DISTINCT sipHash128(tenant_id, source, message_id, recipient) AS message,
-      toString(source) AS source, message_id, recipient
-    FROM mta_events
-    WHERE tenant_id IN {tenants:Array(String)}
-      AND coalesce(accepted_at, time) >= toDateTime64({month:Date}, 6, 'UTC') - INTERVAL 8 DAY
-      AND coalesce(accepted_at, time)
-        < toDateTime64({month:Date}, 6, 'UTC') + INTERVAL 1 MONTH + INTERVAL 8 DAY
-      AND message IN (SELECT message FROM picked)
   )
 SELECT
   p.tenant_id AS tenant_id,
@@ -45,8 +35,17 @@ SELECT
   p.finished_us AS ends_us,
   toInt64(0) AS due_us,
   p.total AS total
-FROM picked AS p
-INNER JOIN named AS n ON p.message = n.message
+FROM (
+  SELECT sipHash128(tenant_id, source, message_id, recipient) AS message,
+    toString(source) AS source, message_id, recipient
+  FROM mta_events
+  WHERE tenant_id IN {tenants:Array(String)}
+    AND coalesce(accepted_at, time) >= toDateTime64({month:Date}, 6, 'UTC') - INTERVAL 8 DAY
+    AND coalesce(accepted_at, time)
+      < toDateTime64({month:Date}, 6, 'UTC') + INTERVAL 1 MONTH + INTERVAL 8 DAY
+) AS n
+INNER JOIN picked AS p ON n.message = p.message
 ORDER BY
   tenant_id, indicator, p.left_out, p.finished_us > 0, p.finished_us - p.accepted_us DESC,
   p.accepted_us, reference
+LIMIT 1 BY tenant_id, indicator, p.message

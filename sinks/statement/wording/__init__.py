@@ -1,6 +1,8 @@
 """Every word of a statement in both languages; Chinese in the agreement's own terms. Pure."""
 
-from typing import Literal
+from typing import Final, Literal, TypeAlias
 
-Language = Literal["zh", "en"]
+Language: TypeAlias = Literal["zh", "en"]
 """``zh``: the agreement's own; ``en``: its English reading."""
+
+LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")

@@ -43,7 +43,6 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
         "The month's fee is waived; the contract names no amount.",
         "免收甲方当月之费用；合同未载明金额。",
     ),
-    "because": ("because of: {sections}", "依据：{sections}"),
     "reversed": (
         "This revision takes back what revision {revision} issued: {what}.",
         "本版冲销第 {revision} 版所列赔偿：{what}。",
@@ -207,7 +206,6 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
     "running": ("still going on", "仍在持续"),
     "not_finished": ("not finished", "未完成"),
     "not_answered": ("not answered", "未处理"),
-    "yes": ("yes", "是"),
 }  # fmt: skip
 
 _PLACE: Final = {"en": 0, "zh": 1}

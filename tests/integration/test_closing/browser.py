@@ -1,0 +1,86 @@
+"""A headless Chromium that opens files and tells what it showed, asked for and complained of."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+ROWS = """() => [...document.querySelectorAll('[data-indicator]')].map(row => ({
+  indicator: row.dataset.indicator,
+  observed: row.querySelector('.observed').innerText,
+  promise: row.querySelector('.promise').innerText,
+  verdict: row.querySelector('.verdict').innerText,
+}))"""
+LEVELS = "() => [...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One page as the browser had it."""
+
+    text: str
+    language: str
+    levels: Sequence[int]
+    rows: Sequence[Mapping[str, str]]
+    requests: Sequence[str]
+    messages: Sequence[str]
+    violations: Sequence[str]
+
+
+def chromium():
+    """The installed program; a missing one fails where everything has to be tested."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed; run make test-packages")
+    assert found, "Chromium is not installed; run make test-packages"
+    return found
+
+
+@contextmanager
+def running_browser(folder):
+    """Gives a function that opens a file."""
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            folder / "profile",
+            executable_path=chromium(),
+            headless=True,
+            args=FLAGS,
+            # Only to let the checker in: that nothing is asked for is seen from the requests.
+            bypass_csp=True,
+        )
+        try:
+            yield lambda path: _visit(context, path)
+        finally:
+            context.close()
+
+
+def _visit(context, path):
+    page = context.new_page()
+    requests, messages = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.goto(path.as_uri())
+    visit = Visit(
+        text=" ".join(page.inner_text("body").split()),
+        language=page.get_attribute("html", "lang"),
+        levels=page.evaluate(LEVELS),
+        rows=page.evaluate(ROWS),
+        requests=requests,
+        messages=messages,
+        violations=[
+            f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+            for one in Axe().run(page).response["violations"]
+        ],
+    )
+    page.close()
+    return visit

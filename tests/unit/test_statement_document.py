@@ -1,0 +1,177 @@
+"""Rendering alone: one whole document in either language, and what stands where."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from html.parser import HTMLParser
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+from statement_scene import EXCLUSION, STATEMENT, at, changed, revised
+
+from sinks.statement.content import Part
+from sinks.statement.document import render
+from sinks.statement.making import content_of, file_name
+from sinks.statement.wording import LANGUAGES
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Page(HTMLParser):
+    """Headings, text, tables and what a browser would load."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.levels, self.words, self.loaded, self.language = [], [], [], ""
+        self.bare_headers = 0
+        self._silent = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "html":
+            self.language = given["lang"]
+        if re.fullmatch(r"h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        if tag == "th" and "scope" not in given:
+            self.bare_headers += 1
+        if {"src", "srcset", "data"} & given.keys() or tag in {"link", "script", "iframe"}:
+            self.loaded.append(tag)
+        self._silent += tag == "style"
+
+    def handle_endtag(self, tag):
+        self._silent -= tag == "style"
+
+    def handle_data(self, data):
+        if not self._silent and data.strip():
+            self.words.append(" ".join(data.split()))
+
+    @property
+    def text(self):
+        return " ".join(self.words)
+
+
+def page(statement=STATEMENT, language="en"):
+    return Page(render(statement, language))
+
+
+@pytest.fixture(params=LANGUAGES)
+def shown(request):
+    return page(language=request.param)
+
+
+def drawings(statement=STATEMENT, language="en"):
+    """Chart name → the parsed image."""
+    found = re.findall(r"<svg.*?</svg>", render(statement, language), re.DOTALL)
+    images = [ElementTree.fromstring(one) for one in found]
+    return {image.get("aria-labelledby").partition("-title")[0]: image for image in images}
+
+
+def test_the_document_is_whole_and_loads_nothing(shown):
+    assert shown.language in {"zh-CN", "en"}
+    assert not shown.loaded
+    assert not shown.bare_headers
+    assert shown.levels[0] == 1
+    assert shown.levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(shown.levels))
+
+
+def test_the_verdict_and_what_is_owed_come_first():
+    text = page().text
+    order = [
+        "Verdict: breached",
+        "the term is extended by 31 days",
+        "The month's fee is waived: 1200.50 CNY.",
+        "takes back what revision 1 issued",
+        "At a glance",
+        "1 · Connectivity:",
+    ]
+    places = [text.index(one) for one in order]
+    assert places == sorted(places)
+
+
+def test_every_indicator_stands_in_its_section_in_the_agreement_s_order():
+    found = re.findall(r'data-indicator="([^"]+)" data-verdict="([^"]+)"', render(STATEMENT, "zh"))
+    assert found == [(item.indicator, item.verdict) for item in STATEMENT.items]
+
+
+def test_what_others_wrote_comes_out_as_text(shown):
+    assert "<script>alert(1)</script>" in shown.text
+    assert "甲公司 <Acme & Söhne>" in shown.text
+
+
+def test_of_more_evidence_than_is_listed_the_total_is_named():
+    assert "In all: 41; listed: 1." in page().text
+
+
+def test_exclusions_say_whether_they_apply_and_on_whose_consent():
+    fields = {name: getattr(EXCLUSION, name) for name in EXCLUSION.__dataclass_fields__}
+    bare = type(EXCLUSION)(**fields | {"exclusion_id": "bare", "consent_ref": ""})
+    back = type(EXCLUSION)(**fields | {"exclusion_id": "back", "revoked_us": at(16)})
+    text = page(changed(exclusions=[EXCLUSION, bare, back])).text
+    assert "letter 2025/17 applied" in text
+    assert "not applied: no consent on record" in text
+    assert "not applied: revoked on 2025-10-16" in text
+
+
+def test_provisional_and_superseded_revisions_say_so():
+    for field, warning in (("provisional", "Provisional:"), ("superseded", "Superseded:")):
+        assert warning in page(revised(**{field: True})).text
+        assert warning not in page().text
+
+
+def test_a_month_in_which_the_contract_changed_shows_both_parts():
+    parts = [
+        Part(2, "2025-10-01", "2025-10-15", Decimal(100), Decimal(600), "<", "met"),
+        Part(3, "2025-10-16", "2025-10-31", Decimal(2540), Decimal(2640), "<", "met"),
+    ]
+    text = page(changed(parts={"connectivity.downtime": parts})).text
+    assert "version 2, 2025-10-01 to 2025-10-15 1 min 40 s 100 s" in text
+    assert "version 3, 2025-10-16 to 2025-10-31 42 min 20 s 2540 s" in text
+
+
+def test_a_quiet_month_owes_nothing():
+    quiet = changed(credits=[], proofs={}, exclusions=[], down=[], unobserved=[], latency={})
+    text = page(quiet).text
+    for told in ("Nothing is owed", "No exclusion touches", "was observed throughout"):
+        assert told in text
+
+
+def test_a_month_never_observed_says_so():
+    period = STATEMENT.period
+    assert "never observed" in page(changed(unobserved=[(period.start_us, period.end_us)])).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_charts_have_a_title_and_a_description(language):
+    charts = drawings(language=language)
+    assert set(charts) == {"latency-outbound", "latency-inbound", "timeline", "calendar"}
+    for name, image in charts.items():
+        assert image.get("role") == "img"
+        for part in ("title", "desc"):
+            (own,) = image.findall(f"{SVG}{part}")
+            assert own.get("id") == f"{name}-{part}"
+            assert own.text.strip()
+
+
+def test_an_outage_of_a_second_can_be_seen():
+    down = [r for r in drawings()["timeline"].iter(f"{SVG}rect") if r.get("fill") == "#a4001d"]
+    long, short = sorted((float(r.get("width")) for r in down[:-1]), reverse=True)
+    assert len(down) == 3  # the last one is the legend's
+    assert long == pytest.approx(656 * 50 / 1440, abs=0.1)
+    assert short == pytest.approx(1.6)
+
+
+def test_the_calendar_marks_every_faulty_day_by_colour_and_by_a_cross():
+    image = drawings()["calendar"]
+    crosses = [p for p in image.iter(f"{SVG}path") if p.get("stroke") == "#ffffff"]
+    assert len(crosses) == len(STATEMENT.faulty_days) + 1
+    assert "02-03, 10-03, 10-04" in image.find(f"{SVG}desc").text
+
+
+def test_equal_statements_are_equal_bytes_and_another_content_has_another_name():
+    assert content_of(STATEMENT, "zh", "html") == content_of(changed(), "zh", "html")
+    name = file_name(STATEMENT.revision, date(2025, 10, 1), "zh", "pdf")
+    assert name == "statement-acme-2025-10-r2-zh-01234567.pdf"
+    assert file_name(revised(fingerprint="f" * 32).revision, date(2025, 10, 1), "zh", "pdf") != name

@@ -1,0 +1,71 @@
+"""How numbers are shown: readable and exact."""
+
+from decimal import Decimal
+
+import pytest
+
+from sinks.statement.figures import Figure, budget, duration, figure, money, percent, promise
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [
+        ("0", "0 s", "0秒"),
+        ("59.9996", "1 min 0 s", "1分0秒"),
+        ("2640", "44 min 0 s", "44分0秒"),
+        ("9000.5", "2 h 30 min 0.5 s", "2小时30分0.5秒"),
+        ("90061.25", "1 d 1 h 1 min 1.25 s", "1天1小时1分1.25秒"),
+        ("86400", "1 d 0 h 0 min 0 s", "1天0小时0分0秒"),
+        ("-61", "−1 min 1 s", "−1分1秒"),
+    ],
+)
+def test_durations_read_like_a_clock(seconds, english, chinese):
+    assert duration(Decimal(seconds), "en") == english
+    assert duration(Decimal(seconds), "zh") == chinese
+
+
+def test_a_figure_stands_beside_its_exact_value_unless_they_agree():
+    assert figure(Decimal("2640.000000000"), "s", "en") == Figure("44 min 0 s", "2640 s")
+    assert figure(Decimal("12.5"), "s", "en") == Figure("12.5 s")
+    assert figure(Decimal("4.839250001"), "s", "en") == Figure("4.839 s", "4.839250001 s")
+    assert figure(Decimal("0.998655913"), "ratio", "en") == Figure("99.8655913 %", "0.998655913")
+    assert figure(Decimal("3.000000000"), "count", "zh") == Figure("3")
+    assert figure(Decimal("360"), "days", "zh") == Figure("360 天")
+    assert figure(None, "s", "en") == Figure("–")
+
+
+def test_small_ratios_and_round_ones_keep_their_digits():
+    assert percent(Decimal("0.00003")) == "0.003 %"
+    assert percent(Decimal(1)) == "100 %"
+
+
+def test_promises_show_their_comparator():
+    assert promise("<", Decimal(2640), "s", "en") == Figure("< 44 min 0 s", "< 2640 s")
+    assert promise(">=", Decimal("0.999"), "ratio", "zh") == Figure("≥ 99.9 %", "≥ 0.999")
+    assert promise(None, None, "count", "en") == Figure("–")
+
+
+@pytest.mark.parametrize(
+    ("observed", "comparator", "target", "unit", "told"),
+    [
+        ("600", "<", "2640", "s", Figure("34 min 0 s left", "2040 s · 77.3 %")),
+        ("2640", "<", "2640", "s", Figure("nothing left")),
+        ("2641", "<", "2640", "s", Figure("1 s over")),
+        ("0.9995", ">=", "0.999", "ratio", Figure("0.05 % left", "0.0005")),
+        ("355", ">=", "360", "days", Figure("5 days short")),
+        ("0", "=", "0", "count", Figure("none is allowed")),
+        ("3", "=", "0", "count", Figure("3 over")),
+        (None, "=", "0", "count", Figure("–")),
+    ],
+)
+def test_what_remains_of_the_budget(observed, comparator, target, unit, told):
+    value = None if observed is None else Decimal(observed)
+    assert budget(value, comparator, Decimal(target), unit, "en") == told
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("1200.000000000", "1200.00"), ("1200.5", "1200.50"), ("0.125", "0.125"), ("1E+3", "1000.00")],
+)
+def test_money_is_exact_with_two_decimals_at_least(amount, text):
+    assert money(Decimal(amount)) == text

@@ -1,0 +1,84 @@
+"""Every word is there in both languages."""
+
+import re
+from pathlib import Path
+from string import Formatter
+from typing import get_args
+
+import pytest
+
+from schemas.contract import Profile
+from schemas.identifiers import ExclusionCode
+from schemas.indicators import INDICATORS, SECTIONS, Remedy, Verdict
+from sinks.statement import evidence
+from sinks.statement.wording import LANGUAGES, names, phrases, readings
+
+PACKAGE = Path(evidence.__file__).parent
+TEXTS = {
+    "phrase": phrases._PHRASES,
+    "title": names._TITLES,
+    "cause": names.EXCLUSION_CODES,
+    "column": names._COLUMNS,
+    "reading": readings._READINGS,
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_both_languages_say_the_same_with_the_same_values(kind):
+    for key, (english, chinese) in TEXTS[kind].items():
+        places = [{each[1] for each in Formatter().parse(t)} - {None} for t in (english, chinese)]
+        assert places[0] == places[1], key
+        assert not re.search(r"[\u4e00-\u9fff]", english), key
+        if kind != "column" and key not in {"no_budget", "says"}:
+            assert re.search(r"[\u4e00-\u9fff]", chinese), key
+
+
+def test_everything_that_can_be_named_has_a_name():
+    assert set(INDICATORS) <= names.TITLED
+    assert set(names.EXCLUSION_CODES) == set(get_args(ExclusionCode))
+    assert set(Profile.model_fields) - {"name", "version"} == readings.READ
+    for language in LANGUAGES:
+        for verdict in get_args(Verdict):
+            assert phrases.phrase(verdict, language)
+        for remedy in get_args(Remedy):
+            assert phrases.phrase(f"remedy_{remedy}", language)
+        assert len({names.section_title(number, language) for number in SECTIONS}) == 9
+
+
+def test_every_phrase_is_used_and_every_used_one_is_there():
+    sources = [p for p in PACKAGE.rglob("*") if p.suffix in {".py", ".html"}]
+    text = "".join(p.read_text() for p in sources if p.name != "phrases.py")
+    built = {f"month_{one}" for one in get_args(Verdict)} | {
+        *get_args(Verdict),
+        *(f"remedy_{remedy}" for remedy in get_args(Remedy)),
+        *(f"unobserved_{how}" for how in ("all", "some", "none")),
+        "applied",
+    }
+    used = {key for key in phrases.PHRASES if re.search(rf"""["']{key}["']""", text)} | built
+    assert set(phrases.PHRASES) <= used
+    asked = re.findall(r"""\bt\('(\w+)'|phrase\(\s*"(\w+)",""", text)
+    assert {one or other for one, other in asked} <= set(phrases.PHRASES)
+
+
+def test_the_agreement_s_own_terms_are_used():
+    terms = (
+        "邮箱联通性 邮件收发延迟 故障总历时 调整总历时 "
+        "系统可用率 全年无故障天数 计费差错率 当月双倍服务时长"
+    )
+    told = "".join(names.indicator_title(one, "zh") for one in INDICATORS)
+    told += "".join(names.section_title(number, "zh") for number in SECTIONS)
+    told += phrases.phrase("double_service", "zh", days=31)
+    assert not [term for term in terms.split() if term not in told]
+
+
+def test_an_indicator_without_a_translation_keeps_its_english_name_or_its_id():
+    assert names.indicator_title("support.unheard_of", "zh") == "support.unheard_of"
+
+
+def test_a_reading_agreed_otherwise_is_marked():
+    agreed = Profile(max_latency_s=1800, operations_exclusions=("force_majeure",))
+    told = readings.readings(agreed, "en")
+    assert [one.text for one in told if one.changed] == [
+        "2: a message over 1800 s counts as exceeding the maximum; two or more breach.",
+        "3: faults are excused by: f · force majeure.",
+    ]
