@@ -106,6 +106,9 @@ def budget(
         if extra > 0:
             return Figure(phrase("over", language, value=figure(extra, unit, language).text))
         return Figure(phrase("none_allowed", language))
+    if comparator == "<" and unit in {"count", "days"} and target == target.to_integral_value():
+        # Of whole things less than n means n - 1 at most.
+        comparator, target = "<=", target - 1
     left = observed - target if comparator == ">=" else target - observed
     if left == 0:
         return Figure(phrase("exact_limit", language))

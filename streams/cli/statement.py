@@ -1,5 +1,7 @@
 """``mailsla statement``."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Final, cast
@@ -20,6 +22,7 @@ from sinks.statement.wording import LANGUAGES, Language
 from sinks.worker import clickhouse_settings
 from streams.cli.common import MONTH, console, settings_of, state_file_option
 from streams.cli.errors import CommandError
+from streams.settings import Settings
 
 _LONGEST_QUERY_S: Final = 1800.0
 
@@ -73,22 +76,29 @@ def statement(
         raise click.UsageError("name one customer with --tenant, or all of them with --all")
     if (everyone and output) or (tenant and directory):
         raise click.UsageError("-o is for one statement, --dir for --all")
-    client = connect(clickhouse_settings(settings_of(ctx, own_state_file), _LONGEST_QUERY_S))
-    try:
+    settings = settings_of(ctx, own_state_file)
+    with _connected(settings) as client:
         wanted = _closed(client, month, tenant, revision)
         if tenant:
             _make_one(client, month, wanted[0], cast(Language, lang), format_, output)
         else:
             place = directory or Path(f"statements-{month:%Y-%m}")
             _make_all(client, month, wanted, place, cast(Language, lang), format_)
+
+
+@contextmanager
+def _connected(settings: Settings) -> Iterator[Client]:
+    """A client; whatever keeps a statement from being made ends as one sentence."""
+    try:
+        with closing(connect(clickhouse_settings(settings, _LONGEST_QUERY_S))) as client:
+            yield client
     except (StatementError, CalendarError, PlanError) as error:
         raise CommandError(str(error)) from None
     except ClickHouseError as error:
         raise CommandError(
-            f"ClickHouse could not answer ({label(error)}); see mailsla doctor, then try again"
+            f"ClickHouse at {settings.clickhouse} could not answer ({label(error)}); "
+            "see mailsla doctor, then try again"
         ) from None
-    finally:
-        client.close()
 
 
 def _format(kind: str | None, output: Path | None) -> Format:
