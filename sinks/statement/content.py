@@ -40,8 +40,8 @@ class Part:
     """An indicator in the part ``[first, last)`` of the month under one contract version."""
 
     version: int
-    first: str
-    last: str
+    first: date
+    last: date
     observed: Decimal | None
     target: Decimal | None
     comparator: Comparator | None

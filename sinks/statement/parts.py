@@ -1,6 +1,7 @@
 """The column ``parts``: an indicator by contract version, in months in which it changed."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -17,8 +18,8 @@ def read_parts(text: str) -> list[Part]:
 def _part(one: Mapping[str, Any]) -> Part:
     return Part(
         version=int(one["version"]),
-        first=str(one["from"]),
-        last=str(one["to"]),
+        first=date.fromisoformat(one["from"]),
+        last=date.fromisoformat(one["to"]),
         observed=_decimal(one.get("observed")),
         target=_decimal(one.get("target")),
         comparator=one.get("comparator"),

@@ -110,9 +110,8 @@ def _row(item: ClosingItem, parts: Sequence[Part], language: Language) -> Indica
 
 
 def _part(part: Part, unit: str, language: Language) -> PartRow:
-    span = phrase(
-        "part_span", language, version=part.version, first=part.first, last=part.last
-    )  # fmt: skip
+    last = last_day(part.last)
+    span = phrase("part_span", language, version=part.version, first=part.first, last=last)
     observed = figure(part.observed, unit, language)
     promised = promise(part.comparator, part.target, unit, language)
     return PartRow(span, observed, promised, part.verdict)

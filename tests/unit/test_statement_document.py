@@ -1,8 +1,8 @@
 """Rendering alone: one whole document in either language, and what stands where."""
 
+import json
 import re
 from datetime import date
-from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import pytest
 from statement_scene import EXCLUSION, STATEMENT, at, changed, revised
 
-from sinks.statement.content import Part
 from sinks.statement.document import render
 from sinks.statement.making import content_of, file_name
+from sinks.statement.parts import read_parts
 from sinks.statement.wording import LANGUAGES
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -122,10 +122,12 @@ def test_provisional_and_superseded_revisions_say_so():
 
 
 def test_a_month_in_which_the_contract_changed_shows_both_parts():
-    parts = [
-        Part(2, "2025-10-01", "2025-10-15", Decimal(100), Decimal(600), "<", "met"),
-        Part(3, "2025-10-16", "2025-10-31", Decimal(2540), Decimal(2640), "<", "met"),
+    told = [
+        {"version": 2, "from": "2025-10-01", "to": "2025-10-16", "observed": "100"},
+        {"version": 3, "from": "2025-10-16", "to": "2025-11-01", "observed": "2540"},
     ]
+    promised = {"target": "2640", "comparator": "<", "verdict": "met"}
+    parts = read_parts(json.dumps([one | promised for one in told]))
     text = page(changed(parts={"connectivity.downtime": parts})).text
     assert "version 2, 2025-10-01 to 2025-10-15 1 min 40 s 100 s" in text
     assert "version 3, 2025-10-16 to 2025-10-31 42 min 20 s 2540 s" in text

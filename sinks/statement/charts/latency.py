@@ -16,13 +16,15 @@ from sinks.statement.wording import Language
 from sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720
-_HEIGHT: Final = 200
+_HEIGHT: Final = 206
 _LEFT: Final = 64
 _RIGHT: Final = 706
-_TOP: Final = 30
-_BOTTOM: Final = 176
+_TOP: Final = 38
+_BOTTOM: Final = 182
 _LABELS: Final = 4
 """So many maxima over the limit have their value written beside them."""
+_APART: Final = 90
+"""And not where it would lie on another one."""
 _SECOND: Final = 1_000_000
 
 
@@ -66,11 +68,11 @@ def latency_chart(
         f"latency-{direction}", _WIDTH, _HEIGHT, phrase(key, language), _describe(days, language)
     )
     _axes(drawing, scale, language)
-    _limits(drawing, scale, limits, language)
+    _limits(drawing, scale, limits)
     _series(drawing, scale, [(d.day, d.largest_us / _SECOND) for d in days], largest=True)
     _series(drawing, scale, [(d.day, d.mean_us / _SECOND) for d in days], largest=False)
     _values(drawing, scale, days, limits, language)
-    _legend(drawing, language)
+    _legend(drawing, limits, language)
     return drawing.finish()
 
 
@@ -112,15 +114,18 @@ def _axes(drawing: Drawing, scale: _Scale, language: Language) -> None:
             drawing.text(scale.x(day), _BOTTOM + 15, str(day.day), anchor="middle")
 
 
-def _limits(drawing: Drawing, scale: _Scale, limits: Limits, language: Language) -> None:
-    lines = [("limit_max", Decimal(limits.largest_s), "6 3")]
-    if limits.mean_s is not None and limits.mean_s > 0:
-        lines.append(("limit_mean", limits.mean_s, ""))
-    for key, seconds, dash in lines:
+def _limits(drawing: Drawing, scale: _Scale, limits: Limits) -> None:
+    for _, seconds, dash in _limit_lines(limits):
         y = scale.y(float(seconds))
         drawing.line(_LEFT, y, _RIGHT, y, ALARM, width=1.2, dash=dash)
-        text = phrase(key, language, value=microseconds(float(seconds) * _SECOND, language))
-        drawing.text(_RIGHT, y - 4, text, anchor="end", fill=ALARM, size=10)
+
+
+def _limit_lines(limits: Limits) -> list[tuple[str, Decimal, str]]:
+    """(phrase, seconds, dashes) of the limits that can be drawn."""
+    lines = [("limit_max", Decimal(limits.largest_s), "6 3")]
+    if limits.mean_s is not None and limits.mean_s > 0:
+        lines.insert(0, ("limit_mean", limits.mean_s, ""))
+    return lines
 
 
 def _series(
@@ -155,15 +160,24 @@ def _values(
     language: Language,
 ) -> None:
     over = [day for day in days if day.largest_us > limits.largest_s * _SECOND]
-    for day in sorted(over, key=lambda one: -one.largest_us)[:_LABELS]:
+    written: list[float] = []
+    for day in sorted(over, key=lambda one: -one.largest_us):
         x = min(max(scale.x(day.day), _LEFT + 40), _RIGHT - 40)
-        y = scale.y(day.largest_us / _SECOND) - 7
-        drawing.text(x, y, microseconds(day.largest_us, language), anchor="middle", size=10)
+        if len(written) < _LABELS and all(abs(x - other) > _APART for other in written):
+            y = scale.y(day.largest_us / _SECOND) - 7
+            value = microseconds(day.largest_us, language)
+            drawing.text(x, y, value, anchor="middle", size=10)
+            written.append(x)
 
 
-def _legend(drawing: Drawing, language: Language) -> None:
+def _legend(drawing: Drawing, limits: Limits, language: Language) -> None:
     _mark(drawing, _LEFT + 6, 12, largest=False)
     drawing.text(_LEFT + 14, 16, phrase("mean", language))
-    _mark(drawing, _LEFT + 96, 12, largest=True)
-    drawing.text(_LEFT + 104, 16, phrase("maximum", language))
+    _mark(drawing, _LEFT + 76, 12, largest=True)
+    drawing.text(_LEFT + 84, 16, phrase("maximum", language))
+    for place, (key, seconds, dash) in enumerate(_limit_lines(limits)):
+        x = _LEFT + 160 + 200 * place
+        drawing.line(x, 12, x + 24, 12, ALARM, width=1.2, dash=dash)
+        value = microseconds(float(seconds) * _SECOND, language)
+        drawing.text(x + 30, 16, phrase(key, language, value=value))
     drawing.text(_RIGHT, 16, phrase("log_scale", language), anchor="end", size=10)

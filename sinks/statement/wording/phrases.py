@@ -96,8 +96,8 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "mean": ("mean", "平均值"),
     "maximum": ("maximum", "最大值"),
-    "limit_mean": ("limit of the mean {value}", "平均值上限 {value}"),
-    "limit_max": ("limit of the maximum {value}", "最大值上限 {value}"),
+    "limit_mean": ("mean at most {value}", "平均值上限 {value}"),
+    "limit_max": ("maximum at most {value}", "最大值上限 {value}"),
     "log_scale": ("logarithmic scale", "对数刻度"),
     "latency_desc": (
         "Days with messages: {days}. Highest daily mean {mean} on {mean_day}; largest latency "
