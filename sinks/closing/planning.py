@@ -123,13 +123,10 @@ def store_plan(client: Client, plan: Plan) -> StoredPlan:
     if newest and newest[0][1] == plan.content:
         return StoredPlan(newest[0][0], plan)
     (number,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
-    write_plan_rows(client, plan, number)
-    header = {
-        "month": plan.month.isoformat(),
-        "plan": number,
-        "content": plan.content,
-        "tenants": len(plan.tenants),
-    }
+    identity = {"month": plan.month.isoformat(), "plan": number}
+    for table, rows in _tables(plan).items():
+        _insert(client, table, [{**identity, **row} for row in rows])
+    header = {**identity, "content": plan.content, "tenants": len(plan.tenants)}
     _insert(client, "plans", [header])
     _forget_old_plans(client, plan.month, number)
     return StoredPlan(number, plan)
@@ -151,21 +148,6 @@ def scratch_plan(client: Client, plan: Plan) -> Iterator[StoredPlan]:
                 "WHERE month = {month:Date} AND plan = {plan:UInt64}",
                 parameters={"month": plan.month, "plan": number},
             )
-def write_plan_rows(client: Client, plan: Plan, number: int) -> None:
-    """Write a plan's rows; only a row in ``plans`` makes it one that a closing or view takes."""
-    identity = {"month": plan.month.isoformat(), "plan": number}
-    for table, rows in _tables(plan).items():
-        _insert(client, table, [{**identity, **row} for row in rows])
-
-
-def delete_plan_rows(client: Client, month: date, number: int) -> None:
-    """Remove the rows of one plan."""
-    for table in ("plan_tenants", "plan_terms", "plan_days"):
-        client.command(
-            f"DELETE FROM {table} "  # noqa: S608 - the names above
-            "WHERE month = {month:Date} AND plan = {number:UInt64}",
-            parameters={"month": month, "number": number},
-        )
 
 
 def _tables(plan: Plan) -> Mapping[str, Sequence[Row]]:

@@ -12,6 +12,8 @@ from schemas.results import ClosingItem, Credit
 from sinks.clickhouse import Client
 from sinks.closing.close import SETTINGS
 from sinks.closing.periods import Period, micros
+from sinks.closing.plan import make_plan
+from sinks.closing.planning import scratch_plan
 from sinks.statement import spans
 from sinks.statement.content import (
     SHOWN,
@@ -23,7 +25,7 @@ from sinks.statement.content import (
     Statement,
 )
 from sinks.statement.decimals import exact
-from sinks.statement.frame import contracts_of, laid_plan, spans_of_month
+from sinks.statement.frame import contracts_of, spans_of_month
 from sinks.statement.parts import read_parts
 from sinks.statement.proofs import incident_proofs, outage_proof, proof_of
 from sinks.statement.queries import query_text
@@ -109,8 +111,9 @@ def _gather(
         "revisions": [revision.revision for revision in revisions],
         "shown": SHOWN,
     }
-    with laid_plan(client, month, versions) as (plan, periods):
-        parameters["plan"] = plan
+    with scratch_plan(client, make_plan(month, versions, versions)) as plan:
+        periods = plan.plan.periods
+        parameters["plan"] = plan.number
         parameters["year_us"] = min(_year_us(period) for period in periods.values())
         items = _Reader(client, parameters).by_tenant("items")
         parameters["slow"] = [

@@ -79,6 +79,6 @@ def test_a_reading_agreed_otherwise_is_marked():
     agreed = Profile(max_latency_s=1800, operations_exclusions=("force_majeure",))
     told = readings.readings(agreed, "en")
     assert [one.text for one in told if one.changed] == [
-        "2: a message over 1800 s counts as exceeding the maximum; two or more breach.",
+        "2: a message over 1800 s counts as exceeding the maximum.",
         "3: faults are excused by: f · force majeure.",
     ]

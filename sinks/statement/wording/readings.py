@@ -15,8 +15,8 @@ _READINGS: Final[Mapping[str, tuple[str, str]]] = {
         "一：监测结果在下一次结果之前有效，最长为 {value} 个监测间隔。",
     ),
     "max_latency_s": (
-        "2: a message over {value} s counts as exceeding the maximum; two or more breach.",
-        "二：延迟超过 {value} 秒的邮件计为一次超过最大值；两次以上为违约。",
+        "2: a message over {value} s counts as exceeding the maximum.",
+        "二：延迟超过 {value} 秒的邮件计为一次超过最大值。",
     ),
     "operations_exclusions": (
         "3: faults are excused by: {value}.",
