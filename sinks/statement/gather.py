@@ -10,7 +10,6 @@ from typing import Any, Final
 from schemas.contract import Contract
 from schemas.results import ClosingItem, Credit
 from sinks.clickhouse import Client
-from sinks.closing.close import SETTINGS
 from sinks.closing.periods import Period, micros
 from sinks.closing.plan import make_plan
 from sinks.closing.planning import scratch_plan
@@ -28,7 +27,7 @@ from sinks.statement.decimals import exact
 from sinks.statement.frame import contracts_of, spans_of_month
 from sinks.statement.parts import read_parts
 from sinks.statement.proofs import incident_proofs, outage_proof, proof_of
-from sinks.statement.queries import query_text
+from sinks.statement.queries import SETTINGS, query_text
 
 _EVIDENCE: Final = ("messages", "cases", "scans", "weeks", "backups", "support", "pages", "records")
 _SLOW: Final = {

@@ -2,6 +2,15 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Final
+
+SETTINGS: Final = {
+    # What does not fit spills to disk instead of failing.
+    "max_bytes_before_external_group_by": 700_000_000,
+    "max_bytes_before_external_sort": 500_000_000,
+    "max_execution_time": 0,
+}
+"""Server settings of the queries over facts; sizes in bytes."""
 
 
 @cache
