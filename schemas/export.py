@@ -18,7 +18,7 @@ from schemas.results import RESULT_MODELS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_ONE_TENANT: Final = r"^[A-Za-z0-9._-]{1,64}$"
+ONE_TENANT: Final = r"^[A-Za-z0-9._-]{1,64}$"
 
 
 class _EventSchema(GenerateJsonSchema):
@@ -49,7 +49,7 @@ def event_schema(topic: str, type_name: str) -> dict[str, Any]:
         tenant = schema["properties"]["tenant_id"]
         if tenant["pattern"] != TENANT_PATTERN:
             raise ValueError(f"{type_name} has a tenant_id of its own; narrow its pattern here too")
-        tenant["pattern"] = _ONE_TENANT
+        tenant["pattern"] = ONE_TENANT
     return schema
 
 

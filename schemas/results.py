@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from schemas import topics
 from schemas.identifiers import Instant, TenantId
@@ -22,6 +22,16 @@ BreachType = Literal[
     "sla.indicator.withdrawn",
     "sla.budget.burn",
 ]
+
+Figure = Annotated[
+    Decimal,
+    PlainSerializer(float, return_type=float, when_used="json"),
+    WithJsonSchema({"type": "number"}),
+]
+"""A figure of the live results, a JSON number there."""
+
+Exact = Annotated[Decimal, PlainSerializer("{:f}".format, return_type=str, when_used="json")]
+"""A figure of a closing, a decimal string without exponent."""
 
 
 class Result(BaseModel):
@@ -81,8 +91,8 @@ class Status(Result):
     section: int
     period: str
     state: State
-    observed: Decimal | None
-    target: Decimal | None
+    observed: Figure | None
+    target: Figure | None
     comparator: Comparator | None
     unit: str
     remedy: Remedy
@@ -101,8 +111,8 @@ class BreachData(Result):
     indicator: str
     period: str
     state: str
-    observed: Decimal | None
-    target: Decimal | None
+    observed: Figure | None
+    target: Figure | None
     comparator: Comparator | None
     unit: str
     remedy: Remedy
@@ -110,7 +120,7 @@ class BreachData(Result):
     evidence: Annotated[tuple[str, ...], Field(max_length=20)]
     profile: str
     event_time: Instant
-    excluded: Decimal | None = None
+    excluded: Figure | None = None
 
 
 class CloudEnvelope(Result):
@@ -167,12 +177,12 @@ class ClosingItem(Result):
     month: str
     section: int
     indicator: str
-    observed: Decimal | None
-    raw: Decimal | None
-    excluded: Decimal | None
+    observed: Exact | None
+    raw: Exact | None
+    excluded: Exact | None
     unit: str
     comparator: Comparator | None
-    target: Decimal | None
+    target: Exact | None
     verdict: Verdict
     remedy: Remedy
     evidence_count: int
@@ -189,7 +199,7 @@ class Credit(Result):
     revision: int
     remedy: Remedy
     days: int | None = None
-    amount: Decimal | None = None
+    amount: Exact | None = None
     currency: str | None = None
     kind: Literal["issue", "reversal"]
 

@@ -64,7 +64,8 @@ def _send(producer: KafkaProducer, closings: Sequence[Closing]) -> None:
         producer.send(
             CLOSINGS.name,
             key=closing.tenant_id.encode(),
-            value=orjson.dumps(closing_event(closing).model_dump(mode="json")),
+            # An attribute without a value is left out: CloudEvents knows no null.
+            value=orjson.dumps(closing_event(closing).model_dump(mode="json", exclude_none=True)),
             headers=[_CONTENT_TYPE],
         )
         for closing in closings

@@ -13,3 +13,12 @@ def first(topic, type_name):
 def changed(document, **changes):
     """The object with fields set, as a record."""
     return json.dumps(document | changes, ensure_ascii=False).encode()
+
+
+def parsed(record):
+    """The record as an object, or None where it is no JSON object."""
+    try:
+        document = json.loads(record.value, parse_constant=lambda name: 1 / 0)
+    except (ValueError, RecursionError, ZeroDivisionError):
+        return None
+    return document if isinstance(document, dict) else None
