@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         Field(
             gt=0,
             le=60,
-            description="seconds between checkpoints; four times that while much comes in",
+            description="seconds between checkpoints; four times that while catching up",
         ),
     ] = 1.0
     checkpoint_events: Annotated[

@@ -33,10 +33,13 @@ from streams.settings import Settings
 from streams.windows.clock import MICROS
 
 _TICK_S: Final = 0.1
-_BUSY_ROWS: Final = 10_000
-_BUSY_PAUSES: Final = 4
-"""A task that took so many rows between two checkpoints is catching up or under heavy load: what
-a checkpoint costs per tenant is then paid less often."""
+_BEHIND_ROWS: Final = 10_000
+_BEHIND_S: Final = 5.0
+_BEHIND_PAUSES: Final = 4
+"""A task that took so many rows since its last checkpoint, written so long ago, is catching up:
+nobody waits for what it tells meanwhile, and what a checkpoint costs per tenant is paid less often.
+Otherwise every pause is the configured one, however much comes in: a breach is to be out within
+two seconds."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,10 @@ class Live:
     def __init__(self, settings: Settings, delivery: Delivery) -> None:
         self._settings, self._delivery = settings, delivery
         self._tasks: dict[int, Task] = {}
-        self._due_at: dict[int, float] = {}
+        self._told_at: dict[int, float] = {}
+        """Partition → when its last checkpoint was begun, monotonic seconds."""
+        self._behind_s: dict[int, float] = {}
+        """Partition → how long ago the record applied last was written."""
         self._suspended = False
         self._deliveries = Deliveries(delivery, lambda: self._suspended)
         self._assigned: set[int] = set()
@@ -66,7 +72,9 @@ class Live:
             if self._suspended:
                 return  # its partition is on the move; whoever has it then fetches it again
             task = self._tasks.get(batch.partition) or await self._claim(batch.partition)
-            task.apply(batch, time.time_ns() // 1000, time.monotonic())
+            now_us = time.time_ns() // 1000
+            task.apply(batch, now_us, time.monotonic())
+            self._behind_s[batch.partition] = (now_us - int(batch.timestamps_us[-1])) / MICROS
             if task.pending >= self._settings.checkpoint_events:
                 await self._checkpoint(task)
 
@@ -79,9 +87,13 @@ class Live:
             for partition in sorted(self._assigned - self._tasks.keys()):
                 await self._claim(partition)
             await self._hear()
-            for partition, task in list(self._tasks.items()):
-                if self._is_due(partition, task):
+        for partition in list(self._tasks):
+            # Let go in between: what is prepared leaves, and batches are applied, before the next.
+            async with self._lock:
+                task = self._tasks.get(partition)
+                if task is not None and not self._suspended and self._is_due(partition, task):
                     await self._checkpoint(task)
+            await asyncio.sleep(0)
 
     async def drop_all(self) -> None:
         """Forget every task: its partition may belong to another worker from now on."""
@@ -155,19 +167,24 @@ class Live:
     def _is_due(self, partition: int, task: Task) -> bool:
         now = time.monotonic()
         return (
-            now >= self._due_at.get(partition, 0.0)
+            now >= self._told_at.get(partition, 0.0) + self._pause_s(task)
             and not self._deliveries.is_under_way(partition)
             and task.due(now)
         )
 
+    def _pause_s(self, task: Task) -> float:
+        """Seconds between two checkpoints of a task, as things stand."""
+        late = self._behind_s.get(task.partition, 0.0) > _BEHIND_S
+        catching_up = late and task.pending >= _BEHIND_ROWS
+        return self._settings.checkpoint_s * (_BEHIND_PAUSES if catching_up else 1)
+
     async def _checkpoint(self, task: Task) -> None:
         """Start to deliver what came since the last checkpoint, once that one has arrived."""
         partition = task.partition
-        busy = task.pending >= _BUSY_ROWS
         await self._deliveries.arrived(partition)
-        self._deliveries.start(partition, task.checkpoint(time.monotonic()))
-        pause_s = self._settings.checkpoint_s * (_BUSY_PAUSES if busy else 1)
-        self._due_at[partition] = time.monotonic() + pause_s
+        begun = time.monotonic()
+        self._deliveries.start(partition, task.checkpoint(begun))
+        self._told_at[partition] = begun
 
 
 def build_live(settings: Settings, transactions: bool) -> BatchApp:

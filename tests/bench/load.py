@@ -22,7 +22,9 @@ TENANTS = 500
 MONTH = datetime(2025, 10, 1, tzinfo=UTC)
 _BATCH_BYTES = 400_000
 _IN_FLIGHT = 8
-_PACE_S = 0.02
+_PACE_S = 0.05
+_PREPARED_PER_S = 20_000
+BEGUN = "the load has begun"
 
 
 async def publish(settings: Settings, records: Iterable[SimulatedRecord]) -> None:
@@ -49,46 +51,64 @@ def preload(settings: Settings, events: int, days: int = 30, start: datetime = M
 async def _send(
     producer: AIOKafkaProducer, partitions: int, records: Iterable[SimulatedRecord]
 ) -> None:
-    batches: dict[tuple[str, int], Any] = {}
     pending: list[Any] = []
-
-    async def close(place: tuple[str, int]) -> None:
-        batch = batches.pop(place)
-        batch.close()
+    for place, batch in _batches(producer, partitions, records):
         pending.append(await producer.send_batch(batch, place[0], partition=place[1]))
         if len(pending) >= _IN_FLIGHT:
             await asyncio.gather(*pending)
             pending.clear()
+    await asyncio.gather(*pending)
 
+
+def _batches(
+    producer: AIOKafkaProducer, partitions: int, records: Iterable[SimulatedRecord]
+) -> Iterator[tuple[tuple[str, int], Any]]:
+    """Closed batches in the order in which they are full, each with its topic and partition."""
+    batches: dict[tuple[str, int], Any] = {}
     for record in records:
         place = record.topic, (murmur2(record.key) & 0x7FFFFFFF) % partitions
         row = {"key": record.key, "value": record.value, "timestamp": time.time_ns() // 1_000_000}
         if place in batches and batches[place].append(**row) is None:
-            await close(place)
+            yield place, _closed(batches.pop(place))
         if place not in batches:
             batches[place] = producer.create_batch()
             batches[place].append(**row)
-    for place in list(batches):
-        await close(place)
-    await asyncio.gather(*pending)
+    for place, batch in batches.items():
+        yield place, _closed(batch)
+
+
+def _closed(batch: Any) -> Any:
+    batch.close()
+    return batch
 
 
 async def steadily(settings: Settings, rate: float, seconds: float) -> None:
-    """Publish ``rate`` events/s that happen now; their messages are none of `preload`'s."""
+    """Publish ``rate`` events/s that happen now; their messages are none of `preload`'s.
+
+    All batches are built before the first is sent: making events up takes more of the processor
+    than the worker takes to read them. `BEGUN` is printed with the first.
+    """
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka, acks="all", max_batch_size=_BATCH_BYTES
     )
     await producer.start()
-    count = int(rate * seconds)
-    planned = flood(2, TENANTS, count, start=datetime.now(UTC), duration=timedelta(seconds=seconds))
+    count, slices = int(rate * seconds), int(seconds / _PACE_S)
+    begins = datetime.now(UTC) + timedelta(seconds=count / _PREPARED_PER_S)
+    planned = flood(2, TENANTS, count, start=begins, duration=timedelta(seconds=seconds))
     records = (_of_another_server(record) for record in planned.records())
-    begun, sent = time.monotonic(), 0
     try:
-        while sent < count:
-            due = min(count, int((time.monotonic() - begun) * rate))
-            await _send(producer, settings.partitions, islice(records, due - sent))
-            sent = due
-            await asyncio.sleep(_PACE_S)
+        prepared = [
+            list(_batches(producer, settings.partitions, islice(records, count // slices)))
+            for _ in range(slices)
+        ]
+        await asyncio.sleep((begins - datetime.now(UTC)).total_seconds())
+        print(BEGUN, flush=True)
+        begun = time.monotonic()
+        for number, batches in enumerate(prepared):
+            await asyncio.sleep(begun + number * _PACE_S - time.monotonic())
+            for place, batch in batches:
+                await producer.send_batch(batch, place[0], partition=place[1])
+            batches.clear()
     finally:
         await producer.stop()
 
