@@ -1,5 +1,6 @@
 # Every target makes the virtual environment itself; nothing has to be installed by hand
-# beyond Python 3.11+ (and Java 17 with Maven for the Apache Kafka tests).
+# beyond Python 3.11+ (and Java 17 with Maven for the Apache Kafka tests, Node.js 20 with npm for the
+# AsyncAPI parser); the programs of DEBIAN_TEST_PACKAGES are installed where that is possible.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin

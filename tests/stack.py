@@ -47,6 +47,13 @@ def needs_kafka():
         pytest.skip(f"Apache Kafka needs {' and '.join(missing)}")
 
 
+def needs_program(name):
+    """Skip without a program that `make test-packages` installs; fail where it has to be there."""
+    if shutil.which(name) is None:
+        sentence = f"{name} is missing; make test-packages installs it"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
+
+
 def wait_for(condition, within_s=60.0, what="the condition"):
     """Return once the condition holds."""
     deadline = time.monotonic() + within_s

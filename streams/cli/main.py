@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "statement": "statement",
     "topics": "topics",
     "up": "up",
+    "watch": "watch",
     "worker": "worker",
 }
 """command → module beside this one; loaded only when asked for."""

@@ -1,0 +1,137 @@
+"""``mailsla watch``: the breach feed in a terminal."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+from pydantic import ValidationError
+from rich.console import Console
+
+from schemas.results import BreachData, BreachEvent
+from streams.cli.common import console, settings_of, state_file_option
+from streams.cli.feed_lines import heading, line
+from streams.cli.feed_reading import Feed
+from streams.cli.ops import InstantType
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SinceType(InstantType):
+    """A point in time: RFC 3339, so long ago, or the beginning."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """The time in UTC."""
+        if value == "beginning":
+            return _BEGINNING
+        amount, unit = str(value)[:-1], str(value)[-1:]
+        if amount.isascii() and amount.isdigit() and len(amount) < 8 and unit in _UNITS:
+            ago = timedelta(seconds=int(amount) * _UNITS[unit])
+            return max(_BEGINNING, datetime.now(UTC) - ago)
+        return super().convert(value, param, ctx)
+
+
+@click.command()
+@click.option("--tenant", "tenants", multiple=True, help="Only of this tenant; may be repeated.")
+@click.option(
+    "--indicator",
+    "indicators",
+    multiple=True,
+    help="Only of this indicator, or of all whose id begins so: latency; may be repeated.",
+)
+@click.option(
+    "--since",
+    type=SinceType(),
+    help="First what was told since then: 2026-10-03T02:00:00+08:00, 90m, 36h, 7d, beginning."
+    "  [now; with --until-end the beginning]",
+)
+@click.option("--until-end", "--once", is_flag=True, help="Stop at the end of what is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the CloudEvents, one a line.")
+@state_file_option
+@click.pass_context
+def watch(
+    ctx: click.Context,
+    tenants: tuple[str, ...],
+    indicators: tuple[str, ...],
+    since: datetime | None,
+    until_end: bool,
+    as_json: bool,
+    own_state_file: Path | None,
+) -> None:
+    """Follow the breach feed (sla.breaches) until Ctrl-C, one line per event.
+
+    Told are, in columns: when it happened, in this machine's local time; the tenant; what became
+    of the indicator; the indicator, with what was observed and, in brackets, what was promised;
+    the month; and how many events or outages are named as evidence (--json names them).
+
+    \b
+    at risk    close to its limit           breached   cannot be undone by time
+    failing    missed now, may recover      withdrawn  an exclusion took a breach back
+    recovered  in order again               burning    a budget is spent too fast
+
+    An event that is delivered twice is shown once. The events of an indicator come in order.
+
+    \b
+    Examples:
+      mailsla watch
+      mailsla watch --tenant acme --since 7d
+      mailsla watch --indicator connectivity --indicator latency.exceedances
+      mailsla watch --until-end --json | jq 'select(.type == "sla.indicator.breached")'
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    settings = settings_of(ctx, own_state_file)
+    start = since or (_BEGINNING if until_end else None)
+    out = console()
+    with suppress(KeyboardInterrupt), Feed(settings) as feed:
+        records = feed.records(start, until_end)
+        if not as_json:
+            out.print(heading(), soft_wrap=True)
+        for value, event in _chosen(records, tenants, indicators):
+            _show(out, value, event, as_json)
+
+
+def _chosen(
+    records: Iterator[bytes], tenants: tuple[str, ...], indicators: tuple[str, ...]
+) -> Iterator[tuple[bytes, BreachEvent]]:
+    """The events asked for, each once."""
+    seen: set[str] = set()
+    for value in records:
+        event = _event(value)
+        if event is None or event.id in seen:
+            continue
+        if tenants and event.subject not in tenants:
+            continue
+        if indicators and not any(_within(event.data.indicator, each) for each in indicators):
+            continue
+        seen.add(event.id)
+        yield value, event
+
+
+def _event(value: bytes) -> BreachEvent | None:
+    """The event, without fields of a newer release; ``None`` for what is none."""
+    try:
+        document = orjson.loads(value)
+        known = {k: v for k, v in document.items() if k in BreachEvent.model_fields}
+        known["data"] = {k: v for k, v in document["data"].items() if k in BreachData.model_fields}
+        return BreachEvent.model_validate(known)
+    except (ValueError, ValidationError, KeyError, AttributeError):
+        click.echo("a record that is no event of the feed was left out", err=True)
+        return None
+
+
+def _within(indicator: str, chosen: str) -> bool:
+    return indicator == chosen or indicator.startswith(f"{chosen}.")
+
+
+def _show(out: Console, value: bytes, event: BreachEvent, as_json: bool) -> None:
+    if as_json:
+        click.echo(value)
+    else:
+        out.print(line(event), soft_wrap=True)

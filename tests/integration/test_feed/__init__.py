@@ -1,0 +1,1 @@
+"""What subscribers get, of a real run on Apache Kafka."""
