@@ -56,7 +56,8 @@ def main(names: tuple[str, ...], quick: bool, broker: BrokerKind, **sizes: float
     codec    decoding of batches, against pydantic by record and orjson alone
     closing  a month of 10,000 tenants over 10,000,000 messages: time, memory
     statements  1,000 customers' statements of a closed month, as HTML
-    latency  from an event sent to the window record that counts it
+    latency  at half of what the worker sustains: from an event sent to the window
+             that counts it, and to the breach a subscriber reads
 
     streams, sinks and latency run on Apache Kafka (Java and Maven); rates go from a program's
     first commit to its last, so its start-up takes no part. Run it on a machine that does nothing

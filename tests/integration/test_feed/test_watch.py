@@ -98,3 +98,17 @@ def test_without_a_broker_it_says_so_in_a_sentence(monkeypatch):
     assert isinstance(done.exception, ConfigurationError)
     assert "no Kafka broker answers" in str(done.exception)
     assert "mailsla up" in str(done.exception)
+
+
+def test_a_broker_that_goes_away_ends_it_with_a_sentence(stack, monkeypatch):
+    monkeypatch.setattr(feed_reading, "_QUIET_S", 0.5)
+    monkeypatch.setattr(feed_reading, "_ASKED_MS", 1_000)
+    with feed_reading.Feed(stack.settings) as reading:
+        records = reading.records(datetime(2020, 1, 1, tzinfo=UTC), until_end=False)
+        for _ in stack.read("sla.breaches"):
+            next(records)
+        with (
+            stack.broker.held(),
+            pytest.raises(ConfigurationError, match="no Kafka broker answers"),
+        ):
+            next(records)
