@@ -1,6 +1,7 @@
 """The live worker: tasks under Faust, their claims, checkpoints and rebalances."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -104,6 +105,7 @@ class Live:
             for partition in list(self._tasks):
                 del self._tasks[partition]
                 await self._delivery.release(str(partition))
+        gc.collect()  # whole states are gone; by itself that might be noticed much later
 
     async def resume(self, partitions: set[int]) -> None:
         """Partitions were assigned: batches fetched from now on are this worker's."""

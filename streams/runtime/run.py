@@ -13,7 +13,7 @@ from streams.runtime.kafka import client_options
 from streams.settings import Settings
 
 _PAUSE_S: Final = 1.0
-_GARBAGE_THRESHOLDS: Final = (50_000, 20, 100)
+_GARBAGE_THRESHOLDS: Final = (50_000, 20, 20)
 """Objects that come and go with a batch are counted in tens of thousands. With Python's own 700
 they are looked through so often that many live to be taken for lasting ones, and all of the state
 is walked for nothing, half a second at a time, while breaches wait."""
