@@ -10,6 +10,7 @@ import orjson
 from schemas.contract import Contract
 from schemas.results import Closing, Credit
 from sinks.clickhouse import Client
+from sinks.closing.inputs import Input
 from sinks.closing.judgement import Judgement
 from sinks.closing.ledger import money, overall_verdict, reverse
 from sinks.closing.periods import instant, micros
@@ -17,7 +18,8 @@ from sinks.closing.planning import StoredPlan
 
 _HOLDING: Final = """
 SELECT toString(tenant_id), max(revision), argMax(closed_at, revision), argMax(cutoff, revision),
-  argMax(provisional, revision), argMax(toString(fingerprint), revision)
+  argMax(provisional, revision), argMax(toString(fingerprint), revision),
+  argMax(input, revision), argMax(input_events, revision)
 FROM closing_log
 WHERE month = {month:Date}
 GROUP BY tenant_id
@@ -59,6 +61,8 @@ class Entry:
     cutoff: datetime
     provisional: bool
     fingerprint: str
+    input: str
+    input_events: int
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ def compare(
     client: Client,
     month: date,
     judgements: Iterable[Judgement],
+    inputs: Mapping[str, Input],
     cutoff_us: int,
     *,
     provisional: bool,
@@ -101,7 +106,10 @@ def compare(
             continue
         number = 1 if former is None else former.revision + 1
         changed.append(one)
-        entries[tenant] = Entry(number, now, cutoff, provisional, one.fingerprint)
+        read = inputs[tenant]
+        entries[tenant] = Entry(
+            number, now, cutoff, provisional, one.fingerprint, read.digest, read.events
+        )
         issued = [c for c in booked.get((tenant, number - 1), ()) if c.kind == "issue"]
         renewed = [credit.model_copy(update={"revision": number}) for credit in one.owed]
         credits[tenant] = (*reverse(issued, number), *renewed)
@@ -182,6 +190,8 @@ def closing_of(judgement: Judgement, changes: Changes, month: date) -> Closing:
         closed_at=entry.closed_at,
         cutoff=entry.cutoff,
         fingerprint=entry.fingerprint,
+        input=entry.input,
+        input_events=entry.input_events,
     )
 
 
@@ -201,6 +211,8 @@ def _log_row(judgement: Judgement, entry: Entry) -> dict[str, Any]:
         "contract_version": judgement.contract_version,
         "profile": judgement.profile,
         "fingerprint": entry.fingerprint,
+        "input": entry.input,
+        "input_events": entry.input_events,
     }
 
 

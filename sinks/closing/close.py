@@ -15,6 +15,7 @@ from sinks.clickhouse import Client
 from sinks.closing import books
 from sinks.closing.cutoff import fix_cutoff
 from sinks.closing.errors import MonthNotOverError
+from sinks.closing.inputs import read_inputs
 from sinks.closing.judgement import read_judgements
 from sinks.closing.lock import month_lock
 from sinks.closing.measure import measure
@@ -73,7 +74,9 @@ def close_month(
         measure(client, plan, run, cutoff, lock.check)
         judged = read_judgements(client, plan, run)
         chosen = [judged[tenant] for tenant in wanted if tenant in judged]
-        changes = books.compare(client, month, chosen, cutoff, provisional=early or undrained)
+        inputs = read_inputs(client, month, cutoff, wanted)
+        early = early or undrained
+        changes = books.compare(client, month, chosen, inputs, cutoff, provisional=early)
         if not dry_run:
             every = contracts_by_tenant(promised)
             versions = {t: governing_versions(t, every.get(t, ()), month) for t in wanted}

@@ -16,6 +16,7 @@ import orjson
 from schemas.results import Closing, ClosingItem, Credit
 from sinks.clickhouse import Client
 from sinks.closing.archive import Revision, contracts_of, revisions_of, whole
+from sinks.closing.inputs import Input, read_inputs
 from sinks.closing.judgement import Judgement, read_judgements
 from sinks.closing.measure import measure
 from sinks.closing.periods import micros
@@ -28,7 +29,10 @@ NO_CONTRACTS: Final = "contracts not stored"
 
 @dataclass(frozen=True)
 class Check:
-    """One revision held against itself; ``differences`` names indicators, or ``credits``."""
+    """One revision held against itself.
+
+    ``differences`` names indicators, ``credits``, and ``input``: the events are not those of then.
+    """
 
     stored: Closing
     recomputed: tuple[ClosingItem, ...]
@@ -84,10 +88,16 @@ def _run(revision: Revision) -> str:
 
 def _verify_run(client: Client, month: date, run: str, revisions: list[Revision]) -> list[Check]:
     judged = recompute(client, month, revisions)
-    return [_check(stored, judged.get(stored.tenant_id)) for stored in whole(client, revisions)]
+    cutoff = revisions[0].closing.cutoff
+    tenants = [each.tenant_id for each in revisions]
+    inputs = {} if cutoff is None else read_inputs(client, month, micros(cutoff), tenants)
+    return [
+        _check(stored, judged.get(stored.tenant_id), inputs.get(stored.tenant_id))
+        for stored in whole(client, revisions)
+    ]
 
 
-def _check(stored: Closing, judged: Judgement | None) -> Check:
+def _check(stored: Closing, judged: Judgement | None, read: Input | None) -> Check:
     if judged is None:
         return Check(stored, (), (NO_CONTRACTS,))
     before = {item.indicator: _bytes(item) for item in stored.items}
@@ -96,6 +106,8 @@ def _check(stored: Closing, judged: Judgement | None) -> Check:
     issued = [credit for credit in stored.credits if credit.kind == "issue"]
     if [_owed(credit) for credit in issued] != [_owed(credit) for credit in judged.owed]:
         differ.append("credits")
+    if read is None or stored.input != read.digest:
+        differ.append("input")
     return Check(stored, judged.items, tuple(differ))
 
 

@@ -23,6 +23,7 @@ _BEFORE: Final = (
     "closing_orders",
     "closing_mta",
     "closing_messages",
+    "closing_inputs",
 )
 _AFTER: Final = (
     "closings",

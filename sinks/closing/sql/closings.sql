@@ -14,5 +14,7 @@ SELECT
   profile,
   provisional,
   fingerprint,
+  input,
+  input_events,
   run
 FROM closing_log

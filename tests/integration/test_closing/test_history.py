@@ -99,6 +99,13 @@ def test_each_closing_bears_the_credits_of_its_revision(books):
         ],
     ]  # fmt: skip
     assert closings[0].cutoff == CUTOFFS[0]
+    assert [each.input_events for each in closings] == [
+        2,
+        2 + len(LATE),
+        3 + len(LATE),
+        4 + len(LATE),
+    ]
+    assert len({each.input for each in closings}) == len(closings)
     assert not any(closing.provisional for closing in closings)
 
 
@@ -165,7 +172,7 @@ def test_facts_changed_afterwards_are_found_out(books):
     land(books, [sent(NOON + HOUR, 5000, "forged")], CUTOFFS[1] - HOUR, 900)
     checks = {each.stored.revision: each for each in verify_month(books, OCTOBER, revision=2)}
     assert set(checks[2].differences) == {
-        "latency.send.mean", "latency.send.max", "latency.exceedances",
+        "latency.send.mean", "latency.send.max", "latency.exceedances", "input",
     }  # fmt: skip
     books.command("TRUNCATE TABLE closing_contracts")
     (lost,) = verify_month(books, OCTOBER, revision=1)
