@@ -61,6 +61,14 @@ class Profile(_Document):
     new_domain_hours: Annotated[int, Field(ge=1, le=8760)] = 48
     stacking: Literal["once", "per_section"] = "once"
     """Whether several breached sections with one remedy owe it once a month or each."""
+    at_risk_share: Annotated[Exact, Field(gt=0, le=1)] = Decimal("0.8")
+    """Breach feed: an indicator is at risk from this share of its budget."""
+    deadline_share: Annotated[Exact, Field(gt=0, le=1)] = Decimal("0.8")
+    """Breach feed: something due is at risk from this share of its time."""
+    in_flight_share: Annotated[Exact, Field(gt=0, le=1)] = Decimal("0.5")
+    """Breach feed: a message in flight is at risk from this share of the maximum latency."""
+    feed_hold_s: Annotated[int, Field(ge=0, le=86_400)] = 60
+    """Breach feed: a change that may turn back is told once it has held so long; 0 = at once."""
 
     @property
     def label(self) -> str:

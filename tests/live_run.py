@@ -8,9 +8,9 @@ import numpy as np
 from schemas.contract import Contract
 from schemas.results import Status
 from schemas.topics import BROADCAST, CONTRACTS, STATUS, STREAMS_STATE
-from streams.agents.evaluation import SECTIONS
 from streams.agents.platform import Platform
 from streams.agents.task import Task
+from streams.agents.watch import SECTIONS
 from streams.clauses import parts
 from streams.clauses.facts import Fact
 from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
@@ -81,6 +81,7 @@ class LiveRun:
 
     def hear(self) -> None:
         """Take what was broadcast since the last time."""
+        self.task.settle(self.now_s)
         facts = self._read_broadcast()
         if facts:
             self.task.hear(facts, self.now_s)

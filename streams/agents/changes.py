@@ -29,3 +29,12 @@ def changed_since(fact: Fact, scope: Scope) -> int:
         second = date.fromisoformat(f"{fact['billing_month']}-02")
         earlier = (second - _EPOCH).days * DAY
     return time_us if earlier is None else min(time_us, earlier)
+
+
+def is_quiet(fact: Fact, position_us: int) -> bool:
+    """Whether a fact changes no present state, and puts off what is to come if anything.
+
+    A good probe result or a heartbeat that comes in order speaks for the time after it only.
+    """
+    good = fact["type"] == "monitor.heartbeat" or (fact["type"] == "probe.result" and fact["ok"])
+    return bool(good and fact["time"] >= position_us)

@@ -1,25 +1,34 @@
 """Which tenants to measure when, and what of it is news.
 
 A section of a tenant is measured when an event touched it, and when the event clock reaches an
-instant at which a value changes by itself (a deadline, a day's end, the month's end). Published
-is what differs from what was published before.
+instant at which a value changes by itself (a deadline, a day's end, the month's end). Both are
+places of the log, so the same log gives the same news however it is cut into batches.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from heapq import heappop, heappush
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from schemas.contract import DEFAULT_TIMEZONE
 from streams.agents.feed import Feed
+from streams.agents.latency_path import path
 from streams.agents.ledger import Finding, Ledger, month_of
 from streams.agents.observations import Observations
+from streams.agents.watch import SECTIONS, Watch
 from streams.clauses.contracts import month_at
+from streams.clauses.exclusions import LATENCY
 from streams.runtime.delivery import Outgoing
-from streams.windows.calendar import Month
+from streams.windows.calendar import SECOND, Month, midnight
+from streams.windows.steps import Steps
 
-SECTIONS: Final = frozenset(range(1, 10))
 PATIENT: Final = frozenset({4, 5, 7, 8})
-"""Sections whose violations are absences: they wait for late events before they are told."""
+"""Sections whose violations are absences: they wait a little for what may be on its way."""
 PROMPT: Final = SECTIONS - PATIENT
+PATIENCE_US: Final = 20 * SECOND
+"""How long: what is absent is told within 30 s of its deadline, the checkpoint included."""
+NO_LIMIT: Final = 2**62
+_DEFAULT_ZONE: Final = ZoneInfo(DEFAULT_TIMEZONE)
 
 SECTIONS_OF_TOPIC: Final = {
     "mail.mta": frozenset({2}),
@@ -34,72 +43,28 @@ SECTIONS_OF_TOPIC: Final = {
 }
 """What an event of a topic can change."""
 
-
-_REACH: Final = 24
-"""So many months before the present one are told again when something earlier has changed."""
-
-
-@dataclass
-class _Watch:
-    """What is stale of a tenant, and when its sections change by themselves."""
-
-    present: Month | None = None
-    first: Month | None = None
-    """The first month of the tenant's own events."""
-    measured: Month | None = None
-    """The earliest month that was measured."""
-    stale: dict[Month, set[int]] = field(default_factory=dict)
-    since: dict[int, Month] = field(default_factory=dict)
-    """Section → the month from which on it is stale."""
-    due_us: dict[Month, dict[int, int]] = field(default_factory=dict)
-
-    def mark(self, month: Month, sections: Iterable[int]) -> None:
-        """Some sections of one month are stale."""
-        self.stale.setdefault(month, set()).update(sections)
-
-    def mark_since(self, month: Month, sections: Iterable[int]) -> None:
-        """Some sections are stale in a month and in all later ones."""
-        for section in sections:
-            self.since[section] = min(month, self.since.get(section, month))
-
-    def soonest_us(self) -> int | None:
-        """The next instant at which something changes by itself."""
-        return min((at for dues in self.due_us.values() for at in dues.values()), default=None)
-
-    def take_stale(self, present: Month, known: Month) -> dict[Month, set[int]]:
-        """What is to be measured again, up to the present month; nothing is stale afterwards.
-
-        Before the month ``known`` nothing was known, hence nothing has changed, but for months
-        that were measured all the same.
-        """
-        known = min(known, self.measured or known)
-        if self.present != present:
-            self.mark_since(min(self.present or present, present), SECTIONS)
-            self.present = present
-        for section, first in self.since.items():
-            month = present
-            for _ in range(_REACH + 1):
-                if month < max(first, known):
-                    break
-                self.mark(month, {section})
-                month = month.previous()
-        # A later month is measured whole when it begins.
-        taken = {month: self.stale[month] for month in sorted(self.stale) if month <= present}
-        self.stale, self.since = {}, {}
-        self.measured = min((known, *taken))
-        return taken
+_Due = tuple[int, str, Month, int]
 
 
 class Evaluation:
-    """Measures the tenants of a task and tells what changed."""
+    """Measures the tenants of a task and tells what changed.
+
+    ``position_us`` is the event time of the place of the log that was reached: that of its
+    records, or of the last instant since at which something was due. ``patient_us`` is that up
+    to which nothing is expected to come any more.
+    """
 
     def __init__(self, ledger: Ledger, partition: int) -> None:
         self._ledger = ledger
         self.feed = Feed(partition)
+        self.position_us = 0
+        self.patient_us = 0
         self._observations = Observations(ledger, partition)
-        self._watches: dict[str, _Watch] = {}
+        self._watches: dict[str, Watch] = {}
         self._stale: set[str] = set()
-        self._soonest_us: int | None = None
+        self._unshown: set[str] = set()
+        self._prompt: list[_Due] = []
+        self._patient: list[_Due] = []
 
     @property
     def open_since(self) -> Month | None:
@@ -107,6 +72,16 @@ class Evaluation:
         return min(
             (month for watch in self._watches.values() for month in watch.due_us), default=None
         )
+
+    def is_new(self, tenant: str) -> bool:
+        """Whether a tenant was never looked at."""
+        watch = self._watches.get(tenant)
+        return watch is None or watch.present is None
+
+    def is_broken(self, tenant: str, indicator: str, instant_us: int) -> bool:
+        """Whether an indicator was last seen breached in the month of an instant."""
+        month = self._month(tenant, instant_us).label
+        return self.feed.present((tenant, indicator, month)) == "breached"
 
     def touch(self, tenant: str, sections: Iterable[int], instant_us: int) -> None:
         """An event changed some sections from an instant on, which may lie in an earlier month."""
@@ -126,6 +101,15 @@ class Evaluation:
         for tenant in self._ledger.names:
             self.touch(tenant, sections, instant_us)
 
+    def meet(self, tenant: str, at_us: int) -> None:
+        """A tenant has come up; it is looked at by the end of its month at the latest."""
+        if self.is_new(tenant):
+            self._await_next(tenant, self._month(tenant, at_us), at_us)
+
+    def expect(self, tenant: str, accepted_us: int, at_us: int) -> None:
+        """A message accepted at an instant is in flight; it is to be looked at again by then."""
+        self._due(tenant, self._month(tenant, accepted_us), LATENCY, at_us)
+
     def resume(self, latest_us: int, open_since: str | None) -> None:
         """Take up a former life: the months that were open then are looked at again."""
         for tenant in self._ledger.names:
@@ -136,44 +120,91 @@ class Evaluation:
             self.touch_since(tenant, month)
             watch.first = self._first(tenant)
 
-    def run(self, now_us: int, watermark_us: int) -> Iterator[Outgoing]:
-        """Measure what is due and yield what is news.
+    def soonest_us(self, reach_us: int) -> int | None:
+        """The next instant at which something changes by itself.
+
+        Args:
+            reach_us: event time up to which the platform's events are known; what may be absent
+                is not looked at beyond.
+
+        """
+        prompt, patient = self._top(self._prompt), self._top(self._patient)
+        if patient is not None and patient > reach_us:
+            patient = None
+        return min((at for at in (prompt, patient) if at is not None), default=None)
+
+    def advance(self, to_us: int, reach_us: int) -> Iterator[Outgoing]:
+        """Look at everything that is due up to an event time, one instant after the other."""
+        while (at := self.soonest_us(reach_us)) is not None and at <= to_us:
+            self.position_us = max(self.position_us, at)
+            for dues in (self._prompt, self._patient):
+                while (top := self._top(dues)) is not None and top <= at:
+                    _, tenant, month, section = heappop(dues)
+                    watch = self._watches[tenant]
+                    del watch.due_us[month][section]
+                    if not watch.due_us[month]:
+                        del watch.due_us[month]
+                    watch.mark(month, {section})
+                    self._stale.add(tenant)
+            yield from self.settle(self._stale, reach_us)
+
+    def settle(self, tenants: Collection[str], reach_us: int) -> Iterator[Outgoing]:
+        """Look at what is stale of some tenants at this place of the log, if any was reached."""
+        if self.position_us <= 0:
+            return
+        chosen = sorted(self._stale.intersection(tenants))
+        self._ledger.steps.sort(len(chosen))
+        for tenant in chosen:
+            self._stale.discard(tenant)
+            self._unshown.add(tenant)
+            yield from self._look(tenant, self.position_us, reach_us, show=False)
+
+    def run(self, now_us: int, reach_us: int) -> Iterator[Outgoing]:
+        """Look at everything that is stale or due, and show what changed since the last time.
 
         Args:
             now_us: event time reached; 0 before the first event, when nothing is measured.
-            watermark_us: event time before which no event is expected any more.
+            reach_us: event time up to which the platform's events are known.
         """
         if now_us <= 0:
             return
-        self._notice_due(watermark_us)
-        for tenant in sorted(self._stale):
-            yield from self._tenant(tenant, now_us, watermark_us)
+        yield from self.advance(now_us, reach_us)
+        chosen = sorted(self._stale | self._unshown)
+        self._ledger.steps.sort(len(chosen))
+        for tenant in chosen:
+            self._watch(tenant).mark_unshown()
+            yield from self._look(tenant, now_us, reach_us, show=True)
+        self._ledger.steps.clear()
         self._stale.clear()
-        soonest = (watch.soonest_us() for watch in self._watches.values())
-        self._soonest_us = min((at for at in soonest if at is not None), default=None)
+        self._unshown.clear()
 
-    def is_due(self, now_us: int, watermark_us: int) -> bool:
+    def is_due(self, now_us: int, reach_us: int) -> bool:
         """Whether `run` would measure anything."""
         if now_us <= 0:
             return False
-        return bool(self._stale) or (
-            self._soonest_us is not None and self._soonest_us <= watermark_us
-        )
+        soonest = self.soonest_us(reach_us)
+        return bool(self._stale or self._unshown) or (soonest is not None and soonest <= now_us)
 
-    def _watch(self, tenant: str) -> _Watch:
-        return self._watches.setdefault(tenant, _Watch())
+    def _watch(self, tenant: str) -> Watch:
+        return self._watches.setdefault(tenant, Watch())
 
-    def _notice_due(self, watermark_us: int) -> None:
-        if self._soonest_us is None or self._soonest_us > watermark_us:
-            return
-        for tenant, watch in self._watches.items():
-            for month, dues in watch.due_us.items():
-                due = [section for section, at in dues.items() if at <= watermark_us]
-                if due:
-                    watch.mark(month, due)
-                    self._stale.add(tenant)
+    def _top(self, dues: list[_Due]) -> int | None:
+        """The earliest due instant that still holds."""
+        while dues:
+            at, tenant, month, section = dues[0]
+            if self._watches[tenant].due_us.get(month, {}).get(section) == at:
+                return at
+            heappop(dues)
+        return None
 
-    def _tenant(self, tenant: str, now_us: int, watermark_us: int) -> Iterator[Outgoing]:
+    def _due(self, tenant: str, month: Month, section: int, at_us: int) -> None:
+        dues = self._watch(tenant).due_us.setdefault(month, {})
+        if at_us < dues.get(section, NO_LIMIT):
+            dues[section] = at_us
+            heap = self._patient if section in PATIENT else self._prompt
+            heappush(heap, (at_us, tenant, month, section))
+
+    def _look(self, tenant: str, now_us: int, reach_us: int, show: bool) -> Iterator[Outgoing]:
         watch, present = self._watch(tenant), self._month(tenant, now_us)
         first, platform_us = self._first(tenant), self._ledger.platform.since_us
         if first is not None and (watch.first is None or first < watch.first):
@@ -184,36 +215,58 @@ class Evaluation:
         platform = None if platform_us is None else self._month(tenant, platform_us)
         known = min(each for each in (first, platform, present) if each is not None)
         stale = watch.take_stale(present, known)
+        self.patient_us = max(self.patient_us, min(now_us, reach_us) - PATIENCE_US)
+        steps = self._ledger.steps.take(self._ledger.code(tenant))
         for month, sections in stale.items():
-            found = [
-                *self._ledger.findings(tenant, month, now_us, sections & PROMPT),
-                *self._ledger.findings(tenant, month, watermark_us, sections & PATIENT),
-            ]
-            yield from self.feed.tell(found, now_us)
-            self._note_due(watch, month, found, sections, watermark_us)
-        if stale.get(present, frozenset()) & {1, 3}:
+            dues = watch.due_us.get(month, {})
+            for section in sections:
+                dues.pop(section, None)
+            for chosen, at_us in ((PROMPT, now_us), (PATIENT, self.patient_us)):
+                for finding in self._findings(tenant, month, at_us, sections & chosen):
+                    yield from self._turn(finding, steps, at_us)
+                    if show:
+                        yield from self.feed.show(finding, now_us, _is_over(finding, at_us))
+                    self._note_due(finding, at_us)
+            if not watch.due_us.get(month, True):
+                del watch.due_us[month]
+            if not show:
+                watch.unshown.setdefault(month, set()).update(sections)
+        self._await_next(tenant, present, now_us)
+        if show and stale.get(present, frozenset()) & {1, 3}:
             yield from self._observations.tell(tenant, present, now_us)
 
-    def _note_due(
-        self,
-        watch: _Watch,
-        month: Month,
-        found: list[Finding],
-        sections: set[int],
-        watermark_us: int,
-    ) -> None:
-        dues = watch.due_us.setdefault(month, {})
-        for section in sections:
-            dues.pop(section, None)
-        for finding in found:
-            # Without data only an event changes anything, but for what the month's end settles.
-            turn = finding.measure.next_us if finding.measure.has_data else None
-            section = finding.term.section
-            for at in (turn, finding.governed.period.end_us):
-                if at is not None and at > watermark_us:
-                    dues[section] = min(at, dues.get(section, at))
-        if not dues:
-            del watch.due_us[month]
+    def _await_next(self, tenant: str, present: Month, now_us: int) -> None:
+        """Look again when the next month begins, whatever its zone by then."""
+        zones = {each.zone for each in self._ledger.versions(tenant)} | {_DEFAULT_ZONE}
+        for begins_us in (midnight(present.end, zone) for zone in zones):
+            if begins_us > now_us:
+                self._due(tenant, present, LATENCY, begins_us)
+
+    def _findings(
+        self, tenant: str, month: Month, at_us: int, sections: Collection[int]
+    ) -> Iterable[Finding]:
+        return self._ledger.findings(tenant, month, at_us, sections) if sections else ()
+
+    def _turn(self, finding: Finding, steps: Steps, at_us: int) -> Iterator[Outgoing]:
+        """Tell what an indicator went through since the last look, and where it stands."""
+        if finding.term.section == LATENCY:
+            for then, since_us in path(finding, steps):
+                yield from self.feed.turn(then, since_us, _is_over(then, since_us))
+        yield from self.feed.turn(finding, self.position_us, _is_over(finding, at_us))
+
+    def _note_due(self, finding: Finding, at_us: int) -> None:
+        """Remember when an indicator changes by itself, and when a change has held long enough."""
+        section, month = finding.term.section, finding.month
+        patience_us = PATIENCE_US if section in PATIENT else 0
+        # What is absent is not missed before its source has ever spoken.
+        missed = finding.measure.has_data or section in PROMPT
+        turn = finding.measure.next_us if missed else None
+        for due_us in (turn, finding.governed.period.end_us):
+            if due_us is not None and due_us > at_us:
+                self._due(finding.tenant_id, month, section, due_us + patience_us)
+        held_us = self.feed.due_us(finding)
+        if held_us is not None:
+            self._due(finding.tenant_id, month, section, held_us)
 
     def _first(self, tenant: str) -> Month | None:
         """The month of the tenant's earliest event."""
@@ -223,3 +276,7 @@ class Evaluation:
     def _month(self, tenant: str, instant_us: int) -> Month:
         versions = self._ledger.versions(tenant)
         return month_at(versions, instant_us) if versions else month_of(instant_us)
+
+
+def _is_over(finding: Finding, at_us: int) -> bool:
+    return at_us >= finding.governed.period.end_us

@@ -1,18 +1,19 @@
 """The state of every indicator, and the events that tell when it changes (results, breach feed)."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
 
-from schemas.contract import Term
 from schemas.results import BreachType, State
 from schemas.topics import BREACHES, STATUS
 from streams.agents.ledger import Finding
 from streams.agents.times import text_of
+from streams.clauses.life import Life
 from streams.runtime.delivery import Outgoing
+from streams.windows.calendar import SECOND
 
 _NAMESPACE: Final = uuid.UUID("b2f5b1a0-6f3c-5c5e-8a55-3f6f1f0f7f10")
 _CONTENT_TYPE: Final = (("content-type", b"application/cloudevents+json"),)
@@ -21,12 +22,16 @@ Key = tuple[str, str, str]
 """tenant, indicator, period"""
 
 
+Entry = tuple[str, str, str, State, int, State, int]
+"""A key; the state told last, its sequence number; the present state, and since when, µs."""
+
+
 @dataclass
 class Told:
-    """What was last told of an indicator in a period."""
+    """What was told of an indicator, and the state it is in."""
 
-    state: State
-    sequence: int
+    life: Life = field(default_factory=Life)
+    sequence: int = 0
     record: bytes = b""
 
 
@@ -36,68 +41,77 @@ class Feed:
     def __init__(self, partition: int) -> None:
         self._partition = partition
         self._told: dict[Key, Told] = {}
-        self._news: list[tuple[str, str, str, State, int]] = []
+        self._news: set[Key] = set()
 
-    def restore(self, entries: Iterable[Sequence[object]]) -> None:
+    def restore(self, entries: Iterable[Entry]) -> None:
         """Take up sequence numbers and states where a former life left them."""
-        for tenant, indicator, period, state, sequence in entries:
-            key = (str(tenant), str(indicator), str(period))
-            self._told[key] = Told(state, int(str(sequence)))  # type: ignore[arg-type]
+        for tenant, indicator, period, told, sequence, present, since_us in entries:
+            life = Life(told, present, since_us)
+            self._told[tenant, indicator, period] = Told(life, sequence)
 
-    def take_news(self) -> list[tuple[str, str, str, State, int]]:
+    def take_news(self) -> list[Entry]:
         """The states and sequence numbers that changed since the last call, to be kept."""
-        news, self._news = self._news, []
-        return news
+        found: list[Entry] = []
+        for key in sorted(self._news):
+            told = self._told[key]
+            life = told.life
+            found.append((*key, life.told, told.sequence, life.present, life.since_us))
+        self._news.clear()
+        return found
 
-    def tell(self, findings: Sequence[Finding], now_us: int) -> Iterator[Outgoing]:
-        """The records that tell what changed of a tenant-month."""
-        for finding in findings:
-            yield from self._one(finding, now_us)
+    def present(self, key: Key) -> State:
+        """The state an indicator was last seen in."""
+        told = self._told.get(key)
+        return "ok" if told is None else told.life.present
 
-    def _one(self, finding: Finding, now_us: int) -> Iterator[Outgoing]:
-        measure, contract = finding.measure, finding.governed.contract
-        term = finding.term
-        state = _state(finding, now_us)
-        key = (finding.tenant_id, measure.indicator, finding.month.label)
-        told = self._told.setdefault(key, Told("ok", 0))
-        event = _event_type(told.state, state) if term.judged else None
-        observed = None if measure.observed is None else float(measure.observed)
-        common = {
-            "tenant_id": finding.tenant_id,
-            "contract_version": contract.version,
-            "section": term.section,
-            "indicator": measure.indicator,
-            "period": finding.month.label,
-            "state": state,
-            "observed": observed,
-            **_terms(term),
-            "profile": contract.profile.label,
-        }
-        if event is not None:
-            told.state, told.sequence = state, told.sequence + 1
-            self._news.append((*key, state, told.sequence))
-            yield self._breach(event, finding, common, told.sequence, now_us)
+    def due_us(self, finding: Finding) -> int | None:
+        """When a change is told that has still to hold."""
+        told = self._told.get(_key(finding))
+        return None if told is None else told.life.due_us(_hold_us(finding))
+
+    def turn(self, finding: Finding, at_us: int, over: bool) -> Iterator[Outgoing]:
+        """What is to be told of an indicator that is found in a state.
+
+        Args:
+            finding: the indicator; what is not judged has no life.
+            at_us: since when it is in that state, event time, µs; never before an earlier call's.
+            over: whether its month is over, so that a mean that misses its target has breached.
+
+        """
+        if not finding.term.judged:
+            return
+        key = _key(finding)
+        told = self._told.setdefault(key, Told())
+        life = told.life
+        before = (life.told, life.present, life.since_us)
+        for type_, state, told_us in life.turn(
+            _state(finding, over), finding.firm, at_us, _hold_us(finding)
+        ):
+            told.sequence += 1
+            yield self._breach(type_, finding, state, told.sequence, told_us)
+        if before != (life.told, life.present, life.since_us):
+            self._news.add(key)
+
+    def show(self, finding: Finding, now_us: int, over: bool) -> Iterator[Outgoing]:
+        """The present state of an indicator, if it is not what was shown last."""
+        told = self._told.setdefault(_key(finding), Told())
+        common = _common(finding, _state(finding, over))
         record = orjson.dumps({**common, "sequence": told.sequence})
         if record != told.record:
             told.record = record
             status = {**common, "sequence": told.sequence, "event_time": text_of(now_us)}
             yield Outgoing(
                 STATUS.name,
-                f"{finding.tenant_id}/{measure.indicator}".encode(),
+                f"{finding.tenant_id}/{finding.measure.indicator}".encode(),
                 orjson.dumps(status),
                 self._partition,
             )
 
     def _breach(
-        self,
-        type_: BreachType,
-        finding: Finding,
-        common: dict[str, object],
-        sequence: int,
-        now_us: int,
+        self, type_: BreachType, finding: Finding, state: State, sequence: int, at_us: int
     ) -> Outgoing:
         measure = finding.measure
-        name = f"{finding.tenant_id}|{measure.indicator}|{finding.month.label}|{sequence}"
+        name = "|".join((*_key(finding), str(sequence)))
         excluded = None if measure.taken is None else float(measure.taken)
         document = {
             "specversion": "1.0",
@@ -105,13 +119,13 @@ class Feed:
             "source": "mailsla/streams",
             "type": type_,
             "subject": finding.tenant_id,
-            "time": text_of(now_us),
+            "time": text_of(at_us),
             "datacontenttype": "application/json",
             "data": {
-                **common,
+                **_common(finding, state),
                 "sequence": sequence,
                 "evidence": measure.evidence,
-                "event_time": text_of(now_us),
+                "event_time": text_of(at_us),
                 "excluded": excluded,
             },
         }
@@ -124,33 +138,34 @@ class Feed:
         )
 
 
-def _state(finding: Finding, now_us: int) -> State:
+def _key(finding: Finding) -> Key:
+    return finding.tenant_id, finding.measure.indicator, finding.month.label
+
+
+def _hold_us(finding: Finding) -> int:
+    return finding.governed.contract.profile.feed_hold_s * SECOND
+
+
+def _state(finding: Finding, over: bool) -> State:
     """The live state; once the month is over a failing mean has breached."""
-    if finding.state == "failing" and now_us >= finding.governed.period.end_us:
+    if finding.state == "failing" and over:
         return "breached" if finding.verdict == "breached" else "ok"
     return finding.state
 
 
-def _event_type(before: State, after: State) -> BreachType | None:
-    if before == after:
-        return None
-    if before == "breached":
-        return "sla.indicator.withdrawn"
-    match after:
-        case "breached":
-            return "sla.indicator.breached"
-        case "failing":
-            return "sla.indicator.failing"
-        case "at_risk":
-            return "sla.indicator.at_risk"
-        case "ok":
-            return "sla.indicator.recovered"
-
-
-def _terms(term: Term) -> dict[str, object]:
+def _common(finding: Finding, state: State) -> dict[str, object]:
+    measure, contract, term = finding.measure, finding.governed.contract, finding.term
     return {
+        "tenant_id": finding.tenant_id,
+        "contract_version": contract.version,
+        "section": term.section,
+        "indicator": measure.indicator,
+        "period": finding.month.label,
+        "state": state,
+        "observed": None if measure.observed is None else float(measure.observed),
         "target": None if term.target is None else float(term.target),
         "comparator": term.comparator,
         "unit": term.unit,
         "remedy": term.remedy,
+        "profile": contract.profile.label,
     }

@@ -17,12 +17,12 @@ from streams.runtime.delivery import Outgoing
 class Intake:
     """A batch after checking.
 
-    ``events`` has the topic's Arrow schema; ``broker_us`` is the broker's time of its newest
-    record. ``outgoing`` holds the dead letters and the re-keyed records.
+    ``events`` has the topic's Arrow schema; ``broker_us`` is the broker's time of each of them.
+    ``outgoing`` holds the dead letters and the re-keyed records.
     """
 
     events: pa.Table
-    broker_us: int
+    broker_us: npt.NDArray[np.int64]
     outgoing: tuple[Outgoing, ...]
     rejected: int
     rekeyed: int
@@ -43,7 +43,7 @@ def take_in(batch: RecordBatch, now_us: int) -> Intake:
         batch.timestamps_us if batch.broker_time else np.full(len(batch), now_us, dtype=np.int64)
     )
     decoded = decode_batch(batch.topic, batch.values, broker_times)
-    events = decoded.table
+    events, broker_us = decoded.table, broker_times[decoded.rows]
     misplaced = _misplaced(batch, decoded.rows, events)
     outgoing = [
         dead_letter(batch, place, rejection)
@@ -56,10 +56,10 @@ def take_in(batch: RecordBatch, now_us: int) -> Intake:
             Outgoing(batch.topic, tenant.encode(), batch.values[place])
             for tenant, place in zip(tenants, places, strict=True)
         ]
-        events = events.filter(pa.array(~misplaced))
+        events, broker_us = events.filter(pa.array(~misplaced)), broker_us[~misplaced]
     return Intake(
         events,
-        int(broker_times[-1]),
+        broker_us,
         tuple(outgoing),
         len(decoded.rejections),
         int(np.count_nonzero(misplaced)),

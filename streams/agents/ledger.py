@@ -4,7 +4,7 @@ Pure: events and contracts go in, the present state of every indicator comes out
 told once; the same facts give the same states, however they were cut into batches.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,20 +14,28 @@ from schemas.contract import DEFAULT_TIMEZONE, Contract, Term, default_contract
 from schemas.indicators import INDICATORS
 from schemas.results import State
 from streams.agents.platform import Platform
-from streams.agents.sections import latency_measures
-from streams.clauses.base import Measure, judge, live_state
+from streams.agents.sections import latency_measures, stuck_us
+from streams.clauses.base import Measure
 from streams.clauses.contracts import Days, Governed, governing, in_force
 from streams.clauses.exclusions import LATENCY, Exclusions
 from streams.clauses.facts import Fact
-from streams.clauses.parts import Judged, state_of, term_of, turns_of, verdict_of
+from streams.clauses.parts import (
+    Judged,
+    is_firm_in,
+    state_of,
+    term_of,
+    turns_of,
+    verdict_of,
+)
 from streams.clauses.registry import Context, Scope
 from streams.clauses.registry import measure as measure_sections
 from streams.windows.calendar import CalendarError, Month
 from streams.windows.inflight import InFlight
 from streams.windows.latency import LatencyWindows, Terms
+from streams.windows.messages import ACCEPTED, Int64s, Mask, Rows
 from streams.windows.messages import LATENCY as LATENCY_ROW
-from streams.windows.messages import Mask, Rows
 from streams.windows.months import month_date, months_of
+from streams.windows.steps import StepLog, steps_of
 
 _SECOND = 1_000_000
 _CALENDAR = 4
@@ -50,7 +58,38 @@ class Finding:
     term: Term
     state: State
     verdict: str
+    firm: bool
+    """Whether the budget itself is at risk, not only what may still be averted."""
     parts: tuple[Judged, ...] = ()
+
+    def at(self, measure: Measure) -> "Finding":
+        """The same indicator with another value."""
+        return found(self.tenant_id, self.month, Judged.of(self.governed, measure, self.term))
+
+
+def found(tenant: str, month: Month, whole: Judged, parts: tuple[Judged, ...] = ()) -> Finding:
+    """What an indicator comes to; a month that has ``parts`` is judged one by one."""
+    measure, term = whole.measure, whole.term
+    state, verdict, firm = whole.state, whole.verdict, whole.firm
+    if parts:
+        measure, term = turns_of(measure, parts), term_of(parts, term)
+        state, verdict, firm = state_of(parts), verdict_of(parts), is_firm_in(parts)
+    return Finding(tenant, month, whole.governed, measure, term, state, verdict, firm, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a batch of messages changed.
+
+    ``news`` are rows that said something new, ``names`` the references of those among them that
+    are ``opened``, now in flight; ``gone`` is what they took the place of: an event of the same
+    message that no longer counts, or the message's wait in flight.
+    """
+
+    news: Rows
+    names: tuple[str, ...]
+    gone: Rows
+    opened: Rows
 
 
 class Ledger:
@@ -61,11 +100,15 @@ class Ledger:
         self.names: list[str] = []
         self.latency = LatencyWindows(self._terms, self._excluded, lateness_us)
         self.in_flight = InFlight(self.latency.store)
+        self.steps = StepLog()
+        """What changed of section 2, message by message, since each tenant was looked at."""
         self._codes: dict[str, int] = {}
         self._scopes: dict[str, Scope] = {}
         self._contracts: dict[str, dict[int, Contract]] = {}
         self._terms_cache: dict[str, Terms] = {}
         self._first_mta_us: dict[int, int] = {}
+        self._excused: set[int] = set()
+        """Tenants with exclusions of their own."""
 
     def code(self, tenant: str) -> int:
         """The number of a tenant; a new tenant gets the next one."""
@@ -81,20 +124,51 @@ class Ledger:
         self.code(tenant)
         self.scope(tenant).observe(fact)
         if fact["type"] in {"exclusion.declared", "exclusion.revoked"}:
+            self._excused.add(self.code(tenant))
             self.recount([tenant])
 
-    def admit(self, rows: Rows) -> tuple[Rows, Rows]:
+    def admit(
+        self, rows: Rows, name: Callable[[int], str], clocks_us: Int64s, counted: Sequence[int] = ()
+    ) -> Admission:
         """Take rows of messages of any kind.
 
-        Returns:
-            The rows that said something new, and what they took the place of: an event of the
-            same message that no longer counts, or the message's wait in flight.
+        Args:
+            rows: in log order.
+            name: the reference of a row's event, by its place.
+            clocks_us: event time reached at each row.
+            counted: places of rows that finish what was an exceedance in flight already.
 
         """
-        finished = rows["kind"] == LATENCY_ROW
-        admitted = self.latency.admit(rows[finished])
-        others, ended = self.in_flight.observe(rows)
-        return np.concatenate([admitted.added, others]), np.concatenate([admitted.replaced, ended])
+        latencies = np.flatnonzero(rows["kind"] == LATENCY_ROW)
+        admitted = self.latency.admit(rows[latencies])
+        steps, places = steps_of(rows, clocks_us, admitted, self.latency.left_out)
+        if len(counted):
+            steps["fresh"] = ~np.isin(places, counted)
+        self.steps.add(steps)
+        others, names, ended = self.in_flight.observe(rows, name)
+        return Admission(
+            np.concatenate([admitted.added, others]),
+            tuple(names),
+            np.concatenate([admitted.replaced, ended]),
+            others[others["kind"] == ACCEPTED],
+        )
+
+    def restore(self, rows: Rows, names: Sequence[str]) -> None:
+        """Take up rows that a former life kept, and the references of those in flight."""
+        self.latency.admit(rows[rows["kind"] == LATENCY_ROW])
+        accepted = np.cumsum(rows["kind"] == ACCEPTED) - 1
+        self.in_flight.observe(rows, lambda place: names[int(accepted[place])])
+
+    def limits(self, series: Int64s) -> tuple[Int64s, Int64s]:
+        """From which age on messages in flight are at risk, and exceedances, µs."""
+        distinct, inverse = np.unique(series, return_inverse=True)
+        terms = [self._terms(one) for one in distinct.tolist()]
+        stuck = np.array([one.stuck_us for one in terms], dtype=np.int64)
+        return stuck[inverse], np.array([one.max_latency_us for one in terms])[inverse]
+
+    def excuses(self, tenant: str) -> bool:
+        """Whether there is any exclusion that concerns a tenant."""
+        return bool(self.exclusions(tenant).declarations)
 
     def note_mta(self, codes: np.ndarray, times_us: np.ndarray) -> list[tuple[int, int]]:
         """Remember the earliest event time of ``mail.mta`` of each tenant; what is new of it."""
@@ -153,17 +227,7 @@ class Ledger:
         judged = self._judged(context, tenant, sections)
         parts = self._parts(context, tenant, judged)
         for name, whole in judged.items():
-            found = parts.get(name, ())
-            yield Finding(
-                tenant,
-                month,
-                whole.governed,
-                turns_of(whole.measure, found) if found else whole.measure,
-                term_of(found, whole.term) if found else whole.term,
-                state_of(found) if found else whole.state,
-                verdict_of(found) if found else whole.verdict,
-                found,
-            )
+            yield found(tenant, month, whole, parts.get(name, ()))
 
     def _judged(
         self, context: Context, tenant: str, sections: Collection[int]
@@ -172,9 +236,7 @@ class Ledger:
         found = {}
         for measure in self._measures(context, tenant, sections):
             term = self.term(context.contract, measure.indicator)
-            state = live_state(measure, term, context.at_risk_share)
-            verdict = judge(measure, term)
-            found[measure.indicator] = Judged(context.governed, measure, term, state, verdict)
+            found[measure.indicator] = Judged.of(context.governed, measure, term)
         return found
 
     def _parts(
@@ -250,13 +312,16 @@ class Ledger:
             forces = in_force(self.versions(tenant))
             contract = forces[-1].contract if forces else default_contract(tenant)
             limit_us = contract.profile.max_latency_s * _SECOND
-            known = self._terms_cache[tenant] = Terms(contract.timezone, limit_us)
+            stuck = stuck_us(contract.profile)
+            known = self._terms_cache[tenant] = Terms(contract.timezone, limit_us, stuck)
         return known
 
     def _excluded(self, rows: Rows) -> Mask:
         """Which messages an exclusion in force leaves out."""
         mask: Mask = np.zeros(len(rows), dtype=np.bool_)
         shared = any(True for _ in self.platform.scope.ops.exclusions.in_force())
+        if not shared and not self._excused:
+            return mask
         tenants = rows["series"] // 2
         for code in np.unique(tenants).tolist():
             own = self._scopes.get(self.names[code])

@@ -129,7 +129,10 @@ class Live:
         if self._reader is None:
             return
         now = time.monotonic()
-        heard = [self._platform.read(*record, now) for record in await self._reader.poll()]
+        records = await self._reader.poll()
+        for task in self._tasks.values() if records else ():
+            task.settle(now)
+        heard = [self._platform.read(*record, now) for record in records]
         facts = [fact for fact in heard if fact is not None]
         if facts:
             for task in self._tasks.values():

@@ -24,7 +24,7 @@ _KINDS: Final = {
 
 def message_rows(
     events: pa.Table, code: Callable[[str], int]
-) -> tuple[Rows, npt.NDArray[np.int64]]:
+) -> tuple[Rows, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The rows of a decoded batch of ``mail.mta``.
 
     Args:
@@ -32,7 +32,8 @@ def message_rows(
         code: the number of a tenant.
 
     Returns:
-        The rows of the events that matter to section 2, and the tenant code of every event.
+        The rows of the events that matter to section 2, their places in the batch, and the tenant
+        code of every event.
 
     """
     encoded = events.column("tenant_id").combine_chunks().dictionary_encode()
@@ -57,7 +58,7 @@ def message_rows(
     rows["liable"] = _plain(pc.is_valid(events.column("liability")))
     rows["kind"] = kinds[chosen]
     rows["order"] = leading_bytes(events.column("id").combine_chunks())
-    return rows, codes
+    return rows, np.flatnonzero(chosen), codes
 
 
 def _kinds(events: pa.Table) -> npt.NDArray[np.uint8]:

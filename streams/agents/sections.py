@@ -1,7 +1,13 @@
 """Section 2 measured from the columnar store, in the form the clauses judge."""
 
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
 import numpy as np
 
+from schemas.contract import Profile
 from streams.clauses.base import Measure
 from streams.clauses.exclusions import LATENCY, Declaration
 from streams.clauses.latency import (
@@ -11,12 +17,14 @@ from streams.clauses.latency import (
     measure,
 )
 from streams.clauses.registry import Context
-from streams.windows.inflight import InFlight
+from streams.windows.inflight import InFlight, Waiting
 from streams.windows.latency import LatencyWindows, MonthTotals
 from streams.windows.messages import Mask, Rows
 from streams.windows.months import month_number
 
 _SECOND = 1_000_000
+_TOGETHER_US: Final = 10 * _SECOND
+"""Messages that cross the limit within this time are counted together once the month is lost."""
 
 
 def latency_measures(
@@ -44,12 +52,12 @@ def latency_measures(
         else _from_rows(latency, 2 * code + way, context)
         for way in (0, 1)
     ]
-    waiting = [_waiting(in_flight, 2 * code + way, context) for way in (0, 1)]
-    soonest = [each.next_us for each in waiting if each.next_us is not None]
-    exceedances = Exceedances(
-        counted=sum(over for _, over, _ in totals) + sum(each.counted for each in waiting),
-        everything=sum(over for _, _, over in totals) + sum(each.everything for each in waiting),
-        next_us=min(soonest, default=None),
+    finished = sum(over for _, over, _ in totals)
+    waiting = _waiting(in_flight, code, context, finished)
+    exceedances = replace(
+        waiting,
+        counted=finished + waiting.counted,
+        everything=sum(over for _, _, over in totals) + waiting.everything,
     )
     spoken = first_us is not None and first_us < context.governed.heard_until_us
     return measure(totals[0][0], totals[1][0], exceedances, spoken)
@@ -112,20 +120,51 @@ def _declarations(context: Context) -> list[Declaration]:
     ]
 
 
-def _waiting(in_flight: InFlight, series: int, context: Context) -> Exceedances:
-    """Messages of the month in flight for longer than the maximum."""
-    period, limit = context.period, context.contract.profile.max_latency_s * _SECOND
+def _waiting(in_flight: InFlight, code: int, context: Context, finished: int) -> Exceedances:
+    """Messages of the month in flight for longer than the maximum, or for a share of it.
+
+    Args:
+        in_flight: messages not finished.
+        code: the tenant's number.
+        context: what the tenant-month is measured from.
+        finished: exceedances besides.
+
+    """
+    period, profile = context.period, context.contract.profile
+    limit, share = profile.max_latency_s * _SECOND, stuck_us(profile)
     declared = _declarations(context)
-    counted = everything = 0
-    next_us: int | None = None
-    for each in in_flight.of(series):
+    counted: list[Waiting] = []
+    impending: list[Waiting] = []
+    everything = 0
+    over: list[int] = []
+    stuck: list[int] = []
+    for each in (*in_flight.of(2 * code), *in_flight.of(2 * code + 1)):
+        age = context.now_us - each.accepted_us
         if not period.start_us <= each.accepted_us < period.end_us:
             continue
-        if each.accepted_us + limit >= context.now_us:
-            crossing = each.accepted_us + limit + 1
-            next_us = crossing if next_us is None else min(next_us, crossing)
-            continue
-        everything += 1
+        everything += age > limit
         excused = each.liable or any(each.accepted_us < one.ends_us for one in declared)
-        counted += not excused
-    return Exceedances(counted, everything, (), next_us)
+        if age <= limit:
+            over.append(each.accepted_us + limit + 1)
+        if age < share:
+            stuck.append(each.accepted_us + share)
+        elif not excused:
+            (counted if age > limit else impending).append(each)
+    references = [
+        each.reference
+        for some in (counted, impending)
+        for each in sorted(some, key=lambda one: one.place)
+        if each.reference
+    ]
+    target, spent = context.contract.term("latency.exceedances").target, finished + len(counted)
+    known_at_risk = target is not None and spent + len(impending) > target
+    next_us = min(over if known_at_risk else [*over, *stuck], default=None)
+    if next_us is not None and target is not None and spent > target:
+        # Broken already: only the number is told, which may wait for others.
+        next_us = -(-next_us // _TOGETHER_US) * _TOGETHER_US
+    return Exceedances(len(counted), everything, references, len(impending), next_us)
+
+
+def stuck_us(profile: Profile) -> int:
+    """From which age on a message in flight is at risk to become an exceedance, µs."""
+    return ceil(Fraction(profile.in_flight_share) * profile.max_latency_s * _SECOND)

@@ -9,33 +9,28 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
 from schemas.codec import Rejection, decode_contract
 from schemas.contract import Contract
 from schemas.identifiers import PLATFORM
-from schemas.registry import TYPES
 from schemas.topics import CONTRACTS, MTA, OPS
-from streams.agents.changes import EXCLUSIONS, changed_since
+from streams.agents.arrivals import Arrivals, Arrived
+from streams.agents.changes import EXCLUSIONS
 from streams.agents.dead_letters import dead_letter
-from streams.agents.evaluation import SECTIONS_OF_TOPIC, Evaluation
-from streams.agents.facts_of import facts_of
+from streams.agents.evaluation import NO_LIMIT, SECTIONS_OF_TOPIC, Evaluation
 from streams.agents.intake import Intake, take_in
 from streams.agents.latency_records import latency_record
 from streams.agents.ledger import Ledger
-from streams.agents.message_rows import message_rows
 from streams.agents.platform import (
     Platform,
     broadcast_record,
     concerns_platform,
-    encode_fact,
     mark_record,
 )
 from streams.agents.times import text_of
 from streams.clauses.facts import Fact
-from streams.clauses.registry import Scope
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import (
@@ -47,7 +42,7 @@ from streams.runtime.statelog import (
 )
 from streams.windows.calendar import Month
 from streams.windows.clock import EventClock
-from streams.windows.messages import ROW, Rows
+from streams.windows.messages import ROW
 
 _NO_ROWS: Final = np.empty(0, dtype=ROW)
 _PANES: Final = 100
@@ -56,6 +51,7 @@ _MARK_EVERY_US: Final = 10_000_000
 _MEETS_PLATFORM: Final = "meets_platform"
 _OPEN_SINCE: Final = "open_since"
 _HEARD: Final = "heard"
+_REACHED: Final = "reached_us"
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,6 @@ class _Pending:
     """What waits for the next checkpoint."""
 
     outgoing: list[Outgoing] = field(default_factory=list)
-    rows: list[Rows] = field(default_factory=list)
-    kept: list[bytes] = field(default_factory=list)
     offsets: dict[str, int] = field(default_factory=dict)
 
 
@@ -108,9 +102,10 @@ class Task:
     ) -> None:
         self.partition = partition
         self.counters = Counters()
-        self.clock = EventClock(lateness_us)
+        self.clock = EventClock()
         self.ledger = Ledger(platform, lateness_us)
         self.evaluation = Evaluation(self.ledger, partition)
+        self._arrivals = Arrivals(self.ledger, self.evaluation)
         self._head = Head()
         self._stored_tenants = 0
         self._marked_us = 0
@@ -121,7 +116,8 @@ class Task:
     @property
     def pending(self) -> int:
         """Records and rows that wait for the next checkpoint."""
-        return len(self._pending.outgoing) + sum(len(rows) for rows in self._pending.rows)
+        arrived = sum(len(rows) for rows in self._arrivals.arrived.rows)
+        return len(self._pending.outgoing) + arrived
 
     @property
     def dirty(self) -> bool:
@@ -130,9 +126,7 @@ class Task:
 
     def due(self, now_s: float) -> bool:
         """Whether a checkpoint would tell or keep anything."""
-        return self.dirty or self.evaluation.is_due(
-            self.clock.now_us(now_s), self._patience_us(now_s)
-        )
+        return self.dirty or self.evaluation.is_due(self._now_us(now_s), self._reach_us(now_s))
 
     def restore(self, head: Head, segments: Sequence[Segment], now_s: float) -> None:
         """Rebuild the state as of a head, by applying its segments again."""
@@ -140,11 +134,13 @@ class Task:
         for segment in segments:
             for tenant in segment.tenants:
                 self.ledger.code(tenant)
-            self.ledger.admit(segment.rows)
+            self.ledger.restore(segment.rows, segment.names)
             for entry in segment.kept:
                 self._restore_kept(orjson.loads(entry))
         self._stored_tenants = len(self.ledger.names)
         self.clock.observe(head.latest_us, head.latest_us, now_s)
+        reached = head.extra.get(_REACHED, [head.latest_us, 0])
+        self.evaluation.position_us, self.evaluation.patient_us = reached  # type: ignore[misc]
         open_since = head.extra.get(_OPEN_SINCE)
         self.evaluation.resume(head.latest_us, str(open_since) if open_since else None)
         # What was broadcast after the last checkpoint is known already, but not told.
@@ -154,6 +150,8 @@ class Task:
             if topic == OPS.name:
                 there_since = self.ledger.in_system_since(self.ledger.names, instant)
                 self.evaluation.touch_all(SECTIONS_OF_TOPIC[MTA.name], there_since)
+        # What is due next must be known before further records are applied.
+        self.settle(now_s)
 
     def apply(self, batch: RecordBatch, now_us: int, now_s: float) -> int:
         """Apply a batch; what was applied before is skipped by its offset.
@@ -172,12 +170,16 @@ class Task:
             self._pending.offsets.setdefault(batch.topic, self._head.offsets[batch.topic])
             return 0
         if batch.topic == CONTRACTS.name:
-            self._agree(fresh)
+            self._agree(fresh, self._reach_us(now_s))
         else:
             self._take(take_in(fresh, now_us), batch.topic, now_s)
         self._head.offsets[batch.topic] = fresh.next_offset
         self._pending.offsets[batch.topic] = fresh.next_offset
         return len(fresh)
+
+    def settle(self, now_s: float) -> None:
+        """Tell what is news by now; to be called before the platform takes further facts."""
+        self._arrivals.settle(self.ledger.names, self._reach_us(now_s))
 
     def hear(self, facts: Sequence[Fact], now_s: float) -> None:
         """Facts of the platform, just taken by the shared `Platform`."""
@@ -189,10 +191,12 @@ class Task:
         platform, tenants = self.ledger.platform.scope, tuple(self.ledger.names)
         since: dict[frozenset[int], int] = {}
         for fact in facts:
-            for sections, instant in self._changes(fact, platform, tenants):
+            for sections, instant in self._arrivals.changes(fact, platform, tenants):
                 since[sections] = min(instant, since.get(sections, instant))
         for sections, instant in since.items():
             self.evaluation.touch_all(sections, instant)
+        self._arrivals.advance(self.clock.latest_us, self._reach_us(now_s))
+        self.settle(now_s)
 
     def checkpoint(self, now_s: float) -> Checkpoint:
         """Everything since the last checkpoint, to be made durable by the caller.
@@ -205,45 +209,53 @@ class Task:
             latency_record(window, self.ledger.names, as_of, self.partition)
             for window in self.ledger.latency.publish()
         ]
-        told += self.evaluation.run(self.clock.now_us(now_s), self._patience_us(now_s))
+        told += self.evaluation.run(self._now_us(now_s), self._reach_us(now_s))
         told += self._mark(now_s)
+        arrived = self._arrivals.take()
         if news := self.evaluation.feed.take_news():
-            self._pending.kept.append(orjson.dumps({"feed": news}))
+            arrived.kept.append(orjson.dumps({"feed": news}))
         erase, self._erased = self._erased, []
-        state = [*erase, *self._state_records()]
+        state = [*erase, *self._state_records(arrived)]
         self._head.latest_us = self.clock.latest_us
-        open_since = self.evaluation.open_since
-        self._head.extra[_HEARD] = self.ledger.platform.heard
-        self._head.extra[_OPEN_SINCE] = None if open_since is None else open_since.label
+        self._note_position()
         offsets = {
             (topic, self.partition): offset for topic, offset in self._pending.offsets.items()
         }
         outgoing = self._pending.outgoing
         self._pending = _Pending()
         self._stored_tenants = len(self.ledger.names)
-        return Checkpoint(
-            [*outgoing, *told, *state], head_record(self.partition, self._head), offsets
-        )
+        records = [*outgoing, *arrived.told, *told, *state]
+        return Checkpoint(records, head_record(self.partition, self._head), offsets)
 
-    def _patience_us(self, now_s: float) -> int:
-        """Event time before which nothing is expected, of the tenants or of the platform."""
-        own, platform = self.clock.watermark_us(now_s), self.ledger.platform.reached_us(now_s)
-        return own if platform is None else min(own, platform - self.clock.lateness_us)
+    def _note_position(self) -> None:
+        open_since = self.evaluation.open_since
+        self._head.extra[_HEARD] = self.ledger.platform.heard
+        self._head.extra[_OPEN_SINCE] = None if open_since is None else open_since.label
+        self._head.extra[_REACHED] = [self.evaluation.position_us, self.evaluation.patient_us]
+
+    def _now_us(self, now_s: float) -> int:
+        """Event time reached; never before that at which something was told."""
+        return max(self.clock.now_us(now_s), self.evaluation.position_us)
+
+    def _reach_us(self, now_s: float) -> int:
+        """Event time up to which the platform's events are known, if it ever had any."""
+        reached = self.ledger.platform.reached_us(now_s)
+        return NO_LIMIT if reached is None else reached
 
     def _mark(self, now_s: float) -> Iterator[Outgoing]:
         """How far event time has come, if this task is the one that meets the platform's events."""
-        now_us = self.clock.now_us(now_s)
+        now_us = self._now_us(now_s)
         if self._head.extra.get(_MEETS_PLATFORM) and now_us >= self._marked_us + _MARK_EVERY_US:
             self._marked_us = now_us
             yield mark_record(now_us)
 
-    def _state_records(self) -> list[Outgoing]:
-        rows = np.concatenate(self._pending.rows) if self._pending.rows else _NO_ROWS
+    def _state_records(self, arrived: Arrived) -> list[Outgoing]:
+        rows = np.concatenate(arrived.rows) if arrived.rows else _NO_ROWS
         tenants = tuple(self.ledger.names[self._stored_tenants :])
-        kept = tuple(self._pending.kept)
-        if not (len(rows) or tenants or kept):
+        if not (len(rows) or tenants or arrived.kept):
             return []
-        records = segment_records(self.partition, self._head, Segment(tenants, rows, kept))
+        segment = Segment(tenants, rows, tuple(arrived.kept), tuple(arrived.names))
+        records = segment_records(self.partition, self._head, segment)
         return [*records, *self._forget()]
 
     def _forget(self) -> list[Outgoing]:
@@ -263,7 +275,8 @@ class Task:
             orjson.dumps({"folded": (counted[at : at + _PANES], everything[at : at + _PANES])})
             for at in range(0, max(len(counted), len(everything)), _PANES)
         ]
-        waiting = Segment((), self.ledger.in_flight.rows(), tuple(kept))
+        rows, names = self.ledger.in_flight.rows()
+        waiting = Segment((), rows, tuple(kept), tuple(names))
         return segment_records(self.partition, self._head, waiting)
 
     def _take(self, intake: Intake, topic: str, now_s: float) -> None:
@@ -271,49 +284,23 @@ class Task:
         self._pending.outgoing.extend(intake.outgoing)
         if intake.events.num_rows == 0:
             return
-        newest = int(_micros(intake.events.column("time")).max())
-        self.clock.observe(newest, intake.broker_us, now_s)
+        times = intake.events.column("time").combine_chunks().cast(pa.int64()).to_numpy()
+        believed = self.clock.believed(times, intake.broker_us)
+        reached_us = max(self.clock.latest_us, self.evaluation.position_us)
+        clocks_us = np.maximum(np.maximum.accumulate(believed), reached_us)
+        newest = int(believed.max())
+        self.clock.observe(newest, newest, now_s)
+        reach_us = self._reach_us(now_s)
         if topic == MTA.name:
-            self._take_messages(intake.events)
-        else:
-            for fact in facts_of(intake.events):
-                self._take_fact(fact)
-
-    def _take_messages(self, events: pa.Table) -> None:
-        rows, codes = message_rows(events, self.ledger.code)
-        news, replaced = self.ledger.admit(rows)
-        if len(news):
-            self._pending.rows.append(news)
-        first = self.ledger.note_mta(codes, _micros(events.column("time")))
-        if first:
-            self._pending.kept.append(orjson.dumps({"first": first}))
-        changed = np.concatenate([news, replaced])
-        for code, earliest in [*_earliest(changed), *first]:
-            self.evaluation.touch(self.ledger.names[code], SECTIONS_OF_TOPIC[MTA.name], earliest)
-
-    def _take_fact(self, fact: Fact) -> None:
-        if concerns_platform(fact):
-            self._pending.outgoing.append(broadcast_record(fact))
-        if fact["tenant_id"] == PLATFORM:
-            self._head.extra[_MEETS_PLATFORM] = True
+            self._arrivals.messages(intake.events, clocks_us, reach_us)
             return
-        self.ledger.observe(fact)
-        self._pending.kept.append(b'{"fact":' + encode_fact(fact) + b"}")
-        tenant = fact["tenant_id"]
-        for sections, instant in self._changes(fact, self.ledger.scope(tenant), (tenant,)):
-            self.evaluation.touch(tenant, sections, instant)
+        for fact in self._arrivals.facts(intake.events, clocks_us, reach_us):
+            if concerns_platform(fact):
+                self._pending.outgoing.append(broadcast_record(fact))
+            if fact["tenant_id"] == PLATFORM:
+                self._head.extra[_MEETS_PLATFORM] = True
 
-    def _changes(
-        self, fact: Fact, scope: Scope, tenants: Sequence[str]
-    ) -> Iterator[tuple[frozenset[int], int]]:
-        """Which sections of some tenants a fact changes, and from which instant on."""
-        since = changed_since(fact, scope)
-        yield SECTIONS_OF_TOPIC[TYPES[fact["type"]].topic], since
-        if fact["type"] in EXCLUSIONS:
-            # A message is left out that was accepted before the exclusion and finished in it.
-            yield SECTIONS_OF_TOPIC[MTA.name], self.ledger.in_system_since(tenants, since)
-
-    def _agree(self, batch: RecordBatch) -> None:
+    def _agree(self, batch: RecordBatch, reach_us: int) -> None:
         for place, value in enumerate(batch.values):
             if value is None:
                 self.counters.tombstones += 1
@@ -323,15 +310,17 @@ class Task:
                 self.counters.rejected += 1
                 self._pending.outgoing.append(dead_letter(batch, place, contract))
                 continue
-            self._pending.kept.append(b'{"contract":' + value + b"}")
-            self._apply_contract(contract)
+            self._arrivals.arrived.kept.append(b'{"contract":' + value + b"}")
+            self._apply_contract(contract, reach_us)
 
-    def _apply_contract(self, contract: Contract) -> None:
+    def _apply_contract(self, contract: Contract, reach_us: int) -> None:
         known = self.ledger.versions(contract.tenant_id)
+        self._arrivals.settle((contract.tenant_id,), reach_us)
         self.ledger.agree(contract)
         # From the first day of any version: the one published again may have had an earlier one.
         first = min(each.effective_from for each in (contract, *known))
         self.evaluation.touch_since(contract.tenant_id, Month.of(first))
+        self._arrivals.settle((contract.tenant_id,), reach_us)
 
     def _restore_kept(self, entry: dict[str, Any]) -> None:
         match entry:
@@ -354,19 +343,3 @@ class Task:
         self.counters.rejected += intake.rejected
         self.counters.rekeyed += intake.rekeyed
         self.counters.tombstones += intake.tombstones
-
-
-def _micros(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    numbers: npt.NDArray[np.int64] = column.combine_chunks().cast(pa.int64()).to_numpy()
-    return numbers
-
-
-def _earliest(rows: Rows) -> Iterator[tuple[int, int]]:
-    """Tenant code and earliest acceptance of the rows of each tenant."""
-    if len(rows) == 0:
-        return
-    codes = rows["series"] // 2
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    first = np.full(len(distinct), np.iinfo(np.int64).max)
-    np.minimum.at(first, inverse, rows["accepted_us"])
-    yield from zip(distinct.tolist(), first.tolist(), strict=True)

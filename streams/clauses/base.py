@@ -19,10 +19,8 @@ Trend = Literal["rises", "falls", "moves"]
 """How a value can go on while nothing is taken back: a count or a duration only rises, what is
 left of a whole (a ratio of the month, the days of the year) only falls, a mean moves both ways."""
 
-AT_RISK_SHARE: Final = Fraction(4, 5)
-"""From which share of a budget or of a deadline's time an indicator is at risk."""
-
 MOST_EVIDENCE: Final = 20
+_DEFAULT_PROFILE: Final = Profile()
 _NINE_PLACES: Final = Decimal("0.000000001")
 
 
@@ -38,7 +36,6 @@ class View:
     period: Period
     now_us: int
     exclusions: Exclusions
-    at_risk_share: Fraction = AT_RISK_SHARE
     versions: tuple[Force, ...] = ()
     heard_until_us: int | None = None
     """Up to when a topic must have spoken; the end of the period where not given."""
@@ -188,12 +185,12 @@ def judge(measure: Measure, term: Term) -> Verdict:
     return "met" if holds(value, term.comparator, term.target) else "breached"
 
 
-def live_state(measure: Measure, term: Term, at_risk_share: Fraction = AT_RISK_SHARE) -> State:
+def live_state(measure: Measure, term: Term, profile: Profile = _DEFAULT_PROFILE) -> State:
     """The state of a running month.
 
     A used-up budget is breached for good; a mean that misses its target is failing and may
-    recover; a budget is at risk from ``at_risk_share`` of it, or when what impends would use it
-    up.
+    recover; a budget is at risk from the profile's share of it, or when what impends would bring
+    it there.
     """
     verdict = judge(measure, term)
     if verdict in {"not_judged", "no_data"}:
@@ -203,9 +200,18 @@ def live_state(measure: Measure, term: Term, at_risk_share: Fraction = AT_RISK_S
         return "ok" if verdict == "met" else "failing"
     if budget.spent > budget.allowed:
         return "breached"
-    if budget.spent + measure.impending > budget.allowed and measure.impending:
-        return "at_risk"
-    return "at_risk" if budget.spent >= budget.risky(at_risk_share) else "ok"
+    return "at_risk" if budget.spent + measure.impending >= budget.risky(profile) else "ok"
+
+
+def is_firm(measure: Measure, term: Term, profile: Profile) -> bool:
+    """Whether the budget itself is at risk or used up, which time does not take back.
+
+    A budget that allows nothing is never at risk itself, only what impends may put it there.
+    """
+    if not measure.has_data or not term.judged:
+        return False
+    budget = Budget.of(measure, term)
+    return budget is not None and budget.allowed > 0 and budget.spent >= budget.risky(profile)
 
 
 def settled(measure: Measure, term: Term) -> bool:
@@ -233,8 +239,9 @@ class Budget:
             return cls(measure.full - measure.numerator, measure.full - ceil(limit))
         return None
 
-    def risky(self, share: Fraction) -> int:
+    def risky(self, profile: Profile) -> int:
         """The amount from which the budget is at risk; with nothing allowed only the breach is."""
+        share = Fraction(profile.at_risk_share)
         return max(1, ceil(share * self.allowed)) if self.allowed > 0 else self.allowed + 1
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil
 
 from streams.clauses.base import Measure, View, count_measure, earliest
@@ -25,9 +26,8 @@ def deadline_measure(
     ordered = sorted(deadlines, key=lambda each: (each.due_us, each.evidence))
     late = [each for each in ordered if each.late]
     pending = [each for each in deadlines if not each.late and not each.done]
-    risky = [
-        each.start_us + ceil(view.at_risk_share * (each.due_us - each.start_us)) for each in pending
-    ]
+    share = Fraction(view.profile.deadline_share)
+    risky = [each.start_us + ceil(share * (each.due_us - each.start_us)) for each in pending]
     turns = [*risky, *(each.due_us for each in pending)]
     return count_measure(
         indicator,

@@ -77,6 +77,6 @@ def _next_level(measure: Measure, foreseen: IntervalSet, view: View) -> int | No
     budget = Budget.of(measure, view.contract.term(measure.indicator))
     if budget is None:
         return None
-    levels = (budget.risky(view.at_risk_share), budget.allowed + 1)
+    levels = (budget.risky(view.profile), budget.allowed + 1)
     reached = (foreseen.reach(level) for level in levels if level > budget.spent)
     return earliest(reached, view.known_us)

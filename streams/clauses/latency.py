@@ -40,12 +40,14 @@ class DirectionTotals:
 class Exceedances:
     """Messages over the maximum latency, both directions, unfinished ones included.
 
-    ``next_us`` is when the next unfinished message will exceed it.
+    ``impending`` are those in flight for a share of it; ``next_us`` is when the next unfinished
+    message will matter.
     """
 
     counted: int = 0
     everything: int = 0
     evidence: Sequence[str] = ()
+    impending: int = 0
     next_us: int | None = None
 
 
@@ -74,6 +76,7 @@ def measure(
             excluded=Decimal(exceedances.everything - exceedances.counted),
             evidence=first_evidence(exceedances.evidence),
             evidence_count=exceedances.counted,
+            impending=exceedances.impending,
             next_us=exceedances.next_us,
         ),
         _largest("latency.send.max", send),

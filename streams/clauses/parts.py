@@ -11,7 +11,7 @@ from typing import Final
 from schemas.contract import Term
 from schemas.indicators import Verdict
 from schemas.results import State
-from streams.clauses.base import Measure
+from streams.clauses.base import Measure, is_firm, judge, live_state
 from streams.clauses.contracts import Governed
 
 _WORST_STATE: Final[tuple[State, ...]] = ("breached", "failing", "at_risk", "ok")
@@ -27,6 +27,16 @@ class Judged:
     term: Term
     state: State
     verdict: Verdict
+    firm: bool
+    """Whether the budget itself is at risk or used up, not only what may still be averted."""
+
+    @classmethod
+    def of(cls, governed: Governed, measure: Measure, term: Term) -> "Judged":
+        """What a measure means under the contract of its part."""
+        profile = governed.contract.profile
+        state = live_state(measure, term, profile)
+        firm = state in {"at_risk", "breached"} and is_firm(measure, term, profile)
+        return cls(governed, measure, term, state, judge(measure, term), firm)
 
 
 def verdict_of(parts: Sequence[Judged]) -> Verdict:
@@ -39,6 +49,12 @@ def state_of(parts: Sequence[Judged]) -> State:
     """The worst of the parts."""
     found = {each.state for each in parts}
     return next(state for state in _WORST_STATE if state in found)
+
+
+def is_firm_in(parts: Sequence[Judged]) -> bool:
+    """Whether the worst state is that of a budget in some part."""
+    worst = state_of(parts)
+    return any(each.firm for each in parts if each.state == worst)
 
 
 def term_of(parts: Sequence[Judged], governing: Term) -> Term:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Final, TypeVar, cast
 
 from schemas.contract import Contract
@@ -20,7 +19,7 @@ from streams.clauses import (
 from streams.clauses.antispam import AbuseFacts
 from streams.clauses.antivirus import AntivirusFacts
 from streams.clauses.backup import BackupFacts
-from streams.clauses.base import AT_RISK_SHARE, Measure, View
+from streams.clauses.base import Measure, View
 from streams.clauses.billing import BillingFacts, BillingRegister
 from streams.clauses.contracts import Governed
 from streams.clauses.exclusions import Exclusions
@@ -112,7 +111,6 @@ class Context:
         governed: the contract that judges the month, and its active part.
         now_us: event time up to which things are known; the month's end or later once closed.
         register: charges and billing errors of the whole platform.
-        at_risk_share: share of a budget, or of a deadline's time, from which it is at risk.
 
     """
 
@@ -121,7 +119,6 @@ class Context:
     governed: Governed
     now_us: int
     register: BillingRegister = field(default_factory=BillingRegister)
-    at_risk_share: Fraction = AT_RISK_SHARE
 
     @property
     def contract(self) -> Contract:
@@ -141,7 +138,6 @@ class Context:
             self.period,
             self.now_us,
             Exclusions.of(registers),
-            self.at_risk_share,
             self.governed.versions,
             self.governed.heard_until_us,
         )

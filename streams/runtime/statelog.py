@@ -15,11 +15,13 @@ import orjson
 
 from schemas.topics import STREAMS_STATE
 from streams.runtime.delivery import Outgoing
-from streams.windows.messages import LATENCY, ROW, Rows
+from streams.windows.messages import ACCEPTED, LATENCY, ROW, Rows
 
-FORMAT: Final = f"2 {ROW.descr}"
+FORMAT: Final = f"3 {ROW.descr}"
 _ROWS_PER_RECORD: Final = 20_000
 _KEPT_BYTES: Final = 400_000
+_NAMED_ROWS: Final = 4_000
+"""Rows in a record that also names messages."""
 _HEADER_BYTES: Final = 4
 
 
@@ -29,11 +31,15 @@ class StateError(Exception):
 
 @dataclass(frozen=True)
 class Segment:
-    """What one checkpoint added: new tenants in code order, rows, and kept thin events."""
+    """What one checkpoint added: new tenants in code order, rows, and kept thin events.
+
+    ``names`` are the references of the rows that say a message was accepted, in their order.
+    """
 
     tenants: tuple[str, ...]
     rows: Rows
     kept: tuple[bytes, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass
@@ -75,10 +81,15 @@ def segment_records(partition: int, head: Head, segment: Segment) -> list[Outgoi
     records = []
     if segment.tenants:
         records.append(_append(partition, head, {"tenants": segment.tenants, "rows": 0}, b""))
-    for start in range(0, len(segment.rows), _ROWS_PER_RECORD):
-        rows = segment.rows[start : start + _ROWS_PER_RECORD]
-        head.row_records.append((head.next, _latencies(rows)))
-        records.append(_append(partition, head, {"tenants": (), "rows": len(rows)}, rows.tobytes()))
+    accepted = segment.rows["kind"] == ACCEPTED
+    unnamed = segment.rows[~accepted]
+    for start in range(0, len(unnamed), _ROWS_PER_RECORD):
+        rows = unnamed[start : start + _ROWS_PER_RECORD]
+        records.append(_rows_record(partition, head, rows, ()))
+    waiting, place = segment.rows[accepted], 0
+    for names in _by_size([name.encode() for name in segment.names], _NAMED_ROWS):
+        rows, place = waiting[place : place + len(names)], place + len(names)
+        records.append(_rows_record(partition, head, rows, [name.decode() for name in names]))
     for some in _by_size(segment.kept):
         header = {"tenants": (), "rows": 0, "kept": [len(one) for one in some]}
         records.append(_append(partition, head, header, b"".join(some)))
@@ -148,18 +159,24 @@ def _key(number: int) -> bytes:
     return b"segment/%d" % number
 
 
-def _by_size(kept: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Entries in groups that fit a record of default size."""
+def _by_size(kept: Sequence[bytes], most: int | None = None) -> Iterator[list[bytes]]:
+    """Entries in groups of at most so many that fit a record of default size."""
     group: list[bytes] = []
     size = 0
     for entry in kept:
-        if group and size + len(entry) > _KEPT_BYTES:
+        if group and (size + len(entry) > _KEPT_BYTES or len(group) == most):
             yield group
             group, size = [], 0
         group.append(entry)
         size += len(entry)
     if group:
         yield group
+
+
+def _rows_record(partition: int, head: Head, rows: Rows, names: Sequence[str]) -> Outgoing:
+    head.row_records.append((head.next, _latencies(rows)))
+    header: dict[str, object] = {"tenants": (), "rows": len(rows), "names": names}
+    return _append(partition, head, header, rows.tobytes())
 
 
 def _latencies(rows: Rows) -> int:
@@ -187,4 +204,4 @@ def _parse(value: bytes) -> Segment:
     for length in header.get("kept", ()):
         kept.append(body[at : at + length])
         at += length
-    return Segment(tuple(header["tenants"]), rows, tuple(kept))
+    return Segment(tuple(header["tenants"]), rows, tuple(kept), tuple(header.get("names", ())))

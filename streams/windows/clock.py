@@ -1,11 +1,15 @@
 """The event clock of one task: how far event time has come, by the log and by idle time.
 
-The clock is held back by the allowed lateness and moved on by elapsed system time while the
-partition is idle, so that quiet windows close and absent events are noticed. It takes the
-system time as an argument and has no clock of its own.
+The clock is moved on by elapsed system time while the partition is idle, so that absent events
+are noticed. It takes the system time as an argument and has no clock of its own.
 """
 
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
 
 MICROS = 1_000_000
 
@@ -17,7 +21,6 @@ class EventClock:
     ``skew_cap_us`` bounds how far beyond the broker's time an event may move the clock.
     """
 
-    lateness_us: int
     skew_cap_us: int = 60 * MICROS
     latest_us: int = 0
     _seen_at_s: float | None = None
@@ -36,13 +39,14 @@ class EventClock:
             self.latest_us = event_us
             self._seen_at_s = now_s
 
+    def believed(self, event_us: Int64s, broker_us: Int64s) -> Int64s:
+        """Event times that move the clock; 0 for one too far beyond the broker's time."""
+        result: Int64s = np.where(event_us <= broker_us + self.skew_cap_us, event_us, 0)
+        return result
+
     def now_us(self, now_s: float) -> int:
         """Event time reached; moves on by elapsed time since the last event that moved it."""
         if self._seen_at_s is None:
             return self.latest_us
         idle_s = max(0.0, now_s - self._seen_at_s)
         return self.latest_us + int(idle_s * MICROS)
-
-    def watermark_us(self, now_s: float) -> int:
-        """Event time before which no event is expected any more."""
-        return self.now_us(now_s) - self.lateness_us

@@ -3,7 +3,7 @@
 The finish may be heard of before the acceptance, so finished messages are remembered too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +24,15 @@ from streams.windows.messages import (
 class Waiting:
     """A message in flight: when it was accepted, µs, and whether its event excuses the provider.
 
-    ``time_us`` and ``order`` (`ROW`) decide between acceptances of the same instant.
+    ``time_us`` and ``order`` (`ROW`) decide between acceptances of the same instant; ``reference``
+    names the event that told of it, ``source#id``.
     """
 
     accepted_us: int
     liable: bool
     time_us: int
     order: int
+    reference: str = ""
 
     @property
     def place(self) -> tuple[int, int, int]:
@@ -76,46 +78,66 @@ class InFlight:
         self._open: dict[int, dict[int, Waiting]] = {}
         self._series_of: dict[int, set[int]] = {}
 
-    def observe(self, rows: Rows) -> tuple[Rows, Rows]:
+    def observe(self, rows: Rows, name: Callable[[int], str]) -> tuple[Rows, list[str], Rows]:
         """Take a batch's rows of every kind, after those with a latency are in the store.
 
+        Args:
+            rows: a batch.
+            name: the reference of the event of a row, by its place.
+
         Returns:
-            The rows of other kinds that said something new, to be kept with the state, and as rows
-            the messages that are no longer in flight.
+            The rows of other kinds that said something new, to be kept with the state; the
+            references of those among them that say a message was accepted; and as rows the
+            messages that are no longer in flight.
 
         """
-        keys = turned(rows["key"], (rows["series"] % 2).astype(np.bool_))
+        keys = without_direction(rows)
         ended = rows["kind"] != ACCEPTED
         settled = rows["kind"] == SETTLED
         news = settled & ~self._settled.has(keys)
         self._settled.add(keys[settled])
         closed: list[tuple[int, int, Waiting]] = []
         if self._series_of:
-            for key in keys[ended].tolist():
+            known = self._series_of
+            for key in [each for each in keys[ended].tolist() if each in known]:
                 closed.extend(self._close(key))
         arrived = np.flatnonzero(~ended)
+        names: list[str] = []
         if len(arrived):
-            waiting = arrived[~self._is_finished(keys[arrived])]
+            waiting = arrived[~self.is_finished(keys[arrived])]
             for place in waiting.tolist():
-                news[place] = self._open_one(int(keys[place]), rows[place])
+                reference = name(place)
+                news[place] = self._open_one(int(keys[place]), rows[place], reference)
+                if news[place]:
+                    names.append(reference)
         kept: Rows = rows[news]
-        return kept, _as_rows(closed)
+        return kept, names, _as_rows(closed)
+
+    def waiting_for(self, rows: Rows) -> Iterator[tuple[int, int, Waiting]]:
+        """The places of rows that end a message in flight, its series and its wait."""
+        known = self._series_of
+        if not known:
+            return
+        ended = np.flatnonzero(rows["kind"] != ACCEPTED)
+        keys = without_direction(rows[ended]).tolist()
+        for at in [at for at, key in enumerate(keys) if key in known]:
+            for series in known[keys[at]]:
+                if keys[at] in self._open[series]:
+                    yield int(ended[at]), series, self._open[series][keys[at]]
 
     def of(self, series: int) -> Iterator[Waiting]:
         """The messages of a series in flight."""
         yield from self._open.get(series, {}).values()
 
-    def rows(self) -> Rows:
-        """Every message in flight as a row."""
-        return _as_rows(
-            [
-                (key, series, each)
-                for series, some in self._open.items()
-                for key, each in some.items()
-            ]
-        )
+    def rows(self) -> tuple[Rows, list[str]]:
+        """Every message in flight as a row, and its reference."""
+        held = [
+            (key, series, each) for series, some in self._open.items() for key, each in some.items()
+        ]
+        return _as_rows(held), [each.reference for _, _, each in held]
 
-    def _is_finished(self, keys: UInt64s) -> Mask:
+    def is_finished(self, keys: UInt64s) -> Mask:
+        """Which messages, by keys without direction, are known to be finished."""
         out, into = np.zeros(len(keys), dtype=np.bool_), np.ones(len(keys), dtype=np.bool_)
         result: Mask = (
             self._settled.has(keys)
@@ -124,13 +146,14 @@ class InFlight:
         )
         return result
 
-    def _open_one(self, key: int, row: np.void) -> bool:
+    def _open_one(self, key: int, row: np.void, reference: str) -> bool:
         series = int(row["series"])
         arrived = Waiting(
             int(row["accepted_us"]),
             bool(row["liable"]),
             int(row["finished_us"]),
             int(row["order"]),
+            reference,
         )
         held = self._open.setdefault(series, {})
         known = held.get(key)
@@ -145,6 +168,11 @@ class InFlight:
             waiting = self._open[series].pop(key, None)
             if waiting is not None:
                 yield key, series, waiting
+
+
+def without_direction(rows: Rows) -> UInt64s:
+    """The keys of rows' messages, whatever the direction of the event."""
+    return turned(rows["key"], (rows["series"] % 2).astype(np.bool_))
 
 
 def _as_rows(held: Sequence[tuple[int, int, Waiting]]) -> Rows:

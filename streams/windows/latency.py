@@ -47,6 +47,8 @@ class Terms:
 
     timezone: str
     max_latency_us: int
+    stuck_us: int
+    """From which age on a message in flight is at risk."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class LatencyWindows:
         if len(added):
             self._latest_us = max(self._latest_us, int(added["finished_us"].max()))
             self._count_everything(added)
-            self._count(added[~self._left_out(added)])
+            self._count(added[~self.left_out(added)])
             if len(self._panes) + len(self._hours) > self._expire_at:
                 self._expire()
         if len(admitted.replaced):
@@ -141,7 +143,7 @@ class LatencyWindows:
         """
         rows = self.store.drop_oldest(count)
         counted, everything = Panes(), Panes()
-        for panes, some in ((counted, rows[~self._left_out(rows)]), (everything, rows)):
+        for panes, some in ((counted, rows[~self.left_out(rows)]), (everything, rows)):
             months, limits = self._by_contract(_series(some), some["accepted_us"])
             latency = some["finished_us"] - some["accepted_us"]
             panes.add(_keys(_series(some), months), latency, limits)
@@ -167,7 +169,7 @@ class LatencyWindows:
         """Every message of a series, and which of them are left out."""
         rows = self.store.rows
         rows = rows[rows["series"] == series]
-        return rows, self._left_out(rows)
+        return rows, self.left_out(rows)
 
     def publish(self) -> Iterator[LatencyWindow]:
         """The windows that are new or changed since the last call."""
@@ -182,7 +184,8 @@ class LatencyWindows:
         )
         yield from self._month_windows(months)
 
-    def _left_out(self, rows: Rows) -> Mask:
+    def left_out(self, rows: Rows) -> Mask:
+        """Which rows count nowhere: the provider is not liable for them."""
         liable: Mask = rows["liable"]
         return liable | self._excluded(rows)
 
@@ -224,7 +227,7 @@ class LatencyWindows:
         living = self.store.rows
         living = living[np.isin(living["series"], np.unique(rows["series"]))]
         everything = living
-        living = living[~self._left_out(living)]
+        living = living[~self.left_out(living)]
         latency = living["finished_us"] - living["accepted_us"]
         stale_months, _ = self._by_contract(_series(rows), rows["accepted_us"])
         months, limits = self._by_contract(_series(living), living["accepted_us"])

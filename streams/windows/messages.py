@@ -42,10 +42,16 @@ Rows = npt.NDArray[np.void]
 
 @dataclass(frozen=True)
 class Admitted:
-    """What a batch changed: rows that are new, and rows that an earlier one replaced."""
+    """What a batch changed: rows that are new, and rows that an earlier one replaced.
+
+    ``places`` are those of the new rows in the batch; ``repeats`` says whether a message came in
+    it more than once.
+    """
 
     added: Rows
     replaced: Rows
+    places: Int64s
+    repeats: bool
 
 
 @dataclass
@@ -77,8 +83,9 @@ class MessageStore:
         Order of the batch does not matter, nor how often a row comes.
         """
         if len(batch) == 0:
-            return Admitted(batch, batch)
-        batch = _earliest_per_key(batch)
+            return Admitted(batch, batch, np.empty(0, dtype=np.int64), False)
+        places = _earliest_per_key(batch)
+        repeats, batch = len(places) < len(batch), batch[places]
         known = self._find(batch["key"])
         fresh = known < 0
         old = self._rows[known[~fresh]]
@@ -87,7 +94,8 @@ class MessageStore:
         self._alive[known[~fresh][better]] = False
         added = np.concatenate([batch[fresh], new[better]])
         self._append(added)
-        return Admitted(added, old[better])
+        came = np.concatenate([places[fresh], places[~fresh][better]])
+        return Admitted(added, old[better], came, repeats)
 
     def knows(self, keys: UInt64s) -> Mask:
         """Which of the keys (in any order) have a living row."""
@@ -147,12 +155,13 @@ class MessageStore:
             self._runs.append(_Run(keys[order], rows[order]))
 
 
-def _earliest_per_key(batch: Rows) -> Rows:
+def _earliest_per_key(batch: Rows) -> Int64s:
+    """The place of each message's row in the batch, by key; of equal rows the first."""
     order = np.lexsort((batch["order"], batch["accepted_us"], batch["finished_us"], batch["key"]))
-    ordered = batch[order]
-    first = np.ones(len(ordered), dtype=np.bool_)
-    first[1:] = ordered["key"][1:] != ordered["key"][:-1]
-    return ordered[first]
+    keys = batch["key"][order]
+    first = np.ones(len(keys), dtype=np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    return order[first]
 
 
 def _earlier(new: Rows, old: Rows) -> Mask:

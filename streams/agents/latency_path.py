@@ -1,0 +1,108 @@
+"""The states section 2 went through between two looks, message by message."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.agents.ledger import Finding
+from streams.windows.calendar import SECOND
+from streams.windows.steps import Steps
+
+Mask = npt.NDArray[np.bool_]
+Int64s = npt.NDArray[np.int64]
+
+_WAYS: Final = {"latency.send.mean": 0, "latency.receive.mean": 1}
+_COMPARED: Final = {"<": np.less, "<=": np.less_equal, ">=": np.greater_equal, "=": np.equal}
+_MOST: Final = 2**62
+
+
+def path(finding: Finding, steps: Steps) -> Iterator[tuple[Finding, int]]:
+    """An indicator of section 2 as it was after the steps that mattered, each with its event time.
+
+    Args:
+        finding: as it is now, after all of them.
+        steps: the tenant's, in log order, since the last look.
+
+    """
+    indicator, period = finding.measure.indicator, finding.governed.period
+    if not finding.term.judged or finding.term.target is None or len(steps) == 0:
+        return
+    if finding.parts:
+        return  # judged part by part: each budget only grows, and is looked at as it is now
+    if indicator in _WAYS:
+        steps = steps[steps["series"] % 2 == _WAYS[indicator]]
+    elif indicator == "latency.exceedances":
+        limit_us = finding.governed.contract.profile.max_latency_s * SECOND
+        steps = steps[steps["fresh"] & (steps["latency_us"] > limit_us)]
+    accepted_us = steps["accepted_us"]
+    steps = steps[(accepted_us >= period.start_us) & (accepted_us < period.end_us)]
+    if len(steps) and indicator in _WAYS:
+        yield from _means(finding, steps)
+    elif len(steps):
+        yield from _counts(finding, steps)
+
+
+def _means(finding: Finding, steps: Steps) -> Iterator[tuple[Finding, int]]:
+    """The mean at the turns that lasted, and at the last two."""
+    measure = finding.measure
+    sums = _backwards(measure.numerator, steps["sign"] * steps["latency_us"])
+    counts = _backwards(measure.denominator // SECOND, steps["sign"])
+    failing = _fails(finding, sums, counts)
+    turns = np.flatnonzero(np.concatenate([[True], failing[1:] != failing[:-1]]))
+    clocks = steps["clock_us"][turns]
+    hold_us = finding.governed.contract.profile.feed_hold_s * SECOND
+    lasted = np.append(np.diff(clocks), _MOST) >= hold_us
+    lasted[-2:] = True
+    # After the month's end nothing is held back.
+    lasted |= clocks >= finding.governed.period.end_us
+    for place, at_us in zip(turns[lasted].tolist(), clocks[lasted].tolist(), strict=True):
+        total, count = int(sums[place]), int(counts[place])
+        yield (
+            finding.at(replace(measure, numerator=total, denominator=count * SECOND)),
+            at_us,
+        )
+
+
+def _counts(finding: Finding, steps: Steps) -> Iterator[tuple[Finding, int]]:
+    """The number of exceedances, where it changed the state."""
+    measure = finding.measure
+    counts = _backwards(measure.numerator, steps["sign"])
+    states: dict[int, Finding] = {}
+    before = None
+    for count, at_us in zip(counts.tolist(), steps["clock_us"].tolist(), strict=True):
+        if count not in states:
+            states[count] = finding.at(replace(measure, numerator=count))
+        then = states[count]
+        if before is None or (then.state, then.firm) != (before.state, before.firm):
+            yield then, at_us
+        before = then
+
+
+def _backwards(last: int, changes: Int64s) -> Int64s:
+    """The values after each change, given the one after the last."""
+    reached = np.cumsum(changes)
+    result: Int64s = last - (reached[-1] - reached)
+    return result
+
+
+def _fails(finding: Finding, sums_us: Int64s, counts: Int64s) -> Mask:
+    """Where a mean misses its target; without a message it does not."""
+    target = _in_us(finding.term.target or Decimal(0))
+    largest = max(1, int(np.abs(sums_us).max()), int(counts.max()))
+    whole = np.int64 if largest * max(target.numerator, target.denominator) < _MOST else object
+    value = sums_us.astype(whole) * target.denominator
+    limit = counts.astype(whole) * target.numerator
+    holds = _COMPARED[finding.term.comparator or "<="](value, limit)
+    result: Mask = (counts > 0) & ~np.asarray(holds, dtype=np.bool_)
+    return result
+
+
+@cache
+def _in_us(seconds: Decimal) -> Fraction:
+    return Fraction(seconds) * SECOND
