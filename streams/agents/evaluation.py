@@ -25,8 +25,9 @@ from streams.windows.steps import Steps
 PATIENT: Final = frozenset({4, 5, 7, 8})
 """Sections whose violations are absences: they wait a little for what may be on its way."""
 PROMPT: Final = SECTIONS - PATIENT
-PATIENCE_US: Final = 20 * SECOND
-"""How long: what is absent is told within 30 s of its deadline, the checkpoint included."""
+PATIENCE_US: Final = 15 * SECOND
+"""How long: what is absent is told within 30 s of its deadline; to this come the time after which
+a partition is idle, the platform's clock and the checkpoint."""
 NO_LIMIT: Final = 2**62
 _DEFAULT_ZONE: Final = ZoneInfo(DEFAULT_TIMEZONE)
 
@@ -136,17 +137,26 @@ class Evaluation:
     def advance(self, to_us: int, reach_us: int) -> Iterator[Outgoing]:
         """Look at everything that is due up to an event time, one instant after the other."""
         while (at := self.soonest_us(reach_us)) is not None and at <= to_us:
+            fired = [*self._take_due(self._prompt, at), *self._take_due(self._patient, at)]
+            followed = {tenant for tenant, _, section in fired if section == LATENCY}
+            # What came before is followed message by message from where it stood just before.
+            for tenant in sorted(self._stale & followed):
+                self._unshown.add(tenant)
+                yield from self._look(tenant, at - 1, reach_us, show=False)
             self.position_us = max(self.position_us, at)
-            for dues in (self._prompt, self._patient):
-                while (top := self._top(dues)) is not None and top <= at:
-                    _, tenant, month, section = heappop(dues)
-                    watch = self._watches[tenant]
-                    del watch.due_us[month][section]
-                    if not watch.due_us[month]:
-                        del watch.due_us[month]
-                    watch.mark(month, {section})
-                    self._stale.add(tenant)
-            yield from self.settle(self._stale, reach_us)
+            for tenant, month, section in fired:
+                self._watches[tenant].mark(month, {section})
+                self._stale.add(tenant)
+            yield from self.settle([tenant for tenant, _, _ in fired], reach_us)
+
+    def _take_due(self, dues: list[_Due], at_us: int) -> Iterator[tuple[str, Month, int]]:
+        while (top := self._top(dues)) is not None and top <= at_us:
+            _, tenant, month, section = heappop(dues)
+            opened = self._watches[tenant].due_us
+            del opened[month][section]
+            if not opened[month]:
+                del opened[month]
+            yield tenant, month, section
 
     def settle(self, tenants: Collection[str], reach_us: int) -> Iterator[Outgoing]:
         """Look at what is stale of some tenants at this place of the log, if any was reached."""

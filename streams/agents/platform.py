@@ -57,7 +57,7 @@ class Platform:
         fact: dict[str, Any] = orjson.loads(value)
         if fact["type"] == _MARK:
             if self._clock is None:
-                self._clock = EventClock()
+                self._clock = EventClock(quiet_s=0.0)
             self._clock.observe(fact["time"], fact["time"], now_s)
             return None
         self.observe(fact)
