@@ -104,8 +104,9 @@ def test_the_three_cut_random_contracts_at_the_same_days():
 
 def test_every_reading_bears_on_a_section():
     about_remedies = {"name", "version", "stacking"}
+    about_the_feed = {"at_risk_share", "deadline_share", "in_flight_share", "feed_hold_s"}
     read = {name for names in READINGS.values() for name in names}
-    assert read | about_remedies == set(Profile.model_fields)
+    assert read | about_remedies | about_the_feed == set(Profile.model_fields)
 
 
 def test_in_which_order_excused_codes_are_named_changes_nothing():
