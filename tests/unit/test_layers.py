@@ -143,7 +143,8 @@ def impurities(source, module):
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in CLOCKS:
             found.append(f"{module}:{node.lineno} reads the clock")
-        if isinstance(node, ast.Name) and node.id in {"open", "print", "input"}:
+        called = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        if called and node.id in {"open", "print", "input"}:
             found.append(f"{module}:{node.lineno} calls {node.id}")
     return found
 
