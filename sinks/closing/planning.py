@@ -126,7 +126,7 @@ def store_plan(client: Client, plan: Plan) -> StoredPlan:
     identity = {"month": plan.month.isoformat(), "plan": number}
     for table, rows in _tables(plan).items():
         _insert(client, table, [{**identity, **row} for row in rows])
-    header = {**identity, "content": plan.content, "tenants": len(plan.tenants)}
+    header = {**identity, "content": plan.content, "tenants": len(plan.periods)}
     _insert(client, "plans", [header])
     _forget_old_plans(client, plan.month, number)
     return StoredPlan(number, plan)
