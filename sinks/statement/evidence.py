@@ -104,7 +104,8 @@ def _case(one: Evidence, local: Local) -> Sequence[str]:
 
 def _week(one: Evidence, local: Local) -> Sequence[str]:
     last = instant(one.ends_us - 1, local.zone)
-    return f"{instant(one.begins_us, local.zone):%Y-%m-%d}", f"{last:%Y-%m-%d}"
+    first = instant(one.begins_us, local.zone)
+    return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", one.about["updates"]
 
 
 def _day(one: Evidence, local: Local) -> Sequence[str]:
@@ -114,6 +115,10 @@ def _day(one: Evidence, local: Local) -> Sequence[str]:
 def _scan(one: Evidence, local: Local) -> Sequence[str]:
     told = local.words(one, "mailbox", "policy", "scan", "action", "source")
     return one.reference, told, local.time(one.begins_us)
+
+
+def _timed_scan(one: Evidence, local: Local) -> Sequence[str]:
+    return *_scan(one, local), local.length(one.ends_us - one.begins_us)
 
 
 def _page(one: Evidence, local: Local) -> Sequence[str]:
@@ -126,6 +131,11 @@ def _destroyed(one: Evidence, local: Local) -> Sequence[str]:
     return (one.reference, *(local.time(us) for us in (one.begins_us, one.ends_us, one.due_us)))
 
 
+def _source(one: Evidence, local: Local) -> Sequence[str]:
+    told = local.words(one, "association", "provider", "nsp")
+    return one.reference, told or "–", local.time(one.begins_us)
+
+
 def _record(one: Evidence, local: Local) -> Sequence[str]:
     return one.reference, local.words(one, "kind", "severity"), local.time(one.begins_us)
 
@@ -133,7 +143,8 @@ def _record(one: Evidence, local: Local) -> Sequence[str]:
 _MESSAGE: Final = (("message", "route", "accepted", "finished", "latency"), _message)
 _CASE: Final = (("case", "received", "deadline", "answered", "late"), _case)
 _ORDER: Final = (("order", "paid", "deadline", "opened", "late"), _case)
-_WEEK: Final = (("week", "week_to"), _week)
+_SOURCE: Final = (("case", "told", "at"), _source)
+_WEEK: Final = (("week", "week_to", "updates"), _week)
 _SCAN: Final = (("message", "mailbox", "at"), _scan)
 _PAGE: Final = (("sample", "particulars", "at", "load"), _page)
 
@@ -147,16 +158,19 @@ _TABLES: Final[Mapping[str, tuple[Sequence[str], Cells]]] = {
         ("change", "particulars", "from", "to", "length"), _incident,
     ),
     "operations.billing_error_rate": (("charge", "kind", "at"), _record),
+    "operations.monitoring": (("from", "to", "length"), _spell),
     "operations.page_load.narrowband": _PAGE,
     "operations.page_load.broadband": _PAGE,
     "antispam.complaint_response": _CASE,
     "antispam.result_notice": _CASE,
     "antispam.blocklist_processing": _CASE,
     "antispam.listing_report": _CASE,
+    "antispam.foreign_source_report": _SOURCE,
     "antivirus.definition_updates": _WEEK,
     "antivirus.outbreak_updates": _WEEK,
     "antivirus.unscanned": _SCAN,
     "antivirus.policy_mismatch": _SCAN,
+    "antivirus.scan_delay": (("message", "mailbox", "at", "scan"), _timed_scan),
     "security.incidents": (("incident", "kind", "at"), _record),
     "backup.incremental": (("day",), _day),
     "backup.full": (("day",), _day),

@@ -24,7 +24,7 @@ def proof_of(rows: Sequence[Mapping[str, Any]]) -> Proof:
         )
         for row in rows
     ]
-    return Proof(found, max(rows[0]["total"], len(found)))
+    return Proof(found, rows[0]["total"])
 
 
 def outage_proof(down: Sequence[spans.Span], excused: Sequence[spans.Span]) -> Proof:

@@ -61,6 +61,15 @@ def test_every_phrase_is_used_and_every_used_one_is_there():
     assert {one or other for one, other in asked} <= set(phrases.PHRASES)
 
 
+def test_evidence_of_every_indicator_can_be_shown():
+    """What has none of its own is proved by its neighbour, or by a chart."""
+    elsewhere = {
+        "connectivity.ratio", "latency.send.max", "latency.receive.max",
+        "operations.availability", "operations.fault_free_days",
+    }  # fmt: skip
+    assert set(evidence._TABLES) == set(INDICATORS) - elsewhere
+
+
 def test_the_agreement_s_own_terms_are_used():
     terms = (
         "邮箱联通性 邮件收发延迟 故障总历时 调整总历时 "

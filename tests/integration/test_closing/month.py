@@ -16,7 +16,14 @@ def contracts():
     """A Chinese name and a fee; the terrible one's contract reads one thing otherwise."""
     head = {"version": 1, "effective_from": "2025-01-01"}
     fee = {"monthly_fee": {"amount": "1200.50", "currency": "CNY"}}
-    changed = {"profile": {"name": "strict", "account_retention_days": 180}}
+    changed = {
+        "profile": {"name": "strict", "account_retention_days": 180},
+        "overrides": {
+            "antispam.foreign_source_report": {"target": 0, "judged": True},
+            "antivirus.scan_delay": {"target": 1, "comparator": "<=", "judged": True},
+            "operations.monitoring": {"judged": True},
+        },
+    }
     return [
         Contract.model_validate({"tenant_id": TERRIBLE, "name": "甲公司"} | head | fee | changed),
         Contract.model_validate({"tenant_id": QUIET, "name": "Quiet & Co"} | head | fee),
@@ -64,10 +71,15 @@ def _service():
         *fault(at(3, 5), 60, incident_id="platform-1", tenant_id="*"),
         event("complaint.received", at(14), **case),
         event("complaint.responded", at(20), **case),
+        event("monitor.heartbeat", at(1), monitor="noc", interval_s=600, tenant_id="*"),
+        event("monitor.heartbeat", at(1, 0, 10), monitor="noc", interval_s=86_400, tenant_id="*"),
         event("payment.confirmed", at(6), domain_kind="own", **order),
         event("service.opened", at(8), notified_at=at(8), **order),
         event("message.scanned", at(9), message_id="scan-1", verdict="skipped", **own),
         event("account.purged", at(20), account="left@acme.cn", locked_at=at(1, month=7), **own),
+        event("source.confirmed", at(22), case_id="outside", **own),
+        event("source.reported", at(23), case_id="outside", reported_to="nsp", **own),
+        event("message.scanned", at(9, 1), message_id="scan-2", scan_ms=1500.5, **own),
         event("security.incident", at(19), incident_id="break-in", **own),
         event("channel.up", at(1), channel="phone", tenant_id="*"),
         event("channel.down", at(18, 10), channel="phone", **own),

@@ -156,8 +156,10 @@ def test_verdict_and_debt_are_those_of_the_ledger(closed, visits, papers, langua
 def test_the_evidence_goes_down_to_ids_and_times(visits, papers, language):
     for text in (visits[TERRIBLE, language].text, papers[TERRIBLE, language]):
         for told in (
-            "over-24", "over-5", "2025-10-10 12:24:00", "fault-1", "late-case", "scan-1", "order-1",
+            "over-24", "over-5", "2025-10-10 12:24:00", "fault-1", "late-case", "scan-1",
+            "scan-2", "outside", "order-1",
             "2025-10-14 15:00:00", "2025-10-14 15:50:00", "letter 2025/17",
+            "2025-10-03 00:10:00",
         ):  # fmt: skip
             assert told in text, told
         # 25 messages went over the limit, 20 of them are listed.
@@ -208,6 +210,11 @@ def test_charts_and_lists_agree_with_the_closing(statements, items):
         for indicator, proof in statement.proofs.items():
             if own[indicator]["unit"] == "count" and indicator != "latency.exceedances":
                 assert proof.total == own[indicator]["observed"], indicator
+
+
+def test_many_are_gathered_as_one_is(closed, statements):
+    (one,) = closed_revisions(closed, OCTOBER, [TERRIBLE])
+    assert gather(closed, OCTOBER, [one]) == [statements[TERRIBLE]]
 
 
 def run(server, *arguments, code=0):
