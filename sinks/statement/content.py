@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from schemas.identifiers import PLATFORM
-from schemas.indicators import Comparator, Remedy, Verdict
+from schemas.indicators import Comparator, Verdict
 from schemas.results import ClosingItem, Credit
 from sinks.closing.periods import Period
 from sinks.closing.periods import Span as ContractSpan
@@ -174,7 +174,3 @@ class Statement:
     def reversed(self) -> list[Credit]:
         """What this revision took back of the one before."""
         return [credit for credit in self.credits if credit.kind == "reversal"]
-
-    def remedies(self) -> list[Remedy]:
-        """The remedies owed, one entry for each time."""
-        return [credit.remedy for credit in self.issued]

@@ -17,12 +17,6 @@ _UNITS: Final = {
 }
 _EXACT_UNIT: Final = {"en": {"s": " s", "days": " days"}, "zh": {"s": " 秒", "days": " 天"}}
 _SIGNS: Final[dict[str, str]] = {"<": "<", "<=": "≤", ">=": "≥", "=": "="}
-_WORDS: Final[dict[str, tuple[str, str]]] = {
-    "<": ("less than", "少于"),
-    "<=": ("at most", "不超过"),
-    ">=": ("at least", "不低于"),
-    "=": ("exactly", "等于"),
-}
 
 
 @dataclass(frozen=True)
@@ -84,11 +78,6 @@ def promise(
         return Figure("–")
     sign, value = _SIGNS[comparator], figure(target, unit, language)
     return Figure(f"{sign} {value.text}", f"{sign} {value.exact}" if value.exact else "")
-
-
-def comparator_words(comparator: Comparator, language: Language) -> str:
-    """A comparator read aloud."""
-    return _WORDS[comparator][0 if language == "en" else 1]
 
 
 def budget(

@@ -57,13 +57,9 @@ def closed_revisions(
     parameters = {"month": month, "tenants": list(tenants), "revision": revision}
     rows = client.query(query_text("revisions"), parameters=parameters).named_results()
     return [
-        Revision(**{k: v for k, v in row.items() if k != "status"}, superseded=_superseded(row))
+        Revision(**_without(row, "status"), superseded=row["status"] == "superseded")
         for row in rows
     ]
-
-
-def _superseded(row: Row) -> bool:
-    return bool(row["status"] == "superseded")
 
 
 def gather(client: Client, month: date, revisions: Iterable[Revision]) -> list[Statement]:

@@ -1,6 +1,6 @@
 """Stretches of time ``[from, to)`` in µs, as ascending, disjoint pairs. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -60,12 +60,3 @@ def days_touched(spans: Iterable[Span], zone: ZoneInfo) -> Iterator[date]:
         while day <= last:
             yield day
             day += timedelta(days=1)
-
-
-def pieces_by_day(
-    spans: Sequence[Span], zone: ZoneInfo, days: Sequence[tuple[date, int, int]]
-) -> Iterator[tuple[date, int, int]]:
-    """(day, from, to) of every span cut at local midnights, µs after the day's first instant."""
-    for day, start, end in days:
-        for first, last in clip(spans, start, end):
-            yield day, first - start, last - start

@@ -1,5 +1,6 @@
 """`statements`: every customer's statement of a closed month, as HTML."""
 
+import os
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sinks.statement.making import make_all
 from tests.bench.facts import MONTH, make_facts
 from tests.bench.options import BenchError, Options
 from tests.bench.report import note, show, whole
-from tests.bench.stage import Stage, new_stage
+from tests.bench.stage import Stage, cpu_seconds, new_stage
 
 _MESSAGES_EACH = 1_000
 
@@ -24,12 +25,13 @@ def run(options: Options) -> None:
         folder = stage.scratch / "statements"
         rows = [(name, *_make(stage, folder, options)) for name in ("first", "again, all there")]
     messages = options.statements * _MESSAGES_EACH
-    header = ("", "seconds", "statements/s", "kB each")
+    header = ("", "seconds", "statements/s", "CPU-s", "server's CPU-s", "kB each")
     show(f"statements: {options.statements:,} as HTML, {messages:,} messages", header, rows)
 
 
-def _make(stage: Stage, folder: Path, options: Options) -> tuple[str, str, str]:
-    client, begun = stage.client(), time.monotonic()
+def _make(stage: Stage, folder: Path, options: Options) -> tuple[str, ...]:
+    client, server = stage.client(), stage.pids["clickhouse"]
+    begun, own, theirs = time.monotonic(), _own_cpu(), cpu_seconds(server)
     make_all(client, MONTH, closed_revisions(client, MONTH), folder, "zh", "html", lambda _: None)
     seconds = time.monotonic() - begun
     sizes = [path.stat().st_size for path in folder.iterdir()]
@@ -38,5 +40,12 @@ def _make(stage: Stage, folder: Path, options: Options) -> tuple[str, str, str]:
     return (
         f"{seconds:.1f}",
         whole(options.statements / seconds),
+        f"{_own_cpu() - own:.1f}",
+        f"{cpu_seconds(server) - theirs:.1f}",
         whole(sum(sizes) / len(sizes) / 1000),
     )
+
+
+def _own_cpu() -> float:
+    """Processor time of this process and of the renderers that have ended."""
+    return sum(os.times()[:4])

@@ -121,8 +121,8 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
     "fault_free": ("fault-free", "无故障"),
     "not_served": ("outside the contract or not over", "合同期外或尚未结束"),
     "calendar_desc": (
-        "{count} days with a fault up to the end of {month}: {days}.",
-        "截至 {month} 月底，有故障的天数为 {count}：{days}。",
+        "Days with a fault up to the end of {month}: {count} ({days}).",
+        "截至 {month} 月底，有故障的天数：{count}（{days}）。",
     ),
     "calendar_none": (
         "No day with a fault up to the end of {month}.",
