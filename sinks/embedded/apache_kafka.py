@@ -36,6 +36,7 @@ log.dirs={log_dirs}
 auto.create.topics.enable=false
 num.partitions=4
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
