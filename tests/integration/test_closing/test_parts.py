@@ -1,21 +1,27 @@
 """The closing of months in which the contract changes: as the reference, part by part."""
 
+from random import Random
+
 import orjson
 import pytest
 
+from schemas.indicators import INDICATORS
+from sinks.closing.audit import Value, compare
 from sinks.closing.close import close_month
 from sinks.closing.periods import micros
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import judgements, land
+from tests.live_run import live_through
 from tests.reference.judge import judge
 from tests.reference.part_cases import CASES
 from tests.reference.scenario import CUTOFF, MONTH
+from tests.reference.strategies import History
 
 pytestmark = pytest.mark.embedded
 
 TENANTS = [f"case-{number}" for number in range(len(CASES))]
 EVENTS = [
-    each | {"tenant_id": tenant}
+    each | {"tenant_id": tenant, "source": tenant}
     for tenant, case in zip(TENANTS, CASES, strict=True)
     for each in case.events
 ]
@@ -78,6 +84,19 @@ def test_the_parts_are_frozen_shown_and_printed(client, closed):
     assert [each["to"] for each in printed["case-1", "connectivity.downtime"]] == [
         each["to"] for each in (first, second)
     ]
+
+
+def test_the_audit_finds_live_and_closed_parts_alike(closed):
+    history = History(MONTH, tuple(TENANTS), tuple(CONTRACTS), CUTOFF, tuple(EVENTS))
+    told = live_through(history, Random(1)).status
+    live = {
+        (tenant, indicator): Value(status.observed, status.state in {"breached", "failing"})
+        for (tenant, indicator, month), status in told.items()
+        if month == MONTH
+    }
+    audit = compare(closed, live)
+    assert audit.differences == ()
+    assert (audit.tenants, audit.compared) == (len(CASES), len(CASES) * len(INDICATORS))
 
 
 def test_closing_a_changed_month_again_makes_no_revision(client, closed):
