@@ -25,6 +25,7 @@ class PartRow:
     span: str
     observed: Figure
     promise: Figure
+    budget: Figure
     verdict: Verdict
 
 
@@ -103,7 +104,10 @@ def _row(item: ClosingItem, parts: Sequence[Part], language: Language) -> Indica
         observed=figure(item.observed, item.unit, language),
         gross=gross,
         promise=promise(item.comparator, item.target, item.unit, language),
-        budget=budget(item.observed, item.comparator, item.target, item.unit, language),
+        # Where the contract changed, each part has its own promise to be held against.
+        budget=Figure(phrase("no_budget", language))
+        if parts
+        else budget(item.observed, item.comparator, item.target, item.unit, language),
         verdict=item.verdict,
         parts=[_part(part, item.unit, language) for part in parts],
     )
@@ -114,7 +118,8 @@ def _part(part: Part, unit: str, language: Language) -> PartRow:
     span = phrase("part_span", language, version=part.version, first=part.first, last=last)
     observed = figure(part.observed, unit, language)
     promised = promise(part.comparator, part.target, unit, language)
-    return PartRow(span, observed, promised, part.verdict)
+    left = budget(part.observed, part.comparator, part.target, unit, language)
+    return PartRow(span, observed, promised, left, part.verdict)
 
 
 def lead(views: Sequence[SectionView], verdict: Verdict, language: Language) -> str:

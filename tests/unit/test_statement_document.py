@@ -129,7 +129,10 @@ def test_a_month_in_which_the_contract_changed_shows_both_parts():
     promised = {"target": "2640", "comparator": "<", "verdict": "met"}
     parts = read_parts(json.dumps([one | promised for one in told]))
     text = page(changed(parts={"connectivity.downtime": parts})).text
-    assert "version 2, 2025-10-01 to 2025-10-15 1 min 40 s 100 s" in text
+    assert (
+        "version 2, 2025-10-01 to 2025-10-15 1 min 40 s 100 s < 44 min 0 s < 2640 s 42 min 20 s"
+        in text
+    )
     assert "version 3, 2025-10-16 to 2025-10-31 42 min 20 s 2540 s" in text
 
 
