@@ -222,7 +222,7 @@ class Closing(Result):
     """Facts that had landed by then count."""
     fingerprint: str | None = None
     """Digest of the content; equal figures and credits have equal fingerprints."""
-    input: str | None = None
+    input_digest: str | None = None
     """Digest of the events that had landed by the cutoff, the tenant's and the platform's."""
     input_events: int | None = None
     """How many they are."""

@@ -19,7 +19,7 @@ from sinks.closing.judgement import stored_items
 
 _REVISION: Final = """
   run, toString(tenant_id) AS tenant_id, month, revision, toString(verdict) AS verdict, remedies,
-  provisional, closed_at, cutoff, toString(fingerprint) AS fingerprint, input, input_events
+  provisional, closed_at, cutoff, toString(fingerprint) AS fingerprint, input_digest, input_events
 """
 _OF_MONTH: Final = f"""
 SELECT {_REVISION}
@@ -128,7 +128,7 @@ def _revision(row: Mapping[str, Any]) -> Revision:
         closed_at=row["closed_at"],
         cutoff=row["cutoff"],
         fingerprint=row["fingerprint"],
-        input=row["input"],
+        input_digest=row["input_digest"],
         input_events=row["input_events"],
     )
     return Revision(str(row["run"]), month, closing)

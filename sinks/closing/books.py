@@ -19,7 +19,7 @@ from sinks.closing.planning import StoredPlan
 _HOLDING: Final = """
 SELECT toString(tenant_id), max(revision), argMax(closed_at, revision), argMax(cutoff, revision),
   argMax(provisional, revision), argMax(toString(fingerprint), revision),
-  argMax(input, revision), argMax(input_events, revision)
+  argMax(input_digest, revision), argMax(input_events, revision)
 FROM closing_log
 WHERE month = {month:Date}
 GROUP BY tenant_id
@@ -61,7 +61,7 @@ class Entry:
     cutoff: datetime
     provisional: bool
     fingerprint: str
-    input: str
+    input_digest: str
     input_events: int
 
 
@@ -190,7 +190,7 @@ def closing_of(judgement: Judgement, changes: Changes, month: date) -> Closing:
         closed_at=entry.closed_at,
         cutoff=entry.cutoff,
         fingerprint=entry.fingerprint,
-        input=entry.input,
+        input_digest=entry.input_digest,
         input_events=entry.input_events,
     )
 
@@ -211,7 +211,7 @@ def _log_row(judgement: Judgement, entry: Entry) -> dict[str, Any]:
         "contract_version": judgement.contract_version,
         "profile": judgement.profile,
         "fingerprint": entry.fingerprint,
-        "input": entry.input,
+        "input_digest": entry.input_digest,
         "input_events": entry.input_events,
     }
 

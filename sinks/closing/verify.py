@@ -106,7 +106,7 @@ def _check(stored: Closing, judged: Judgement | None, read: Input | None) -> Che
     issued = [credit for credit in stored.credits if credit.kind == "issue"]
     if [_owed(credit) for credit in issued] != [_owed(credit) for credit in judged.owed]:
         differ.append("credits")
-    if read is None or stored.input != read.digest:
+    if read is None or stored.input_digest != read.digest:
         differ.append("input")
     return Check(stored, judged.items, tuple(differ))
 

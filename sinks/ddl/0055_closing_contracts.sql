@@ -18,7 +18,7 @@ ENGINE = MergeTree
 ORDER BY (run, tenant_id)
 COMMENT 'Revisions whose event the broker has; a mark lost in a crash repeats the event, same id';
 
-ALTER TABLE closing_log ADD COLUMN IF NOT EXISTS input String DEFAULT ''
+ALTER TABLE closing_log ADD COLUMN IF NOT EXISTS input_digest String DEFAULT ''
 COMMENT 'digest of the events that had landed by the cutoff, the tenant''s and the platform''s';
 
 ALTER TABLE closing_log ADD COLUMN IF NOT EXISTS input_events UInt64 DEFAULT 0;

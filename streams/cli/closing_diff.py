@@ -71,7 +71,8 @@ def _show_causes(each: Difference) -> None:
         click.echo(f"  because of contract version {version}")
     if causes.total:
         more = f", the first {len(causes.events)}" if causes.total > len(causes.events) else ""
-        click.echo(f"  because of {causes.total} events that landed in between{more}:")
+        events = "1 event" if causes.total == 1 else f"{causes.total} events"
+        click.echo(f"  because of {events} that landed in between{more}:")
         table = Table(box=None, pad_edge=False)
         for name in ("  event", "about", "source and id", "happened", "landed"):
             table.add_column(name, overflow="fold")

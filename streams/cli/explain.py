@@ -80,20 +80,17 @@ def _show(done: Explanation) -> None:
     for number, (name, text) in enumerate(_steps(done), start=1):
         table.add_row(f"{number} {name}", cell(text))
     item = done.item
-    click.echo(f"{cell(item.tenant_id)}  {item.indicator}  {item.month}  {_status(done)}")
+    status = f"revision {done.revision.number}" if done.revision else "not closed"
+    click.echo(f"{cell(item.tenant_id)}  {item.indicator}  {item.month}  {status}")
     show_table(table)
     if done.rows:
         click.echo(f"the rows, {len(done.rows)} of {done.sums.rows}:")
         show_table(_rows(done))
 
 
-def _status(done: Explanation) -> str:
-    cutoff = f"facts landed by {cell(done.cutoff)}"
-    return f"revision {done.revision.number}, {cutoff}" if done.revision else f"open, {cutoff}"
-
-
 def _steps(done: Explanation) -> Iterator[tuple[str, str]]:
     item, sums = done.item, done.sums
+    yield "facts", f"landed by {rfc3339(done.cutoff)}"
     yield "contract", f"version {item.contract_version}, profile {item.profile}"
     yield "promise", f"§{item.section} {SECTIONS[item.section].title}: {_promise(done)}"
     yield "period", _period(done)
@@ -131,7 +128,10 @@ def _exclusions(done: Explanation) -> str:
         return "none in force"
     spans = [f"{_at(starts)} to {_at(ends)}" for starts, ends in done.exclusions[:_SPANS]]
     more = f" and {len(done.exclusions) - _SPANS} more" if len(done.exclusions) > _SPANS else ""
-    taken = "" if done.item.excluded is None else f"; they took {plain(done.item.excluded)}"
+    excluded = done.item.excluded
+    # Seconds of time; of messages how many.
+    unit = "messages" if done.item.section == 2 else "s"
+    taken = "" if excluded is None else f"; they took {plain(excluded)} {unit}"
     return f"{len(done.exclusions)} in force: {', '.join(spans)}{more}{taken}"
 
 
@@ -180,7 +180,7 @@ def _cells(row: Row, timed: bool) -> dict[str, object]:
         "until": _at(row.until),
         "amount": seconds(row.amount) if timed else row.amount,
         "excluded": seconds(row.excused) if timed else row.excused,
-        "note": row.note if row.counts else f"does not count {row.note}".rstrip(),
+        "note": row.note if row.counts else f"does not count: {row.note}".rstrip(": "),
     }
 
 

@@ -14,7 +14,7 @@ SELECT
   profile,
   provisional,
   fingerprint,
-  input,
+  input_digest,
   input_events,
   run
 FROM closing_log

@@ -36,7 +36,13 @@ SELECT
   if(indicator = 'latency.exceedances', toInt128(1), toInt128(m.latency_us)) AS amount,
   toInt128(0) AS excused,
   NOT m.left_out AS counts,
-  concat(toString(m.direction), if(m.left_out, ', left out', ''), if(m.finished_us = 0, ', not finished', ''))
-    AS note
+  concat(
+    toString(m.direction), if(m.left_out, ', left out', ''),
+    multiIf(
+      m.finished_us = 0, ', not finished',
+      indicator = 'latency.exceedances', concat(', ', toString(m.latency_us / 1e6), ' s'),
+      ''
+    )
+  ) AS note
 FROM messages AS m
 INNER JOIN named AS n ON m.message = n.message
