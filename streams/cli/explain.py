@@ -129,10 +129,15 @@ def _exclusions(done: Explanation) -> str:
     spans = [f"{_at(starts)} to {_at(ends)}" for starts, ends in done.exclusions[:_SPANS]]
     more = f" and {len(done.exclusions) - _SPANS} more" if len(done.exclusions) > _SPANS else ""
     excluded = done.item.excluded
-    # Seconds of time; of messages how many.
-    unit = "messages" if done.item.section == 2 else "s"
-    taken = "" if excluded is None else f"; they took {plain(excluded)} {unit}"
+    taken = "" if excluded is None else f"; they took {plain(excluded)} {_excluded_unit(done)}"
     return f"{len(done.exclusions)} in force: {', '.join(spans)}{more}{taken}"
+
+
+def _excluded_unit(done: Explanation) -> str:
+    """Exclusions take messages out of section 2, else time, or whole days."""
+    if done.item.section == 2:
+        return "messages"
+    return "days" if done.item.unit == "days" else "s"
 
 
 def _at(moment: datetime | None) -> str:
