@@ -67,6 +67,13 @@ class Profile(_Document):
     """Breach feed: something due is at risk from this share of its time."""
     in_flight_share: Annotated[Exact, Field(gt=0, le=1)] = Decimal("0.5")
     """Breach feed: a message in flight is at risk from this share of the maximum latency."""
+    burn_rates: tuple[Exact, Exact, Exact, Exact] = (
+        Decimal("14.4"),
+        Decimal(6),
+        Decimal(3),
+        Decimal(1),
+    )
+    """Breach feed: a budget of time burns this many times too fast: 1h/5m, 6h/30m, 1d/2h, 3d/6h."""
     feed_hold_s: Annotated[int, Field(ge=0, le=86_400)] = 60
     """Breach feed: a change that may turn back is told once it has held so long; 0 = at once."""
 

@@ -102,6 +102,20 @@ class Status(Result):
     contract_version: int
 
 
+class BurnData(Result):
+    """A level of ``sla.budget.burn``: how many times faster than allowed a budget is spent.
+
+    ``active`` says that both windows reach the threshold; otherwise the level has ended.
+    """
+
+    long: str
+    short: str
+    long_rate: Figure
+    short_rate: Figure
+    threshold: Figure
+    active: bool
+
+
 class BreachData(Result):
     """The ``data`` of an event on the breach feed."""
 
@@ -121,6 +135,8 @@ class BreachData(Result):
     profile: str
     event_time: Instant
     excluded: Figure | None = None
+    burn: BurnData | None = None
+    """Of ``sla.budget.burn`` alone."""
 
 
 class CloudEnvelope(Result):

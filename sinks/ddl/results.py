@@ -39,7 +39,7 @@ OUTAGE_COLUMNS: Final = model_columns(Outage)
 STATUS_COLUMNS: Final = model_columns(Status)
 BREACH_COLUMNS: Final = (
     *model_columns(CloudEvent, "specversion", "subject", "datacontenttype", "dataschema", "data"),
-    *model_columns(BreachData),
+    *model_columns(BreachData, "burn"),
     DOCUMENT,
 )
 CONTRACT_COLUMNS: Final = (

@@ -16,6 +16,7 @@ from streams.agents.latency_path import path
 from streams.agents.ledger import Finding, Ledger, month_of
 from streams.agents.observations import Observations
 from streams.agents.watch import SECTIONS, Watch
+from streams.clauses.burn import MARK_US, burns, next_mark_us
 from streams.clauses.contracts import month_at
 from streams.clauses.exclusions import LATENCY
 from streams.runtime.delivery import Outgoing
@@ -263,6 +264,18 @@ class Evaluation:
             for then, since_us in path(finding, steps):
                 yield from self.feed.turn(then, since_us, _is_over(then, since_us))
         yield from self.feed.turn(finding, self.position_us, _is_over(finding, at_us))
+        if finding.measure.spent is not None:
+            yield from self._burn(finding)
+
+    def _burn(self, finding: Finding) -> Iterator[Outgoing]:
+        """Tell how fast a budget of time is spent, at marks of event time while it may be."""
+        measure, governed, now_us = finding.measure, finding.governed, self.position_us
+        if now_us % MARK_US == 0:
+            yield from self.feed.burn(finding, burns(measure, governed, now_us), now_us)
+        burning = self.feed.is_burning(finding)
+        mark_us = next_mark_us(measure, governed, burning, now_us)
+        if mark_us is not None:
+            self._due(finding.tenant_id, finding.month, finding.term.section, mark_us)
 
     def _note_due(self, finding: Finding, at_us: int) -> None:
         """Remember when an indicator changes by itself, and when a change has held long enough."""

@@ -1,7 +1,7 @@
 """The state of every indicator, and the events that tell when it changes (results, breach feed)."""
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,6 +11,7 @@ from schemas.results import BreachType, State
 from schemas.topics import BREACHES, STATUS
 from streams.agents.ledger import Finding
 from streams.agents.times import text_of
+from streams.clauses.burn import Burn
 from streams.clauses.life import Life
 from streams.runtime.delivery import Outgoing
 from streams.windows.calendar import SECOND
@@ -22,8 +23,9 @@ Key = tuple[str, str, str]
 """tenant, indicator, period"""
 
 
-Entry = tuple[str, str, str, State, int, State, int]
-"""A key; the state told last, its sequence number; the present state, and since when, µs."""
+Entry = tuple[str, str, str, State, int, State, int, list[str]]
+"""A key; the state told last, its sequence number; the present state, and since when, µs; the
+levels at which the budget burns."""
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Told:
     life: Life = field(default_factory=Life)
     sequence: int = 0
     record: bytes = b""
+    burning: list[str] = field(default_factory=list)
 
 
 class Feed:
@@ -45,9 +48,9 @@ class Feed:
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Take up sequence numbers and states where a former life left them."""
-        for tenant, indicator, period, told, sequence, present, since_us in entries:
+        for tenant, indicator, period, told, sequence, present, since_us, burning in entries:
             life = Life(told, present, since_us)
-            self._told[tenant, indicator, period] = Told(life, sequence)
+            self._told[tenant, indicator, period] = Told(life, sequence, b"", list(burning))
 
     def take_news(self) -> list[Entry]:
         """The states and sequence numbers that changed since the last call, to be kept."""
@@ -55,7 +58,8 @@ class Feed:
         for key in sorted(self._news):
             told = self._told[key]
             life = told.life
-            found.append((*key, life.told, told.sequence, life.present, life.since_us))
+            state = (life.told, told.sequence, life.present, life.since_us)
+            found.append((*key, *state, told.burning))
         self._news.clear()
         return found
 
@@ -88,9 +92,45 @@ class Feed:
             _state(finding, over), finding.firm, at_us, _hold_us(finding)
         ):
             told.sequence += 1
-            yield self._breach(type_, finding, state, told.sequence, told_us)
+            yield self._event(type_, finding, state, told.sequence, told_us, {})
         if before != (life.told, life.present, life.since_us):
             self._news.add(key)
+
+    def burn(self, finding: Finding, levels: Iterable[Burn], at_us: int) -> Iterator[Outgoing]:
+        """The levels at which a budget has begun to burn, or no longer does."""
+        key = _key(finding)
+        told = self._told.setdefault(key, Told())
+        for level in levels:
+            if level.active == (level.long in told.burning):
+                continue
+            if level.active:
+                told.burning.append(level.long)
+            else:
+                told.burning.remove(level.long)
+            told.sequence += 1
+            self._news.add(key)
+            yield self._event(
+                "sla.budget.burn",
+                finding,
+                finding.state,
+                told.sequence,
+                at_us,
+                {
+                    "burn": {
+                        "long": level.long,
+                        "short": level.short,
+                        "long_rate": round(float(level.long_rate), 6),
+                        "short_rate": round(float(level.short_rate), 6),
+                        "threshold": float(level.threshold),
+                        "active": level.active,
+                    }
+                },
+            )
+
+    def is_burning(self, finding: Finding) -> bool:
+        """Whether a level was told to have begun and not to have ended."""
+        told = self._told.get(_key(finding))
+        return told is not None and bool(told.burning)
 
     def show(self, finding: Finding, now_us: int, over: bool) -> Iterator[Outgoing]:
         """The present state of an indicator, if it is not what was shown last."""
@@ -107,8 +147,14 @@ class Feed:
                 self._partition,
             )
 
-    def _breach(
-        self, type_: BreachType, finding: Finding, state: State, sequence: int, at_us: int
+    def _event(
+        self,
+        type_: BreachType,
+        finding: Finding,
+        state: State,
+        sequence: int,
+        at_us: int,
+        more: Mapping[str, object],
     ) -> Outgoing:
         measure = finding.measure
         name = "|".join((*_key(finding), str(sequence)))
@@ -127,6 +173,7 @@ class Feed:
                 "evidence": measure.evidence,
                 "event_time": text_of(at_us),
                 "excluded": excluded,
+                **more,
             },
         }
         return Outgoing(

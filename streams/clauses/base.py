@@ -14,6 +14,7 @@ from streams.clauses.contracts import Force
 from streams.clauses.exclusions import Exclusions
 from streams.clauses.facts import Facts
 from streams.windows.calendar import SECOND, Period, local_day
+from streams.windows.intervals import IntervalSet
 
 Trend = Literal["rises", "falls", "moves"]
 """How a value can go on while nothing is taken back: a count or a duration only rises, what is
@@ -102,6 +103,8 @@ class Measure:
     evidence_count: int = 0
     impending: int = 0
     next_us: int | None = None
+    spent: IntervalSet | None = None
+    """Of a duration: the violating time of the month as far as it is foreseen."""
     settled_before: bool = False
     """Breached for good in an earlier month of the year, hence not judged again."""
 

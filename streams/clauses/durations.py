@@ -67,6 +67,7 @@ def _measure(
         full=whole_us or 0,
         evidence=first_evidence(evidence),
         evidence_count=len(spent),
+        spent=foreseen if whole_us is None else None,
     )
     measure = replace(measure, next_us=_next_level(measure, foreseen, view))
     return measure if has_data else replace(measure, denominator=0, raw_denominator=0)

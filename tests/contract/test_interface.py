@@ -267,6 +267,7 @@ def test_the_breach_feed_is_the_promised_one():
         "profile",
         "event_time",
         "excluded",
+        "burn",
     }
 
 

@@ -1,0 +1,178 @@
+"""What the event clock alone makes known: messages stuck in flight, and what does not happen."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import orjson
+import pytest
+
+from schemas.contract import Contract
+from schemas.topics import BREACHES, WINDOWS
+from tests.live_run import LiveRun, contract_record
+from tests.reference.log import TOPIC_OF
+
+START = datetime(2025, 10, 8, 4, tzinfo=UTC)  # a Wednesday at noon in Shanghai
+PROMISED_S = 30
+
+
+def event(number, type_, seconds, **fields):
+    times = {
+        name: (START + timedelta(seconds=fields.pop(name))).isoformat()
+        for name in ("accepted_at", "notified_at")
+        if name in fields
+    }
+    time = (START + timedelta(seconds=seconds)).isoformat()
+    head = {"id": f"e{number}", "source": "s", "type": type_, "tenant_id": "a", "time": time}
+    return TOPIC_OF[type_], b"a", orjson.dumps(head | fields | times)
+
+
+def message(number, type_, seconds, accepted=0, name="m"):
+    return event(
+        number,
+        f"message.{type_}",
+        seconds,
+        accepted_at=accepted,
+        message_id=f"{name}{number if name == 'q' else ''}",
+        recipient="r@example.org",
+        direction="outbound",
+    )
+
+
+def second(text):
+    return (datetime.fromisoformat(text) - START).total_seconds()
+
+
+class Watched(LiveRun):
+    """A task with a clock that starts at `START`; `feed` in seconds from there."""
+
+    def until(self, seconds):
+        """Look every second while nothing comes, as a worker does; when what was told came."""
+        start_us = int(START.timestamp() * 1e6)
+        while (now := (self.task.clock.now_us(self.now_s) - start_us) / 1e6) < seconds:
+            self.now_s += 1 if seconds - now < 60 else 30
+            if self.task.due(self.now_s):
+                before = len(self.told)
+                self.checkpoint()
+                for record in self.told[before:]:
+                    if record.topic == BREACHES.name:
+                        self.seen.append((self.now_s, orjson.loads(record.value)))
+        return self
+
+    def __init__(self):
+        self.seen = []
+        super().__init__()
+
+    def types(self, indicator):
+        self.checkpoint()
+        return [
+            event["type"].rpartition(".")[2]
+            for record in self.told
+            if record.topic == BREACHES.name
+            and (event := orjson.loads(record.value))["data"]["indicator"] == indicator
+        ]
+
+
+def test_messages_stuck_in_flight_are_told_by_name_and_once():
+    run = Watched()
+    run.feed([message(1, "accepted", 0, name="q"), message(2, "accepted", 0, name="q")])
+    run.until(1_890)
+    ((seen_at, first),) = run.seen
+    assert (first["type"], first["subject"]) == ("sla.indicator.at_risk", "a")
+    assert first["data"]["evidence"] == ["s#e1", "s#e2"]
+    assert seen_at <= 1_800 + 60 + PROMISED_S
+    run.until(3_700)
+    _, (seen_at, last) = run.seen
+    assert (last["type"], last["data"]["observed"]) == ("sla.indicator.breached", 2)
+    assert last["data"]["evidence"] == ["s#e1", "s#e2"]
+    assert 3_600 < seen_at <= 3_600 + PROMISED_S
+    run.until(9_000)
+    assert len(run.seen) == 2
+
+
+def test_a_message_that_finishes_is_not_counted_twice():
+    run = Watched()
+    run.feed([message(1, "accepted", 0, name="q")])
+    run.until(3_700)
+    run.feed([message(1, "dispatched", 3_701, name="q")])
+    run.until(4_000)
+    assert run.types("latency.exceedances") == ["at_risk"]
+    assert run.status["a", "latency.exceedances", "2025-10"].observed == 1
+
+
+def test_word_of_a_timely_finish_that_comes_late_takes_the_breach_back():
+    run = Watched()
+    run.feed([message(1, "accepted", 0, name="q"), message(2, "accepted", 0, name="q")])
+    run.until(3_700)
+    run.feed([message(1, "dispatched", 20, name="q")])
+    run.until(3_800)
+    assert run.types("latency.exceedances") == ["at_risk", "breached", "withdrawn"]
+
+
+def test_references_of_messages_in_flight_survive_a_restart():
+    run = Watched()
+    run.feed([message(1, "accepted", 0, name="q"), message(2, "accepted", 0, name="q")])
+    run.checkpoint()
+    run.restart()
+    run.until(3_700)
+    assert run.seen[-1][1]["data"]["evidence"] == ["s#e1", "s#e2"]
+
+
+DAY_S = 24 * 3600
+NEVER = {
+    # Midnight in Shanghai; 24 h; the end of the next working day (a Thursday); a week's end.
+    "backup.incremental": (
+        "backup.completed",
+        {"backup_id": "b", "kind": "full", "started_at": START.isoformat()},
+        1.5 * DAY_S,
+    ),
+    "provisioning.own_domain": (
+        "payment.confirmed",
+        {"order_id": "o", "domain_kind": "own"},
+        DAY_S,
+    ),
+    "antispam.complaint_response": (
+        "complaint.received",
+        {"case_id": "c", "origin": "own_domain"},
+        1.5 * DAY_S,
+    ),
+    "antivirus.definition_updates": (
+        "definitions.updated",
+        {"engine": "av", "version": "1"},
+        11.5 * DAY_S,
+    ),
+}
+
+
+@pytest.mark.parametrize("indicator", NEVER)
+def test_what_does_not_happen_is_told_within_30_s_of_its_deadline(indicator):
+    type_, fields, deadline = NEVER[indicator]
+    run = Watched()
+    # Served from that day on: what was missed before is not missed here.
+    served = Contract(tenant_id="a", version=1, effective_from=date(2025, 10, 8))
+    run.feed([contract_record(served)])
+    run.feed([event(1, type_, 0, **fields)])
+    run.until(deadline - 1)
+    assert run.types(indicator) == ["at_risk"]
+    run.until(deadline + PROMISED_S)
+    assert run.types(indicator) == ["at_risk", "breached"]
+
+
+def test_a_silent_probe_is_unknown_within_30_s():
+    run = Watched()
+    probe = {"probe": "p", "channel": "smtp", "capability": "send", "scope": "internal"}
+    run.feed([event(1, "probe.result", 0, ok=True, interval_s=60, **probe)])
+    run.until(120 + PROMISED_S)
+    states = [
+        window["state"]
+        for record in run.told
+        if record.topic == WINDOWS.name and (window := orjson.loads(record.value))["window"] == "5m"
+    ]
+    assert states == ["up", "unknown"]
+
+
+def test_a_late_answer_that_was_in_time_takes_the_breach_back():
+    run = Watched()
+    run.feed([event(1, "payment.confirmed", 0, order_id="o", domain_kind="own")])
+    run.until(24 * 3600 + PROMISED_S)
+    run.feed([event(2, "service.opened", 3_600, order_id="o", notified_at=3_700)])
+    run.until(24 * 3600 + 100)
+    assert run.types("provisioning.own_domain") == ["at_risk", "breached", "withdrawn"]
