@@ -104,7 +104,13 @@ def test_the_three_cut_random_contracts_at_the_same_days():
 
 def test_every_reading_bears_on_a_section():
     about_remedies = {"name", "version", "stacking"}
-    about_the_feed = {"at_risk_share", "deadline_share", "in_flight_share", "feed_hold_s"}
+    about_the_feed = {
+        "at_risk_share",
+        "deadline_share",
+        "in_flight_share",
+        "burn_rates",
+        "feed_hold_s",
+    }
     read = {name for names in READINGS.values() for name in names}
     assert read | about_remedies | about_the_feed == set(Profile.model_fields)
 

@@ -36,7 +36,13 @@ def test_both_languages_say_the_same_with_the_same_values(kind):
 def test_everything_that_can_be_named_has_a_name():
     assert set(INDICATORS) <= names.TITLED
     assert set(names.EXCLUSION_CODES) == set(get_args(ExclusionCode))
-    about_the_feed = {"at_risk_share", "deadline_share", "in_flight_share", "feed_hold_s"}
+    about_the_feed = {
+        "at_risk_share",
+        "deadline_share",
+        "in_flight_share",
+        "burn_rates",
+        "feed_hold_s",
+    }
     assert set(Profile.model_fields) - {"name", "version"} - about_the_feed == readings.READ
     for language in LANGUAGES:
         for verdict in get_args(Verdict):
