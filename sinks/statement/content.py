@@ -33,6 +33,8 @@ class Revision:
     contract_version: int
     profile: str
     fingerprint: str
+    run: str
+    """The closing that made it."""
 
 
 @dataclass(frozen=True)

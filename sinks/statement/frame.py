@@ -1,7 +1,7 @@
 """The contracts a closed month was judged by.
 
 The newest plan of a month follows the contracts of today; a statement needs those its revision
-knew, and lays a plan of them beside while it is made.
+was judged by, and lays a plan of them beside while it is made.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import orjson
 
 from schemas.contract import Contract
 from sinks.clickhouse import Client
+from sinks.closing import archive
 from sinks.closing.periods import Period, Span, next_month, spans_in_force
 from sinks.closing.planning import contracts_by_tenant
 from sinks.statement.content import Revision
@@ -17,7 +18,22 @@ from sinks.statement.queries import query_text
 
 
 def contracts_of(client: Client, revisions: Sequence[Revision]) -> dict[str, list[Contract]]:
-    """tenant_id → the contract versions its revision knew: none above the governing one."""
+    """tenant_id → the contract versions its revision was judged by.
+
+    Of a revision from before these were kept: what is known today, no version above the governing
+    one.
+    """
+    runs: dict[str, list[str]] = {}
+    for revision in revisions:
+        runs.setdefault(revision.run, []).append(revision.tenant_id)
+    known: dict[str, list[Contract]] = {}
+    for run, tenants in runs.items():
+        known |= archive.contracts_of(client, run, tenants)
+    unkept = [revision for revision in revisions if revision.tenant_id not in known]
+    return known | (_known_today(client, unkept) if unkept else {})
+
+
+def _known_today(client: Client, revisions: Sequence[Revision]) -> dict[str, list[Contract]]:
     parameters = {"tenants": [revision.tenant_id for revision in revisions]}
     rows = client.query(query_text("contracts"), parameters=parameters).result_rows
     every = contracts_by_tenant([Contract.model_validate(orjson.loads(row[0])) for row in rows])

@@ -97,6 +97,7 @@ STATEMENT = Statement(
         contract_version=3,
         profile="default/1",
         fingerprint="0123456789abcdef0123456789abcdef",
+        run="00000000-0000-0000-0000-000000000000",
     ),
     period=period_of("acme", [CONTRACT], OCTOBER),
     contracts=[Span(CONTRACT, OCTOBER, date(2025, 11, 1))],

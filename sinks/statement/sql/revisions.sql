@@ -10,7 +10,8 @@ SELECT
   contract_version,
   toString(profile) AS profile,
   provisional,
-  toString(fingerprint) AS fingerprint
+  toString(fingerprint) AS fingerprint,
+  toString(run) AS run
 FROM closings
 WHERE month = {month:Date}
   AND (empty({tenants:Array(String)}) OR tenant_id IN {tenants:Array(String)})
