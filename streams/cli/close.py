@@ -151,3 +151,5 @@ def _show(closings: list[Closing], as_json: bool) -> None:
         show_numbers([closing.model_dump(mode="python") for closing in closings])
     else:
         console().print(closing_table(closings))
+        if any(closing.provisional for closing in closings):
+            click.echo("* provisional: the month was not over, or records were still to land")

@@ -17,10 +17,8 @@ MARKS = {
 
 
 def closing_table(closings: Sequence[Closing]) -> Table:
-    """One row per tenant: verdict, remedies, and what was breached."""
-    early = any(closing.provisional for closing in closings)
-    caption = "* provisional: the month was not over, or records were still to land"
-    table = Table(box=None, pad_edge=False, caption=caption if early else None)
+    """One row per tenant: verdict, remedies, and what was breached; ``*`` marks provisional."""
+    table = Table(box=None, pad_edge=False)
     table.add_column("tenant", max_width=22, overflow="ellipsis", no_wrap=True)
     table.add_column("rev", justify="right")
     table.add_column("verdict")

@@ -281,9 +281,10 @@ def late_rows(clickhouse):
     )[0][0]
 
 
-def test_a_closing_under_live_traffic_waits_for_nobody_and_sees_its_cutoff_only(stack, clickhouse):
-    if not count(clickhouse, "closings"):
-        stack.run("close", MONTH)
+def test_a_closing_under_live_traffic_waits_for_nobody_and_sees_its_cutoff_only(
+    stack, clickhouse, blank
+):
+    stack.run("close", MONTH)
     traffic = Traffic(load(stack.state_file))
     traffic.start()
     try:
