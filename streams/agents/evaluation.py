@@ -11,7 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.contract import DEFAULT_TIMEZONE
-from streams.agents.feed import Feed
+from streams.agents.feed import Feed, key_of
 from streams.agents.latency_path import path
 from streams.agents.ledger import Finding, Ledger, month_of
 from streams.agents.observations import Observations
@@ -21,6 +21,7 @@ from streams.clauses.contracts import month_at
 from streams.clauses.exclusions import LATENCY
 from streams.runtime.delivery import Outgoing
 from streams.windows.calendar import SECOND, Month, midnight
+from streams.windows.intervals import IntervalSet
 from streams.windows.steps import Steps
 
 PATIENT: Final = frozenset({4, 5, 7, 8})
@@ -261,15 +262,17 @@ class Evaluation:
     def _turn(self, finding: Finding, steps: Steps, at_us: int) -> Iterator[Outgoing]:
         """Tell what an indicator went through since the last look, and where it stands."""
         if finding.term.section == LATENCY:
-            for then, since_us in path(finding, steps):
+            for then, since_us in path(finding, steps, self.feed.present(key_of(finding))):
                 yield from self.feed.turn(then, since_us, _is_over(then, since_us))
         yield from self.feed.turn(finding, self.position_us, _is_over(finding, at_us))
         if finding.measure.spent is not None:
-            yield from self._burn(finding)
+            yield from self._burn(finding, finding.measure.spent)
 
-    def _burn(self, finding: Finding) -> Iterator[Outgoing]:
+    def _burn(self, finding: Finding, spent: IntervalSet) -> Iterator[Outgoing]:
         """Tell how fast a budget of time is spent, at marks of event time while it may be."""
         measure, governed, now_us = finding.measure, finding.governed, self.position_us
+        if len(spent) == 0 and not self.feed.is_burning(finding):
+            return
         if now_us % MARK_US == 0:
             yield from self.feed.burn(finding, burns(measure, governed, now_us), now_us)
         burning = self.feed.is_burning(finding)

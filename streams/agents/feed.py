@@ -70,7 +70,7 @@ class Feed:
 
     def due_us(self, finding: Finding) -> int | None:
         """When a change is told that has still to hold."""
-        told = self._told.get(_key(finding))
+        told = self._told.get(key_of(finding))
         return None if told is None else told.life.due_us(_hold_us(finding))
 
     def turn(self, finding: Finding, at_us: int, over: bool) -> Iterator[Outgoing]:
@@ -84,7 +84,7 @@ class Feed:
         """
         if not finding.term.judged:
             return
-        key = _key(finding)
+        key = key_of(finding)
         told = self._told.setdefault(key, Told())
         life = told.life
         before = (life.told, life.present, life.since_us)
@@ -98,7 +98,7 @@ class Feed:
 
     def burn(self, finding: Finding, levels: Iterable[Burn], at_us: int) -> Iterator[Outgoing]:
         """The levels at which a budget has begun to burn, or no longer does."""
-        key = _key(finding)
+        key = key_of(finding)
         told = self._told.setdefault(key, Told())
         for level in levels:
             if level.active == (level.long in told.burning):
@@ -129,12 +129,12 @@ class Feed:
 
     def is_burning(self, finding: Finding) -> bool:
         """Whether a level was told to have begun and not to have ended."""
-        told = self._told.get(_key(finding))
+        told = self._told.get(key_of(finding))
         return told is not None and bool(told.burning)
 
     def show(self, finding: Finding, now_us: int, over: bool) -> Iterator[Outgoing]:
         """The present state of an indicator, if it is not what was shown last."""
-        told = self._told.setdefault(_key(finding), Told())
+        told = self._told.setdefault(key_of(finding), Told())
         common = _common(finding, _state(finding, over))
         record = orjson.dumps({**common, "sequence": told.sequence})
         if record != told.record:
@@ -157,7 +157,7 @@ class Feed:
         more: Mapping[str, object],
     ) -> Outgoing:
         measure = finding.measure
-        name = "|".join((*_key(finding), str(sequence)))
+        name = "|".join((*key_of(finding), str(sequence)))
         excluded = None if measure.taken is None else float(measure.taken)
         document = {
             "specversion": "1.0",
@@ -185,7 +185,8 @@ class Feed:
         )
 
 
-def _key(finding: Finding) -> Key:
+def key_of(finding: Finding) -> Key:
+    """Under which an indicator of a tenant-month is remembered."""
     return finding.tenant_id, finding.measure.indicator, finding.month.label
 
 

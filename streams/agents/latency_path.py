@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from schemas.results import State
 from streams.agents.ledger import Finding
 from streams.windows.calendar import SECOND
 from streams.windows.steps import Steps
@@ -22,12 +23,13 @@ _COMPARED: Final = {"<": np.less, "<=": np.less_equal, ">=": np.greater_equal, "
 _MOST: Final = 2**62
 
 
-def path(finding: Finding, steps: Steps) -> Iterator[tuple[Finding, int]]:
+def path(finding: Finding, steps: Steps, before: State) -> Iterator[tuple[Finding, int]]:
     """An indicator of section 2 as it was after the steps that mattered, each with its event time.
 
     Args:
         finding: as it is now, after all of them.
         steps: the tenant's, in log order, since the last look.
+        before: the state it had then.
 
     """
     indicator, period = finding.measure.indicator, finding.governed.period
@@ -43,18 +45,20 @@ def path(finding: Finding, steps: Steps) -> Iterator[tuple[Finding, int]]:
     accepted_us = steps["accepted_us"]
     steps = steps[(accepted_us >= period.start_us) & (accepted_us < period.end_us)]
     if len(steps) and indicator in _WAYS:
-        yield from _means(finding, steps)
+        yield from _means(finding, steps, before)
     elif len(steps):
         yield from _counts(finding, steps)
 
 
-def _means(finding: Finding, steps: Steps) -> Iterator[tuple[Finding, int]]:
+def _means(finding: Finding, steps: Steps, before: State) -> Iterator[tuple[Finding, int]]:
     """The mean at the turns that lasted, and at the last two."""
     measure = finding.measure
     sums = _backwards(measure.numerator, steps["sign"] * steps["latency_us"])
     counts = _backwards(measure.denominator // SECOND, steps["sign"])
     failing = _fails(finding, sums, counts)
     turns = np.flatnonzero(np.concatenate([[True], failing[1:] != failing[:-1]]))
+    if len(turns) == 1 and before == ("failing" if failing[0] else "ok"):
+        return
     clocks = steps["clock_us"][turns]
     hold_us = finding.governed.contract.profile.feed_hold_s * SECOND
     lasted = np.append(np.diff(clocks), _MOST) >= hold_us

@@ -96,20 +96,28 @@ def steps_of(
     if len(added) == 0:
         return _NONE, np.empty(0, dtype=np.int64)
     latencies = np.flatnonzero(rows["kind"] == LATENCY)
-    places = latencies[admitted.places]
-    simple = ~np.isin(added["key"], _told_again(rows["key"][latencies], admitted))
-    turns = list(_improvements(rows, admitted, added["key"][~simple]))
-    taken = np.concatenate([rows[places[simple]], np.array([row for _, row, _ in turns], ROW)])
-    at = np.concatenate([places[simple], np.array([place for place, _, _ in turns], np.int64)])
+    again = _told_again(rows["key"][latencies], admitted)
+    simple = np.ones(len(added), dtype=np.bool_)
+    turns: list[tuple[int, np.void, int]] = []
+    if len(again):
+        simple = ~np.isin(added["key"], again)
+        turns = list(_improvements(rows, admitted, added["key"][~simple]))
+    places = np.sort(latencies[admitted.places[simple]])
+    taken, signs = rows[places], np.ones(len(places) + len(turns), dtype=np.int64)
+    if turns:
+        taken = np.concatenate([taken, np.array([row for _, row, _ in turns], ROW)])
+        places = np.append(places, [place for place, _, _ in turns])
+        signs[-len(turns) :] = [sign for _, _, sign in turns]
     steps = np.empty(len(taken), dtype=STEP)
     steps["series"], steps["accepted_us"] = taken["series"], taken["accepted_us"]
     steps["latency_us"] = taken["finished_us"] - taken["accepted_us"]
-    steps["sign"] = 1
-    steps["sign"][len(steps) - len(turns) :] = [sign for _, _, sign in turns]
-    steps["fresh"], steps["clock_us"] = True, clocks_us[at]
-    counted = np.flatnonzero(~left_out(taken))
-    order = counted[np.argsort(at[counted], kind="stable")]
-    return steps[order], at[order]
+    steps["sign"], steps["fresh"], steps["clock_us"] = signs, True, clocks_us[places]
+    excused = left_out(taken)
+    if turns or excused.any():
+        counted = np.flatnonzero(~excused)
+        order = counted[np.argsort(places[counted], kind="stable")]
+        return steps[order], places[order]
+    return steps, places
 
 
 def _told_again(keys: UInt64s, admitted: Admitted) -> UInt64s:
