@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from schemas.contract import DEFAULT_TIMEZONE, Contract, Term, default_contract
+from schemas.contract import DEFAULT_TIMEZONE, Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
 from schemas.results import State
 from streams.agents.platform import Platform
@@ -30,9 +30,10 @@ from streams.clauses.parts import (
 from streams.clauses.registry import Context, Scope
 from streams.clauses.registry import measure as measure_sections
 from streams.windows.calendar import CalendarError, Month
+from streams.windows.exceeding import Exceeding
 from streams.windows.inflight import InFlight
 from streams.windows.latency import LatencyWindows, Terms
-from streams.windows.messages import ACCEPTED, Int64s, Mask, Rows
+from streams.windows.messages import ACCEPTED, Admitted, Int64s, Mask, Rows
 from streams.windows.messages import LATENCY as LATENCY_ROW
 from streams.windows.months import month_date, months_of
 from streams.windows.steps import StepLog, steps_of
@@ -100,6 +101,7 @@ class Ledger:
         self.names: list[str] = []
         self.latency = LatencyWindows(self._terms, self._excluded, lateness_us)
         self.in_flight = InFlight(self.latency.store)
+        self.exceeding = Exceeding()
         self.steps = StepLog()
         """What changed of section 2, message by message, since each tenant was looked at."""
         self._codes: dict[str, int] = {}
@@ -107,6 +109,8 @@ class Ledger:
         self._contracts: dict[str, dict[int, Contract]] = {}
         self._terms_cache: dict[str, Terms] = {}
         self._first_mta_us: dict[int, int] = {}
+        self._least_limit_us = Profile().max_latency_s * _SECOND
+        """The shortest of all tenants' maximum latencies."""
         self._excused: set[int] = set()
         """Tenants with exclusions of their own."""
 
@@ -141,6 +145,7 @@ class Ledger:
         """
         latencies = np.flatnonzero(rows["kind"] == LATENCY_ROW)
         admitted = self.latency.admit(rows[latencies])
+        self._name_exceeding(admitted, lambda place: name(int(latencies[place])))
         steps, places = steps_of(rows, clocks_us, admitted, self.latency.left_out)
         if len(counted):
             steps["fresh"] = ~np.isin(places, counted)
@@ -153,9 +158,20 @@ class Ledger:
             others[others["kind"] == ACCEPTED],
         )
 
+    def _name_exceeding(self, admitted: Admitted, name: Callable[[int], str]) -> None:
+        """Remember the references of messages over the limit."""
+        self.exceeding.drop(admitted.replaced["key"])
+        added = admitted.added
+        slow = np.flatnonzero(added["finished_us"] - added["accepted_us"] > self._least_limit_us)
+        if len(slow):
+            _, limits_us = self.limits(added["series"][slow])
+            places = admitted.places[slow]
+            self.exceeding.note(added[slow], limits_us, lambda place: name(int(places[place])))
+
     def restore(self, rows: Rows, names: Sequence[str]) -> None:
         """Take up rows that a former life kept, and the references of those in flight."""
-        self.latency.admit(rows[rows["kind"] == LATENCY_ROW])
+        admitted = self.latency.admit(rows[rows["kind"] == LATENCY_ROW])
+        self.exceeding.drop(admitted.replaced["key"])
         accepted = np.cumsum(rows["kind"] == ACCEPTED) - 1
         self.in_flight.observe(rows, lambda place: names[int(accepted[place])])
 
@@ -187,6 +203,8 @@ class Ledger:
         self.code(contract.tenant_id)
         self._contracts.setdefault(contract.tenant_id, {})[contract.version] = contract
         self._terms_cache.pop(contract.tenant_id, None)
+        limit_us = contract.profile.max_latency_s * _SECOND
+        self._least_limit_us = min(self._least_limit_us, limit_us)
         self.recount([contract.tenant_id])
 
     def recount(self, tenants: Sequence[str]) -> None:
@@ -288,6 +306,7 @@ class Ledger:
             yield from latency_measures(
                 self.latency,
                 self.in_flight,
+                self.exceeding,
                 code,
                 context,
                 self._first_mta_us.get(code),

@@ -17,6 +17,7 @@ from streams.clauses.latency import (
     measure,
 )
 from streams.clauses.registry import Context
+from streams.windows.exceeding import Exceeding
 from streams.windows.inflight import InFlight, Waiting
 from streams.windows.latency import LatencyWindows, MonthTotals
 from streams.windows.messages import Mask, Rows
@@ -30,6 +31,7 @@ _TOGETHER_US: Final = 10 * _SECOND
 def latency_measures(
     latency: LatencyWindows,
     in_flight: InFlight,
+    exceeding: Exceeding,
     code: int,
     context: Context,
     first_us: int | None,
@@ -40,6 +42,7 @@ def latency_measures(
     Args:
         latency: the store and the sums of months.
         in_flight: messages not finished.
+        exceeding: references of finished messages over the limit.
         code: the tenant's number; its series are twice that and one more.
         context: what the tenant-month is measured from.
         first_us: the earliest event time of ``mail.mta`` of the tenant.
@@ -58,6 +61,7 @@ def latency_measures(
         waiting,
         counted=finished + waiting.counted,
         everything=sum(over for _, _, over in totals) + waiting.everything,
+        evidence=[*(_named(exceeding, code, context) if finished else ()), *waiting.evidence],
     )
     spoken = first_us is not None and first_us < context.governed.heard_until_us
     return measure(totals[0][0], totals[1][0], exceedances, spoken)
@@ -117,6 +121,19 @@ def _declarations(context: Context) -> list[Declaration]:
         each
         for each in context.view().exclusions.declarations
         if each.applies(LATENCY, context.contract.profile)
+    ]
+
+
+def _named(exceeding: Exceeding, code: int, context: Context) -> list[str]:
+    """The references of finished messages of the month that count as exceedances."""
+    period = context.period
+    declared = _declarations(context)
+    return [
+        each.reference
+        for each in exceeding.of((2 * code, 2 * code + 1), period.start_us, period.end_us)
+        if not any(
+            each.accepted_us < one.ends_us and each.finished_us >= one.starts_us for one in declared
+        )
     ]
 
 

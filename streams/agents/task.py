@@ -214,6 +214,8 @@ class Task:
         arrived = self._arrivals.take()
         if news := self.evaluation.feed.take_news():
             arrived.kept.append(orjson.dumps({"feed": news}))
+        if over := self.ledger.exceeding.take_news():
+            arrived.kept.append(orjson.dumps({"exceeding": over}))
         erase, self._erased = self._erased, []
         state = [*erase, *self._state_records(arrived)]
         self._head.latest_us = self.clock.latest_us
@@ -332,6 +334,8 @@ class Task:
                     self.ledger.agree(contract)
             case {"feed": news}:
                 self.evaluation.feed.restore(news)
+            case {"exceeding": entries}:
+                self.ledger.exceeding.restore(entries)
             case {"folded": folded}:
                 self.ledger.latency.unfold(folded)
             case {"first": first}:

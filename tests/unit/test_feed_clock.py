@@ -116,6 +116,31 @@ def test_references_of_messages_in_flight_survive_a_restart():
     assert run.seen[-1][1]["data"]["evidence"] == ["s#e1", "s#e2"]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_breach_names_the_finished_messages_that_took_too_long(restarted):
+    run = Watched()
+    run.feed([message(1, "delivered", 3_601), message(2, "delivered", 3_600, name="quick")])
+    run.checkpoint()
+    if restarted:
+        run.restart()
+    run.feed([message(3, "delivered", 3_700, name="other")])
+    run.until(3_710)
+    ((_, breach),) = run.seen
+    assert breach["type"] == "sla.indicator.breached"
+    assert breach["data"]["evidence"] == ["s#e1", "s#e3"]
+
+
+def test_word_of_an_earlier_finish_takes_a_message_out_of_the_evidence():
+    run = Watched()
+    run.feed([message(1, "delivered", 3_700), message(2, "delivered", 3_700, name="other")])
+    run.feed([message(3, "delivered", 10)])
+    run.feed([message(4, "delivered", 3_800, name="third")])
+    run.until(3_850)
+    assert run.types("latency.exceedances")[-1] == "breached"
+    last = [event for _, event in run.seen if event["type"].endswith("breached")][-1]
+    assert last["data"]["evidence"] == ["s#e2", "s#e4"]
+
+
 DAY_S = 24 * 3600
 NEVER = {
     # Midnight in Shanghai; 24 h; the end of the next working day (a Thursday); a week's end.
