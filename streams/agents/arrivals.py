@@ -89,8 +89,16 @@ class Arrivals:
             self.arrived.kept.append(b'{"fact":' + encode_fact(fact) + b"}")
             for sections, instant in self.changes(fact, self._ledger.scope(tenant), (tenant,)):
                 self._evaluation.touch(tenant, sections, instant)
-            if not is_quiet(fact, before_us) or self._evaluation.is_new(tenant):
+            if not self._is_quiet(fact, before_us):
                 self.settle((tenant,), reach_us)
+
+    def _is_quiet(self, fact: Fact, before_us: int) -> bool:
+        tenant = fact["tenant_id"]
+        versions = self._ledger.versions(tenant)
+        watched = any("operations.monitoring" in each.overrides for each in versions)
+        down_until_us = self._evaluation.down_until_us.get(tenant, 0)
+        quiet = is_quiet(fact, before_us, down_until_us, watched)
+        return quiet and not self._evaluation.is_new(tenant)
 
     def changes(
         self, fact: Fact, scope: Scope, tenants: Sequence[str]

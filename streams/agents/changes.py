@@ -31,10 +31,20 @@ def changed_since(fact: Fact, scope: Scope) -> int:
     return time_us if earlier is None else min(time_us, earlier)
 
 
-def is_quiet(fact: Fact, position_us: int) -> bool:
+def is_quiet(fact: Fact, position_us: int, down_until_us: int, watched: bool) -> bool:
     """Whether a fact changes no present state, and puts off what is to come if anything.
 
-    A good probe result or a heartbeat that comes in order speaks for the time after it only.
+    A good probe result speaks for the time after it, in which nothing is down; a heartbeat
+    matters to the past only where monitoring is judged.
+
+    Args:
+        fact: just applied, or about to be.
+        position_us: event time reached before.
+        down_until_us: until when the tenant was ever seen, or foreseen, to be down.
+        watched: whether a contract says something about monitoring.
+
     """
-    good = fact["type"] == "monitor.heartbeat" or (fact["type"] == "probe.result" and fact["ok"])
-    return bool(good and fact["time"] >= position_us)
+    if fact["type"] == "monitor.heartbeat":
+        return not watched or fact["time"] >= position_us
+    good = fact["type"] == "probe.result" and fact["ok"]
+    return bool(good and fact["time"] >= min(position_us, down_until_us))

@@ -18,7 +18,7 @@ from streams.agents.observations import Observations
 from streams.agents.watch import SECTIONS, Watch
 from streams.clauses.burn import MARK_US, burns, next_mark_us
 from streams.clauses.contracts import month_at
-from streams.clauses.exclusions import LATENCY
+from streams.clauses.exclusions import CONNECTIVITY, LATENCY
 from streams.runtime.delivery import Outgoing
 from streams.windows.calendar import SECOND, Month, midnight
 from streams.windows.intervals import IntervalSet
@@ -62,6 +62,8 @@ class Evaluation:
         self.feed = Feed(partition)
         self.position_us = 0
         self.patient_us = 0
+        self.down_until_us: dict[str, int] = {}
+        """Until when each tenant was ever seen, or foreseen, to be disconnected."""
         self._observations = Observations(ledger, partition)
         self._watches: dict[str, Watch] = {}
         self._stale: set[str] = set()
@@ -265,8 +267,12 @@ class Evaluation:
             for then, since_us in path(finding, steps, self.feed.present(key_of(finding))):
                 yield from self.feed.turn(then, since_us, _is_over(then, since_us))
         yield from self.feed.turn(finding, self.position_us, _is_over(finding, at_us))
-        if finding.measure.spent is not None:
-            yield from self._burn(finding, finding.measure.spent)
+        spent = finding.measure.spent
+        if spent is not None:
+            if finding.term.section == CONNECTIVITY and len(spent):
+                known_us = self.down_until_us.get(finding.tenant_id, 0)
+                self.down_until_us[finding.tenant_id] = max(known_us, int(spent.ends[-1]))
+            yield from self._burn(finding, spent)
 
     def _burn(self, finding: Finding, spent: IntervalSet) -> Iterator[Outgoing]:
         """Tell how fast a budget of time is spent, at marks of event time while it may be."""
