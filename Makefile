@@ -22,7 +22,7 @@ demo: $(VENV)/.installed ## the main job on one machine: a simulated month, clos
 	$(BIN)/mailsla demo
 
 test: $(VENV)/.installed test-packages ## the whole suite, on the embedded broker and on Apache Kafka
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 
 # Without the rights or the network for it the suite goes on: a test whose program is missing is
 # skipped, and fails with CI set.

@@ -60,6 +60,7 @@ class Live:
         """Partition → when its last checkpoint was begun, monotonic seconds."""
         self._behind_s: dict[int, float] = {}
         """Partition → how long ago the record applied last was written."""
+        self._hear_at = 0.0
         self._suspended = False
         self._deliveries = Deliveries(delivery, lambda: self._suspended)
         self._assigned: set[int] = set()
@@ -125,10 +126,11 @@ class Live:
             await self._delivery.close()
 
     async def _hear(self) -> None:
-        """Take what was broadcast since the last time."""
-        if self._reader is None:
-            return
+        """Take what was broadcast since the last time; every tenant is looked at for it."""
         now = time.monotonic()
+        if self._reader is None or now < self._hear_at:
+            return
+        self._hear_at = now + self._settings.checkpoint_s
         records = await self._reader.poll()
         for task in self._tasks.values() if records else ():
             task.settle(now)

@@ -196,7 +196,6 @@ class Task:
         for sections, instant in since.items():
             self.evaluation.touch_all(sections, instant)
         self._arrivals.advance(self.clock.latest_us, self._reach_us(now_s))
-        self.settle(now_s)
 
     def checkpoint(self, now_s: float) -> Checkpoint:
         """Everything since the last checkpoint, to be made durable by the caller.

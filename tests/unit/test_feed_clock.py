@@ -33,7 +33,7 @@ def message(number, type_, seconds, accepted=0, name="m"):
         accepted_at=accepted,
         message_id=f"{name}{number if name == 'q' else ''}",
         recipient="r@example.org",
-        direction="outbound",
+        direction="inbound" if type_ == "delivered" else "outbound",
     )
 
 
