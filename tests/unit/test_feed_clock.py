@@ -125,7 +125,7 @@ def test_a_breach_names_the_finished_messages_that_took_too_long(restarted):
         run.restart()
     run.feed([message(3, "delivered", 3_700, name="other")])
     run.until(3_710)
-    ((_, breach),) = run.seen
+    breach = run.seen[-1][1]
     assert breach["type"] == "sla.indicator.breached"
     assert breach["data"]["evidence"] == ["s#e1", "s#e3"]
 
