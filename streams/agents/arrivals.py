@@ -123,8 +123,14 @@ class Arrivals:
         def name(place: int) -> str:
             return f"{sources[int(places[place])].as_py()}#{ids[int(places[place])].as_py()}"
 
+        self._evaluation.mail_reach_us = int(clocks_us[-1])
         self._apply(rows, clocks_us[places], name, reach_us)
-        self.advance(int(clocks_us[-1]), reach_us)
+        self._advance_to(int(clocks_us[-1]), reach_us)
+
+    def _advance_to(self, clock_us: int, reach_us: int) -> None:
+        """`advance` to a row, up to whose event time the messages are known."""
+        self.advance(clock_us, reach_us)
+        self._evaluation.mail_us = max(self._evaluation.mail_us, clock_us)
 
     def _apply(
         self, rows: Rows, clocks_us: Int64s, name: Callable[[int], str], reach_us: int
@@ -133,7 +139,7 @@ class Arrivals:
         while at < len(rows):
             soonest = self._evaluation.soonest_us(reach_us)
             if soonest is not None and soonest <= clocks_us[at]:
-                self.advance(int(clocks_us[at]), reach_us)
+                self._advance_to(int(clocks_us[at]), reach_us)
             stranger = next((place for place in strangers if place >= at), len(rows))
             end = min(at + window, max(stranger, at + 1), self._quiet_until(clocks_us, reach_us))
             cut = next_cut(
@@ -146,8 +152,8 @@ class Arrivals:
             turn, count = cut.turn or stranger == at, cut.rows
             window = _WINDOW if turn else 2 * window
             met = self._met(rows[at : at + 1]) if turn else []
-            self.settle(met, reach_us)
-            self.advance(int(clocks_us[at + count - 1]), reach_us)
+            self._settle_at(met, int(clocks_us[at]), reach_us)
+            self._advance_to(int(clocks_us[at + count - 1]), reach_us)
             start = at
             met += self._admit(
                 rows[at : at + count],
@@ -156,8 +162,14 @@ class Arrivals:
                 cut.counted,
             )
             if turn:
-                self.settle(met, reach_us)
+                self._settle_at(met, int(clocks_us[at]), reach_us)
             at += count
+
+    def _settle_at(self, tenants: Sequence[str], clock_us: int, reach_us: int) -> None:
+        """`settle` at a row, up to whose event time the messages are known."""
+        self._evaluation.mail_reach_us, end_us = clock_us, self._evaluation.mail_reach_us
+        self.settle(tenants, reach_us)
+        self._evaluation.mail_reach_us = end_us
 
     def _admit(
         self, rows: Rows, clocks_us: Int64s, name: Callable[[int], str], counted: Sequence[int]

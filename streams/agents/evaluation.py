@@ -54,7 +54,9 @@ class Evaluation:
 
     ``position_us`` is the event time of the place of the log that was reached: that of its
     records, or of the last instant since at which something was due. ``patient_us`` is that up
-    to which nothing is expected to come any more.
+    to which nothing is expected to come any more. ``mail_us`` is that up to which messages are
+    known, and ``mail_reach_us`` how far that may go: topics are not read in step, and a message
+    whose finish has still to be read is not stuck.
     """
 
     def __init__(self, ledger: Ledger, partition: int) -> None:
@@ -62,6 +64,8 @@ class Evaluation:
         self.feed = Feed(partition)
         self.position_us = 0
         self.patient_us = 0
+        self.mail_us = 0
+        self.mail_reach_us = NO_LIMIT
         self.down_until_us: dict[str, int] = {}
         """Until when each tenant was ever seen, or foreseen, to be disconnected."""
         self._observations = Observations(ledger, partition)
@@ -70,6 +74,7 @@ class Evaluation:
         self._unshown: set[str] = set()
         self._prompt: list[_Due] = []
         self._patient: list[_Due] = []
+        self._mail: list[_Due] = []
 
     @property
     def open_since(self) -> Month | None:
@@ -136,12 +141,18 @@ class Evaluation:
         prompt, patient = self._top(self._prompt), self._top(self._patient)
         if patient is not None and patient > reach_us:
             patient = None
-        return min((at for at in (prompt, patient) if at is not None), default=None)
+        mail = self._top(self._mail)
+        if mail is not None and mail > self.mail_reach_us:
+            mail = None
+        return min((at for at in (prompt, patient, mail) if at is not None), default=None)
 
     def advance(self, to_us: int, reach_us: int) -> Iterator[Outgoing]:
         """Look at everything that is due up to an event time, one instant after the other."""
+        limit_us = self.mail_reach_us
         while (at := self.soonest_us(reach_us)) is not None and at <= to_us:
+            self.mail_reach_us = limit_us if limit_us == NO_LIMIT else min(limit_us, at)
             fired = [*self._take_due(self._prompt, at), *self._take_due(self._patient, at)]
+            fired += self._take_due(self._mail, min(self.mail_reach_us, at))
             followed = {tenant for tenant, _, section in fired if section == LATENCY}
             # What came before is followed message by message from where it stood just before.
             for tenant in sorted(self._stale & followed):
@@ -152,6 +163,7 @@ class Evaluation:
                 self._watches[tenant].mark(month, {section})
                 self._stale.add(tenant)
             yield from self.settle([tenant for tenant, _, _ in fired], reach_us)
+            self.mail_reach_us = limit_us
 
     def _take_due(self, dues: list[_Due], at_us: int) -> Iterator[tuple[str, Month, int]]:
         while (top := self._top(dues)) is not None and top <= at_us:
@@ -216,7 +228,7 @@ class Evaluation:
         if at_us < dues.get(section, NO_LIMIT):
             dues[section] = at_us
             heap = self._patient if section in PATIENT else self._prompt
-            heappush(heap, (at_us, tenant, month, section))
+            heappush(self._mail if section == LATENCY else heap, (at_us, tenant, month, section))
 
     def _look(self, tenant: str, now_us: int, reach_us: int, show: bool) -> Iterator[Outgoing]:
         watch, present = self._watch(tenant), self._month(tenant, now_us)
@@ -230,12 +242,13 @@ class Evaluation:
         known = min(each for each in (first, platform, present) if each is not None)
         stale = watch.take_stale(present, known)
         self.patient_us = max(self.patient_us, min(now_us, reach_us) - PATIENCE_US)
+        self.mail_us = max(self.mail_us, min(now_us, self.mail_reach_us))
         steps = self._ledger.steps.take(self._ledger.code(tenant))
         for month, sections in stale.items():
             dues = watch.due_us.get(month, {})
             for section in sections:
                 dues.pop(section, None)
-            for chosen, at_us in ((PROMPT, now_us), (PATIENT, self.patient_us)):
+            for chosen, at_us in self._clocks(now_us):
                 for finding in self._findings(tenant, month, at_us, sections & chosen):
                     yield from self._turn(finding, steps, at_us)
                     if show:
@@ -254,7 +267,13 @@ class Evaluation:
         zones = {each.zone for each in self._ledger.versions(tenant)} | {_DEFAULT_ZONE}
         for begins_us in (midnight(present.end, zone) for zone in zones):
             if begins_us > now_us:
-                self._due(tenant, present, LATENCY, begins_us)
+                self._due(tenant, present, CONNECTIVITY, begins_us)
+
+    def _clocks(self, now_us: int) -> Iterator[tuple[frozenset[int], int]]:
+        """Sections, and the event time up to which they are known."""
+        yield PROMPT - {LATENCY}, now_us
+        yield frozenset({LATENCY}), self.mail_us
+        yield PATIENT, self.patient_us
 
     def _findings(
         self, tenant: str, month: Month, at_us: int, sections: Collection[int]
@@ -266,7 +285,10 @@ class Evaluation:
         if finding.term.section == LATENCY:
             for then, since_us in path(finding, steps, self.feed.present(key_of(finding))):
                 yield from self.feed.turn(then, since_us, _is_over(then, since_us))
-        yield from self.feed.turn(finding, self.position_us, _is_over(finding, at_us))
+        turned_us = self.position_us
+        if finding.term.section == LATENCY:
+            turned_us = min(turned_us, self.mail_us)
+        yield from self.feed.turn(finding, turned_us, _is_over(finding, at_us))
         spent = finding.measure.spent
         if spent is not None:
             if finding.term.section == CONNECTIVITY and len(spent):

@@ -162,6 +162,7 @@ class Live:
             self._settings.live_messages,
         )
         task.restore(head, segments, time.monotonic())
+        task.expect_mail(time.monotonic())
         self._tasks[partition] = task
         logger.info(
             "task %d: %d messages read back in %.2f s",

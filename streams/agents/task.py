@@ -6,6 +6,7 @@ durable. Its state is a function of the records applied, whatever the batches' c
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +49,8 @@ _NO_ROWS: Final = np.empty(0, dtype=ROW)
 _PANES: Final = 100
 """Folded panes in one entry of the state, so that it fits a record."""
 _MARK_EVERY_US: Final = 10_000_000
+_BEHIND_S: Final = 20.0
+"""How long messages may fail to come that are known, or after a start likely, to wait."""
 _MEETS_PLATFORM: Final = "meets_platform"
 _OPEN_SINCE: Final = "open_since"
 _HEARD: Final = "heard"
@@ -112,6 +115,7 @@ class Task:
         self._most_messages = most_messages
         self._erased: list[Outgoing] = []
         self._pending = _Pending()
+        self._mail_behind_s = -inf
 
     @property
     def pending(self) -> int:
@@ -139,8 +143,10 @@ class Task:
                 self._restore_kept(orjson.loads(entry))
         self._stored_tenants = len(self.ledger.names)
         self.clock.observe(head.latest_us, head.latest_us, now_s)
-        reached = head.extra.get(_REACHED, [head.latest_us, 0])
-        self.evaluation.position_us, self.evaluation.patient_us = reached  # type: ignore[misc]
+        reached = head.extra.get(_REACHED, [head.latest_us, 0, 0])
+        each = self.evaluation
+        each.position_us, each.patient_us, each.mail_us = reached  # type: ignore[misc]
+        each.mail_reach_us = each.mail_us
         open_since = head.extra.get(_OPEN_SINCE)
         self.evaluation.resume(head.latest_us, str(open_since) if open_since else None)
         # What was broadcast after the last checkpoint is known already, but not told.
@@ -172,10 +178,18 @@ class Task:
         if batch.topic == CONTRACTS.name:
             self._agree(fresh, self._reach_us(now_s))
         else:
+            if batch.topic == MTA.name and not batch.at_end:
+                self.expect_mail(now_s)
             self._take(take_in(fresh, now_us), batch.topic, now_s)
+            if batch.topic == MTA.name and batch.at_end:
+                self._mail_behind_s = -inf
         self._head.offsets[batch.topic] = fresh.next_offset
         self._pending.offsets[batch.topic] = fresh.next_offset
         return len(fresh)
+
+    def expect_mail(self, now_s: float) -> None:
+        """Messages are, or may be, waiting to be read, and other topics ahead of them."""
+        self._mail_behind_s = now_s + _BEHIND_S
 
     def settle(self, now_s: float) -> None:
         """Tell what is news by now; to be called before the platform takes further facts."""
@@ -232,14 +246,23 @@ class Task:
         open_since = self.evaluation.open_since
         self._head.extra[_HEARD] = self.ledger.platform.heard
         self._head.extra[_OPEN_SINCE] = None if open_since is None else open_since.label
-        self._head.extra[_REACHED] = [self.evaluation.position_us, self.evaluation.patient_us]
+        each = self.evaluation
+        self._head.extra[_REACHED] = [each.position_us, each.patient_us, each.mail_us]
 
     def _now_us(self, now_s: float) -> int:
         """Event time reached; never before that at which something was told."""
         return max(self.clock.now_us(now_s), self.evaluation.position_us)
 
     def _reach_us(self, now_s: float) -> int:
-        """Event time up to which the platform's events are known, if it ever had any."""
+        """Event time up to which the platform's events are known, if it ever had any.
+
+        Messages are known up to the last one read while others wait, else as far as anything is.
+        """
+        each = self.evaluation
+        if now_s < self._mail_behind_s:
+            each.mail_reach_us = each.mail_us
+        else:
+            each.mail_us, each.mail_reach_us = max(each.mail_us, each.position_us), NO_LIMIT
         reached = self.ledger.platform.reached_us(now_s)
         return NO_LIMIT if reached is None else reached
 
@@ -288,6 +311,9 @@ class Task:
         times = intake.events.column("time").combine_chunks().cast(pa.int64()).to_numpy()
         believed = self.clock.believed(times, intake.broker_us)
         reached_us = max(self.clock.latest_us, self.evaluation.position_us)
+        if topic == MTA.name:
+            self._reach_us(now_s)
+            reached_us = self.evaluation.mail_us
         clocks_us = np.maximum(np.maximum.accumulate(believed), reached_us)
         newest = int(believed.max())
         self.clock.observe(newest, newest, now_s)

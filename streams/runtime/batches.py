@@ -30,6 +30,7 @@ class RecordBatch:
 
     ``values[i]`` is ``None`` for a tombstone; ``timestamps_us`` are the record timestamps in µs
     since 1970, of Kafka's ``timestamp_type`` 0 (set by the producer) or 1 (by the broker).
+    ``at_end`` says that nothing was known to follow in the partition when they were fetched.
     """
 
     topic: str
@@ -39,6 +40,7 @@ class RecordBatch:
     values: Sequence[bytes | None]
     timestamps_us: npt.NDArray[np.int64]
     timestamp_type: int
+    at_end: bool = True
 
     def __len__(self) -> int:
         return len(self.values)
@@ -68,11 +70,14 @@ class RecordBatch:
             self.values[cut:],
             self.timestamps_us[cut:],
             self.timestamp_type,
+            self.at_end,
         )
 
 
-def to_batch(topic: str, partition: int, records: Sequence[Any]) -> RecordBatch:
-    """Gather the client's records of one partition."""
+def to_batch(
+    topic: str, partition: int, records: Sequence[Any], end: int | None = None
+) -> RecordBatch:
+    """Gather the client's records of one partition, whose ``end`` offset may be known."""
     count = len(records)
     return RecordBatch(
         topic,
@@ -82,6 +87,7 @@ def to_batch(topic: str, partition: int, records: Sequence[Any]) -> RecordBatch:
         [record.value for record in records],
         np.fromiter((record.timestamp for record in records), np.int64, count) * 1000,
         int(records[0].timestamp_type),
+        end is None or records[-1].offset + 1 >= end,
     )
 
 
@@ -147,7 +153,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             last.timestamp_type,
             (),
             None,
-            to_batch(tp.topic, tp.partition, fetched),
+            to_batch(tp.topic, tp.partition, fetched, self.highwater(tp)),
             None,
             0,
             0,
