@@ -204,11 +204,12 @@ def test_the_history_of_a_promise(ask):
     assert EXCUSED in questions()[11]
     history = [row for row in ask(11) if row["indicator"] == "connectivity.downtime"]
     assert [row["type"] for row in history] == [
+        "sla.indicator.at_risk",
         "sla.indicator.breached",
         "sla.indicator.withdrawn",
     ]
     begun = PLAN.span.at(OUTAGE_DAY, OUTAGE_HOUR) // 1_000_000
-    broken = history[0]["event_time"].timestamp() - begun
+    broken = history[1]["event_time"].timestamp() - begun
     assert 0 < broken < timedelta(days=2).total_seconds()
 
 
