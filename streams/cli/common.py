@@ -19,10 +19,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 def console(stderr: bool = False) -> Console:
     """A console; progress and notes go to stderr, results to stdout.
 
-    Where it is no terminal, tables take the 100 columns they are made for.
+    Where it is no terminal, tables take the 100 columns they are made for, and a sentence stays
+    one line: it is searched, not read.
     """
     out = Console(stderr=stderr, highlight=False)
-    return out if out.is_terminal else Console(stderr=stderr, highlight=False, width=_COLUMNS)
+    if out.is_terminal:
+        return out
+    return Console(stderr=stderr, highlight=False, width=_COLUMNS, soft_wrap=True)
 
 
 def state_file_option(function: F) -> F:

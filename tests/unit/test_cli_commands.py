@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli import main as command_line
+from streams.cli.common import console
 from streams.cli.main import cli
 from streams.cli.reading import cell
 
@@ -173,3 +174,9 @@ def test_schemas_export_writes_one_schema_per_type(monkeypatch, capsys, tmp_path
 def test_a_cell_cannot_steer_the_terminal():
     assert cell("a\x1b[31mred\nb [bold]c[/]").plain == r"a\x1b[31mred\nb [bold]c[/]"
     assert not cell("[bold]c[/]").spans
+
+
+def test_where_it_is_no_terminal_a_sentence_stays_one_line(capsys):
+    sentence = "word " * 60
+    console(stderr=True).print(sentence)
+    assert capsys.readouterr().err == f"{sentence}\n"

@@ -7,7 +7,7 @@ from sinks.closing.views import evidence
 _PERIOD = """
 SELECT end_us - start_us, year_days
 FROM plan_tenants
-WHERE month = {month:Date} AND plan = {plan:UInt64} AND tenant_id = {tenant:String}
+WHERE month = {month:Date} AND plan = {plan:UInt64} AND tenant_id = {tenant:String} AND part = 0
 """
 _SUMS = """
 SELECT indicator, count(), countIf(counts), sumIf(amount, counts), sumIf(excused, counts),
