@@ -110,11 +110,20 @@ class Arrivals:
             # A message is left out that was accepted before the exclusion and finished in it.
             yield SECTIONS_OF_TOPIC[MTA.name], self._ledger.in_system_since(tenants, since)
 
-    def messages(self, events: pa.Table, clocks_us: Int64s, reach_us: int) -> None:
-        """Apply events of ``mail.mta``, as many at once as can be; arguments as for `facts`."""
+    def messages(
+        self, events: pa.Table, times_us: Int64s, clocks_us: Int64s, reach_us: int
+    ) -> None:
+        """Apply events of ``mail.mta``, as many at once as can be.
+
+        Args:
+            events: the topic's Arrow table.
+            times_us: event time of each.
+            clocks_us: event time reached at each.
+            reach_us: event time up to which the platform's events are known.
+
+        """
         rows, places, codes = message_rows(events, self._ledger.code)
-        times = events.column("time").combine_chunks().cast(pa.int64()).to_numpy()
-        first = self._ledger.note_mta(codes, times)
+        first = self._ledger.note_mta(codes, times_us)
         if first:
             self.arrived.kept.append(orjson.dumps({"first": first}))
             self._touch(first)
@@ -179,8 +188,9 @@ class Arrivals:
         if len(admission.news):
             self.arrived.rows.append(admission.news)
             self.arrived.names.extend(admission.names)
-        for code, accepted_us in earliest(admission.opened):
-            stuck_us = int(self._ledger.limits(np.array([2 * code]))[0][0])
+        opened = earliest(admission.opened)
+        stuck, _ = self._ledger.limits(np.array([2 * code for code, _ in opened], dtype=np.int64))
+        for (code, accepted_us), stuck_us in zip(opened, stuck.tolist(), strict=True):
             self._evaluation.expect(self._ledger.names[code], accepted_us, accepted_us + stuck_us)
         return self._touch(earliest(np.concatenate([admission.news, admission.gone])))
 

@@ -120,6 +120,13 @@ class Evaluation:
         """A message accepted at an instant is in flight; it is to be looked at again by then."""
         self._due(tenant, self._month(tenant, accepted_us), LATENCY, at_us)
 
+    def know_mail(self, mail_waits: bool) -> None:
+        """Messages are known up to the last one read while others wait, else as far as anything."""
+        if mail_waits:
+            self.mail_reach_us = self.mail_us
+        else:
+            self.mail_us, self.mail_reach_us = max(self.mail_us, self.position_us), NO_LIMIT
+
     def resume(self, latest_us: int, open_since: str | None) -> None:
         """Take up a former life: the months that were open then are looked at again."""
         for tenant in self._ledger.names:

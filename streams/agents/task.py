@@ -130,7 +130,7 @@ class Task:
 
     def due(self, now_s: float) -> bool:
         """Whether a checkpoint would tell or keep anything."""
-        return self.dirty or self.evaluation.is_due(self._now_us(now_s), self._reach_us(now_s))
+        return self.dirty or self.evaluation.is_due(self._now_us(now_s), self._come_to(now_s))
 
     def restore(self, head: Head, segments: Sequence[Segment], now_s: float) -> None:
         """Rebuild the state as of a head, by applying its segments again."""
@@ -176,7 +176,7 @@ class Task:
             self._pending.offsets.setdefault(batch.topic, self._head.offsets[batch.topic])
             return 0
         if batch.topic == CONTRACTS.name:
-            self._agree(fresh, self._reach_us(now_s))
+            self._agree(fresh, self._come_to(now_s))
         else:
             if batch.topic == MTA.name and not batch.at_end:
                 self.expect_mail(now_s)
@@ -193,7 +193,7 @@ class Task:
 
     def settle(self, now_s: float) -> None:
         """Tell what is news by now; to be called before the platform takes further facts."""
-        self._arrivals.settle(self.ledger.names, self._reach_us(now_s))
+        self._arrivals.settle(self.ledger.names, self._come_to(now_s))
 
     def hear(self, facts: Sequence[Fact], now_s: float) -> None:
         """Facts of the platform, just taken by the shared `Platform`."""
@@ -209,7 +209,7 @@ class Task:
                 since[sections] = min(instant, since.get(sections, instant))
         for sections, instant in since.items():
             self.evaluation.touch_all(sections, instant)
-        self._arrivals.advance(self.clock.latest_us, self._reach_us(now_s))
+        self._arrivals.advance(self.clock.latest_us, self._come_to(now_s))
 
     def checkpoint(self, now_s: float) -> Checkpoint:
         """Everything since the last checkpoint, to be made durable by the caller.
@@ -222,7 +222,7 @@ class Task:
             latency_record(window, self.ledger.names, as_of, self.partition)
             for window in self.ledger.latency.publish()
         ]
-        told += self.evaluation.run(self._now_us(now_s), self._reach_us(now_s))
+        told += self.evaluation.run(self._now_us(now_s), self._come_to(now_s))
         told += self._mark(now_s)
         arrived = self._arrivals.take()
         if news := self.evaluation.feed.take_news():
@@ -253,16 +253,14 @@ class Task:
         """Event time reached; never before that at which something was told."""
         return max(self.clock.now_us(now_s), self.evaluation.position_us)
 
-    def _reach_us(self, now_s: float) -> int:
-        """Event time up to which the platform's events are known, if it ever had any.
+    def _come_to(self, now_s: float) -> int:
+        """Note how far messages are known by now.
 
-        Messages are known up to the last one read while others wait, else as far as anything is.
+        Returns:
+            Event time up to which the platform's events are known, if it ever had any.
+
         """
-        each = self.evaluation
-        if now_s < self._mail_behind_s:
-            each.mail_reach_us = each.mail_us
-        else:
-            each.mail_us, each.mail_reach_us = max(each.mail_us, each.position_us), NO_LIMIT
+        self.evaluation.know_mail(mail_waits=now_s < self._mail_behind_s)
         reached = self.ledger.platform.reached_us(now_s)
         return NO_LIMIT if reached is None else reached
 
@@ -312,14 +310,14 @@ class Task:
         believed = self.clock.believed(times, intake.broker_us)
         reached_us = max(self.clock.latest_us, self.evaluation.position_us)
         if topic == MTA.name:
-            self._reach_us(now_s)
+            self._come_to(now_s)
             reached_us = self.evaluation.mail_us
         clocks_us = np.maximum(np.maximum.accumulate(believed), reached_us)
         newest = int(believed.max())
         self.clock.observe(newest, newest, now_s)
-        reach_us = self._reach_us(now_s)
+        reach_us = self._come_to(now_s)
         if topic == MTA.name:
-            self._arrivals.messages(intake.events, clocks_us, reach_us)
+            self._arrivals.messages(intake.events, times, clocks_us, reach_us)
             return
         for fact in self._arrivals.facts(intake.events, clocks_us, reach_us):
             if concerns_platform(fact):

@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from copy import copy
 from pathlib import Path
 
 import click
@@ -39,11 +40,18 @@ def resolve(words):
         found = command.get_command(context, rest[0])
         assert found is not None, f"there is no command {rest[0]}"
         command, rest = found, rest[1:]
-    for parameter in command.params:
-        # Whether a file is there does not matter to whether the command line is right.
+    without_files(command).make_context(command.name, rest, parent=context)
+
+
+def without_files(command):
+    """A copy that takes any text for a file: whether it is there is not asked here."""
+    params = [copy(parameter) for parameter in command.params]
+    for parameter in params:
         if isinstance(parameter.type, click.Path):
             parameter.type = click.STRING
-    command.make_context(command.name, rest, parent=context)
+    command = copy(command)
+    command.params = params
+    return command
 
 
 def readme_commands():
