@@ -66,7 +66,11 @@ class Arrivals:
         soonest = self._evaluation.soonest_us(reach_us)
         if soonest is not None and soonest <= to_us:
             self.arrived.told.extend(self._evaluation.advance(to_us, reach_us))
+        begins = self._evaluation.position_us <= 0 < to_us
         self._evaluation.position_us = max(self._evaluation.position_us, to_us)
+        if begins:
+            # Contracts may have come before the first event: what of them is due is known from now.
+            self.settle(self._ledger.names, reach_us)
 
     def facts(self, events: pa.Table, clocks_us: Int64s, reach_us: int) -> Iterator[Fact]:
         """Apply events of a thin topic one by one; yields those of the platform, not applied.
@@ -188,11 +192,19 @@ class Arrivals:
         if len(admission.news):
             self.arrived.rows.append(admission.news)
             self.arrived.names.extend(admission.names)
-        opened = earliest(admission.opened)
-        stuck, _ = self._ledger.limits(np.array([2 * code for code, _ in opened], dtype=np.int64))
-        for (code, accepted_us), stuck_us in zip(opened, stuck.tolist(), strict=True):
-            self._evaluation.expect(self._ledger.names[code], accepted_us, accepted_us + stuck_us)
+        if len(admission.opened):
+            self._expect(admission.opened)
         return self._touch(earliest(np.concatenate([admission.news, admission.gone])))
+
+    def _expect(self, opened: Rows) -> None:
+        """Look at each tenant again when the first of its messages has been in flight for long."""
+        stuck_us, _ = self._ledger.limits(opened["series"], opened["accepted_us"])
+        stuck_us += opened["accepted_us"]
+        order = np.argsort(stuck_us, kind="stable")
+        codes, first = np.unique(opened["series"][order] // 2, return_index=True)
+        for code, place in zip(codes.tolist(), order[first].tolist(), strict=True):
+            accepted_us = int(opened["accepted_us"][place])
+            self._evaluation.expect(self._ledger.names[code], accepted_us, int(stuck_us[place]))
 
     def _touch(self, since: Sequence[tuple[int, int]]) -> list[str]:
         tenants = []

@@ -13,8 +13,9 @@ import numpy as np
 from streams.windows.inflight import InFlight, Waiting, without_direction
 from streams.windows.messages import ACCEPTED, LATENCY, Int64s, Rows
 
-Limits = Callable[[Int64s], tuple[Int64s, Int64s]]
-"""Series → from which age on a message in flight is at risk, and an exceedance, µs."""
+Limits = Callable[[Int64s, Int64s], tuple[Int64s, Int64s]]
+"""Series and acceptance, µs → from which age on a message in flight is at risk, and an exceedance,
+µs."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def next_cut(
     for place, series, waiting in in_flight.waiting_for(rows):
         if place >= found:
             break
-        risky, limit = (int(age[0]) for age in limits(np.array([series])))
+        ages = limits(np.array([series]), np.array([waiting.accepted_us]))
+        risky, limit = (int(age[0]) for age in ages)
         if waiting.accepted_us + risky > clocks_us[place]:
             continue
         over = waiting.accepted_us + limit < clocks_us[place]
@@ -81,7 +83,8 @@ def _first_stuck(rows: Rows, clocks_us: Int64s, in_flight: InFlight, limits: Lim
     places = np.flatnonzero(rows["kind"] == ACCEPTED)
     if len(places) == 0:
         return len(rows)
-    stuck_us = rows["accepted_us"][places] + limits(rows["series"][places])[0]
+    accepted_us = rows["accepted_us"][places]
+    stuck_us = accepted_us + limits(rows["series"][places], accepted_us)[0]
     places, stuck_us = places[stuck_us <= clocks_us[-1]], stuck_us[stuck_us <= clocks_us[-1]]
     if len(places) == 0:
         return len(rows)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.results import State
-from streams.agents.ledger import Finding
+from streams.agents.ledger import Finding, found
+from streams.clauses.contracts import Governed
 from streams.windows.calendar import SECOND
 from streams.windows.steps import Steps
 
@@ -20,6 +21,7 @@ Int64s = npt.NDArray[np.int64]
 
 _WAYS: Final = {"latency.send.mean": 0, "latency.receive.mean": 1}
 _COMPARED: Final = {"<": np.less, "<=": np.less_equal, ">=": np.greater_equal, "=": np.equal}
+_COUNTED: Final = "latency.exceedances"
 _MOST: Final = 2**62
 
 
@@ -32,21 +34,15 @@ def path(finding: Finding, steps: Steps, before: State) -> Iterator[tuple[Findin
         before: the state it had then.
 
     """
-    indicator, period = finding.measure.indicator, finding.governed.period
-    if not finding.term.judged or finding.term.target is None or len(steps) == 0:
+    indicator = finding.measure.indicator
+    promised = finding.term.target is not None or len(finding.parts) > 0
+    if not finding.term.judged or not promised or len(steps) == 0:
         return
-    if finding.parts:
-        return  # judged part by part: each budget only grows, and is looked at as it is now
     if indicator in _WAYS:
-        steps = steps[steps["series"] % 2 == _WAYS[indicator]]
-    elif indicator == "latency.exceedances":
-        limit_us = finding.governed.contract.profile.max_latency_s * SECOND
-        steps = steps[steps["fresh"] & (steps["latency_us"] > limit_us)]
-    accepted_us = steps["accepted_us"]
-    steps = steps[(accepted_us >= period.start_us) & (accepted_us < period.end_us)]
-    if len(steps) and indicator in _WAYS:
-        yield from _means(finding, steps, before)
-    elif len(steps):
+        steps = steps[(steps["series"] % 2 == _WAYS[indicator]) & _within(steps, finding.governed)]
+        if len(steps):
+            yield from _means(finding, steps, before)
+    elif indicator == _COUNTED:
         yield from _counts(finding, steps)
 
 
@@ -74,18 +70,42 @@ def _means(finding: Finding, steps: Steps, before: State) -> Iterator[tuple[Find
 
 
 def _counts(finding: Finding, steps: Steps) -> Iterator[tuple[Finding, int]]:
-    """The number of exceedances, where it changed the state."""
-    measure = finding.measure
-    counts = _backwards(measure.numerator, steps["sign"])
-    states: dict[int, Finding] = {}
+    """The number of exceedances, in the month and each part of it, where it changed the state."""
+    of_all = (finding.whole, *finding.parts)
+    over = np.array([_exceed(steps, each.governed) for each in of_all])
+    some = over.any(axis=0)
+    if not some.any():
+        return
+    steps, over = steps[some], over[:, some]
+    counts = np.array(
+        [
+            _backwards(each.measure.numerator, steps["sign"] * own)
+            for each, own in zip(of_all, over, strict=True)
+        ]
+    )
+    states: dict[tuple[int, ...], Finding] = {}
     before = None
-    for count, at_us in zip(counts.tolist(), steps["clock_us"].tolist(), strict=True):
+    for count, at_us in zip(map(tuple, counts.T.tolist()), steps["clock_us"].tolist(), strict=True):
         if count not in states:
-            states[count] = finding.at(replace(measure, numerator=count))
+            whole, *parts = (each.at(number) for each, number in zip(of_all, count, strict=True))
+            states[count] = found(finding.tenant_id, finding.month, whole, tuple(parts))
         then = states[count]
         if before is None or (then.state, then.firm) != (before.state, before.firm):
             yield then, at_us
         before = then
+
+
+def _exceed(steps: Steps, governed: Governed) -> Mask:
+    """Which steps add to the exceedances that a contract judges, or take from them."""
+    limit_us = governed.contract.profile.max_latency_s * SECOND
+    result: Mask = steps["fresh"] & (steps["latency_us"] > limit_us) & _within(steps, governed)
+    return result
+
+
+def _within(steps: Steps, governed: Governed) -> Mask:
+    accepted_us, period = steps["accepted_us"], governed.period
+    result: Mask = (accepted_us >= period.start_us) & (accepted_us < period.end_us)
+    return result
 
 
 def _backwards(last: int, changes: Int64s) -> Int64s:

@@ -14,11 +14,12 @@ from schemas.contract import DEFAULT_TIMEZONE, Contract, Profile, Term, default_
 from schemas.indicators import INDICATORS
 from schemas.results import State
 from streams.agents.platform import Platform
-from streams.agents.sections import latency_measures, stuck_us
+from streams.agents.sections import latency_measures
 from streams.clauses.base import Measure
 from streams.clauses.contracts import Days, Governed, governing, in_force
 from streams.clauses.exclusions import LATENCY, Exclusions
 from streams.clauses.facts import Fact
+from streams.clauses.limits import LatencyLimits
 from streams.clauses.parts import (
     Judged,
     is_firm_in,
@@ -62,6 +63,12 @@ class Finding:
     firm: bool
     """Whether the budget itself is at risk, not only what may still be averted."""
     parts: tuple[Judged, ...] = ()
+
+    @property
+    def whole(self) -> Judged:
+        """The month as if the contract that governs it had been in force in all of it."""
+        term = self.governed.contract.term(self.measure.indicator)
+        return Judged.of(self.governed, self.measure, term)
 
     def at(self, measure: Measure) -> "Finding":
         """The same indicator with another value."""
@@ -108,6 +115,7 @@ class Ledger:
         self._scopes: dict[str, Scope] = {}
         self._contracts: dict[str, dict[int, Contract]] = {}
         self._terms_cache: dict[str, Terms] = {}
+        self._limits: dict[int, LatencyLimits] = {}
         self._first_mta_us: dict[int, int] = {}
         self._least_limit_us = Profile().max_latency_s * _SECOND
         """The shortest of all tenants' maximum latencies."""
@@ -164,7 +172,7 @@ class Ledger:
         added = admitted.added
         slow = np.flatnonzero(added["finished_us"] - added["accepted_us"] > self._least_limit_us)
         if len(slow):
-            _, limits_us = self.limits(added["series"][slow])
+            _, limits_us = self.limits(added["series"][slow], added["accepted_us"][slow])
             places = admitted.places[slow]
             self.exceeding.note(added[slow], limits_us, lambda place: name(int(places[place])))
 
@@ -175,12 +183,32 @@ class Ledger:
         accepted = np.cumsum(rows["kind"] == ACCEPTED) - 1
         self.in_flight.observe(rows, lambda place: names[int(accepted[place])])
 
-    def limits(self, series: Int64s) -> tuple[Int64s, Int64s]:
-        """From which age on messages in flight are at risk, and exceedances, µs."""
-        distinct, inverse = np.unique(series, return_inverse=True)
-        terms = [self._terms(one) for one in distinct.tolist()]
-        stuck = np.array([one.stuck_us for one in terms], dtype=np.int64)
-        return stuck[inverse], np.array([one.max_latency_us for one in terms])[inverse]
+    def limits(self, series: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s]:
+        """From which age on messages in flight are at risk, and exceedances, µs.
+
+        Args:
+            series: theirs.
+            accepted_us: when each was accepted.
+
+        """
+        codes, inverse = np.unique(series // 2, return_inverse=True)
+        each = [self._limits_of(code) for code in codes.tolist()]
+        stuck, longest = np.array([one.first for one in each], dtype=np.int64)[inverse].T
+        changing = [place for place, one in enumerate(each) if not one.constant]
+        if changing:
+            order = np.argsort(inverse, kind="stable")
+            ends = np.cumsum(np.bincount(inverse))
+            for place in changing:
+                own = order[ends[place - 1] if place else 0 : ends[place]]
+                stuck[own], longest[own] = each[place].at(accepted_us[own])
+        return stuck, longest
+
+    def _limits_of(self, code: int) -> LatencyLimits:
+        known = self._limits.get(code)
+        if known is None:
+            tenant = self.names[code]
+            known = self._limits[code] = LatencyLimits(tenant, self.versions(tenant))
+        return known
 
     def excuses(self, tenant: str) -> bool:
         """Whether there is any exclusion that concerns a tenant."""
@@ -203,6 +231,7 @@ class Ledger:
         self.code(contract.tenant_id)
         self._contracts.setdefault(contract.tenant_id, {})[contract.version] = contract
         self._terms_cache.pop(contract.tenant_id, None)
+        self._limits.pop(self.code(contract.tenant_id), None)
         limit_us = contract.profile.max_latency_s * _SECOND
         self._least_limit_us = min(self._least_limit_us, limit_us)
         self.recount([contract.tenant_id])
@@ -331,8 +360,7 @@ class Ledger:
             forces = in_force(self.versions(tenant))
             contract = forces[-1].contract if forces else default_contract(tenant)
             limit_us = contract.profile.max_latency_s * _SECOND
-            stuck = stuck_us(contract.profile)
-            known = self._terms_cache[tenant] = Terms(contract.timezone, limit_us, stuck)
+            known = self._terms_cache[tenant] = Terms(contract.timezone, limit_us)
         return known
 
     def _excluded(self, rows: Rows) -> Mask:

@@ -1,13 +1,10 @@
 """Section 2 measured from the columnar store, in the form the clauses judge."""
 
 from dataclasses import replace
-from fractions import Fraction
-from math import ceil
 from typing import Final
 
 import numpy as np
 
-from schemas.contract import Profile
 from streams.clauses.base import Measure
 from streams.clauses.exclusions import LATENCY, Declaration
 from streams.clauses.latency import (
@@ -16,6 +13,7 @@ from streams.clauses.latency import (
     LatencyTotals,
     measure,
 )
+from streams.clauses.limits import stuck_us
 from streams.clauses.registry import Context
 from streams.windows.exceeding import Exceeding
 from streams.windows.inflight import InFlight, Waiting
@@ -126,12 +124,13 @@ def _declarations(context: Context) -> list[Declaration]:
 
 def _named(exceeding: Exceeding, code: int, context: Context) -> list[str]:
     """The references of finished messages of the month that count as exceedances."""
-    period = context.period
+    period, limit_us = context.period, context.contract.profile.max_latency_s * _SECOND
     declared = _declarations(context)
     return [
         each.reference
         for each in exceeding.of((2 * code, 2 * code + 1), period.start_us, period.end_us)
-        if not any(
+        if each.finished_us - each.accepted_us > limit_us
+        and not any(
             each.accepted_us < one.ends_us and each.finished_us >= one.starts_us for one in declared
         )
     ]
@@ -180,8 +179,3 @@ def _waiting(in_flight: InFlight, code: int, context: Context, finished: int) ->
         # Broken already: only the number is told, which may wait for others.
         next_us = -(-next_us // _TOGETHER_US) * _TOGETHER_US
     return Exceedances(len(counted), everything, references, len(impending), next_us)
-
-
-def stuck_us(profile: Profile) -> int:
-    """From which age on a message in flight is at risk to become an exceedance, µs."""
-    return ceil(Fraction(profile.in_flight_share) * profile.max_latency_s * _SECOND)

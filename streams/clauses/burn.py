@@ -69,9 +69,14 @@ def next_mark_us(measure: Measure, governed: Governed, burning: bool, at_us: int
     """The next mark, if anything is being spent, or a level has to begin or to end."""
     levels = burns(measure, governed, at_us)
     budget = Budget.of(measure, governed.contract.term(measure.indicator))
-    if not levels or measure.spent is None or budget is None:
+    if measure.spent is None or budget is None:
         return None
-    going_on = budget.spent <= budget.allowed and len(measure.spent.clip(at_us, FOREVER)) > 0
+    # At the instant at which it is first known there is nothing yet that it is a share of.
+    begins = measure.denominator == 0
+    if not (levels or begins):
+        return None
+    left = begins or budget.spent <= budget.allowed
+    going_on = left and len(measure.spent.clip(at_us, FOREVER)) > 0
     if going_on or burning or any(each.active for each in levels):
         return (at_us // MARK_US + 1) * MARK_US
     return None

@@ -38,6 +38,10 @@ class Judged:
         firm = state in {"at_risk", "breached"} and is_firm(measure, term, profile)
         return cls(governed, measure, term, state, judge(measure, term), firm)
 
+    def at(self, number: int) -> "Judged":
+        """The same with another number in place of the one that was counted."""
+        return Judged.of(self.governed, replace(self.measure, numerator=number), self.term)
+
 
 def verdict_of(parts: Sequence[Judged]) -> Verdict:
     """Breached if any part is, else met if any is; ``not_judged`` only if all are."""

@@ -47,8 +47,6 @@ class Terms:
 
     timezone: str
     max_latency_us: int
-    stuck_us: int
-    """From which age on a message in flight is at risk."""
 
 
 @dataclass(frozen=True)

@@ -64,17 +64,28 @@ def settle(run):
 
 
 def idle_until(run, instant_us, rng):
-    """Let the clock come to an instant, in a few steps."""
-    for _ in range(rng.choice((1, 2, 4))):
-        left_us = instant_us - run.task.clock.now_us(run.now_s)
-        if run.task.clock.latest_us == 0 or left_us <= 0:
-            break
-        run.now_s += left_us / 1_000_000 * rng.random()
+    """Let the clock come to an instant, in a few steps, and not beyond."""
+    clock = run.task.clock
+    if clock.latest_us == 0 or clock.now_us(run.now_s) >= instant_us:
+        return
+    enough_s = run.now_s + (instant_us - clock.now_us(run.now_s)) / 1_000_000
+    # A partition is idle only after a while, and then has been so from the start of it.
+    goal_s = last_moment(run.now_s, enough_s, lambda now_s: clock.now_us(now_s) <= instant_us)
+    for _ in range(rng.choice((0, 1, 3))):
+        run.now_s += (goal_s - run.now_s) * rng.random()
         settle(run)
-    left_us = instant_us - run.task.clock.now_us(run.now_s)
-    if run.task.clock.latest_us and left_us > 0:
-        run.now_s += left_us / 1_000_000
-        settle(run)
+    run.now_s = goal_s
+    settle(run)
+
+
+def last_moment(low_s, high_s, holds):
+    """The last time at which something holds that does at first, to the microsecond."""
+    if holds(high_s):
+        return high_s
+    while high_s - low_s > 1e-6:
+        middle_s = (low_s + high_s) / 2
+        low_s, high_s = (middle_s, high_s) if holds(middle_s) else (low_s, middle_s)
+    return low_s
 
 
 def in_order(records):

@@ -62,7 +62,7 @@ def earliest(history: list[Message]) -> list[Message]:
 def fresh_windows() -> LatencyWindows:
     """Windows whose lateness covers the whole history, so that nothing is too late for them."""
     return LatencyWindows(
-        lambda series: Terms(ZONE, LIMIT_US, LIMIT_US // 2),
+        lambda series: Terms(ZONE, LIMIT_US),
         lambda rows: np.zeros(len(rows), dtype=np.bool_),
         lateness_us=30 * 24 * HOUR_US,
     )
@@ -152,9 +152,7 @@ def test_an_exclusion_declared_late_is_as_if_it_had_always_been_there(history, m
             mask |= (rows["accepted_us"] < finish) & (rows["finished_us"] >= begin)
         return mask
 
-    late = LatencyWindows(
-        lambda s: Terms(ZONE, LIMIT_US, LIMIT_US // 2), excluded, 30 * 24 * HOUR_US
-    )
+    late = LatencyWindows(lambda s: Terms(ZONE, LIMIT_US), excluded, 30 * 24 * HOUR_US)
     for batch in batches(history, [7]):
         late.admit(batch)
     list(late.publish())
@@ -165,9 +163,7 @@ def test_an_exclusion_declared_late_is_as_if_it_had_always_been_there(history, m
         for w in late.publish()
         if w.window == "month" and w.count
     }
-    early = LatencyWindows(
-        lambda s: Terms(ZONE, LIMIT_US, LIMIT_US // 2), excluded, 30 * 24 * HOUR_US
-    )
+    early = LatencyWindows(lambda s: Terms(ZONE, LIMIT_US), excluded, 30 * 24 * HOUR_US)
     for batch in batches(history, [5]):
         early.admit(batch)
     for w in early.publish():

@@ -7,7 +7,7 @@ from schemas.topics import BREACHES
 from streams.clauses.burn import burns
 from streams.windows.calendar import HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at
-from tests.unit.test_feed_clock import Watched, event
+from tests.unit.test_feed_clock import Watched, event, second
 
 MINUTE = 60 * SECOND
 BEGIN = at("2026-10-10 12:00")
@@ -68,3 +68,14 @@ def test_every_level_is_told_to_begin_and_to_end():
     ]
     assert [long for long, is_active in told if is_active] == ["1h", "6h", "1d", "3d"]
     assert [long for long, is_active in told if not is_active] == ["1h", "6h", "1d", "3d"]
+
+
+def test_an_outage_that_is_the_first_thing_known_burns_from_its_first_mark():
+    run = Watched()
+    probe = {"probe": "p", "channel": "smtp", "capability": "send", "scope": "internal"}
+    run.feed([event(1, "probe.result", 0, ok=False, interval_s=600, **probe)])
+    run.feed([event(2, "probe.result", 900, ok=True, interval_s=600, **probe)])
+    run.checkpoint()
+    told = [orjson.loads(each.value) for each in run.told if each.topic == BREACHES.name]
+    burning = [each for each in told if each["type"] == "sla.budget.burn"]
+    assert second(burning[0]["time"]) == 300
