@@ -137,6 +137,8 @@ class Arrivals:
             return f"{sources[int(places[place])].as_py()}#{ids[int(places[place])].as_py()}"
 
         self._evaluation.mail_reach_us = int(clocks_us[-1])
+        if self._evaluation.position_us <= 0 and clocks_us[-1] > 0:
+            self._advance_to(int(clocks_us[clocks_us > 0][0]), reach_us)
         self._apply(rows, clocks_us[places], name, reach_us)
         self._advance_to(int(clocks_us[-1]), reach_us)
 

@@ -89,3 +89,19 @@ def test_the_limit_is_that_of_the_contract_that_judges_the_instant():
     }
     stuck, longest = limits.at([at(day) for day in days])
     assert list(zip(stuck // 1_000_000, longest // 1_000_000, strict=True)) == list(days.values())
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_contract_that_comes_first_is_looked_at_from_the_first_event_on(at_once):
+    """Of the events neither is a tenant's with a contract, nor says the first of them a latency."""
+    watched = {"operations.monitoring": {"judged": True}}
+    promise = {"tenant_id": "b", "version": 1, "effective_from": "2025-10-10"}
+    run = Watched()
+    run.feed([contract_record(Contract.model_validate(promise | {"overrides": watched}))])
+    log = [message(1, "expired", 0), message(2, "accepted", 20 * DAY_S, 20 * DAY_S)]
+    for batch in [log] if at_once else [[each] for each in log]:
+        run.feed(batch)
+    run.checkpoint()
+    events = [orjson.loads(each.value) for each in run.told if each.topic == BREACHES.name]
+    (breach,) = (each for each in events if each["data"]["indicator"] == "operations.monitoring")
+    assert breach["time"] == "2025-10-09T16:00:00.000001Z"
