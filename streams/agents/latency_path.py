@@ -14,7 +14,7 @@ from schemas.results import State
 from streams.agents.ledger import Finding, found
 from streams.clauses.contracts import Governed
 from streams.windows.calendar import SECOND
-from streams.windows.steps import Steps
+from streams.windows.steps import Steps, ends_of_records
 
 Mask = npt.NDArray[np.bool_]
 Int64s = npt.NDArray[np.int64]
@@ -51,6 +51,8 @@ def _means(finding: Finding, steps: Steps, before: State) -> Iterator[tuple[Find
     measure = finding.measure
     sums = _backwards(measure.numerator, steps["sign"] * steps["latency_us"])
     counts = _backwards(measure.denominator // SECOND, steps["sign"])
+    ends = ends_of_records(steps)
+    steps, sums, counts = steps[ends], sums[ends], counts[ends]
     failing = _fails(finding, sums, counts)
     turns = np.flatnonzero(np.concatenate([[True], failing[1:] != failing[:-1]]))
     if len(turns) == 1 and before == ("failing" if failing[0] else "ok"):
@@ -83,6 +85,8 @@ def _counts(finding: Finding, steps: Steps) -> Iterator[tuple[Finding, int]]:
             for each, own in zip(of_all, over, strict=True)
         ]
     )
+    ends = ends_of_records(steps)
+    steps, counts = steps[ends], counts[:, ends]
     states: dict[tuple[int, ...], Finding] = {}
     before = None
     for count, at_us in zip(map(tuple, counts.T.tolist()), steps["clock_us"].tolist(), strict=True):

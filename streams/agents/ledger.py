@@ -157,7 +157,7 @@ class Ledger:
         steps, places = steps_of(rows, clocks_us, admitted, self.latency.left_out)
         if len(counted):
             steps["fresh"] = ~np.isin(places, counted)
-        self.steps.add(steps)
+        self.steps.add(steps, len(rows))
         others, names, ended = self.in_flight.observe(rows, name)
         return Admission(
             np.concatenate([admitted.added, others]),

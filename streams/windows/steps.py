@@ -20,10 +20,12 @@ STEP: Final = np.dtype(
         ("sign", np.int64),
         ("fresh", np.bool_),
         ("clock_us", np.int64),
+        ("record", np.int64),
     ]
 )
-"""A message that counts from a place of the log on (sign 1) or no longer does (-1), and the event
-time reached there. It is not ``fresh`` if its wait in flight was an exceedance already."""
+"""A message that counts from a place of the log on (sign 1) or no longer does (-1), the event time
+reached there, and the number of the record. It is not ``fresh`` if its wait in flight was an
+exceedance already. One record may take a message away and put it back with another latency."""
 
 Steps = npt.NDArray[np.void]
 
@@ -37,11 +39,14 @@ class StepLog:
     def __init__(self) -> None:
         self._chunks: list[Steps] = []
         self._count = 0
+        self._records = 0
         self._taken: dict[int, int] = {}
         self._sorted: tuple[Steps, Int64s, Int64s] | None = None
 
-    def add(self, steps: Steps) -> None:
-        """Append steps in log order."""
+    def add(self, steps: Steps, records: int) -> None:
+        """Append the steps of so many records, which are numbered from 0, in log order."""
+        steps["record"] += self._records
+        self._records += records
         if len(steps):
             self._chunks.append(steps)
             self._count += len(steps)
@@ -80,6 +85,12 @@ class StepLog:
         self._taken.clear()
 
 
+def ends_of_records(steps: Steps) -> Int64s:
+    """The places of the last step of each record: in between nothing can be said."""
+    numbers = steps["record"]
+    return np.flatnonzero(np.append(numbers[1:] != numbers[:-1], True))
+
+
 def steps_of(
     rows: Rows, clocks_us: Int64s, admitted: Admitted, left_out: Callable[[Rows], Mask]
 ) -> tuple[Steps, Int64s]:
@@ -112,6 +123,7 @@ def steps_of(
     steps["series"], steps["accepted_us"] = taken["series"], taken["accepted_us"]
     steps["latency_us"] = taken["finished_us"] - taken["accepted_us"]
     steps["sign"], steps["fresh"], steps["clock_us"] = signs, True, clocks_us[places]
+    steps["record"] = places
     excused = left_out(taken)
     if turns or excused.any():
         counted = np.flatnonzero(~excused)

@@ -107,6 +107,17 @@ def test_word_of_a_timely_finish_that_comes_late_takes_the_breach_back():
     assert run.types("latency.exceedances") == ["at_risk", "breached", "withdrawn"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_word_of_an_earlier_finish_that_is_late_too_changes_nothing(at_once):
+    run = Watched()
+    run.feed([message(1, "accepted", 0, name="q"), message(2, "accepted", 0, name="q")])
+    run.until(3_700)
+    late = [message(2, "dispatched", seconds, name="q") for seconds in (4_000, 3_900)]
+    for batch in [late] if at_once else [[each] for each in late]:
+        run.feed(batch)
+    assert run.types("latency.exceedances") == ["at_risk", "breached"]
+
+
 def test_references_of_messages_in_flight_survive_a_restart():
     run = Watched()
     run.feed([message(1, "accepted", 0, name="q"), message(2, "accepted", 0, name="q")])
