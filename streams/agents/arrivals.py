@@ -25,8 +25,8 @@ from streams.agents.platform import encode_fact
 from streams.clauses.facts import Fact
 from streams.clauses.registry import Scope
 from streams.runtime.delivery import Outgoing
-from streams.windows.inflight import Waiting
-from streams.windows.messages import Int64s, Rows
+from streams.windows.inflight import Waiting, without_direction
+from streams.windows.messages import LATENCY, Int64s, Rows
 
 _WINDOW: Final = 256
 """Rows looked through at a time after one of them had to be looked at by itself."""
@@ -150,13 +150,14 @@ class Arrivals:
     def _apply(
         self, rows: Rows, clocks_us: Int64s, name: Callable[[int], str], reach_us: int
     ) -> None:
-        at, window, strangers = 0, len(rows), self._strangers(rows, clocks_us)
+        at, window = 0, len(rows)
+        alone = sorted({*self._strangers(rows, clocks_us), *self._largest(rows)})
         while at < len(rows):
             soonest = self._evaluation.soonest_us(reach_us)
             if soonest is not None and soonest <= clocks_us[at]:
                 self._advance_to(int(clocks_us[at]), reach_us)
-            stranger = next((place for place in strangers if place >= at), len(rows))
-            end = min(at + window, max(stranger, at + 1), self._quiet_until(clocks_us, reach_us))
+            stop = next((place for place in alone if place >= at), len(rows))
+            end = min(at + window, max(stop, at + 1), self._quiet_until(clocks_us, reach_us))
             cut = next_cut(
                 rows[at:end],
                 clocks_us[at:end],
@@ -164,7 +165,7 @@ class Arrivals:
                 self._ledger.limits,
                 self._is_lost,
             )
-            turn, count = cut.turn or stranger == at, cut.rows
+            turn, count = cut.turn or stop == at, cut.rows
             window = _WINDOW if turn else 2 * window
             met = self._met(rows[at : at + 1]) if turn else []
             self._settle_at(met, int(clocks_us[at]), reach_us)
@@ -235,6 +236,23 @@ class Arrivals:
             tenant = names[int(rows["series"][place]) // 2]
             self._evaluation.meet(tenant, int(clocks_us[place]))
         return []
+
+    def _largest(self, rows: Rows) -> list[int]:
+        """Where a message may change the state of a largest latency that is judged."""
+        found: list[int] = []
+        codes = rows["series"] // 2
+        for code in np.unique(codes).tolist():
+            least_us = self._ledger.limits_of(code).largest_us
+            if least_us is None:
+                continue
+            places = np.flatnonzero((codes == code) & (rows["kind"] == LATENCY))
+            own, keys = rows[places], without_direction(rows[places])
+            slow = own["finished_us"] - own["accepted_us"] >= least_us
+            # Word of an earlier finish may take the largest latency away.
+            _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+            again = self._ledger.in_flight.is_finished(keys) | (counts[inverse] > 1)
+            found += places[slow | again].tolist()
+        return found
 
     def _met(self, row: Rows) -> list[str]:
         """The tenants that a row may concern: its own, and whose message it finishes."""

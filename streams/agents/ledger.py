@@ -192,7 +192,7 @@ class Ledger:
 
         """
         codes, inverse = np.unique(series // 2, return_inverse=True)
-        each = [self._limits_of(code) for code in codes.tolist()]
+        each = [self.limits_of(code) for code in codes.tolist()]
         stuck, longest = np.array([one.first for one in each], dtype=np.int64)[inverse].T
         changing = [place for place, one in enumerate(each) if not one.constant]
         if changing:
@@ -203,7 +203,8 @@ class Ledger:
                 stuck[own], longest[own] = each[place].at(accepted_us[own])
         return stuck, longest
 
-    def _limits_of(self, code: int) -> LatencyLimits:
+    def limits_of(self, code: int) -> LatencyLimits:
+        """The ages that matter to the messages of a tenant, by its number."""
         known = self._limits.get(code)
         if known is None:
             tenant = self.names[code]

@@ -16,12 +16,15 @@ from streams.windows.intervals import BEFORE_ALL
 Int64s = npt.NDArray[np.int64]
 
 _INDICATOR: Final = "latency.exceedances"
+_LARGEST: Final = ("latency.send.max", "latency.receive.max")
 
 
 class LatencyLimits:
     """The ages that matter to the messages of a tenant, as a function of their acceptance.
 
     ``first`` holds before the first contract, and always if they are ``constant``.
+    ``largest_us`` is the latency from which on a message may change the state of a largest latency
+    that any version judges (by default none does).
     """
 
     def __init__(self, tenant_id: str, versions: Sequence[Contract]) -> None:
@@ -34,11 +37,22 @@ class LatencyLimits:
         self._ages = np.array([steps[start] for start in sorted(steps)], dtype=np.int64)
         self.first = steps[BEFORE_ALL]
         self.constant = len(set(steps.values())) == 1
+        judged = [each for version in versions for each in _judged_largest(version)]
+        self.largest_us = min(judged, default=None)
 
     def at(self, accepted_us: Sequence[int] | Int64s) -> tuple[Int64s, Int64s]:
         """From which age on messages in flight are at risk, and exceedances, µs."""
         places = np.searchsorted(self._starts_us, np.asarray(accepted_us), side="right") - 1
         return self._ages[places, 0], self._ages[places, 1]
+
+
+def _judged_largest(contract: Contract) -> Iterator[int]:
+    for name in _LARGEST:
+        term = contract.term(name)
+        if term.judged and term.target is not None:
+            rising = term.comparator in {"<", "<="}
+            share = Fraction(contract.profile.at_risk_share) if rising else Fraction(0)
+            yield int(share * Fraction(term.target) * SECOND)
 
 
 def _turns(forces: Sequence[Force]) -> Iterator[Month]:

@@ -105,3 +105,24 @@ def test_a_contract_that_comes_first_is_looked_at_from_the_first_event_on(at_onc
     events = [orjson.loads(each.value) for each in run.told if each.topic == BREACHES.name]
     (breach,) = (each for each in events if each["data"]["indicator"] == "operations.monitoring")
     assert breach["time"] == "2025-10-09T16:00:00.000001Z"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_largest_latency_that_is_judged_is_followed_message_by_message(at_once):
+    judged = {"latency.receive.max": {"judged": True, "target": 100}}
+    promise = {"tenant_id": "a", "version": 1, "effective_from": "2025-01-01"}
+    run = Watched()
+    run.feed([contract_record(Contract.model_validate(promise | {"overrides": judged}))])
+    log = [message(each, "delivered", each, name="q") for each in (10, 50, 101, 120)]
+    log += [message(7, "delivered", 130, name="slow"), message(7, "delivered", 60, name="slow")]
+    log.append(message(8, "delivered", DAY_S, DAY_S))
+    for batch in [log] if at_once else [[each] for each in log]:
+        run.feed(batch)
+    run.checkpoint()
+    events = [orjson.loads(each.value) for each in run.told if each.topic == BREACHES.name]
+    found = [
+        (each["data"]["state"], second(each["time"]))
+        for each in events
+        if each["data"]["indicator"] == "latency.receive.max"
+    ]
+    assert found == [("at_risk", 101), ("breached", 101)]
