@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from schemas.contract import DEFAULT_TIMEZONE
 from streams.agents.feed import Feed, key_of
+from streams.agents.finding import Finding
 from streams.agents.latency_path import path
-from streams.agents.ledger import Finding, Ledger, month_of
+from streams.agents.ledger import Ledger, month_of
 from streams.agents.observations import Observations
 from streams.agents.watch import SECTIONS, Watch
 from streams.clauses.burn import MARK_US, burns, next_mark_us

@@ -9,7 +9,7 @@ import orjson
 
 from schemas.results import BreachType, State
 from schemas.topics import BREACHES, STATUS
-from streams.agents.ledger import Finding
+from streams.agents.finding import Finding
 from streams.agents.times import text_of
 from streams.clauses.burn import Burn
 from streams.clauses.life import Life

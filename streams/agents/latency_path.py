@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.results import State
-from streams.agents.ledger import Finding, found
+from streams.agents.finding import Finding, found
 from streams.clauses.contracts import Governed
 from streams.windows.calendar import SECOND
 from streams.windows.steps import Steps, ends_of_records

@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.contract import DEFAULT_TIMEZONE, Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
-from schemas.results import State
+from streams.agents.finding import Finding, found
 from streams.agents.platform import Platform
 from streams.agents.sections import latency_measures
 from streams.clauses.base import Measure
@@ -20,14 +20,7 @@ from streams.clauses.contracts import Days, Governed, governing, in_force
 from streams.clauses.exclusions import LATENCY, Exclusions
 from streams.clauses.facts import Fact
 from streams.clauses.limits import LatencyLimits
-from streams.clauses.parts import (
-    Judged,
-    is_firm_in,
-    state_of,
-    term_of,
-    turns_of,
-    verdict_of,
-)
+from streams.clauses.parts import Judged
 from streams.clauses.registry import Context, Scope
 from streams.clauses.registry import measure as measure_sections
 from streams.windows.calendar import CalendarError, Month
@@ -43,46 +36,6 @@ _SECOND = 1_000_000
 _CALENDAR = 4
 """The section whose deadlines need working days."""
 _DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An indicator of a tenant-month as it stands at an event time.
-
-    Where the contract changes within the month, state and verdict are made of those of ``parts``;
-    the measure is that of the whole month.
-    """
-
-    tenant_id: str
-    month: Month
-    governed: Governed
-    measure: Measure
-    term: Term
-    state: State
-    verdict: str
-    firm: bool
-    """Whether the budget itself is at risk, not only what may still be averted."""
-    parts: tuple[Judged, ...] = ()
-
-    @property
-    def whole(self) -> Judged:
-        """The month as if the contract that governs it had been in force in all of it."""
-        term = self.governed.contract.term(self.measure.indicator)
-        return Judged.of(self.governed, self.measure, term)
-
-    def at(self, measure: Measure) -> "Finding":
-        """The same indicator with another value."""
-        return found(self.tenant_id, self.month, Judged.of(self.governed, measure, self.term))
-
-
-def found(tenant: str, month: Month, whole: Judged, parts: tuple[Judged, ...] = ()) -> Finding:
-    """What an indicator comes to; a month that has ``parts`` is judged one by one."""
-    measure, term = whole.measure, whole.term
-    state, verdict, firm = whole.state, whole.verdict, whole.firm
-    if parts:
-        measure, term = turns_of(measure, parts), term_of(parts, term)
-        state, verdict, firm = state_of(parts), verdict_of(parts), is_firm_in(parts)
-    return Finding(tenant, month, whole.governed, measure, term, state, verdict, firm, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +67,7 @@ class Ledger:
         self._codes: dict[str, int] = {}
         self._scopes: dict[str, Scope] = {}
         self._contracts: dict[str, dict[int, Contract]] = {}
-        self._terms_cache: dict[str, Terms] = {}
+        self._newest: dict[str, Contract] = {}
         self._limits: dict[int, LatencyLimits] = {}
         self._first_mta_us: dict[int, int] = {}
         self._least_limit_us = Profile().max_latency_s * _SECOND
@@ -231,7 +184,7 @@ class Ledger:
         """Take a version of a tenant's contract; a version published again replaces itself."""
         self.code(contract.tenant_id)
         self._contracts.setdefault(contract.tenant_id, {})[contract.version] = contract
-        self._terms_cache.pop(contract.tenant_id, None)
+        self._newest.pop(contract.tenant_id, None)
         self._limits.pop(self.code(contract.tenant_id), None)
         limit_us = contract.profile.max_latency_s * _SECOND
         self._least_limit_us = min(self._least_limit_us, limit_us)
@@ -340,12 +293,21 @@ class Ledger:
                 code,
                 context,
                 self._first_mta_us.get(code),
-                self._plain(tenant),
+                self._is_window(tenant, context.governed),
             )
 
-    def _plain(self, tenant: str) -> bool:
-        """Whether one contract version covers everything, so that month panes are the months."""
-        return len(self._contracts.get(tenant, ())) == 0
+    def _is_window(self, tenant: str, governed: Governed) -> bool:
+        """Whether what is judged of a month is exactly what its month window adds up."""
+        period, judging = governed.period, governed.contract
+        newest = self._windows_contract(tenant)
+        whole = (period.first, period.end) == (period.month.first, period.month.end)
+        return whole and (
+            newest is judging
+            or (
+                newest.timezone == judging.timezone
+                and newest.reading(LATENCY) == judging.reading(LATENCY)
+            )
+        )
 
     def scope(self, tenant: str) -> Scope:
         """The facts of a tenant."""
@@ -355,13 +317,16 @@ class Ledger:
         return known
 
     def _terms(self, series: int) -> Terms:
-        tenant = self.names[series // 2]
-        known = self._terms_cache.get(tenant)
+        contract = self._windows_contract(self.names[series // 2])
+        return Terms(contract.timezone, contract.profile.max_latency_s * _SECOND)
+
+    def _windows_contract(self, tenant: str) -> Contract:
+        """The contract by which the windows of a tenant are cut and counted: its newest."""
+        known = self._newest.get(tenant)
         if known is None:
             forces = in_force(self.versions(tenant))
             contract = forces[-1].contract if forces else default_contract(tenant)
-            limit_us = contract.profile.max_latency_s * _SECOND
-            known = self._terms_cache[tenant] = Terms(contract.timezone, limit_us)
+            known = self._newest[tenant] = contract
         return known
 
     def _excluded(self, rows: Rows) -> Mask:
@@ -376,8 +341,7 @@ class Ledger:
             if not shared and (own is None or not any(True for _ in own.ops.exclusions.in_force())):
                 continue
             tenant = self.names[code]
-            forces = in_force(self.versions(tenant))
-            contract = forces[-1].contract if forces else default_contract(tenant)
+            contract = self._windows_contract(tenant)
             inside = tenants == code
             for each in self.exclusions(tenant).declarations:
                 if each.applies(LATENCY, contract.profile):

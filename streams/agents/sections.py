@@ -33,7 +33,7 @@ def latency_measures(
     code: int,
     context: Context,
     first_us: int | None,
-    plain: bool,
+    by_window: bool,
 ) -> list[Measure]:
     """The indicators of section 2 of a tenant-month.
 
@@ -44,12 +44,12 @@ def latency_measures(
         code: the tenant's number; its series are twice that and one more.
         context: what the tenant-month is measured from.
         first_us: the earliest event time of ``mail.mta`` of the tenant.
-        plain: whether the month panes are exactly the tenant's months, so that no message has to
+        by_window: whether the month windows are what is judged, so that no message has to
             be looked at again.
     """
     totals = [
         _from_panes(latency, 2 * code + way, context)
-        if plain
+        if by_window
         else _from_rows(latency, 2 * code + way, context)
         for way in (0, 1)
     ]
@@ -83,7 +83,7 @@ def _sums(month: MonthTotals) -> LatencyTotals:
 
 
 def _from_rows(latency: LatencyWindows, series: int, context: Context) -> _Totals:
-    rows, _ = latency.rows_of(series)
+    rows = latency.store.of_series(series)
     period = context.period
     rows = rows[(rows["accepted_us"] >= period.start_us) & (rows["accepted_us"] < period.end_us)]
     left_out = rows["liable"] | _excluded(rows, context)

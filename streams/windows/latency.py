@@ -163,12 +163,6 @@ class LatencyWindows:
         key = pane_key(series, month)
         return MonthTotals(*self._months.one(key)), MonthTotals(*self._all_months.one(key))
 
-    def rows_of(self, series: int) -> tuple[Rows, Mask]:
-        """Every message of a series, and which of them are left out."""
-        rows = self.store.rows
-        rows = rows[rows["series"] == series]
-        return rows, self.left_out(rows)
-
     def publish(self) -> Iterator[LatencyWindow]:
         """The windows that are new or changed since the last call."""
         self._expire()

@@ -68,6 +68,9 @@ class MessageStore:
     _alive: Mask = field(default_factory=lambda: np.zeros(1024, dtype=np.bool_))
     _count: int = 0
     _runs: list[_Run] = field(default_factory=list)
+    _by_series: list[_Run] = field(default_factory=list)
+    """Places by series, of the rows before ``_indexed``; made when a series is first asked for."""
+    _indexed: int = 0
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._alive[: self._count]))
@@ -109,9 +112,27 @@ class MessageStore:
         dropped: Rows = self._rows[:count][self._alive[:count]].copy()
         kept = self._rows[count : self._count][self._alive[count : self._count]].copy()
         self._rows, self._alive, self._count = np.empty(1024, dtype=ROW), np.zeros(1024, bool), 0
-        self._runs = []
+        self._runs, self._by_series, self._indexed = [], [], 0
         self._append(kept)
         return dropped
+
+    def of_series(self, series: int) -> Rows:
+        """The living rows of a series, in order of arrival."""
+        if self._indexed < self._count:
+            places = np.arange(self._indexed, self._count)
+            keys = self._rows["series"][places].astype(np.uint64)
+            order = np.argsort(keys, kind="stable")
+            self._by_series.append(_Run(keys[order], places[order]))
+            self._indexed = self._count
+            self._merge(self._by_series)
+        wanted = np.array([series, series + 1], dtype=np.uint64)
+        found = [np.empty(0, dtype=np.int64)]
+        for run in self._by_series:
+            low, high = np.searchsorted(run.keys, wanted)
+            found.append(run.rows[low:high])
+        places = np.concatenate(found)
+        result: Rows = self._rows[places[self._alive[places]]]
+        return result
 
     def _find(self, keys: UInt64s) -> Int64s:
         """Row of each key (sorted, distinct), or -1."""
@@ -140,19 +161,19 @@ class MessageStore:
         order = np.argsort(rows["key"], kind="stable")
         self._runs.append(_Run(rows["key"][order], self._count + order))
         self._count = end
-        self._merge()
+        self._merge(self._runs)
 
-    def _merge(self) -> None:
+    def _merge(self, runs: list[_Run]) -> None:
         """Merge the newest runs while an older one is no larger: their number stays small."""
-        while len(self._runs) > 1 and len(self._runs[-2].keys) <= 2 * len(self._runs[-1].keys):
-            last, previous = self._runs.pop(), self._runs.pop()
+        while len(runs) > 1 and len(runs[-2].keys) <= 2 * len(runs[-1].keys):
+            last, previous = runs.pop(), runs.pop()
             keys = np.concatenate([previous.keys, last.keys])
             rows = np.concatenate([previous.rows, last.rows])
-            # A key stands once in a run: its dead rows would hide the living one.
+            # A message's key stands once in a run: its dead rows would hide the living one.
             alive = self._alive[rows]
             keys, rows = keys[alive], rows[alive]
             order = np.argsort(keys, kind="stable")
-            self._runs.append(_Run(keys[order], rows[order]))
+            runs.append(_Run(keys[order], rows[order]))
 
 
 def _earliest_per_key(batch: Rows) -> Int64s:

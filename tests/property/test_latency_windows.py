@@ -181,6 +181,19 @@ def test_the_store_keeps_the_earliest_row_of_every_message(history, sizes):
     assert kept == {m.key: (m.accepted_us + m.latency_us, m.accepted_us) for m in earliest(history)}
 
 
+@given(histories, cuts, st.integers(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_the_rows_of_a_series_are_found_however_often_it_is_asked_for(history, sizes, dropped):
+    store = MessageStore()
+    for number, batch in enumerate(batches(history, sizes)):
+        store.admit(batch)
+        if number == dropped:
+            store.drop_oldest(len(batch) // 2)
+        for series in range(4):
+            rows = store.rows
+            assert np.array_equal(store.of_series(series), rows[rows["series"] == series])
+
+
 @given(st.lists(st.integers(1_000, 10**12), min_size=1, max_size=200), st.floats(0.01, 1.0))
 @settings(max_examples=200, deadline=None)
 def test_quantiles_are_within_the_stated_relative_error(latencies, share):

@@ -1,6 +1,7 @@
 """The live state of a month in which the contract changes: the worst of its parts."""
 
-from streams.agents.ledger import Finding, Ledger
+from streams.agents.finding import Finding
+from streams.agents.ledger import Ledger
 from streams.agents.platform import Platform
 from streams.windows.calendar import DAY, HOUR, SECOND, Month
 from tests.unit.clauses_scene import TENANT, at, contract, fact

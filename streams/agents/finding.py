@@ -1,0 +1,57 @@
+"""An indicator of a tenant-month, measured and judged as the month runs."""
+
+from dataclasses import dataclass
+
+from schemas.contract import Term
+from schemas.results import State
+from streams.clauses.base import Measure
+from streams.clauses.contracts import Governed
+from streams.clauses.parts import (
+    Judged,
+    is_firm_in,
+    state_of,
+    term_of,
+    turns_of,
+    verdict_of,
+)
+from streams.windows.calendar import Month
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An indicator of a tenant-month as it stands at an event time.
+
+    Where the contract changes within the month, state and verdict are made of those of ``parts``;
+    the measure is that of the whole month.
+    """
+
+    tenant_id: str
+    month: Month
+    governed: Governed
+    measure: Measure
+    term: Term
+    state: State
+    verdict: str
+    firm: bool
+    """Whether the budget itself is at risk, not only what may still be averted."""
+    parts: tuple[Judged, ...] = ()
+
+    @property
+    def whole(self) -> Judged:
+        """The month as if the contract that governs it had been in force in all of it."""
+        term = self.governed.contract.term(self.measure.indicator)
+        return Judged.of(self.governed, self.measure, term)
+
+    def at(self, measure: Measure) -> "Finding":
+        """The same indicator with another value."""
+        return found(self.tenant_id, self.month, Judged.of(self.governed, measure, self.term))
+
+
+def found(tenant: str, month: Month, whole: Judged, parts: tuple[Judged, ...] = ()) -> Finding:
+    """What an indicator comes to; a month that has ``parts`` is judged one by one."""
+    measure, term = whole.measure, whole.term
+    state, verdict, firm = whole.state, whole.verdict, whole.firm
+    if parts:
+        measure, term = turns_of(measure, parts), term_of(parts, term)
+        state, verdict, firm = state_of(parts), verdict_of(parts), is_firm_in(parts)
+    return Finding(tenant, month, whole.governed, measure, term, state, verdict, firm, parts)

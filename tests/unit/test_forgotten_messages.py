@@ -1,0 +1,58 @@
+"""A task remembers only so many messages one by one; the sums of their months stay."""
+
+from datetime import date
+from fractions import Fraction
+
+import orjson
+import pytest
+
+from schemas.contract import Contract
+from schemas.topics import WINDOWS
+from streams.agents.platform import Platform
+from streams.agents.task import Task
+from streams.windows.calendar import Month
+from tests.live_run import LATENESS_US, LiveRun, contract_record
+from tests.unit.test_feed_clock import message
+
+MOST = 40
+LATENCIES = [1 + number % 50 for number in range(6 * MOST)]
+
+
+class Forgetful(LiveRun):
+    """A task with little room."""
+
+    def _start(self):
+        self.platform = Platform()
+        self.task = Task(0, LATENESS_US, self.platform, most_messages=MOST)
+
+
+@pytest.mark.parametrize("versions", [0, 1])
+def test_the_month_still_counts_every_message(versions):
+    run = Forgetful()
+    for number in range(versions):
+        promise = {"tenant_id": "a", "version": number, "effective_from": date(2025, 1, 1)}
+        run.feed([contract_record(Contract.model_validate(promise))])
+    for number, latency in enumerate(LATENCIES):
+        at = 10 * number
+        run.feed([message(number, "dispatched", at + latency, at, name="q")])
+        if number % 10 == 9:
+            run.checkpoint()
+        if number % 70 == 69:
+            run.restart()
+    run.checkpoint()
+    assert len(run.task.ledger.latency.store) <= MOST + 10
+    now_us = run.task.clock.latest_us
+    (mean,) = (
+        found
+        for found in run.task.ledger.findings("a", Month(2025, 10), now_us, {2})
+        if found.measure.indicator == "latency.send.mean"
+    )
+    measure = mean.measure
+    assert Fraction(measure.numerator, measure.denominator) == Fraction(
+        sum(LATENCIES), len(LATENCIES)
+    )
+    windows = [orjson.loads(each.value) for each in run.told if each.topic == WINDOWS.name]
+    months = [
+        each for each in windows if each["window"] == "month" and each["direction"] == "outbound"
+    ]
+    assert months[-1]["count"] == len(LATENCIES)
