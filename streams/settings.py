@@ -74,7 +74,10 @@ class Settings(BaseSettings):
         Field(
             gt=0,
             le=60,
-            description="seconds between checkpoints; four times that while catching up",
+            description=(
+                "seconds between checkpoints; half that for urgent news, four times that while "
+                "catching up"
+            ),
         ),
     ] = 1.0
     checkpoint_events: Annotated[

@@ -66,9 +66,10 @@ class LiveRun:
         for topic in sorted({topic for topic, _, _ in records}):
             self.task.apply(self._batch(topic, records), BROKER_US, self.now_s)
 
-    def checkpoint(self) -> None:
-        """Make everything durable that the task has to tell."""
-        made = self.task.checkpoint(self.now_s)
+    def checkpoint(self, everything: bool = True) -> None:
+        """Make everything durable that the task has to tell, or what is urgent of it."""
+        made = self.task.checkpoint(self.now_s, everything)
+        assert everything or not made.offsets
         self.told += made.records
         for record in [*made.records, made.head]:
             if record.topic == STREAMS_STATE.name:

@@ -197,6 +197,7 @@ class Arrivals:
             self.arrived.names.extend(admission.names)
         if len(admission.opened):
             self._expect(admission.opened)
+        self._evaluation.urgent.update(self._ledger.names[code] for code in admission.slow)
         return self._touch(earliest(np.concatenate([admission.news, admission.gone])))
 
     def _expect(self, opened: Rows) -> None:

@@ -10,10 +10,12 @@ from heapq import heappop, heappush
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from schemas.contract import DEFAULT_TIMEZONE
 from streams.agents.feed import Feed, key_of
 from streams.agents.finding import Finding
-from streams.agents.latency_path import path
+from streams.agents.latency_path import WAYS, note_margin, path
 from streams.agents.ledger import Ledger, month_of
 from streams.agents.observations import Observations
 from streams.agents.watch import SECTIONS, Watch
@@ -71,6 +73,8 @@ class Evaluation:
         """Until when each tenant was ever seen, or foreseen, to be disconnected."""
         self._observations = Observations(ledger, partition)
         self._watches: dict[str, Watch] = {}
+        self.urgent: set[str] = set()
+        """Tenants whose news does not wait for a look at everybody."""
         self._stale: set[str] = set()
         self._unshown: set[str] = set()
         self._prompt: list[_Due] = []
@@ -193,31 +197,44 @@ class Evaluation:
             self._unshown.add(tenant)
             yield from self._look(tenant, self.position_us, reach_us, show=False)
 
-    def run(self, now_us: int, reach_us: int) -> Iterator[Outgoing]:
-        """Look at everything that is stale or due, and show what changed since the last time.
+    def run(self, now_us: int, reach_us: int, everybody: bool = True) -> Iterator[Outgoing]:
+        """Look at what is stale or due, and show what changed since the last time.
 
         Args:
             now_us: event time reached; 0 before the first event, when nothing is measured.
             reach_us: event time up to which the platform's events are known.
+            everybody: or only who is urgent, and of whom something may have come and gone; of
+                the others nothing but the present value has changed, which is shown later.
+
         """
         if now_us <= 0:
             return
         yield from self.advance(now_us, reach_us)
-        chosen = sorted(self._stale | self._unshown)
+        chosen = self._stale | self._unshown
+        if not everybody:
+            chosen &= self.urgent | self._in_danger()
         self._ledger.steps.sort(len(chosen))
-        for tenant in chosen:
+        for tenant in sorted(chosen):
             self._watch(tenant).mark_unshown()
             yield from self._look(tenant, now_us, reach_us, show=True)
-        self._ledger.steps.clear()
-        self._stale.clear()
-        self._unshown.clear()
+        if everybody:
+            self._ledger.steps.clear()
+        self._stale -= chosen
+        self._unshown -= chosen
+        self.urgent.clear()
 
-    def is_due(self, now_us: int, reach_us: int) -> bool:
+    def _in_danger(self) -> set[str]:
+        """Tenants whose steps since they were looked at must not be forgotten unseen."""
+        codes = np.unique(self._ledger.margins.in_danger() // 2).tolist()
+        return {self._ledger.names[code] for code in codes if code < len(self._ledger.names)}
+
+    def is_due(self, now_us: int, reach_us: int, everybody: bool = True) -> bool:
         """Whether `run` would measure anything."""
         if now_us <= 0:
             return False
         soonest = self.soonest_us(reach_us)
-        return bool(self._stale or self._unshown) or (soonest is not None and soonest <= now_us)
+        waiting = self._stale | self._unshown if everybody else self.urgent
+        return bool(waiting) or (soonest is not None and soonest <= now_us)
 
     def _watch(self, tenant: str) -> Watch:
         return self._watches.setdefault(tenant, Watch())
@@ -293,6 +310,9 @@ class Evaluation:
         if finding.term.section == LATENCY:
             for then, since_us in path(finding, steps, self.feed.present(key_of(finding))):
                 yield from self.feed.turn(then, since_us, _is_over(then, since_us))
+            if (way := WAYS.get(finding.measure.indicator)) is not None:
+                series = 2 * self._ledger.code(finding.tenant_id) + way
+                note_margin(self._ledger.margins, series, finding)
         turned_us = self.position_us
         if finding.term.section == LATENCY:
             turned_us = min(turned_us, self.mail_us)

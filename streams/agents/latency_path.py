@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
+from math import floor
 from typing import Final
 
 import numpy as np
@@ -14,12 +15,14 @@ from schemas.results import State
 from streams.agents.finding import Finding, found
 from streams.clauses.contracts import Governed
 from streams.windows.calendar import SECOND
+from streams.windows.margins import Margins
 from streams.windows.steps import Steps, ends_of_records
 
 Mask = npt.NDArray[np.bool_]
 Int64s = npt.NDArray[np.int64]
 
-_WAYS: Final = {"latency.send.mean": 0, "latency.receive.mean": 1}
+WAYS: Final = {"latency.send.mean": 0, "latency.receive.mean": 1}
+"""The means, and which of a tenant's two series each is of."""
 _COMPARED: Final = {"<": np.less, "<=": np.less_equal, ">=": np.greater_equal, "=": np.equal}
 _COUNTED: Final = "latency.exceedances"
 _MOST: Final = 2**62
@@ -38,12 +41,25 @@ def path(finding: Finding, steps: Steps, before: State) -> Iterator[tuple[Findin
     promised = finding.term.target is not None or len(finding.parts) > 0
     if not finding.term.judged or not promised or len(steps) == 0:
         return
-    if indicator in _WAYS:
-        steps = steps[(steps["series"] % 2 == _WAYS[indicator]) & _within(steps, finding.governed)]
+    if indicator in WAYS:
+        steps = steps[(steps["series"] % 2 == WAYS[indicator]) & _within(steps, finding.governed)]
         if len(steps):
             yield from _means(finding, steps, before)
     elif indicator == _COUNTED:
         yield from _counts(finding, steps)
+
+
+def note_margin(margins: Margins, series: int, finding: Finding) -> None:
+    """Remember how much later messages may take until a mean, that of a series, may turn."""
+    measure, term, period = finding.measure, finding.term, finding.governed.period
+    target_us, left_us = 0, 0
+    if not term.judged or term.target is None:
+        target_us = left_us = _MOST
+    elif term.comparator in {"<", "<="} and finding.state == "ok":
+        target = _in_us(term.target)
+        target_us = floor(target)
+        left_us = floor(target * (measure.denominator // SECOND)) - measure.numerator
+    margins.note(series, target_us, left_us, period.start_us, period.end_us)
 
 
 def _means(finding: Finding, steps: Steps, before: State) -> Iterator[tuple[Finding, int]]:

@@ -27,6 +27,7 @@ from streams.windows.calendar import CalendarError, Month
 from streams.windows.exceeding import Exceeding
 from streams.windows.inflight import InFlight
 from streams.windows.latency import LatencyWindows, Terms
+from streams.windows.margins import Margins
 from streams.windows.messages import ACCEPTED, Admitted, Int64s, Mask, Rows
 from streams.windows.messages import LATENCY as LATENCY_ROW
 from streams.windows.months import month_date, months_of
@@ -44,13 +45,15 @@ class Admission:
 
     ``news`` are rows that said something new, ``names`` the references of those among them that
     are ``opened``, now in flight; ``gone`` is what they took the place of: an event of the same
-    message that no longer counts, or the message's wait in flight.
+    message that no longer counts, or the message's wait in flight. ``slow`` are the numbers of
+    tenants of whose messages one took longer than some contract allows, or does so no more.
     """
 
     news: Rows
     names: tuple[str, ...]
     gone: Rows
     opened: Rows
+    slow: frozenset[int]
 
 
 class Ledger:
@@ -62,6 +65,7 @@ class Ledger:
         self.latency = LatencyWindows(self._terms, self._excluded, lateness_us)
         self.in_flight = InFlight(self.latency.store)
         self.exceeding = Exceeding()
+        self.margins = Margins()
         self.steps = StepLog()
         """What changed of section 2, message by message, since each tenant was looked at."""
         self._codes: dict[str, int] = {}
@@ -106,28 +110,38 @@ class Ledger:
         """
         latencies = np.flatnonzero(rows["kind"] == LATENCY_ROW)
         admitted = self.latency.admit(rows[latencies])
-        self._name_exceeding(admitted, lambda place: name(int(latencies[place])))
+        slow = self._name_exceeding(admitted, lambda place: name(int(latencies[place])))
         steps, places = steps_of(rows, clocks_us, admitted, self.latency.left_out)
         if len(counted):
             steps["fresh"] = ~np.isin(places, counted)
         self.steps.add(steps, len(rows))
+        self.margins.add(steps)
         others, names, ended = self.in_flight.observe(rows, name)
         return Admission(
             np.concatenate([admitted.added, others]),
             tuple(names),
             np.concatenate([admitted.replaced, ended]),
             others[others["kind"] == ACCEPTED],
+            slow,
         )
 
-    def _name_exceeding(self, admitted: Admitted, name: Callable[[int], str]) -> None:
-        """Remember the references of messages over the limit."""
+    def _name_exceeding(self, admitted: Admitted, name: Callable[[int], str]) -> frozenset[int]:
+        """Remember the references of messages over the limit; the tenants with slow ones."""
         self.exceeding.drop(admitted.replaced["key"])
-        added = admitted.added
-        slow = np.flatnonzero(added["finished_us"] - added["accepted_us"] > self._least_limit_us)
+        added, slow = admitted.added, self._slow(admitted.added)
         if len(slow):
             _, limits_us = self.limits(added["series"][slow], added["accepted_us"][slow])
             places = admitted.places[slow]
             self.exceeding.note(added[slow], limits_us, lambda place: name(int(places[place])))
+        gone = admitted.replaced[self._slow(admitted.replaced)]
+        return frozenset((np.append(added["series"][slow], gone["series"]) // 2).tolist())
+
+    def _slow(self, rows: Rows) -> Int64s:
+        """The places of rows whose messages took longer than the shortest maximum."""
+        places: Int64s = np.flatnonzero(
+            rows["finished_us"] - rows["accepted_us"] > self._least_limit_us
+        )
+        return places
 
     def restore(self, rows: Rows, names: Sequence[str]) -> None:
         """Take up rows that a former life kept, and the references of those in flight."""

@@ -41,6 +41,10 @@ _BEHIND_PAUSES: Final = 4
 nobody waits for what it tells meanwhile, and what a checkpoint costs per tenant is paid less often.
 Otherwise every pause is the configured one, however much comes in: a breach is to be out within
 two seconds."""
+_SHARE_OF_ALL: Final = 0.2
+_LONGEST_PAUSES: Final = 4
+"""Telling everything of every tenant takes such a share of the time, unless it would wait for more
+than so many pauses; what is urgent is told in between."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +62,8 @@ class Live:
         self._tasks: dict[int, Task] = {}
         self._told_at: dict[int, float] = {}
         """Partition → when its last checkpoint was begun, monotonic seconds."""
+        self._all_at: dict[int, float] = {}
+        """Partition → when everything of it is told next, monotonic seconds."""
         self._behind_s: dict[int, float] = {}
         """Partition → how long ago the record applied last was written."""
         self._hear_at = 0.0
@@ -118,7 +124,7 @@ class Live:
         self._suspended = True
         async with self._lock:
             for task in list(self._tasks.values()):
-                await self._checkpoint(task)
+                await self._checkpoint(task, last=True)
             await self._deliveries.end()
             self._tasks.clear()
             if self._reader is not None:
@@ -173,26 +179,38 @@ class Live:
         return task
 
     def _is_due(self, partition: int, task: Task) -> bool:
+        if self._deliveries.is_under_way(partition):
+            return False
         now = time.monotonic()
-        return (
-            now >= self._told_at.get(partition, 0.0) + self._pause_s(task)
-            and not self._deliveries.is_under_way(partition)
-            and task.due(now)
-        )
+        since_s, pause_s = now - self._told_at.get(partition, 0.0), self._pause_s(task)
+        if since_s >= pause_s:
+            return task.due(now, self._tells_all(partition, now))
+        # What is urgent is little, and waits half as long.
+        return since_s >= pause_s / 2 and task.due(now, everything=False)
+
+    def _tells_all(self, partition: int, now: float) -> bool:
+        """Whether a checkpoint tells everything, or only what is urgent."""
+        return now >= self._all_at.get(partition, 0.0)
 
     def _pause_s(self, task: Task) -> float:
         """Seconds between two checkpoints of a task, as things stand."""
         late = self._behind_s.get(task.partition, 0.0) > _BEHIND_S
-        catching_up = late and task.pending >= _BEHIND_ROWS
-        return self._settings.checkpoint_s * (_BEHIND_PAUSES if catching_up else 1)
+        if late and task.pending >= _BEHIND_ROWS:
+            return self._settings.checkpoint_s * _BEHIND_PAUSES
+        return self._settings.checkpoint_s
 
-    async def _checkpoint(self, task: Task) -> None:
+    async def _checkpoint(self, task: Task, last: bool = False) -> None:
         """Start to deliver what came since the last checkpoint, once that one has arrived."""
         partition = task.partition
         await self._deliveries.arrived(partition)
         begun = time.monotonic()
-        self._deliveries.start(partition, task.checkpoint(begun))
+        everything = last or self._tells_all(partition, begun)
+        self._deliveries.start(partition, task.checkpoint(begun, everything))
         self._told_at[partition] = begun
+        if everything:
+            taken_s = (time.monotonic() - begun) * len(self._tasks)
+            longest_s = max(_LONGEST_PAUSES * self._settings.checkpoint_s, 2 * taken_s)
+            self._all_at[partition] = begun + min(taken_s / _SHARE_OF_ALL, longest_s)
 
 
 def build_live(settings: Settings, transactions: bool) -> BatchApp:

@@ -125,12 +125,15 @@ class Task:
 
     @property
     def dirty(self) -> bool:
-        """Whether anything was applied since the last checkpoint."""
+        """Whether anything was applied since the last checkpoint that told everything."""
         return bool(self._pending.offsets)
 
-    def due(self, now_s: float) -> bool:
-        """Whether a checkpoint would tell or keep anything."""
-        return self.dirty or self.evaluation.is_due(self._now_us(now_s), self._come_to(now_s))
+    def due(self, now_s: float, everything: bool = True) -> bool:
+        """Whether a checkpoint would tell or keep anything, or anything urgent."""
+        news = bool(self._pending.outgoing or self._arrivals.arrived.told)
+        now_us, reach_us = self._now_us(now_s), self._come_to(now_s)
+        waits = self.dirty if everything else news
+        return waits or self.evaluation.is_due(now_us, reach_us, everything)
 
     def restore(self, head: Head, segments: Sequence[Segment], now_s: float) -> None:
         """Rebuild the state as of a head, by applying its segments again."""
@@ -211,8 +214,12 @@ class Task:
             self.evaluation.touch_all(sections, instant)
         self._arrivals.advance(self.clock.latest_us, self._come_to(now_s))
 
-    def checkpoint(self, now_s: float) -> Checkpoint:
-        """Everything since the last checkpoint, to be made durable by the caller.
+    def checkpoint(self, now_s: float, everything: bool = True) -> Checkpoint:
+        """What came since the last checkpoint, to be made durable by the caller.
+
+        Windows, and states of tenants without urgent news, may wait for a checkpoint that tells
+        everything. Only such a one moves the group's offsets on, so that no topic is said to be
+        done with while something that follows from it has still to be told; the head has its own.
 
         It is handed over with this call: should its delivery be cut off, the same checkpoint must
         be delivered again before the next one, whose state builds on it.
@@ -220,9 +227,9 @@ class Task:
         as_of = text_of(self.clock.latest_us)
         told = [
             latency_record(window, self.ledger.names, as_of, self.partition)
-            for window in self.ledger.latency.publish()
+            for window in (self.ledger.latency.publish() if everything else ())
         ]
-        told += self.evaluation.run(self._now_us(now_s), self._come_to(now_s))
+        told += self.evaluation.run(self._now_us(now_s), self._come_to(now_s), everything)
         told += self._mark(now_s)
         arrived = self._arrivals.take()
         if news := self.evaluation.feed.take_news():
@@ -233,11 +240,10 @@ class Task:
         state = [*erase, *self._state_records(arrived)]
         self._head.latest_us = self.clock.latest_us
         self._note_position()
-        offsets = {
-            (topic, self.partition): offset for topic, offset in self._pending.offsets.items()
-        }
-        outgoing = self._pending.outgoing
-        self._pending = _Pending()
+        outgoing, reached = self._pending.outgoing, self._pending.offsets
+        self._pending = _Pending(offsets={} if everything else reached)
+        told_of = reached.items() if everything else ()
+        offsets = {(topic, self.partition): offset for topic, offset in told_of}
         self._stored_tenants = len(self.ledger.names)
         records = [*outgoing, *arrived.told, *told, *state]
         return Checkpoint(records, head_record(self.partition, self._head), offsets)

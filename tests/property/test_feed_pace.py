@@ -123,7 +123,7 @@ def replayed(log, history, rng, sizes, restarts):
             run.feed(group)
         place += size
         if rng.random() < 0.5:
-            run.checkpoint()
+            run.checkpoint(everything=rng.random() < 0.5)
             if rng.random() < restarts:
                 run.restart()
     return ended(run, history)

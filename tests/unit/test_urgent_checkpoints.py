@@ -1,0 +1,50 @@
+"""A checkpoint that tells only what is urgent, between those that tell everything."""
+
+import orjson
+
+from schemas.topics import BREACHES, STATUS, WINDOWS
+from tests.unit.test_feed_clock import Watched, message
+
+
+def told(run, topic, before=0):
+    return [orjson.loads(each.value) for each in run.told[before:] if each.topic == topic.name]
+
+
+def busy():
+    run = Watched()
+    run.feed([message(1, "dispatched", 10, name="q")])
+    run.checkpoint()
+    return run, len(run.told)
+
+
+def test_a_breach_does_not_wait_for_the_windows():
+    run, before = busy()
+    run.feed([message(2, "dispatched", 3_700, name="q"), message(3, "dispatched", 3_701, name="q")])
+    assert run.task.due(run.now_s, everything=False)
+    run.checkpoint(everything=False)
+    breaches = [event["type"] for event in told(run, BREACHES, before)]
+    assert "sla.indicator.breached" in breaches
+    assert not told(run, WINDOWS, before)
+    assert {event["state"] for event in told(run, STATUS, before)} >= {"breached"}
+    assert not run.task.due(run.now_s, everything=False)
+    assert run.task.due(run.now_s)
+    run.checkpoint()
+    assert told(run, WINDOWS, before)
+
+
+def test_quick_messages_are_nothing_urgent():
+    run, before = busy()
+    run.feed([message(number, "dispatched", 20 + number, 20, name="q") for number in range(2, 9)])
+    assert not run.task.due(run.now_s, everything=False)
+    assert run.task.due(run.now_s)
+    run.checkpoint(everything=False)
+    assert not told(run, STATUS, before)
+
+
+def test_the_group_s_offsets_wait_until_everything_is_told():
+    run, _ = busy()
+    run.feed([message(2, "dispatched", 3_700, name="q")])
+    assert run.task.checkpoint(run.now_s, everything=False).offsets == {}
+    assert run.task.dirty
+    assert run.task.checkpoint(run.now_s).offsets == {("mail.mta", 0): 2}
+    assert not run.task.dirty
