@@ -35,7 +35,7 @@ WITH
     )
     GROUP BY tenant_id, direction, message
   ),
-  -- Accepted, and nothing of its own direction finished it near the month.
+  -- Accepted; what of it has finished is found below.
   waiting AS (
     SELECT
       tenant_id,
@@ -46,13 +46,13 @@ WITH
       countIf(liable) > 0 AND (countIf(NOT liable) = 0 OR liable_place < free_place) AS liable_first,
       toInt64(bitShiftRight(if(liable_first, liable_place, free_place), 192)) AS accepted_us
     FROM (
-      SELECT tenant_id, direction, message, liable, type = 'message.accepted' AS is_acceptance,
+      SELECT tenant_id, direction, message, liable,
         bitShiftLeft(toUInt256(accepted_us), 192) + bitShiftLeft(toUInt256(time_us), 128)
           + id_prefix AS place
       FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64})
+      WHERE type = 'message.accepted'
     )
     GROUP BY tenant_id, direction, message
-    HAVING min(is_acceptance)
   ),
   -- A message finishes whatever the direction, however late, and be it only by a bounce.
   in_flight AS (

@@ -8,51 +8,62 @@ WITH
     WHERE type IN ('channel.up', 'channel.down')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
   ),
+  periods AS (
+    SELECT tenant_id, any(start_us) AS start_us, any(until_us) AS until_us, any(end_us) AS end_us,
+      maxIf(scope, scope != '*' AND scope IN (SELECT scope FROM changes)) AS speaker
+    FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+    GROUP BY tenant_id
+  ),
+  -- Tenants of whose own channels nothing was said see the same in the same period.
   seen AS (
-    SELECT s.tenant_id AS tenant_id, s.start_us AS start_us, s.until_us AS until_us,
+    SELECT s.speaker AS speaker, s.start_us AS start_us, s.until_us AS until_us,
       s.end_us AS end_us, toString(c.channel) AS channel, c.time_us AS time_us,
       toInt64(max(c.up)) AS up
-    FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
+    FROM (
+      SELECT DISTINCT speaker, start_us, until_us, end_us,
+        arrayJoin(if(speaker = '', ['*'], ['*', speaker])) AS scope
+      FROM periods
+    ) AS s
     INNER JOIN changes AS c ON s.scope = c.scope
     WHERE c.time_us < s.until_us
-    GROUP BY tenant_id, start_us, until_us, end_us, channel, time_us
+    GROUP BY speaker, start_us, until_us, end_us, channel, time_us
   ),
   steps AS (
     SELECT
       *,
-      row_number() OVER (PARTITION BY tenant_id, channel ORDER BY time_us) = 1 AS first,
+      row_number() OVER (PARTITION BY speaker, start_us, end_us, channel ORDER BY time_us) = 1 AS first,
       up - lagInFrame(up, 1, 0) OVER (
-        PARTITION BY tenant_id, channel ORDER BY time_us
+        PARTITION BY speaker, start_us, end_us, channel ORDER BY time_us
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) AS up_step
     FROM seen
   ),
   instants AS (
-    SELECT tenant_id, start_us, until_us, end_us, time_us,
+    SELECT speaker, start_us, until_us, end_us, time_us,
       sum(toInt64(first)) AS known_step, sum(up_step) AS up_step
     FROM steps
-    GROUP BY tenant_id, start_us, until_us, end_us, time_us
+    GROUP BY speaker, start_us, until_us, end_us, time_us
   ),
   states AS (
     SELECT
       *,
-      sum(up_step) OVER (PARTITION BY tenant_id ORDER BY time_us ROWS UNBOUNDED PRECEDING) AS ups,
+      sum(up_step) OVER (PARTITION BY speaker, start_us, end_us ORDER BY time_us ROWS UNBOUNDED PRECEDING) AS ups,
       leadInFrame(time_us, 1, until_us) OVER (
-        PARTITION BY tenant_id ORDER BY time_us
+        PARTITION BY speaker, start_us, end_us ORDER BY time_us
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) AS next_us
     FROM instants
   ),
   totals AS (
-    SELECT tenant_id, any(end_us - start_us) AS length_us,
+    SELECT speaker, start_us, end_us, any(end_us - start_us) AS length_us,
       sum(greatest(0, next_us - greatest(time_us, start_us))) AS known_us,
       sumIf(greatest(0, next_us - greatest(time_us, start_us)), ups = 0) AS down_us,
       countIf(ups = 0 AND next_us > greatest(time_us, start_us)) AS spells
     FROM states
-    GROUP BY tenant_id
+    GROUP BY speaker, start_us, end_us
   )
 SELECT
-  tenant_id,
+  p.tenant_id AS tenant_id,
   'support.availability' AS indicator,
   toInt256(length_us - down_us) AS num,
   toInt256(length_us) AS den,
@@ -63,4 +74,6 @@ SELECT
   toUInt64(spells) AS evidence_count,
   known_us > 0 AS has_data,
   false AS settled
-FROM totals
+FROM periods AS p
+INNER JOIN totals AS t
+  ON p.speaker = t.speaker AND p.start_us = t.start_us AND p.end_us = t.end_us
