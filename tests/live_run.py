@@ -8,11 +8,11 @@ import numpy as np
 from schemas.contract import Contract
 from schemas.results import Status
 from schemas.topics import BROADCAST, CONTRACTS, STATUS, STREAMS_STATE
-from streams.agents.platform import Platform
-from streams.agents.task import Task
-from streams.agents.watch import SECTIONS
 from streams.clauses import parts
 from streams.clauses.facts import Fact
+from streams.live.evaluate.dirty_sections import SECTIONS
+from streams.live.state.platform import Platform
+from streams.live.task import Task
 from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import read_state

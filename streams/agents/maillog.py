@@ -1,6 +1,6 @@
 """One mail-log task: partition p of `raw.maillog`, assembled into `mail.mta` events.
 
-The same shape as `streams.agents.task.Task`: batches in, checkpoints out, nothing waits. Every
+The same shape as `streams.live.task.Task`: batches in, checkpoints out, nothing waits. Every
 record key (a host) is assembled by a connector of its own, and the state of those that changed
 goes out with each checkpoint. Ids are functions of the lines, so whatever is redelivered after
 a crash makes the same events again.
@@ -15,11 +15,11 @@ import orjson
 
 from schemas.codec import Rejection
 from schemas.topics import MTA, RAW_MAILLOG
-from streams.agents.dead_letters import dead_letter
 from streams.agents.maillog_state import MaillogState
-from streams.agents.task import Checkpoint
 from streams.connectors.postfix import PostfixConnector, Site
 from streams.connectors.postfix.log_time import log_time
+from streams.live.decode.dead_letters import dead_letter
+from streams.live.task import Checkpoint
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 

@@ -35,7 +35,7 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
 
 
 def _run_streams(settings: Settings) -> None:
-    from streams.agents.live import build_live
+    from streams.live.worker import build_live
     from streams.runtime.run import run, wait_for_broker
 
     wait_for_broker(settings)

@@ -14,8 +14,8 @@ import numpy as np
 import orjson
 
 from schemas.topics import STREAMS_STATE
+from streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows
 from streams.runtime.delivery import Outgoing
-from streams.windows.messages import ACCEPTED, LATENCY, ROW, Rows
 
 FORMAT: Final = f"3 {ROW.descr}"
 _ROWS_PER_RECORD: Final = 20_000

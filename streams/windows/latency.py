@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.windows.messages import Admitted, MessageStore, Rows
+from streams.latency.messages import Admitted, MessageStore, Rows
 from streams.windows.months import month_bounds_us, months_of
 from streams.windows.panes import (
     PANE_BITS,

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.windows.messages import LATENCY, ROW, Admitted, Int64s, Mask, Rows, UInt64s
+from streams.latency.messages import LATENCY, ROW, Admitted, Int64s, Mask, Rows, UInt64s
 
 STEP: Final = np.dtype(
     [

@@ -7,9 +7,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.windows.keyhash import hash_texts, message_keys
+from streams.latency.keyhash import hash_texts, message_keys
+from streams.latency.messages import ROW, MessageStore
 from streams.windows.latency import HOUR_US, PANE_US, LatencyWindows, Terms
-from streams.windows.messages import ROW, MessageStore
 from streams.windows.months import month_bounds_us, months_of
 from streams.windows.sketch import BINS, RELATIVE_ERROR, bin_of, quantiles_s
 

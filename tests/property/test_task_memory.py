@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.topics import STREAMS_STATE
-from streams.agents.platform import Platform
-from streams.agents.task import Task
+from streams.live.state.platform import Platform
+from streams.live.task import Task
 from streams.runtime.batches import RecordBatch
 from streams.runtime.statelog import read_state
 

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.contract import Contract
 from schemas.topics import WINDOWS
-from streams.agents.platform import Platform
-from streams.agents.task import Task
+from streams.live.state.platform import Platform
+from streams.live.task import Task
 from streams.windows.calendar import Month
 from tests.live_run import LATENESS_US, LiveRun, contract_record
 from tests.unit.test_feed_clock import message

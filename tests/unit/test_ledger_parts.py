@@ -1,8 +1,8 @@
 """The live state of a month in which the contract changes: the worst of its parts."""
 
-from streams.agents.finding import Finding
-from streams.agents.ledger import Ledger
-from streams.agents.platform import Platform
+from streams.live.evaluate.assessment import Finding
+from streams.live.state.platform import Platform
+from streams.live.state.tenants import Ledger
 from streams.windows.calendar import DAY, HOUR, SECOND, Month
 from tests.unit.clauses_scene import TENANT, at, contract, fact
 

@@ -4,6 +4,7 @@ import numpy as np
 import orjson
 import pytest
 
+from streams.latency.messages import LATENCY, ROW
 from streams.runtime.statelog import (
     Head,
     Segment,
@@ -12,7 +13,6 @@ from streams.runtime.statelog import (
     read_state,
     segment_records,
 )
-from streams.windows.messages import LATENCY, ROW
 
 
 def rows(count, first=0):

@@ -9,10 +9,10 @@ import orjson
 
 from schemas.results import BreachType, State
 from schemas.topics import BREACHES, STATUS
-from streams.agents.finding import Finding
-from streams.agents.times import text_of
 from streams.clauses.burn import Burn
 from streams.clauses.life import Life
+from streams.live.evaluate.assessment import Finding
+from streams.live.publish.times import text_of
 from streams.runtime.delivery import Outgoing
 from streams.windows.calendar import SECOND
 

@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from schemas.contract import DEFAULT_TIMEZONE
-from streams.agents.feed import Feed, key_of
-from streams.agents.finding import Finding
-from streams.agents.latency_path import WAYS, note_margin, path
-from streams.agents.ledger import Ledger, month_of
-from streams.agents.observations import Observations
-from streams.agents.watch import SECTIONS, Watch
 from streams.clauses.burn import MARK_US, burns, next_mark_us
 from streams.clauses.contracts import month_at
 from streams.clauses.exclusions import CONNECTIVITY, LATENCY
+from streams.live.evaluate.assessment import Finding
+from streams.live.evaluate.dirty_sections import SECTIONS, Watch
+from streams.live.evaluate.latency_transitions import WAYS, note_margin, path
+from streams.live.publish.breach_feed import Feed, key_of
+from streams.live.publish.windows import Observations
+from streams.live.state.tenants import Ledger, month_of
 from streams.runtime.delivery import Outgoing
 from streams.windows.calendar import SECOND, Month, midnight
 from streams.windows.intervals import IntervalSet

@@ -12,9 +12,6 @@ import numpy as np
 
 from schemas.contract import DEFAULT_TIMEZONE, Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
-from streams.agents.finding import Finding, found
-from streams.agents.platform import Platform
-from streams.agents.sections import latency_measures
 from streams.clauses.base import Measure
 from streams.clauses.contracts import Days, Governed, governing, in_force
 from streams.clauses.exclusions import LATENCY, Exclusions
@@ -23,13 +20,16 @@ from streams.clauses.limits import LatencyLimits
 from streams.clauses.parts import Judged
 from streams.clauses.registry import Context, Scope
 from streams.clauses.registry import measure as measure_sections
+from streams.latency.in_flight import InFlight
+from streams.latency.messages import ACCEPTED, Admitted, Int64s, Mask, Rows
+from streams.latency.messages import LATENCY as LATENCY_ROW
+from streams.latency.slow_messages import Exceeding
+from streams.live.evaluate.assessment import Finding, found
+from streams.live.evaluate.latency_measure import latency_measures
+from streams.live.state.platform import Platform
 from streams.windows.calendar import CalendarError, Month
-from streams.windows.exceeding import Exceeding
-from streams.windows.inflight import InFlight
 from streams.windows.latency import LatencyWindows, Terms
 from streams.windows.margins import Margins
-from streams.windows.messages import ACCEPTED, Admitted, Int64s, Mask, Rows
-from streams.windows.messages import LATENCY as LATENCY_ROW
 from streams.windows.months import month_date, months_of
 from streams.windows.steps import StepLog, steps_of
 

@@ -7,13 +7,13 @@ import orjson
 
 from schemas.results import Family
 from schemas.topics import OUTAGES, WINDOWS
-from streams.agents.ledger import Ledger
-from streams.agents.times import text_of
 from streams.clauses import connectivity, operations
 from streams.clauses.base import View
 from streams.clauses.connectivity import Outage
 from streams.clauses.registry import Context
 from streams.clauses.timeline import Reading
+from streams.live.publish.times import text_of
+from streams.live.state.tenants import Ledger
 from streams.runtime.delivery import Outgoing
 from streams.windows.calendar import Month
 from streams.windows.latency import HOUR_US, PANE_US

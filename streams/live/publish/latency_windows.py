@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 
 from schemas.topics import WINDOWS
-from streams.agents.times import text_of
+from streams.live.publish.times import text_of
 from streams.runtime.delivery import Outgoing
 from streams.windows.latency import LatencyWindow
 

@@ -11,10 +11,10 @@ import orjson
 from schemas.identifiers import PLATFORM
 from schemas.registry import TYPES
 from schemas.topics import BROADCAST
-from streams.agents.changes import changed_since
 from streams.clauses.billing import BillingRegister
 from streams.clauses.facts import Fact
 from streams.clauses.registry import Scope
+from streams.live.apply.invalidation import changed_since
 from streams.runtime.delivery import Outgoing
 from streams.windows.clock import EventClock
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.results import State
-from streams.agents.finding import Finding, found
 from streams.clauses.contracts import Governed
+from streams.live.evaluate.assessment import Finding, found
 from streams.windows.calendar import SECOND
 from streams.windows.margins import Margins
 from streams.windows.steps import Steps, ends_of_records

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.windows.inflight import InFlight, Waiting, without_direction
-from streams.windows.messages import ACCEPTED, LATENCY, Int64s, Rows
+from streams.latency.in_flight import InFlight, Waiting, without_direction
+from streams.latency.messages import ACCEPTED, LATENCY, Int64s, Rows
 
 Limits = Callable[[Int64s, Int64s], tuple[Int64s, Int64s]]
 """Series and acceptance, µs → from which age on a message in flight is at risk, and an exceedance,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.columnar import decode_batch
-from streams.agents.dead_letters import dead_letter
+from streams.live.decode.dead_letters import dead_letter
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from streams.latency.messages import Int64s, Rows, UInt64s
 from streams.windows.calendar import DAY
-from streams.windows.messages import Int64s, Rows, UInt64s
 
 _MOST: Final = 20
 _STRETCH_US: Final = 31 * DAY

@@ -17,21 +17,22 @@ from schemas.codec import Rejection, decode_contract
 from schemas.contract import Contract
 from schemas.identifiers import PLATFORM
 from schemas.topics import CONTRACTS, MTA, OPS
-from streams.agents.arrivals import Arrivals, Arrived
-from streams.agents.changes import EXCLUSIONS
-from streams.agents.dead_letters import dead_letter
-from streams.agents.evaluation import NO_LIMIT, SECTIONS_OF_TOPIC, Evaluation
-from streams.agents.intake import Intake, take_in
-from streams.agents.latency_records import latency_record
-from streams.agents.ledger import Ledger
-from streams.agents.platform import (
+from streams.clauses.facts import Fact
+from streams.latency.messages import ROW
+from streams.live.apply.events import Arrivals, Arrived
+from streams.live.apply.invalidation import EXCLUSIONS
+from streams.live.decode.dead_letters import dead_letter
+from streams.live.decode.records import Intake, take_in
+from streams.live.evaluate.scheduler import NO_LIMIT, SECTIONS_OF_TOPIC, Evaluation
+from streams.live.publish.latency_windows import latency_record
+from streams.live.publish.times import text_of
+from streams.live.state.platform import (
     Platform,
     broadcast_record,
     concerns_platform,
     mark_record,
 )
-from streams.agents.times import text_of
-from streams.clauses.facts import Fact
+from streams.live.state.tenants import Ledger
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import (
@@ -43,7 +44,6 @@ from streams.runtime.statelog import (
 )
 from streams.windows.calendar import Month
 from streams.windows.clock import EventClock
-from streams.windows.messages import ROW
 
 _NO_ROWS: Final = np.empty(0, dtype=ROW)
 _PANES: Final = 100

@@ -15,10 +15,10 @@ from streams.clauses.latency import (
 )
 from streams.clauses.limits import stuck_us
 from streams.clauses.registry import Context
-from streams.windows.exceeding import Exceeding
-from streams.windows.inflight import InFlight, Waiting
+from streams.latency.in_flight import InFlight, Waiting
+from streams.latency.messages import Mask, Rows
+from streams.latency.slow_messages import Exceeding
 from streams.windows.latency import LatencyWindows, MonthTotals
-from streams.windows.messages import Mask, Rows
 from streams.windows.months import month_number
 
 _SECOND = 1_000_000

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.windows.keyhash import leading_bytes, message_keys
-from streams.windows.messages import ACCEPTED, LATENCY, ROW, SETTLED, Rows
+from streams.latency.keyhash import leading_bytes, message_keys
+from streams.latency.messages import ACCEPTED, LATENCY, ROW, SETTLED, Rows
 
 _IGNORED: Final = 255
 _KINDS: Final = {

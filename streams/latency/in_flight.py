@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.windows.keyhash import turned
-from streams.windows.messages import (
+from streams.latency.keyhash import turned
+from streams.latency.messages import (
     ACCEPTED,
     ROW,
     SETTLED,

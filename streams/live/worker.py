@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
-from streams.agents.broadcast import BroadcastReader
-from streams.agents.deliveries import Deliveries
 from streams.agents.maillog_live import attach_maillog
-from streams.agents.platform import Platform
-from streams.agents.task import Task
+from streams.live.checkpoint.in_flight import Deliveries
+from streams.live.state.platform import Platform
+from streams.live.state.platform_reader import BroadcastReader
+from streams.live.task import Task
 from streams.runtime.application import (
     BatchApp,
     attach,

@@ -15,18 +15,18 @@ import pyarrow as pa
 from schemas.identifiers import PLATFORM
 from schemas.registry import TYPES
 from schemas.topics import MTA
-from streams.agents.changes import EXCLUSIONS, changed_since, is_quiet
-from streams.agents.cuts import next_cut
-from streams.agents.evaluation import SECTIONS_OF_TOPIC, Evaluation
-from streams.agents.facts_of import facts_of
-from streams.agents.ledger import Ledger
-from streams.agents.message_rows import message_rows
-from streams.agents.platform import encode_fact
 from streams.clauses.facts import Fact
 from streams.clauses.registry import Scope
+from streams.latency.in_flight import Waiting, without_direction
+from streams.latency.messages import LATENCY, Int64s, Rows
+from streams.live.apply.cuts import next_cut
+from streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
+from streams.live.decode.facts import facts_of
+from streams.live.decode.message_rows import message_rows
+from streams.live.evaluate.scheduler import SECTIONS_OF_TOPIC, Evaluation
+from streams.live.state.platform import encode_fact
+from streams.live.state.tenants import Ledger
 from streams.runtime.delivery import Outgoing
-from streams.windows.inflight import Waiting, without_direction
-from streams.windows.messages import LATENCY, Int64s, Rows
 
 _WINDOW: Final = 256
 """Rows looked through at a time after one of them had to be looked at by itself."""

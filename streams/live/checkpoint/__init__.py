@@ -1,0 +1,1 @@
+"""When a checkpoint is due, and checkpoints on their way to the broker."""
