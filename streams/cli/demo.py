@@ -28,8 +28,10 @@ from streams.settings import Settings, load
 from streams.simulate.plan import Plan, plan
 from streams.simulate.publish import publish
 
-_EVENTS_PER_MESSAGE: Final = 2.25
-"""About how many records one message of the simulation makes; for the progress only."""
+_RECORDS_PER_MESSAGE: Final = 2.01
+_THIN_RECORDS: Final = 46_000
+_THIN_RECORDS_PER_TENANT: Final = 1_000
+"""About how many records a simulated month has; for the progress only."""
 
 
 @click.command()
@@ -115,8 +117,10 @@ def _write_statement(settings: Settings, month: date, directory: Path) -> None:
 
 
 def _publish(settings: Settings, simulated: Plan, display: ProgressDisplay) -> None:
-    stage = f"publishing {len(simulated.tenants)} tenants' month"
-    expected = int(simulated.messages * _EVENTS_PER_MESSAGE)
+    tenants = len(simulated.tenants)
+    stage = f"publishing {tenants} tenants' month"
+    thin = _THIN_RECORDS + _THIN_RECORDS_PER_TENANT * tenants
+    expected = thin + int(simulated.messages * _RECORDS_PER_MESSAGE)
 
     def show(count: int) -> None:
         # How many it will be is known at the end alone: until then, always a little more.
