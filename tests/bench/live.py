@@ -94,15 +94,22 @@ def await_level(stage: Stage, child: Running) -> None:
 
 
 def measured(
-    stage: Stage, name: str, phases: Sequence[Sequence[SimulatedRecord]], *, stopped: bool = False
+    stage: Stage,
+    name: str,
+    phases: Sequence[Sequence[SimulatedRecord]],
+    *,
+    before: Sequence[SimulatedRecord] = (),
+    stopped: bool = False,
 ) -> Measure:
     """Publish phase after phase, each when the one before is committed, to a worker of its own.
 
-    ``stopped``: the worker is away meanwhile and comes back when everything is there; measured
-    from its first commit on.
+    ``before`` is published and committed beforehand, unmeasured. With ``stopped`` the worker is
+    away while all is published, and is measured from its first commit after that on.
     """
     with worker(stage, f"{name.replace(' ', '-')}") as child:
         warm_up(stage, child)
+        asyncio.run(publish(stage.settings, before))
+        await_level(stage, child)
         if not stopped:
             begun, cpu_s = time.monotonic(), cpu_seconds(child.pid)
             for phase in phases:
@@ -156,7 +163,7 @@ def show_measures(title: str, measures: Sequence[Measure], least: float) -> None
             (
                 measure.name,
                 whole(measure.per_s),
-                whole(measure.cpu_s),
+                f"{measure.cpu_s:.1f}",
                 whole(measure.per_cpu_s),
                 ratio(share),
                 ratio(measure.per_cpu_s / first.per_cpu_s),

@@ -23,7 +23,7 @@ def run(options: Options) -> None:
         (
             f"{month.records:,} records",
             whole(month.per_s),
-            whole(month.cpu_s),
+            f"{month.cpu_s:.1f}",
             whole(month.per_cpu_s),
             whole(month.hold_ms),
         )
