@@ -50,7 +50,9 @@ class Window(Result):
     window_start: Instant
     window_end: Instant
     as_of: Instant
-    """Event time up to which the values are known; a later record of the window supersedes."""
+    """Event time up to which the values are known."""
+    revision: Annotated[int, Field(ge=1)] = 1
+    """Counts the publications of this very window; the highest one is right, whenever it came."""
     count: int | None = None
     mean_s: float | None = None
     max_s: float | None = None

@@ -22,7 +22,8 @@ class Topic:
     retention_days: int | None = 14
     co_partitioned: bool = True
     broker_time: bool = False
-    """Whether the broker stamps records, so that what is too far ahead is a fact of the log."""
+    """Whether the broker stamps records: what is too far ahead is then a fact of the log, and which
+    record is the newest does not rest on a producer's clock."""
 
     def config(self) -> dict[str, str]:
         """Topic configuration as Kafka names it."""
@@ -51,13 +52,17 @@ EVENT_TOPICS: Final = (
     MTA, PROBE, OPS, ANTIVIRUS, BACKUP, BILLING, ABUSE, SUPPORT, SECURITY,
 )  # fmt: skip
 
-CONTRACTS: Final = Topic("sla.contracts", "contract documents, one per version", "compact", None)
+CONTRACTS: Final = Topic(
+    "sla.contracts", "contract documents, one per version", "compact", None, broker_time=True
+)
 RAW_MAILLOG: Final = Topic("raw.maillog", "mail-log lines as shippers send them", broker_time=True)
 
 WINDOWS: Final = Topic("sla.windows", "rolling window values", retention_days=7)
 OUTAGES: Final = Topic("sla.outages", "connectivity outages", "compact,delete", 400)
 BREACHES: Final = Topic("sla.breaches", "the breach feed", retention_days=400)
-STATUS: Final = Topic("sla.status", "present state of each indicator", "compact", None)
+STATUS: Final = Topic(
+    "sla.status", "present state of each indicator", "compact", None, broker_time=True
+)
 CLOSINGS: Final = Topic("sla.closings", "closed tenant-months", retention_days=None)
 DEAD_LETTERS: Final = Topic("sla.dead_letters", "what could not be accepted", retention_days=30)
 

@@ -211,7 +211,9 @@ def _derive(client: Client, table: Table) -> list[str]:
 
 
 def _holds(wide: str, narrow: str) -> bool:
-    """Whether ``wide`` is ``narrow`` that may also be null."""
+    """Whether ``wide`` is ``narrow`` that may also be null, or with more bits."""
+    if (wide, narrow) == ("UInt128", "UInt64"):
+        return True
     return wide in {
         f"Nullable({narrow})",
         narrow.replace("LowCardinality(String)", "LowCardinality(Nullable(String))"),

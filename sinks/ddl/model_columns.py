@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import pyarrow as pa
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from schemas.instants import UTC_MICROS
 from sinks.ddl.table import INSTANT, TableColumn
@@ -45,31 +46,36 @@ _SCALARS: Final[dict[Any, tuple[str, pa.DataType]]] = {
 
 @dataclass(frozen=True)
 class ModelColumn:
-    """One field of a result model as a column; ``choices`` are the texts a Literal allows."""
+    """One field of a result model as a column.
+
+    ``choices`` are the texts a Literal allows; ``least`` is the smallest number the model takes;
+    ``default`` is the number that holds where a record does not have the field.
+    """
 
     name: str
     clickhouse: str
     arrow: pa.DataType
     required: bool
     choices: frozenset[str] | None = None
+    least: int | None = None
+    default: int | None = None
 
     @property
     def table_column(self) -> TableColumn:
         """The column as it stands in the table."""
-        return TableColumn(self.name, self.clickhouse)
+        default = None if self.default is None else str(self.default)
+        return TableColumn(self.name, self.clickhouse, default)
 
 
 def model_columns(model: type[BaseModel], *without: str) -> tuple[ModelColumn, ...]:
     """The model's fields in order, ``without`` the named ones; a nested model is no column."""
     return tuple(
-        _column(name, field.annotation)
-        for name, field in model.model_fields.items()
-        if name not in without
+        _column(name, field) for name, field in model.model_fields.items() if name not in without
     )
 
 
-def _column(name: str, annotation: Any) -> ModelColumn:
-    bare, nullable = _unwrap(annotation)
+def _column(name: str, field: FieldInfo) -> ModelColumn:
+    bare, nullable = _unwrap(field.annotation)
     if get_origin(bare) is tuple:
         return ModelColumn(name, "Array(String)", pa.list_(pa.string()), required=False)
     choices = None
@@ -80,7 +86,15 @@ def _column(name: str, annotation: Any) -> ModelColumn:
         type_ = f"Nullable({type_})"
     if bare is str and (choices is not None or name in FEW_VALUES):
         type_ = f"LowCardinality({type_})"
-    return ModelColumn(name, type_, arrow, required=not nullable, choices=choices)
+    return ModelColumn(
+        name,
+        type_,
+        arrow,
+        required=not nullable,
+        choices=choices,
+        least=next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None),
+        default=field.default if type(field.default) is int else None,
+    )
 
 
 def _unwrap(annotation: Any) -> tuple[Any, bool]:

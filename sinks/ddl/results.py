@@ -1,10 +1,11 @@
 """The tables of the result topics, derived from the result models.
 
-``windows``, ``outages``: the newest knowledge (``as_of``) of a window or outage holds.
+``windows``: the highest revision of a window holds, of equal ones the newest knowledge (``as_of``).
+``outages``: the newest knowledge of an outage holds.
 ``status``, ``contracts``: the newest record of a tenant's indicator in a period, or of a contract
 version, holds; on the compacted topic only the newest period stays, here every one.
 ``breaches``, ``dead_letters``: append-only; a redelivery collapses into the first landing.
-Newest and first are decided by content, Kafka timestamp and offset, so that landing the same
+Newest and first are decided by content, the broker's time and the offset, so that landing the same
 records again in any order ends in the same rows.
 """
 
@@ -20,8 +21,10 @@ from sinks.ddl.table import (
     INSTANT,
     NEWEST_KNOWLEDGE,
     NEWEST_RECORD,
+    NEWEST_REVISION,
     Table,
     TableColumn,
+    Version,
     landing_columns,
 )
 
@@ -57,7 +60,7 @@ def _table(
     name: str,
     comment: str,
     columns: tuple[ModelColumn, ...],
-    version: str,
+    version: Version,
     order_by: tuple[str, ...],
     partition_by: str | None = None,
 ) -> Table:
@@ -70,9 +73,9 @@ def _table(
 
 WINDOWS: Final = _table(
     "windows",
-    "Rolling window values; read with FINAL, the newest as_of holds",
+    "Rolling window values; read with FINAL, the highest revision holds",
     WINDOW_COLUMNS,
-    NEWEST_KNOWLEDGE,
+    NEWEST_REVISION,
     ("tenant_id", "family", "window", _DIRECTION, "window_start", _WINDOW_MONTH),
     _WINDOW_MONTH,
 )

@@ -6,25 +6,44 @@ from typing import Final
 INSTANT: Final = "DateTime64(6, 'UTC')"
 NAME: Final = "LowCardinality(String)"
 
-FIRST_LANDING: Final = (
+
+@dataclass(frozen=True)
+class Version:
+    """The expression that decides which of several rows of one identity holds: the largest."""
+
+    type: str
+    expression: str
+
+
+FIRST_LANDING: Final = Version(
+    "UInt64",
     "bitShiftLeft(toUInt64(8796093022207 - toUnixTimestamp64Milli(landed_at)), 20)"
-    " + (1048575 - bitAnd(toUInt64(`offset`), 1048575))"
+    " + (1048575 - bitAnd(toUInt64(`offset`), 1048575))",
 )
 """Version that falls with the landing time: the first landing of a duplicate wins for ever, so
 that ``landed_at <= cutoff`` never changes its answer (closing). 2^43 ms reach into 2248."""
 
-NEWEST_KNOWLEDGE: Final = (
-    "bitShiftLeft(toUInt64(toUnixTimestamp64Milli(as_of)), 20)"
-    " + bitAnd(toUInt64(`offset`), 1048575)"
-)
-"""Version that grows with ``as_of``, then with the place in the log."""
+_OFFSET: Final = "toUInt128(`offset`)"
 
-NEWEST_RECORD: Final = (
-    "bitShiftLeft(toUInt64(toUnixTimestamp64Milli(recorded_at)), 20)"
-    " + bitAnd(toUInt64(`offset`), 1048575)"
+NEWEST_KNOWLEDGE: Final = Version(
+    "UInt128", f"bitShiftLeft(toUInt128(toUnixTimestamp64Milli(as_of)), 48) + {_OFFSET}"
 )
-"""Version that grows with the record's Kafka timestamp, then with its place in the log. An offset
-alone would lose to older rows once a topic has been made anew."""
+"""Version that grows with ``as_of``, event time, then with the place in the log. 48 bits hold
+milliseconds of 8,900 years, and every offset."""
+
+NEWEST_REVISION: Final = Version(
+    "UInt128",
+    f"bitShiftLeft(toUInt128(least(revision, 4294967295)), 96) + {NEWEST_KNOWLEDGE.expression}",
+)
+"""Version that grows with ``revision`` before all else: no clock has a say where it counts up.
+32 bits of it are enough for a publication every second of a century."""
+
+NEWEST_RECORD: Final = Version(
+    "UInt128", f"bitShiftLeft(toUInt128(toUnixTimestamp64Milli(recorded_at)), 48) + {_OFFSET}"
+)
+"""Version that grows with the broker's time of the record, then with its place in the log. An
+offset alone would lose to older rows once a topic has been made anew; a time of the producer's
+would let a worker whose clock is ahead win over all others (`Topic.broker_time`)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +104,7 @@ class Table:
         return f"ALTER TABLE {self.name} MODIFY COLUMN {column.definition}"
 
 
-def landing_columns(version: str) -> tuple[TableColumn, ...]:
+def landing_columns(version: Version) -> tuple[TableColumn, ...]:
     """When a row landed and where in Kafka it came from; ``version`` is one of the above.
 
     ``landed_at`` is the server's own clock at the insert, so that all workers agree.
@@ -95,5 +114,5 @@ def landing_columns(version: str) -> tuple[TableColumn, ...]:
         TableColumn("topic", NAME),
         TableColumn("partition", "Int32"),
         TableColumn("offset", "Int64"),
-        TableColumn("_version", "UInt64", version),
+        TableColumn("_version", version.type, version.expression),
     )

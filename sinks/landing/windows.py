@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pajson
 
 from schemas.identifiers import TENANT_PATTERN
@@ -42,7 +43,10 @@ def read_windows(values: Sequence[bytes]) -> pa.Table | None:
         )
         if table.num_rows != len(values):
             return None
-        arrays = [_checked(column, table.column(column.name)) for column in WINDOW_COLUMNS]
+        arrays = [
+            _checked(column, _completed(column, table.column(column.name), joined))
+            for column in WINDOW_COLUMNS
+        ]
     except (pa.ArrowException, UnicodeDecodeError, _DoubtError):
         return None
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
@@ -58,8 +62,23 @@ def _allowed(column: ModelColumn, text: str) -> bool:
     return _TENANT.fullmatch(text) is not None
 
 
+def _completed(column: ModelColumn, values: pa.ChunkedArray, joined: bytes) -> pa.ChunkedArray:
+    """The column with its default in records that do not name it.
+
+    A null that is written out is no missing field, and a name may be written with escapes: both
+    are left to the model. As often named as present, it is nowhere null.
+    """
+    if column.default is None or not values.null_count:
+        return values
+    if joined.count(b'"%s"' % column.name.encode()) != len(values) - values.null_count:
+        return values
+    return values if b"\\" in joined else values.fill_null(column.default)
+
+
 def _checked(column: ModelColumn, values: pa.ChunkedArray) -> pa.ChunkedArray:
     if column.required and values.null_count:
+        raise _DoubtError(column.name)
+    if column.least is not None and pc.any(pc.less(values, column.least)).as_py():
         raise _DoubtError(column.name)
     if column.choices is not None or column.name == "tenant_id":
         distinct = values.unique().drop_null().to_pylist()

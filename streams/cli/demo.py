@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sinks.clickhouse import Client, connect
 from sinks.closing.close import close_month
@@ -21,15 +20,18 @@ from sinks.worker import clickhouse_settings
 from streams.cli.closing_feed import publish_closings
 from streams.cli.common import MONTH, console
 from streams.cli.demo_report import DeadLetterCounts, log_table, tenants_table
+from streams.cli.errors import CheckFailed
+from streams.cli.progress import ProgressDisplay, progress_display
 from streams.cli.up import stack_plan
-from streams.runtime.drain import Lag, drain
+from streams.runtime.drain import DrainProgress, NotDrainedError, drain
 from streams.settings import Settings, load
 from streams.simulate.plan import Plan, plan
 from streams.simulate.publish import publish
 
-_EVENTS_PER_MESSAGE: Final = 2.25
-"""About how many records one message of the simulation makes; for the progress bar only."""
-_DRAIN_S: Final = 300.0
+_RECORDS_PER_MESSAGE: Final = 2.01
+_THIN_RECORDS: Final = 46_000
+_THIN_RECORDS_PER_TENANT: Final = 1_000
+"""About how many records a simulated month has; for the progress only."""
 
 
 @click.command()
@@ -85,22 +87,14 @@ def _live_and_close(settings: Settings, simulated: Plan, month: date) -> bool:
     """Publish, drain, close, report; whether everything injected was found."""
     out = console()
     started = time.monotonic()
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description:<34}"),
-        BarColumn(),
-        TextColumn("{task.completed:>9,.0f}"),
-        TimeElapsedColumn(),
-        console=console(stderr=True),
-    ) as progress:
-        _publish(settings, simulated, progress)
-        _drain(settings, progress)
-        step = progress.add_task("closing the month", total=1)
+    with progress_display() as display:
+        _publish(settings, simulated, display)
+        _drain(settings, display, "events")
         client = connect(clickhouse_settings(settings))
+        display.show("closing the month", 0, None)
         closings = close_month(client, month)
         publish_closings(settings, client)
-        progress.update(step, completed=1)
-        _drain(settings, progress)
+        _drain(settings, display, "closings")
     truth = simulated.truth
     injected, agreed_tenants = tenants_table(truth, closings, _counted(client, month))
     out.print(injected)
@@ -122,29 +116,34 @@ def _write_statement(settings: Settings, month: date, directory: Path) -> None:
         console().print(f"statement: {path}", soft_wrap=True)
 
 
-def _publish(settings: Settings, simulated: Plan, progress: Progress) -> None:
-    expected = simulated.messages * _EVENTS_PER_MESSAGE
-    step = progress.add_task(f"publishing {len(simulated.tenants)} tenants' month", total=expected)
+def _publish(settings: Settings, simulated: Plan, display: ProgressDisplay) -> None:
+    tenants = len(simulated.tenants)
+    stage = f"publishing {tenants} tenants' month"
+    thin = _THIN_RECORDS + _THIN_RECORDS_PER_TENANT * tenants
+    expected = thin + int(simulated.messages * _RECORDS_PER_MESSAGE)
 
     def show(count: int) -> None:
-        progress.update(step, completed=count, total=max(expected, count))
+        # How many it will be is known at the end alone: until then, always a little more.
+        display.show(stage, count, max(expected, count + count // 20 + 1))
 
     count = asyncio.run(publish(settings, simulated.records(), None, show))
-    progress.update(step, completed=count, total=count)
+    display.show(stage, count, count)
 
 
-def _drain(settings: Settings, progress: Progress) -> None:
-    step = progress.add_task("processing and landing", total=None)
-    first: list[int] = []
+def _drain(settings: Settings, display: ProgressDisplay, what: str) -> None:
+    """Wait for both workers, as long as they get on with it.
 
-    def show(lag: Lag) -> None:
-        first.append(lag.total)
-        progress.update(
-            step, description=f"{lag.group}: records to go", completed=lag.total, total=max(first)
-        )
+    Raises:
+        CheckFailed: they stand still.
+    """
 
-    drain(settings, _DRAIN_S, show)
-    progress.update(step, description="processed and landed", completed=1, total=1)
+    def show(progress: DrainProgress) -> None:
+        display.show(f"{progress.stage} ({what})", progress.done, progress.total)
+
+    try:
+        drain(settings, None, show)
+    except NotDrainedError as error:
+        raise CheckFailed(str(error)) from None
 
 
 def _counted(client: Client, month: date) -> dict[str, int]:

@@ -4,28 +4,44 @@ from pathlib import Path
 
 import click
 
-from streams.cli.common import console, settings_of, state_file_option
+from streams.cli.common import settings_of, state_file_option
 from streams.cli.errors import CheckFailed
-from streams.runtime.drain import DrainTimeout, Lag
+from streams.cli.progress import progress_display
+from streams.runtime.drain import DrainProgress, NotDrainedError
 from streams.runtime.drain import drain as wait_until_drained
+from streams.runtime.waiting import STANDSTILL_S
 
 
 @click.command()
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait at most.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    help="Seconds to wait at most.  [as long as there is progress]",
+)
+@click.option(
+    "--standstill",
+    type=click.FloatRange(1),
+    default=STANDSTILL_S,
+    show_default=True,
+    help="Seconds without any progress after which to give up.",
+)
 @state_file_option
 @click.pass_context
-def drain(ctx: click.Context, timeout: float, own_state_file: Path | None) -> None:
+def drain(
+    ctx: click.Context, timeout: float | None, standstill: float, own_state_file: Path | None
+) -> None:
     """Wait until everything now in the topics is processed and landed.
 
-    Covers both consumer groups: the live worker's, then the sinks'. Exits 1 when the time is up.
+    Covers both consumer groups: the live worker's, then the sinks'. Waits as long as there is
+    progress; exits 1 on standstill or when the time is up, and says which group stands where.
     """
     settings = settings_of(ctx, own_state_file)
-    with console(stderr=True).status("draining") as status:
+    with progress_display() as display:
 
-        def show(lag: Lag) -> None:
-            status.update(f"{lag.group}: {lag.total} records to go")
+        def show(progress: DrainProgress) -> None:
+            display.show(progress.stage, progress.done, progress.total)
 
         try:
-            wait_until_drained(settings, timeout, show)
-        except DrainTimeout as error:
+            wait_until_drained(settings, timeout, show, standstill)
+        except NotDrainedError as error:
             raise CheckFailed(str(error)) from None

@@ -6,26 +6,27 @@ from schemas.indicators import INDICATORS
 from sinks.closing.close import close_month
 from sinks.ddl import FACT_TABLES
 from tests.bench.facts import MONTH, make_facts
-from tests.bench.options import BenchError, Options
+from tests.bench.options import TENANTS_CLOSED, BenchError, Options
 from tests.bench.report import note, show, whole
 from tests.bench.stage import Stage, cpu_seconds, forget_peak, new_stage, peak_bytes
 
 
 def run(options: Options) -> None:
     """Close twice, the second time over facts that have not changed; print time and memory."""
+    tenants = options.tenants_or(TENANTS_CLOSED)
     with new_stage("tansu") as stage:
         client, server = stage.client(), stage.pids["clickhouse"]
-        make_facts(client, options.tenants, options.facts)
+        make_facts(client, tenants, options.facts)
         counts = "SELECT sum(total_rows) FROM system.tables WHERE name IN {names:Array(String)}"
         names = {"names": list(FACT_TABLES.values())}
         facts = client.query(counts, parameters=names).result_rows[0][0]
         note(f"closing: {facts:,} facts are there")
         rows = [
-            (name, *_close(stage, options.tenants, facts, server))
+            (name, *_close(stage, tenants, facts, server))
             for name in ("first closing", "again, unchanged")
         ]
     header = ("", "seconds", "s per million facts", "server's CPU-s", "server's peak, MB")
-    title = f"closing: {options.tenants:,} tenants × {len(INDICATORS)} indicators, {facts:,} facts"
+    title = f"closing: {tenants:,} tenants × {len(INDICATORS)} indicators, {facts:,} facts"
     show(title, header, rows)
 
 

@@ -59,7 +59,7 @@ def run(options: Options) -> None:
     for size in SIZES:
         for percent in BAD_PERCENT:
             batch = _batch(size, percent)
-            repeats = max(1, options.events // 20 // size)
+            repeats = max(1, options.events_or() // 20 // size)
             rates = _rates(batch, options.rounds, repeats)
             ours = rates["decode_batch"]
             over = [ratio(ours / rates[name]) for name in ("pydantic", "orjson")]

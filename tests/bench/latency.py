@@ -1,6 +1,6 @@
 """`latency`: from an event sent to what it makes known, while others keep the worker busy.
 
-The load is half of what the worker managed when it caught up, unless a rate is given. Each tenant
+The load is 70 % of what the worker managed when it caught up, unless a rate is given. Each tenant
 measured is a new one and sends two messages that took over an hour: its first window record counts
 them, and `latency.exceedances` is breached at once.
 """
@@ -29,7 +29,9 @@ from tests.bench.streams import LIVE
 _PER_SECOND = 20
 _WARM_UP_S = 3.0
 _PATIENCE_S = 20.0
-_PROMISE_S = 2.0
+_SHARE = 0.7
+"""Of the rate the worker sustains."""
+_PROMISE_S = 1.5
 """A breach is to be out so many seconds after the event that caused it, 99 times of a hundred."""
 _OVER_THE_MAXIMUM = timedelta(seconds=3700)
 _OUT = {WINDOWS.name: "event → window", BREACHES.name: "event → breach"}
@@ -61,13 +63,14 @@ class _Waiting:
 
 
 def run(options: Options) -> None:
-    """Measure without and at half load, and print the quantiles."""
+    """Measure without and under load, and print the quantiles."""
+    events = options.events_or()
     with new_stage(options.broker) as stage:
         # Of the last day: a worker that leaps over months has every one of them to evaluate.
-        preload(stage.settings, options.events, 1, datetime.now(UTC) - timedelta(days=1))
+        preload(stage.settings, events, 1, datetime.now(UTC) - timedelta(days=1))
         with stage.running("live", *LIVE.program) as worker:
-            score = timed(stage, worker, LIVE.group, options.events, 600.0)
-            rate = options.rate or score.events_per_s / 2
+            score = timed(stage, worker, LIVE.group, events, 600.0)
+            rate = options.rate or _SHARE * score.events_per_s
             note(f"latency: caught up at {whole(score.events_per_s)} events/s")
             idle = asyncio.run(_measured(stage.settings, options.seconds))
             loaded, behind = _under_load(stage, rate, options.seconds)
@@ -81,7 +84,7 @@ def run(options: Options) -> None:
     show("latency: event sent → record received (read_committed)", header, rows)
     p99 = float(np.quantile(loaded[BREACHES.name], 0.99))
     verdict = "within" if p99 < _PROMISE_S else "NOT within"
-    note(f"latency: breach p99 under load {p99:.2f} s, {verdict} {_PROMISE_S:.0f} s")
+    note(f"latency: breach p99 under load {p99:.2f} s, {verdict} {_PROMISE_S} s")
 
 
 def _under_load(stage: Stage, rate: float, seconds: float) -> tuple[dict[str, list[float]], int]:

@@ -6,7 +6,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -22,6 +22,7 @@ TENANTS = 500
 MONTH = datetime(2025, 10, 1, tzinfo=UTC)
 _BATCH_BYTES = 400_000
 _IN_FLIGHT = 8
+_SLICE = 5_000
 _PACE_S = 0.05
 _PREPARED_PER_S = 20_000
 BEGUN = "the load has begun"
@@ -38,6 +39,19 @@ async def publish(settings: Settings, records: Iterable[SimulatedRecord]) -> Non
     await producer.start()
     try:
         await _send(producer, settings.partitions, records)
+    finally:
+        await producer.stop()
+
+
+async def publish_in_order(settings: Settings, records: Sequence[SimulatedRecord]) -> None:
+    """Publish records so that no topic runs ahead of the others by more than `_SLICE` records."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, acks="all", max_batch_size=_BATCH_BYTES
+    )
+    await producer.start()
+    try:
+        for first in range(0, len(records), _SLICE):
+            await _send(producer, settings.partitions, records[first : first + _SLICE])
     finally:
         await producer.stop()
 

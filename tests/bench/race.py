@@ -105,14 +105,15 @@ def race(
     ``check`` is called after each contender's turn, with the number of events it has committed.
     """
     scores: dict[str, list[Score]] = {contender.name: [] for contender in contenders}
+    events = options.events_or()
     for number in range(options.rounds):
         turn = number % len(contenders)
         order = [*contenders[turn:], *contenders[:turn]]
         with new_stage(options.broker) as stage:
-            preload(stage.settings, options.events)
+            preload(stage.settings, events)
             for one in order:
                 with stage.running(one.name.replace(" ", "-"), *one.program) as child:
-                    score = timed(stage, child, one.group, options.events, options.seconds, server)
+                    score = timed(stage, child, one.group, events, options.seconds, server)
                 check(stage, one, score.committed)
                 scores[one.name].append(score)
                 note(f"round {number + 1}: {one.name}: {whole(score.events_per_s)} events/s")

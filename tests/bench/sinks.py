@@ -24,4 +24,4 @@ def run(options: Options) -> None:
             raise BenchError(f"{contender.name}: {landed} rows of {committed} events committed")
 
     scores = race(options, (SINKS, NAIVE), "clickhouse", check)
-    show_race(f"sinks: {options.events:,} events in the topic", scores, "clickhouse")
+    show_race(f"sinks: {options.events_or():,} events in the topic", scores, "clickhouse")

@@ -33,7 +33,9 @@ class Stage:
         return connect(server)
 
     @contextmanager
-    def running(self, name: str, module: str, *arguments: str) -> Iterator[Running]:
+    def running(
+        self, name: str, module: str, *arguments: str, stop_within_s: float = 5.0
+    ) -> Iterator[Running]:
         """``python -m MODULE ARGUMENTS…`` against this stack, ended on exit."""
         variables = {
             "MAILSLA_KAFKA": self.settings.kafka,
@@ -42,7 +44,7 @@ class Stage:
             "TMPDIR": str(self.scratch),
         }
         argv = (sys.executable, "-m", module, *arguments)
-        child = Running(Child(name, argv, variables, stop_within_s=5.0), self.scratch)
+        child = Running(Child(name, argv, variables, stop_within_s=stop_within_s), self.scratch)
         try:
             yield child
         finally:

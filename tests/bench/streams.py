@@ -20,4 +20,4 @@ CONTENDERS = (
 def run(options: Options) -> None:
     """Race the live worker against the others and print the ratios."""
     scores = race(options, CONTENDERS, "broker")
-    show_race(f"streams: {options.events:,} events in the topic", scores, "broker")
+    show_race(f"streams: {options.events_or():,} events in the topic", scores, "broker")

@@ -236,9 +236,10 @@ def test_every_topic_of_one_task_has_the_same_number_of_partitions():
     assert all(topic.co_partitioned for topic in topics.EVENT_TOPICS)
 
 
-def test_event_topics_carry_the_clock_of_the_broker():
-    # What is too far ahead has to be a fact of the log, the same in every replay.
-    for topic in topics.EVENT_TOPICS:
+def test_topics_whose_time_decides_carry_the_clock_of_the_broker():
+    # What is too far ahead has to be a fact of the log, the same in every replay; and of status
+    # and contracts the newest record holds, whatever the clock of the host that published it.
+    for topic in (*topics.EVENT_TOPICS, topics.STATUS, topics.CONTRACTS):
         assert topic.config()["message.timestamp.type"] == "LogAppendTime"
 
 
@@ -280,6 +281,7 @@ def test_a_window_record_has_the_promised_values():
         "window_start",
         "window_end",
         "as_of",
+        "revision",
         "count",
         "mean_s",
         "max_s",

@@ -1,11 +1,20 @@
 """What `drain` takes for the end of a topic, on both brokers."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.runtime.drain import DrainTimeout, await_facts, drain, lags
+from streams.runtime.drain import (
+    DrainStandstill,
+    DrainTimeout,
+    Position,
+    await_facts,
+    drain,
+    lags,
+)
 from tests.stack import running_stack
 
 GROUPS = ("mailsla-streams", "mailsla-sinks")
@@ -59,6 +68,38 @@ def test_the_records_of_the_last_batch_are_waited_for(stack):
         drain(stack.settings, 0.5, lambda lag: None)
     asyncio.run(commit(stack, "mail.probe", 10))
     drain(stack.settings, 10, lambda lag: None)
+
+
+def test_work_that_goes_on_is_waited_for_and_a_standstill_is_told_where_it_is(stack):
+    """
+    committed   6 7 8 9 (streams), then nothing      each step is progress, however late
+    """
+    asyncio.run(send_batches(stack, "mail.billing", [6, 4]))
+    asyncio.run(commit(stack, "mail.billing", 6))
+    seen = []
+
+    def goes_on(progress):
+        seen.append((progress.stage, progress.done, progress.total))
+        at = 10 - progress.lag.by_topic.get("mail.billing", 0)
+        if at < 9:
+            asyncio.run(commit(stack, "mail.billing", at + 1))
+
+    with pytest.raises(DrainStandstill) as stopped:
+        drain(stack.settings, None, goes_on, standstill_s=1.5)
+    assert stopped.value.lag.positions == (Position("mail.billing", 0, 9, 10),)
+    assert str(stopped.value).startswith(
+        "mailsla-streams is still 1 records behind (mail.billing/0: 1 from offset 9 on) "
+        "and has made no progress for 1.5 s"
+    )
+    assert list(dict.fromkeys(seen)) == [("processing", n, 4) for n in range(4)]
+    command = [sys.executable, "-m", "streams.cli.main", "drain", "--standstill", "1"]
+    env = {"MAILSLA_KAFKA": stack.settings.kafka}
+    told = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert told.returncode == 1
+    assert "processing: 0 / 1 records (0 %)\n" in told.stderr
+    assert "mail.billing/0: 1 from offset 9 on" in told.stderr
+    asyncio.run(commit(stack, "mail.billing", 10))
+    drain(stack.settings, None, lambda progress: None, standstill_s=10)
 
 
 def test_a_closing_waits_for_facts_and_not_for_what_the_live_worker_tells(stack):

@@ -1,10 +1,13 @@
 """Result records become the rows of their tables; the newest holds, redeliveries collapse."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from landing_server import Batch, ClickHouseProcess
 
 from schemas import examples
@@ -130,6 +133,68 @@ def test_the_newest_knowledge_of_a_window_or_outage_holds(
     for value in [early, late][::order]:
         land(Batch(topic, [value]))
     assert rows(client, table, field) == [(new,)]
+
+
+publications = st.lists(
+    st.tuples(
+        st.integers(-(10**7), 10**7),  # seconds a worker's clock and its as_of are off
+        st.integers(-(10**7), 10**7),
+        st.integers(0, 100),  # place in which it lands
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(publications)
+def test_the_highest_revision_of_a_window_holds_whatever_the_clocks_say(server, published):
+    """
+    revision     1        2        3        each from whichever worker, landing in any order
+    as_of        14:00    11:00    13:00
+    stamped      09:00    15:00    08:00    by the worker's own clock
+    """
+    client = server.connect()
+    migrate(client)
+    client.command("TRUNCATE TABLE windows")
+    noon = datetime(2026, 10, 1, 12, tzinfo=UTC)
+    landing = []
+    for number, (as_of_s, clock_s, place) in enumerate(published):
+        changes = {"revision": number + 1, "count": number, "as_of": noon}
+        changes["as_of"] += timedelta(seconds=as_of_s)
+        batch = Batch("sla.windows", [example("sla.windows", **changes)], first_offset=number)
+        batch.timestamp_us += clock_s * 1_000_000
+        landing.append((place, batch))
+    landed = [batch for _, batch in sorted(landing, key=lambda pair: pair[0])]
+
+    async def land_them():
+        delivery = Delivery(server.connect)
+        try:
+            for batch in (*landed, landed[0]):  # and one of them again
+                await Landing(delivery).land(batch)
+        finally:
+            await delivery.close()
+
+    asyncio.run(land_them())
+    last = len(published)
+    assert rows(client, "windows", "revision, count") == [(last, last - 1)]
+    client.command("OPTIMIZE TABLE windows FINAL")
+    assert rows(client, "windows", "revision, count") == [(last, last - 1)]
+    client.close()
+
+
+def test_a_window_of_a_release_that_did_not_count_is_its_first_revision(client, land):
+    old = orjson.loads(example("sla.windows"))
+    del old["revision"]
+    land(Batch("sla.windows", [orjson.dumps(old)]))
+    assert rows(client, "windows", "revision") == [(1,)]
+
+
+def test_equal_revisions_and_times_are_ordered_by_all_of_the_offset(client, land):
+    # 2^20 is where a shorter offset would begin anew.
+    values = [example("sla.windows", count=count) for count in (1, 2)]
+    land(Batch("sla.windows", values, first_offset=2**20 - 1))
+    assert rows(client, "windows", "count") == [(2,)]
 
 
 def test_every_contract_version_is_kept_with_its_whole_document(client, land):

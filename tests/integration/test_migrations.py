@@ -9,6 +9,7 @@ from landing_server import ClickHouseProcess
 
 from sinks.clickhouse import connect_reader
 from sinks.ddl import DERIVED_TABLES, fact_table
+from sinks.ddl.results import WINDOWS
 from sinks.ddl.table import TableColumn
 from sinks.migrations import Migration, MigrationError, migrate
 
@@ -112,6 +113,31 @@ def test_a_column_that_may_now_be_null_is_widened(client):
     ]
     assert columns(client, "support_events")["ticket_id"] == "Nullable(String)"
     assert migrate(client, [strict], ()) == [], "an older program leaves the wider column alone"
+
+
+def test_rows_of_a_release_without_revisions_give_way_to_any_newer_row(client):
+    """Their versions have 64 bits, so that the next record of the window has a larger one."""
+    version = "bitShiftLeft(toUInt64(toUnixTimestamp64Milli(as_of)), 20) + toUInt64(`offset`)"
+    columns_before = tuple(
+        replace(column, type="UInt64", default=version) if column.name == "_version" else column
+        for column in WINDOWS.columns
+        if column.name != "revision"
+    )
+    migrate(client, [replace(WINDOWS, columns=columns_before)], ())
+    insert = (
+        "INSERT INTO windows (tenant_id, family, window, window_start, as_of, count, offset)"
+        " VALUES ('acme', 'latency', '5m', '2026-10-01 00:00:00', '2026-10-01 00:0{}:00', {}, {})"
+    )
+    client.command(insert.format(4, 10, 900))
+    assert migrate(client, [WINDOWS], ()) == [
+        "added column windows.revision",
+        "widened column windows._version to UInt128",
+    ]
+    read = "SELECT revision, count FROM windows FINAL"
+    assert client.query(read).result_rows == [(1, 10)]
+    client.command(insert.format(3, 11, 7))
+    assert client.query(read).result_rows == [(1, 11)]
+    assert migrate(client, [WINDOWS], ()) == []
 
 
 def test_a_column_of_another_type_is_an_error_with_the_remedy(client):

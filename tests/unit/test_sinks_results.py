@@ -140,3 +140,23 @@ def test_reading_windows_by_the_column_takes_what_the_model_takes_and_nothing_el
 def test_clean_windows_take_the_columnar_path():
     values = all_valid("sla.windows")
     assert read_windows(values).num_rows == len(values)
+
+
+def test_windows_without_revisions_take_the_columnar_path_as_first_ones():
+    values = [orjson.loads(value) for value in all_valid("sla.windows")]
+    for value in values:
+        value.pop("revision", None)
+    assert read_windows([*map(orjson.dumps, values)])["revision"].to_pylist() == [1, 1, 1]
+
+
+def test_windows_with_and_without_revisions_may_come_mixed():
+    values = [orjson.loads(all_valid("sla.windows")[0]) | {"revision": n} for n in (4, 5, 6)]
+    del values[1]["revision"]
+    assert read_windows([*map(orjson.dumps, values)])["revision"].to_pylist() == [4, 1, 6]
+
+
+def test_a_revision_of_null_is_no_missing_one():
+    value = orjson.loads(all_valid("sla.windows")[0]) | {"revision": None}
+    for text in (orjson.dumps(value), orjson.dumps(value).replace(b"revision", b"\\u0072evision")):
+        assert read_windows([text]) is None
+        assert decode_results(Batch("sla.windows", [text])).rejected == 1
