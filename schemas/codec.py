@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from schemas.calendars import WorkingCalendar
 from schemas.contract import Contract
 from schemas.envelope import MAX_EVENT_BYTES, Event
 from schemas.registry import EVENT_TYPES, adapter, bounded_fields
@@ -85,6 +86,14 @@ def decode_contract(value: bytes) -> Contract | Rejection:
     """Check one record of ``sla.contracts``: a version of one tenant's contract as JSON."""
     try:
         return Contract.model_validate_json(value)
+    except ValidationError as error:
+        return _explain(value, error, {})
+
+
+def decode_calendar(value: bytes) -> WorkingCalendar | Rejection:
+    """Check one record of ``sla.calendars``: working days of one's own as JSON."""
+    try:
+        return WorkingCalendar.model_validate_json(value)
     except ValidationError as error:
         return _explain(value, error, {})
 

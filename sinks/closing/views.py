@@ -19,7 +19,9 @@ _BEFORE: Final = (
     "closing_probe_changes",
     "closing_connectivity",
     "closing_downtime",
+    "closing_received",
     "closing_cases",
+    "closing_undecided",
     "closing_orders",
     "closing_mta",
     "closing_messages",
@@ -36,6 +38,7 @@ _AFTER: Final = (
     "faults_month",
     "cases_month",
     "exceedances",
+    "left_out",
 )
 
 _MEASURED: Final = (

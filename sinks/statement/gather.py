@@ -10,6 +10,8 @@ from typing import Any, Final
 from schemas.contract import Contract
 from schemas.results import ClosingItem, Credit
 from sinks.clickhouse import Client
+from sinks.closing.calendars import calendars_of
+from sinks.closing.errors import Failed, log_failure
 from sinks.closing.periods import Period, micros
 from sinks.closing.plan import make_plan
 from sinks.closing.planning import scratch_plan
@@ -62,19 +64,22 @@ def closed_revisions(
     ]
 
 
-def gather(client: Client, month: date, revisions: Iterable[Revision]) -> list[Statement]:
+def gather(
+    client: Client, month: date, revisions: Iterable[Revision], failed: Failed = log_failure
+) -> list[Statement]:
     """The statements of some revisions of one month, in order of cutoff and tenant_id.
 
-    The client may also insert into and delete from the tables of plans.
-
-    Raises:
-        CalendarError, PlanError: a contract cannot be judged in this month.
+    Args:
+        client: may also insert into and delete from the tables of plans.
+        month: first day of the month.
+        revisions: whose statements.
+        failed: is told of every tenant of whom no statement can be made.
 
     """
     statements: list[Statement] = []
-    by_cutoff = attrgetter("cutoff", "tenant_id")
-    for cutoff, group in groupby(sorted(revisions, key=by_cutoff), key=attrgetter("cutoff")):
-        statements += _gather(client, month, cutoff, list(group))
+    by_run = attrgetter("cutoff", "run", "tenant_id")
+    for _, group in groupby(sorted(revisions, key=by_run), key=attrgetter("cutoff", "run")):
+        statements += _gather(client, month, list(group), failed)
     return statements
 
 
@@ -99,17 +104,24 @@ class _Reader:
 
 
 def _gather(
-    client: Client, month: date, cutoff: datetime, revisions: Sequence[Revision]
+    client: Client, month: date, run: Sequence[Revision], failed: Failed
 ) -> Iterator[Statement]:
-    versions = contracts_of(client, revisions)
+    """The statements of revisions of one run."""
+    versions = contracts_of(client, run)
+    made = make_plan(month, versions, versions, calendars_of(client, run[0].run))
+    for failure in made.failures:
+        failed(failure)
+    revisions = [revision for revision in run if revision.tenant_id in made.periods]
+    if not revisions:
+        return
     parameters = {
         "month": month,
-        "cutoff": micros(cutoff),
+        "cutoff": micros(revisions[0].cutoff),
         "tenants": [revision.tenant_id for revision in revisions],
         "revisions": [revision.revision for revision in revisions],
         "shown": SHOWN,
     }
-    with scratch_plan(client, make_plan(month, versions, versions)) as plan:
+    with scratch_plan(client, made) as plan:
         periods = plan.plan.periods
         parameters["plan"] = plan.number
         parameters["year_us"] = min(_year_us(period) for period in periods.values())

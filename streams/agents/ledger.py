@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from schemas.calendars import Calendars
 from schemas.contract import DEFAULT_TIMEZONE, Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
 from streams.agents.finding import Finding, found
@@ -23,7 +24,7 @@ from streams.clauses.limits import LatencyLimits
 from streams.clauses.parts import Judged
 from streams.clauses.registry import Context, Scope
 from streams.clauses.registry import measure as measure_sections
-from streams.windows.calendar import CalendarError, Month
+from streams.windows.calendar import Month
 from streams.windows.exceeding import Exceeding
 from streams.windows.inflight import InFlight
 from streams.windows.latency import LatencyWindows, Terms
@@ -34,8 +35,6 @@ from streams.windows.months import month_date, months_of
 from streams.windows.steps import StepLog, steps_of
 
 _SECOND = 1_000_000
-_CALENDAR = 4
-"""The section whose deadlines need working days."""
 _DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
 
 
@@ -61,6 +60,8 @@ class Ledger:
 
     def __init__(self, platform: Platform, lateness_us: int) -> None:
         self.platform = platform
+        self.calendars = Calendars()
+        """Working days by the names that contracts give."""
         self.names: list[str] = []
         self.latency = LatencyWindows(self._terms, self._excluded, lateness_us)
         self.in_flight = InFlight(self.latency.store)
@@ -280,7 +281,12 @@ class Ledger:
         """What a tenant-month is measured from."""
         governed = governing(tenant, self.versions(tenant), month)
         return Context(
-            self.scope(tenant), self.platform.scope, governed, now_us, self.platform.register
+            self.scope(tenant),
+            self.platform.scope,
+            governed,
+            now_us,
+            self.platform.register,
+            self.calendars,
         )
 
     def exclusions(self, tenant: str) -> Exclusions:
@@ -292,12 +298,7 @@ class Ledger:
         self, context: Context, tenant: str, sections: Collection[int]
     ) -> Iterator[Measure]:
         others = [section for section in sections if section != LATENCY]
-        try:
-            measured = measure_sections(context, others) if others else []
-        except CalendarError:
-            # Deadlines beyond the known working days are judged once the calendar knows them.
-            measured = measure_sections(context, [one for one in others if one != _CALENDAR])
-        yield from measured
+        yield from measure_sections(context, others) if others else ()
         if LATENCY in sections:
             code = self.code(tenant)
             yield from latency_measures(
