@@ -35,6 +35,8 @@ class Revision:
     fingerprint: str
     run: str
     """The closing that made it."""
+    undecided: Sequence[str] = ()
+    """Indicators that hang on working days which only a later official notice decides."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from sinks.statement.evidence import moment
 from sinks.statement.figures import microseconds, money
 from sinks.statement.view import last_day, lead, month_label, owed, reversal, sections
 from sinks.statement.wording import Language
-from sinks.statement.wording.names import cause
+from sinks.statement.wording.names import cause, indicator_title
 from sinks.statement.wording.phrases import phrase
 from sinks.statement.wording.readings import readings
 
@@ -123,6 +123,9 @@ def _facts(statement: Statement, language: Language) -> dict[str, Any]:
         ),
         "closed_at": moment(micros(revision.closed_at.replace(microsecond=0)), zone),
         "cutoff": moment(micros(revision.cutoff), zone),
+        "undecided": ("、" if language == "zh" else ", ").join(
+            indicator_title(one, language) for one in revision.undecided
+        ),
     }
 
 

@@ -17,6 +17,7 @@ from streams.settings import ConfigurationError
 
 _COMMANDS: Final = {
     "audit": "audit",
+    "calendar": "calendars",
     "close": "close",
     "config": "config",
     "contract": "contract",

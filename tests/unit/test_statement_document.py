@@ -121,6 +121,12 @@ def test_provisional_and_superseded_revisions_say_so():
         assert warning not in page().text
 
 
+def test_what_hangs_on_undecided_days_is_named():
+    text = page(revised(provisional=True, undecided=("antispam.complaint_response",))).text
+    assert "the next year decides: Complaints answered late." in text
+    assert "the next year decides" not in page().text
+
+
 def test_a_month_in_which_the_contract_changed_shows_both_parts():
     told = [
         {"version": 2, "from": "2025-10-01", "to": "2025-10-16", "observed": "100"},

@@ -53,6 +53,11 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
         "The figures may change.",
         "暂定：本报告在当月结束或数据到齐之前结账，数字可能变动。",
     ),
+    "undecided": (
+        "Hangs on days of late December that the official notice of the next year decides: "
+        "{indicators}.",
+        "以下指标取决于次年放假通知方能确定的十二月末工作日：{indicators}。",
+    ),
     "superseded": (
         "Superseded: a later revision of this month holds.",
         "已被取代：本月已有更新的版次，以新版为准。",
