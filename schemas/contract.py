@@ -72,6 +72,10 @@ class Profile(_Document):
     """Section 2: a message over this is an exceedance; a year at most."""
     probe_hold_factor: Annotated[int, Field(ge=1, le=100)] = 2
     """Section 1: a probe result holds at most this many intervals."""
+    approval: tuple[Literal["exclusion", "outage"], ...] = ()
+    """Exclusions, section 1: what counts only once a second person has approved it."""
+    notice_days: Annotated[int, Field(ge=0, le=366)] = 0
+    """Exclusions: agreed maintenance counts only if declared so many days (24 h) before it."""
     operations_exclusions: tuple[ExclusionCode, ...] = ()
     """Section 3: exclusion codes that also excuse faults; none by default."""
     full_year_days: Literal["natural"] = "natural"
@@ -115,9 +119,9 @@ class Profile(_Document):
 
 
 READINGS: Final[Mapping[int, tuple[str, ...]]] = {
-    1: ("probe_hold_factor",),
-    2: ("max_latency_s",),
-    3: ("operations_exclusions", "full_year_days"),
+    1: ("probe_hold_factor", "approval", "notice_days"),
+    2: ("max_latency_s", "approval", "notice_days"),
+    3: ("operations_exclusions", "full_year_days", "approval", "notice_days"),
     4: (
         "response_working_days",
         "result_notice_days",

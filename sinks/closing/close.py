@@ -1,8 +1,8 @@
 """Closes a month: measures and judges it in ClickHouse, and books what has changed.
 
-Order: lock → cutoff → plan → values → judgement → (items, contracts, credits) → one insert into
-``closing_log``. That last insert is the commit: whatever breaks off before it leaves nothing that
-anybody reads.
+Order: lock → cutoff → conflicts → plan → values → judgement → (items, contracts, credits) → one
+insert into ``closing_log``. That last insert is the commit: whatever breaks off before it leaves
+nothing that anybody reads.
 """
 
 import uuid
@@ -14,6 +14,7 @@ from schemas.results import Closing
 from sinks.clickhouse import Client
 from sinks.closing import books
 from sinks.closing.calendars import load_calendars
+from sinks.closing.conflicts import note_conflicts
 from sinks.closing.cutoff import fix_cutoff
 from sinks.closing.errors import Failed, MonthNotOverError, TenantFailure, log_failure
 from sinks.closing.inputs import read_inputs
@@ -65,6 +66,7 @@ def close_month(
     run = str(uuid.uuid4())
     with month_lock(client, month, run) as lock:
         cutoff = fix_cutoff(client, now)
+        note_conflicts(client, cutoff)
         promised = load_contracts(client) if contracts is None else Promised(contracts)
         calendars = load_calendars(client)
         plan = refresh_plan(client, month, promised, cutoff, calendars)

@@ -134,6 +134,8 @@ def _tenant_row(tenant_id: str, period: Period) -> Row:
         "max_latency_us": profile.max_latency_s * SECOND_US,
         "probe_hold_factor": profile.probe_hold_factor,
         "operations_exclusions": list(profile.operations_exclusions),
+        "approval": list(profile.approval),
+        "notice_us": profile.notice_days * 24 * HOUR_US,
         "outbreak_updates": profile.outbreak_updates,
         **_allowed(period.versions[0].contract),
         "year_days": (date(year + 1, 1, 1) - date(year, 1, 1)).days,

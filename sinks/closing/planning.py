@@ -13,6 +13,7 @@ from schemas.codec import Rejection, decode_contract
 from schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
 from sinks.clickhouse import Client
 from sinks.closing.calendars import load_calendars
+from sinks.closing.conflicts import note_conflicts_now_and_then
 from sinks.closing.errors import TenantFailure, log_failure
 from sinks.closing.periods import covers, midnight_us, next_month
 from sinks.closing.plan import Plan, Row, make_plan
@@ -77,10 +78,9 @@ def tenants_with_events(client: Client, month: date, cutoff_us: int) -> set[str]
         moment = _moment(table)
         # Table and expression are constants of this module.
         query = (
-            f"SELECT DISTINCT toString(tenant_id) FROM {table} "  # noqa: S608
+            f"SELECT DISTINCT toString(tenant_id) FROM counted_{table}(cutoff = {{cutoff:Int64}}) "  # noqa: S608
             f"WHERE {moment} >= fromUnixTimestamp64Micro({{start:Int64}}, 'UTC') "
             f"AND {moment} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC') "
-            "AND landed_at <= fromUnixTimestamp64Micro({cutoff:Int64}, 'UTC') "
             "AND tenant_id != '*'"
         )
         found.update(tenant for (tenant,) in client.query(query, parameters=bounds).result_rows)
@@ -121,6 +121,7 @@ def refresh_plans(client: Client, since_us: int) -> int:
     cannot be judged is in no view until it can be; the view ``left_out`` says who and why.
     """
     (now_us,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
+    note_conflicts_now_and_then(client, now_us)
     promised, calendars = load_contracts(client), load_calendars(client)
     for month in months_touched(client, since_us):
         refresh_plan(client, month, promised, now_us, calendars)

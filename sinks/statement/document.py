@@ -159,8 +159,8 @@ def _exclusions(statement: Statement, language: Language) -> list[dict[str, Any]
                 "to": moment(one.ends_us, contract.zone),
                 "consent": one.consent_ref or "–",
                 "sections": ", ".join(str(number) for number in numbers) or "–",
-                "state": one.state,
-                "words": phrase(one.state, language, at=at),
+                "state": (state := one.state(contract.profile)),
+                "words": phrase(state, language, at=at),
             }
         )
     return rows

@@ -13,6 +13,7 @@ import numpy as np
 from schemas.calendars import Calendars
 from schemas.contract import DEFAULT_TIMEZONE, Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
+from streams.agents.changes import EXCLUSIONS
 from streams.agents.finding import Finding, found
 from streams.agents.platform import Platform
 from streams.agents.sections import latency_measures
@@ -93,7 +94,7 @@ class Ledger:
         tenant = fact["tenant_id"]
         self.code(tenant)
         self.scope(tenant).observe(fact)
-        if fact["type"] in {"exclusion.declared", "exclusion.revoked"}:
+        if fact["type"] in EXCLUSIONS:
             self._excused.add(self.code(tenant))
             self.recount([tenant])
 

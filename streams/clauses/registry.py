@@ -147,11 +147,25 @@ class Context:
         )
 
     def reading(self) -> Reading:
-        """The tenant's connectivity; without probes of its own it shares the platform's."""
+        """The tenant's connectivity: by probes, and down while an outage is declared."""
+        probed, declared = self._probed(), self._declared_outages()
+        return probed.with_outages(declared) if declared else probed
+
+    def _probed(self) -> Reading:
+        """Connectivity by probes; without any of its own a tenant shares the platform's."""
         factor = self.contract.profile.probe_hold_factor
         if self.own.probes.probed:
             return self.own.timelines.reading(self.own.probes, self.platform.probes, factor)
         return self.platform.timelines.reading(_NO_PROBES, self.platform.probes, factor)
+
+    def _declared_outages(self) -> list[tuple[int, int]]:
+        profile = self.contract.profile
+        return [
+            (each.starts_us, each.ends_us)
+            for scope in (self.own, self.platform)
+            for each in scope.ops.outages.in_force()
+            if each.counts("outage", profile)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,14 @@ EVENTS = {
         "incident.closed": ("incident_id", "", PLATFORM),
         "exclusion.declared": (
             "exclusion_id code starts_at ends_at",
-            "sections consent_ref note",
+            "sections consent_ref note actor",
             PLATFORM,
         ),
         "exclusion.revoked": ("exclusion_id", "", PLATFORM),
+        "outage.declared": ("outage_id starts_at ends_at reason actor", "evidence", PLATFORM),
+        "outage.revoked": ("outage_id", "", PLATFORM),
+        "event.voided": ("voids_topic voids_source voids_id reason actor", "", PLATFORM),
+        "approval.given": ("approves actor", "", PLATFORM),
         "monitor.heartbeat": ("monitor interval_s", "", PLATFORM),
     },
     "mail.antivirus": {

@@ -18,7 +18,7 @@ WITH
           []
         )
       ) AS step
-    FROM abuse_events FINAL
+    FROM counted_abuse_events(cutoff = {cutoff:Int64})
     WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
   )
 SELECT

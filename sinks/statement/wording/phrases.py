@@ -148,6 +148,8 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
     "sections": ("Sections", "适用条款"),
     "state": ("State", "状态"),
     "applied": ("applied", "已适用"),
+    "short_notice": ("not applied: declared too late", "未适用：提前通知不足"),
+    "unapproved": ("not applied: not approved", "未适用：未经复核批准"),
     "no_consent": ("not applied: no consent on record", "未适用：无甲方同意记录"),
     "revoked": ("not applied: revoked on {at}", "未适用：已于 {at} 撤销"),
     "whole_platform": ("whole platform", "全平台"),
