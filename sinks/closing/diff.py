@@ -9,7 +9,7 @@ from schemas.contract import Contract
 from schemas.results import Closing, ClosingItem, Credit
 from sinks.clickhouse import Client
 from sinks.closing.archive import Revision, contracts_of, revisions_of, whole
-from sinks.closing.bearing import types_of
+from sinks.closing.bearing import topics_of, types_of
 from sinks.closing.books import Key, ledger_of
 from sinks.closing.calendars import ChangedDay, changed_days, stored_days
 from sinks.closing.errors import ClosingError
@@ -160,6 +160,7 @@ def _causes(client: Client, older: Revision, newer: Revision, changes: Sequence[
     parameters = {
         "tenant": newer.tenant_id,
         "types": types_of((change.indicator for change in changes), silent),
+        "voidable": topics_of(change.indicator for change in changes),
         "after": _cutoff_us(older),
         "until": _cutoff_us(newer),
         "start": period.start_us,
