@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "incident": "ops",
     "migrate": "migrate",
     "outage": "corrections",
+    "prove": "prove",
     "schemas": "schemas",
     "ship": "ship",
     "simulate": "simulate",
