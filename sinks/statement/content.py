@@ -114,6 +114,18 @@ class Exclusion:
 
 
 @dataclass(frozen=True)
+class Voided:
+    """An event of the month that was taken out after it had landed."""
+
+    reference: str
+    type: str
+    time_us: int
+    reason: str
+    actor: str
+    voided_us: int
+
+
+@dataclass(frozen=True)
 class Incident:
     """A fault or an adjustment; ``closed_us`` 0: still open at the cutoff."""
 
@@ -171,6 +183,8 @@ class Statement:
     faulty_days: Sequence[date]
     """Days of the year up to the month's end that a fault spoiled."""
     proofs: Mapping[str, Proof]
+    voided: Sequence[Voided] = ()
+    """In order of time."""
 
     @property
     def tenant_id(self) -> str:

@@ -111,6 +111,17 @@ def _facts(statement: Statement, language: Language) -> dict[str, Any]:
         "daily": _daily(statement, language),
         "faults": describe_faults(statement.month, statement.faulty_days, language),
         "exclusions": _exclusions(statement, language),
+        "voided": [
+            (
+                one.reference,
+                one.type,
+                moment(one.time_us, zone),
+                moment(one.voided_us, zone),
+                one.reason,
+                one.actor,
+            )
+            for one in statement.voided
+        ],
         "unobserved": _unobserved(statement, language),
         "contracts": [_contract(one, language) for one in statement.contracts],
         "readings": readings(contract.profile, language),

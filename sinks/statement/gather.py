@@ -24,6 +24,7 @@ from sinks.statement.content import (
     Proof,
     Revision,
     Statement,
+    Voided,
 )
 from sinks.statement.decimals import exact
 from sinks.statement.frame import contracts_of, spans_of_month
@@ -40,6 +41,7 @@ _SLOW: Final = {
     "operations.monitoring", "antivirus.scan_delay",
 }  # fmt: skip
 """Made of samples throughout the month: the worst are looked up only where they are breached."""
+_ANY_VOIDED: Final = "SELECT count() FROM closing_voided(cutoff = {cutoff:Int64})"
 
 Row = dict[str, Any]
 
@@ -96,6 +98,11 @@ class _Reader:
         )
         return list(result.named_results())
 
+    def any_voided(self) -> bool:
+        """Whether any event at all was taken out by the cutoff."""
+        parameters = {"cutoff": self.parameters["cutoff"]}
+        return bool(self.client.query(_ANY_VOIDED, parameters=parameters).result_rows[0][0])
+
     def by_tenant(self, name: str) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {}
         for row in self.rows(name):
@@ -150,7 +157,9 @@ def _facts(reader: _Reader) -> dict[str, dict[str, list[Row]]]:
         "credits", "daily_latency", "stretches", "excused", "exclusions", "incidents",
         *(f"evidence_{name}" for name in _EVIDENCE),
     )  # fmt: skip
-    return {name: reader.by_tenant(name) for name in names}
+    facts = {name: reader.by_tenant(name) for name in names}
+    # Rare, and looked for among the facts of every topic.
+    return facts | {"voided": reader.by_tenant("voided") if reader.any_voided() else {}}
 
 
 def _statement(
@@ -190,6 +199,7 @@ def _statement(
         exclusions=[Exclusion(**_without(row, "tenant_id")) for row in own["exclusions"]],
         incidents=incidents,
         faulty_days=days,
+        voided=[Voided(**_without(row, "tenant_id")) for row in own["voided"]],
         proofs=_proofs(own, down, excused.get(1, ()), incidents, (period.start_us, until)),
     )
 

@@ -7,6 +7,7 @@ import pytest
 from sinks.closing.close import close_month
 from sinks.closing.diff import diff_month
 from sinks.closing.verify import verify_month
+from sinks.statement.gather import closed_revisions, gather
 from tests.integration.test_closing.ledger import close, land
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, probes, sent
 
@@ -40,6 +41,9 @@ def test_a_voided_event_counts_for_old_cutoffs_and_not_for_later_ones(client):
     assert [check.differences for check in verify_month(client, OCTOBER)] == [(), ()]
     (difference,) = diff_month(client, OCTOBER)
     assert [(c.type, c.about) for c in difference.causes.events] == [("event.voided", "mx1#slow")]
+    (statement,) = gather(client, OCTOBER, closed_revisions(client, OCTOBER))
+    (told,) = statement.voided
+    assert (told.reference, told.type, told.actor) == ("mx1#slow", "message.dispatched", "li")
 
 
 def test_what_comes_again_under_its_id_with_other_content_never_counts_and_is_listed(client):
