@@ -78,7 +78,7 @@ def tenants_with_events(client: Client, month: date, cutoff_us: int) -> set[str]
         moment = _moment(table)
         # Table and expression are constants of this module.
         query = (
-            f"SELECT DISTINCT toString(tenant_id) FROM counted_{table}(cutoff = {{cutoff:Int64}}) "  # noqa: S608
+            f"SELECT DISTINCT toString(tenant_id) FROM landed_{table}(cutoff = {{cutoff:Int64}}) "  # noqa: S608
             f"WHERE {moment} >= fromUnixTimestamp64Micro({{start:Int64}}, 'UTC') "
             f"AND {moment} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC') "
             "AND tenant_id != '*'"

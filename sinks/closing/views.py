@@ -26,7 +26,10 @@ WHERE toUnixTimestamp64Micro(landed_at) <= {{cutoff:Int64}}
     SELECT landed_at, `partition`, `offset` FROM conflict_log WHERE topic = '{topic}'
   )
 """
-"""Messages are grouped by whoever reads them, so that duplicates need not be removed before."""
+"""In two forms: ``counted_*``, each event once, and ``landed_*``, in which duplicates stay.
+
+To remove them costs. Messages are grouped by whoever reads them, so that they need no removing.
+"""
 
 _BEFORE: Final = (
     "closing_periods",
@@ -106,7 +109,11 @@ def views() -> dict[str, str]:
     judge, shown = view_query("judge"), view_query("evidence")
     return {
         "closing_voided": view_query("closing_voided"),
-        **{f"counted_{table}": _counted(topic, table) for topic, table in FACT_TABLES.items()},
+        **{f"landed_{table}": _counted(topic, table) for topic, table in FACT_TABLES.items()},
+        **{
+            f"counted_{table}": _counted(topic, table if topic == MTA.name else f"{table} FINAL")
+            for topic, table in FACT_TABLES.items()
+        },
         **{name: view_query(name) for name in (*_BEFORE, *sections())},
         "closing_judged": f"WITH measured AS ({_STORED}),\n{judge}",
         "closing_current": f"WITH measured AS ({measured}),\n{judge}",
@@ -116,9 +123,8 @@ def views() -> dict[str, str]:
     }
 
 
-def _counted(topic: str, table: str) -> str:
+def _counted(topic: str, source: str) -> str:
     """The query of a view over the facts that count."""
-    source = table if topic == MTA.name else f"{table} FINAL"
     return _COUNTED.format(topic=topic, table=source).strip()
 
 
