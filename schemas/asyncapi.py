@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 from schemas import examples, topics
 from schemas.components import Components
-from schemas.export import contract_schema, event_schema, result_schema
+from schemas.export import document_schema, event_schema, result_schema
 from schemas.parties import PARTIES, Party
 from schemas.registry import EVENT_TYPES
 from schemas.results import BreachType, ClosingEvent
@@ -21,12 +21,14 @@ KAFKA_BINDING: Final = "0.5.0"
 CLOUD_EVENTS: Final = "application/cloudevents+json"
 
 INTERFACE: Final = (
-    *topics.EVENT_TOPICS, topics.RAW_MAILLOG, topics.CONTRACTS, *topics.RESULT_TOPICS,
+    *topics.EVENT_TOPICS, topics.RAW_MAILLOG, topics.CONTRACTS, topics.CALENDARS,
+    *topics.RESULT_TOPICS,
 )  # fmt: skip
 """Every topic another system may publish to or read from."""
 
 _KEYS: Final = {
     topics.RAW_MAILLOG.name: "the host that wrote the lines",
+    topics.CALENDARS.name: "the calendar's name",
     topics.OUTAGES.name: "tenant_id/outage_id",
     topics.STATUS.name: "tenant_id/indicator",
     topics.DEAD_LETTERS.name: "the key of the record that was refused",
@@ -175,8 +177,7 @@ def _messages(topic: Topic, components: Components) -> Iterator[tuple[str, Docum
             traits = {"traits": [_ref("components/messageTraits", "cloudEvent")]}
             yield name, _message(name, f"CloudEvent {name}.", payload, key, topic, traits)
     else:
-        contract = topic is topics.CONTRACTS
-        schema = contract_schema() if contract else result_schema(topic.name)
+        schema = document_schema(topic.name)
         payload = components.add(topic.name, schema)
         about = schema["description"].partition("\n")[0]
         yield topic.name, _message(topic.name, about, payload, key, topic, {})

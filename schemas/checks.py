@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codec import EARLIEST_EVENT, SKEW_CAP
+from schemas.codec import EARLIEST_EVENT, LONGEST_AHEAD, SKEW_CAP
 from schemas.columns import Column, Rule, arrow_schema, columns
 from schemas.envelope import MAX_EVENT_BYTES
 from schemas.identifiers import EARLIEST, PLATFORM
@@ -22,6 +22,8 @@ from schemas.registry import EVENT_TYPES
 _COLUMNAR_KINDS: Final = frozenset({"text", "choice", "instant", "integer", "real", "flag"})
 _EARLIEST_EVENT_US: Final = micros(EARLIEST_EVENT)
 _SKEW_CAP_US: Final = micros(EARLIEST + SKEW_CAP)
+_LONGEST_AHEAD_US: Final = micros(EARLIEST + LONGEST_AHEAD)
+_EARLIEST_MONTH: Final = f"{EARLIEST_EVENT:%Y-%m}"
 
 
 def check(
@@ -43,7 +45,8 @@ def check(
         return schema.empty_table(), np.ones(0, dtype=np.bool_)
     checker = _Checker(topic, parsed)
     checked = [checker.column(column) for column in columns(topic)]
-    checker.across(broker_times_us + _SKEW_CAP_US)
+    checker.bounds(broker_times_us)
+    checker.across()
     return pa.Table.from_arrays(checked, schema=schema), checker.clean
 
 
@@ -57,6 +60,7 @@ class _Checker:
         self.codes = self._type_codes()
         self.clean: Mask = self.codes >= 0
         self.instants: dict[str, npt.NDArray[np.int64]] = {}
+        self.months: dict[str, pa.Array] = {}
         self.present: dict[str, Mask] = {}
 
     def _type_codes(self) -> npt.NDArray[np.int64]:
@@ -85,6 +89,8 @@ class _Checker:
         self._apply_rules(column, values, present)
         if column.kind == "instant":
             return self._instants(column.name, values, present)
+        if column.is_month and present.any():
+            self.months[column.name] = values
         if column.kind not in _COLUMNAR_KINDS:
             return pa.nulls(len(values), column.arrow)
         return self._defaults(column, values, present)
@@ -116,10 +122,21 @@ class _Checker:
         self.instants[name] = micros_of(stamps)
         return stamps
 
-    def across(self, latest_us: npt.NDArray[np.int64]) -> None:
-        """Rules that span fields, and the bounds of the event time."""
-        time = self.instants["time"]
-        self.clean &= (time >= _EARLIEST_EVENT_US) & (time <= latest_us)
+    def bounds(self, broker_times_us: npt.NDArray[np.int64]) -> None:
+        """The bounds of the event time, and of every other instant and month."""
+        for name, instant in self.instants.items():
+            ahead_us = _SKEW_CAP_US if name == "time" else _LONGEST_AHEAD_US
+            good = (instant >= _EARLIEST_EVENT_US) & (instant <= broker_times_us + ahead_us)
+            self.clean &= good | ~self.present[name]
+        for name, months in self.months.items():
+            latest = (broker_times_us + _LONGEST_AHEAD_US).astype("M8[us]").astype("M8[M]")
+            latest = pa.array(latest.astype(str), pa.string())
+            good = _mask(pc.less_equal(months, latest))
+            good &= _mask(pc.greater_equal(months, _EARLIEST_MONTH))
+            self.clean &= good | ~self.present[name]
+
+    def across(self) -> None:
+        """Rules that span fields."""
         for code, model in enumerate(self.models.values()):
             for earlier, later in model.in_order:
                 both = (self.codes == code) & self.present[earlier] & self.present[later]

@@ -11,14 +11,18 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from schemas.calendars import WorkingCalendar
 from schemas.contract import Contract
 from schemas.envelope import MAX_EVENT_BYTES, Event
-from schemas.registry import EVENT_TYPES, adapter
+from schemas.registry import EVENT_TYPES, adapter, bounded_fields
 from schemas.sentences import sentence
 
 EARLIEST_EVENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 SKEW_CAP: Final = timedelta(hours=24)
 """How far an event's ``time`` may be ahead of the broker's clock."""
+LONGEST_AHEAD: Final = timedelta(days=731)
+"""How far any other instant or month may be ahead of it: two years, a leap day among them."""
+_OUT_OF_BOUNDS: Final = "outside 2000 to two years ahead of the broker clock"
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,38 @@ def decode_event(topic: str, value: bytes, broker_time: datetime) -> Event | Rej
             "the time is more than 24 h ahead of the broker clock; mend the producer's clock",
             "time",
         )
-    return event
+    return _out_of_bounds(event, broker_time + LONGEST_AHEAD) or event
+
+
+def _out_of_bounds(event: Event, latest: datetime) -> Rejection | None:
+    """The first instant or month of an event that is outside 2000 to two years ahead.
+
+    Such a value is a mistake, and what is reckoned from it would leave every calendar.
+    """
+    instants, months = bounded_fields(type(event))
+    for name in instants:
+        instant: datetime | None = getattr(event, name)
+        if instant is not None and not EARLIEST_EVENT <= instant <= latest:
+            return Rejection(f"the time is {_OUT_OF_BOUNDS}; mend it", name)
+    for name in months:
+        month: str | None = getattr(event, name)
+        if month is not None and not f"{EARLIEST_EVENT:%Y-%m}" <= month <= f"{latest:%Y-%m}":
+            return Rejection(f"the month is {_OUT_OF_BOUNDS}; mend it", name)
+    return None
 
 
 def decode_contract(value: bytes) -> Contract | Rejection:
     """Check one record of ``sla.contracts``: a version of one tenant's contract as JSON."""
     try:
         return Contract.model_validate_json(value)
+    except ValidationError as error:
+        return _explain(value, error, {})
+
+
+def decode_calendar(value: bytes) -> WorkingCalendar | Rejection:
+    """Check one record of ``sla.calendars``: working days of one's own as JSON."""
+    try:
+        return WorkingCalendar.model_validate_json(value)
     except ValidationError as error:
         return _explain(value, error, {})
 

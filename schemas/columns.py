@@ -14,6 +14,7 @@ from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
 from schemas.envelope import Event
+from schemas.identifiers import MONTH_PATTERN
 from schemas.instants import UTC_MICROS
 from schemas.registry import EVENT_TYPES
 
@@ -71,6 +72,11 @@ class Column:
 
     by_rule: tuple[tuple[Rule, tuple[str, ...]], ...]
     """The same rules, each with the event types that share it."""
+
+    @property
+    def is_month(self) -> bool:
+        """Whether it holds a month, ``YYYY-MM``."""
+        return any(rule.pattern == MONTH_PATTERN for rule in self.rules.values())
 
     @property
     def arrow(self) -> pa.DataType:

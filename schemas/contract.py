@@ -1,14 +1,23 @@
 """Contract documents: which version of the promise a tenant has, and how it is read."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from schemas.calendars import checked_name
 from schemas.identifiers import PLATFORM, Currency, ExclusionCode, Name, TenantId, or_default
 from schemas.indicators import INDICATORS, SECTIONS, Comparator, Indicator, Remedy
 
@@ -22,7 +31,29 @@ def _decimal_text(value: object) -> object:
     return value
 
 
-Exact = Annotated[Decimal, BeforeValidator(_decimal_text, json_schema_input_type=float | str)]
+DECIMALS: Final = 12
+"""Decimals of a figure that every store on the way keeps exactly."""
+_BEYOND: Final = 10**18
+
+
+def _storable(value: Decimal) -> Decimal:
+    """Refuse a figure of which a store would lose digits."""
+    if not value.is_finite():
+        raise PydanticCustomError("finite_number", "not finite")
+    if abs(value) >= _BEYOND or value != round(value, DECIMALS):
+        raise ValueError(
+            f"cannot be judged exactly; use at most {DECIMALS} decimals and 18 digits before them"
+        )
+    return value
+
+
+Exact = Annotated[
+    Decimal,
+    BeforeValidator(_decimal_text, json_schema_input_type=float | str),
+    AfterValidator(_storable),
+]
+Version = Annotated[int, Field(ge=0, lt=2**63)]
+ServiceDay = Annotated[date, Field(ge=date(1970, 1, 1), lt=date(2200, 1, 1))]
 
 
 class _Document(BaseModel):
@@ -36,11 +67,15 @@ class Profile(_Document):
     """
 
     name: Name = "default"
-    version: Annotated[int, Field(ge=1)] = 1
-    max_latency_s: Annotated[int, Field(ge=1)] = 3600
-    """Section 2: a message over this is an exceedance."""
+    version: Annotated[int, Field(ge=1, lt=2**63)] = 1
+    max_latency_s: Annotated[int, Field(ge=1, le=366 * 86_400)] = 3600
+    """Section 2: a message over this is an exceedance; a year at most."""
     probe_hold_factor: Annotated[int, Field(ge=1, le=100)] = 2
     """Section 1: a probe result holds at most this many intervals."""
+    approval: tuple[Literal["exclusion", "outage"], ...] = ()
+    """Exclusions, section 1: what counts only once a second person has approved it."""
+    notice_days: Annotated[int, Field(ge=0, le=366)] = 0
+    """Exclusions: agreed maintenance counts only if declared so many days (24 h) before it."""
     operations_exclusions: tuple[ExclusionCode, ...] = ()
     """Section 3: exclusion codes that also excuse faults; none by default."""
     full_year_days: Literal["natural"] = "natural"
@@ -84,9 +119,9 @@ class Profile(_Document):
 
 
 READINGS: Final[Mapping[int, tuple[str, ...]]] = {
-    1: ("probe_hold_factor",),
-    2: ("max_latency_s",),
-    3: ("operations_exclusions", "full_year_days"),
+    1: ("probe_hold_factor", "approval", "notice_days"),
+    2: ("max_latency_s", "approval", "notice_days"),
+    3: ("operations_exclusions", "full_year_days", "approval", "notice_days"),
     4: (
         "response_working_days",
         "result_notice_days",
@@ -137,14 +172,15 @@ class Contract(_Document):
     """One version of one tenant's contract.
 
     ``effective_from`` is the first local day in force, ``effective_to`` the first no longer in
-    force (half-open like every period here); without it the contract runs on.
+    force (half-open like every period here); without it the contract runs on. ``calendar`` may be
+    a published one: whether it is published shows where its days are asked for.
     """
 
     tenant_id: TenantId
-    version: Annotated[int, Field(ge=0)]
+    version: Version
     name: Name | None = None
-    effective_from: date
-    effective_to: date | None = None
+    effective_from: ServiceDay
+    effective_to: ServiceDay | None = None
     timezone: Annotated[str, or_default(DEFAULT_TIMEZONE)] = DEFAULT_TIMEZONE
     calendar: Annotated[str, Field(min_length=1, max_length=64), or_default("CN")] = "CN"
     domains: Annotated[
@@ -170,6 +206,11 @@ class Contract(_Document):
             ) from None
         return value
 
+    @field_validator("calendar")
+    @classmethod
+    def _known_calendar(cls, value: str) -> str:
+        return checked_name(value)
+
     @field_validator("overrides")
     @classmethod
     def _known_indicators(cls, value: dict[str, Override]) -> dict[str, Override]:
@@ -192,6 +233,11 @@ class Contract(_Document):
                     f"{name} cannot be judged without a target and a comparator; add them",
                 )
         return self
+
+    @property
+    def last_day(self) -> date | None:
+        """The last local day in force; ``None``: it runs on."""
+        return None if self.effective_to is None else self.effective_to - timedelta(days=1)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from schemas import topics
+from schemas.calendars import WorkingCalendar
 from schemas.contract import Contract
 from schemas.identifiers import TENANT_PATTERN
 from schemas.indicators import INDICATORS
@@ -71,18 +72,28 @@ def contract_schema() -> dict[str, Any]:
     return schema
 
 
+def calendar_schema() -> dict[str, Any]:
+    """JSON Schema of a calendar document (``sla.calendars``)."""
+    return _schema(WorkingCalendar, GenerateJsonSchema, topics.CALENDARS.name)
+
+
+def document_schema(topic: str) -> dict[str, Any]:
+    """JSON Schema of the records of a topic that are no events: documents and results."""
+    makers = {topics.CONTRACTS.name: contract_schema, topics.CALENDARS.name: calendar_schema}
+    return makers[topic]() if topic in makers else result_schema(topic)
+
+
 def json_schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     """(file name without suffix, schema) of everything that may enter or leave."""
     for topic, models in EVENT_TYPES.items():
         for type_name in models:
             yield f"{topic}.{type_name}", event_schema(topic, type_name)
-    yield topics.CONTRACTS.name, contract_schema()
-    for topic in RESULT_MODELS:
-        yield topic, result_schema(topic)
+    for topic in (topics.CONTRACTS.name, topics.CALENDARS.name, *RESULT_MODELS):
+        yield topic, document_schema(topic)
 
 
 def export_json_schemas(directory: Path) -> list[Path]:
-    """Write ``<topic>.<type>.json`` per event type, ``<topic>.json`` per result and the contract.
+    """Write ``<topic>.<type>.json`` per event type, ``<topic>.json`` per document.
 
     Raises:
         OSError: the directory cannot be written.

@@ -1,7 +1,7 @@
 """Constrained field types shared by every event and result."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
@@ -14,14 +14,18 @@ TENANT_PATTERN: Final = r"^(?:\*|[A-Za-z0-9._-]{1,64})$"
 
 RFC3339_PATTERN: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
-    r"(?:\.[0-9]{1,6})?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$"
+    r"(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$"
 )
+FINER_THAN_US_PATTERN: Final = r"(\.[0-9]{6})[0-9]+"
+"""Decimals of a second; what follows the first group is cut off, as Go and Rust write it."""
 DECIMAL_PATTERN: Final = r"^-?[0-9]{1,18}(?:\.[0-9]{1,6})?$"
 MONTH_PATTERN: Final = r"^[0-9]{4}-(?:0[1-9]|1[0-2])$"
 CURRENCY_PATTERN: Final = r"^[A-Z]{3}$"
 
 # Always `fullmatch`: to `match`, `$` also stands before a final newline.
 RFC3339: Final = re.compile(RFC3339_PATTERN)
+_FINER_THAN_US: Final = re.compile(FINER_THAN_US_PATTERN)
+_LEAP_SECOND: Final = re.compile(r"(T[0-9]{2}:[0-9]{2}):60(?:\.[0-9]+)?")
 NAIVE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9:]{5,8}(?:\.[0-9]+)?)?")
 DECIMAL: Final = re.compile(DECIMAL_PATTERN)
 
@@ -33,6 +37,9 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 def parse_instant(value: object) -> datetime:
     """Read an RFC 3339 string with offset as a time in UTC; the one conversion at the edge.
+
+    What is finer than a microsecond is cut off; a leap second (``:60``) is the start of the next
+    second.
 
     Raises:
         ValueError: naive, malformed or impossible time, with the remedy.
@@ -46,11 +53,13 @@ def parse_instant(value: object) -> datetime:
         if isinstance(value, str) and NAIVE.fullmatch(value):
             raise ValueError("the time has no UTC offset; add one, such as Z or +08:00")
         raise ValueError(
-            "not an RFC 3339 time with offset and at most 6 decimals; "
-            "write it like 2026-10-01T08:00:00.5+08:00"
+            "not an RFC 3339 time with offset; write it like 2026-10-01T08:00:00.5+08:00"
         )
+    text, leap_seconds = _LEAP_SECOND.subn(
+        r"\1:59", _FINER_THAN_US.sub(r"\1", value.upper().replace(" ", "T", 1))
+    )
     try:
-        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        instant = datetime.fromisoformat(text).astimezone(UTC) + timedelta(seconds=leap_seconds)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"no such time ({error}); send the time of the event") from None
     if not EARLIEST <= instant < LATEST:

@@ -8,7 +8,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.identifiers import EARLIEST, LATEST, RFC3339_PATTERN, parse_instant
+from schemas.identifiers import (
+    EARLIEST,
+    FINER_THAN_US_PATTERN,
+    LATEST,
+    RFC3339_PATTERN,
+    parse_instant,
+)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -33,8 +39,9 @@ def parse_instants(values: pa.Array, present: Mask) -> tuple[pa.Array, Mask]:
     stamps = _cast(_only(values, good))
     if stamps is None:  # one odd text fails the whole column: look at each more closely
         good &= np.asarray(pc.match_substring_regex(values, RFC3339_PATTERN).fill_null(False))
+        values = pc.replace_substring_regex(values, FINER_THAN_US_PATTERN, r"\1")
         stamps = _cast(_only(values, good))
-    if stamps is None:  # well written, but no such day or minute
+    if stamps is None:  # well written, but a leap second, or no such day or minute
         texts = _only(values, good).to_pylist()
         stamps = pa.array([_instant_or_none(text) for text in texts], UTC_MICROS)
         good &= np.asarray(stamps.is_valid())

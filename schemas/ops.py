@@ -1,11 +1,32 @@
-"""``mail.ops``: incidents, exclusions and monitoring (contract sections 1 to 3)."""
+"""``mail.ops``: incidents, exclusions, outages, corrections, monitoring (contract, 1 to 3)."""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from schemas.envelope import PlatformEvent
-from schemas.identifiers import ExclusionCode, Instant, Name, Seconds, Section, Text
+from schemas.identifiers import (
+    EventId,
+    ExclusionCode,
+    Instant,
+    Name,
+    Seconds,
+    Section,
+    Source,
+    Text,
+)
+
+VoidableTopic = Literal[
+    "mail.mta",
+    "mail.probe",
+    "mail.ops",
+    "mail.antivirus",
+    "mail.backup",
+    "mail.billing",
+    "mail.abuse",
+    "mail.support",
+    "mail.security",
+]
 
 
 class IncidentOpened(PlatformEvent):
@@ -38,6 +59,7 @@ class ExclusionDeclared(PlatformEvent):
     sections: Annotated[list[Section], Field(max_length=9, fail_fast=True)] | None = None
     consent_ref: Name | None = None
     note: Text | None = None
+    actor: Name | None = None
 
 
 class ExclusionRevoked(PlatformEvent):
@@ -53,3 +75,43 @@ class MonitorHeartbeat(PlatformEvent):
     type: Literal["monitor.heartbeat"]
     monitor: Name
     interval_s: Seconds
+
+
+class OutageDeclared(PlatformEvent):
+    """Loss of connectivity that no probe saw: downtime like any other (contract section 1)."""
+
+    in_order: ClassVar[tuple[tuple[str, str], ...]] = (("starts_at", "ends_at"),)
+
+    type: Literal["outage.declared"]
+    outage_id: Name
+    starts_at: Instant
+    ends_at: Instant
+    reason: Text
+    evidence: Text | None = None
+    actor: Name
+
+
+class OutageRevoked(PlatformEvent):
+    """Takes a declared outage back."""
+
+    type: Literal["outage.revoked"]
+    outage_id: Name
+
+
+class EventVoided(PlatformEvent):
+    """Another event does not count from when this one landed; a voiding cannot be voided."""
+
+    type: Literal["event.voided"]
+    voids_topic: VoidableTopic
+    voids_source: Source
+    voids_id: EventId
+    reason: Text
+    actor: Name
+
+
+class ApprovalGiven(PlatformEvent):
+    """A second person agrees to an exclusion or a declared outage of the same tenant."""
+
+    type: Literal["approval.given"]
+    approves: Name
+    actor: Name

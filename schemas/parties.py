@@ -64,6 +64,7 @@ PARTIES: Final = (
         "commands",
         sends={
             topics.CONTRACTS.name: "Publishes contract documents: mailsla contract apply.",
+            topics.CALENDARS.name: "Publishes working days of one's own: mailsla calendar apply.",
             topics.OPS.name: _OPERATOR,
             topics.CLOSINGS.name: "Publishes each revision of a closed month: mailsla close.",
         },

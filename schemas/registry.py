@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Final, Union, get_args
 
 from pydantic import Field, TypeAdapter
+from pydantic.fields import FieldInfo
 
 from schemas import abuse, antivirus, backup, billing, mta, ops, probe, security, support, topics
 from schemas.envelope import Event
+from schemas.identifiers import MONTH_PATTERN
 
 _MODULES: Final = {
     topics.MTA.name: mta,
@@ -57,6 +60,24 @@ TYPES: Final[Mapping[str, TypePlace]] = {
     for name, model in models.items()
 }
 """type name → its topic and model."""
+
+
+@cache
+def bounded_fields(model: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields of an event type that hold an instant, ``time`` apart, and those with a month."""
+    fields = {name: field for name, field in model.model_fields.items() if name != "time"}
+    instants = (name for name, field in fields.items() if datetime in _parts(field.annotation))
+    months = (name for name, field in fields.items() if _is_month(field))
+    return tuple(instants), tuple(months)
+
+
+def _is_month(field: FieldInfo) -> bool:
+    return any(getattr(item, "pattern", None) == MONTH_PATTERN for item in field.metadata)
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    """An annotation and what it is made of, however deep."""
+    return (annotation, *(part for inner in get_args(annotation) for part in _parts(inner)))
 
 
 @cache

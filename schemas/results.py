@@ -234,7 +234,9 @@ class Closing(Result):
     credits: tuple[Credit, ...] = ()
     """What this revision issues, and what it reverses of the one before."""
     provisional: bool = False
-    """Closed before the month was over, or while records were still to land."""
+    """Closed before the month was over, while records were still to land, or ``undecided``."""
+    undecided: tuple[str, ...] = ()
+    """Indicators that hang on working days which only a later official notice decides."""
     closed_at: Instant | None = None
     cutoff: Instant | None = None
     """Facts that had landed by then count."""

@@ -55,6 +55,9 @@ EVENT_TOPICS: Final = (
 CONTRACTS: Final = Topic(
     "sla.contracts", "contract documents, one per version", "compact", None, broker_time=True
 )
+CALENDARS: Final = Topic(
+    "sla.calendars", "working days of one's own, by name", "compact", None, broker_time=True
+)
 RAW_MAILLOG: Final = Topic("raw.maillog", "mail-log lines as shippers send them", broker_time=True)
 
 WINDOWS: Final = Topic("sla.windows", "rolling window values", retention_days=7)
@@ -69,7 +72,7 @@ DEAD_LETTERS: Final = Topic("sla.dead_letters", "what could not be accepted", re
 RESULT_TOPICS: Final = (WINDOWS, OUTAGES, BREACHES, STATUS, CLOSINGS, DEAD_LETTERS)
 
 LANDED_TOPICS: Final = (
-    *EVENT_TOPICS, CONTRACTS, WINDOWS, OUTAGES, BREACHES, STATUS, DEAD_LETTERS,
+    *EVENT_TOPICS, CONTRACTS, CALENDARS, WINDOWS, OUTAGES, BREACHES, STATUS, DEAD_LETTERS,
 )  # fmt: skip
 """What the sinks land. A closing writes its own tables before it is published."""
 
@@ -80,4 +83,6 @@ ASSEMBLER_STATE: Final = Topic(
 BROADCAST: Final = Topic("mailsla.platform", "what every live task must know", retention_days=800)
 INTERNAL_TOPICS: Final = (STREAMS_STATE, ASSEMBLER_STATE, BROADCAST)
 
-ALL_TOPICS: Final = (*EVENT_TOPICS, CONTRACTS, RAW_MAILLOG, *RESULT_TOPICS, *INTERNAL_TOPICS)
+ALL_TOPICS: Final = (
+    *EVENT_TOPICS, CONTRACTS, CALENDARS, RAW_MAILLOG, *RESULT_TOPICS, *INTERNAL_TOPICS,
+)  # fmt: skip

@@ -19,7 +19,8 @@ from sinks.closing.judgement import stored_items
 
 _REVISION: Final = """
   run, toString(tenant_id) AS tenant_id, month, revision, toString(verdict) AS verdict, remedies,
-  provisional, closed_at, cutoff, toString(fingerprint) AS fingerprint, input_digest, input_events
+  provisional, closed_at, cutoff, toString(fingerprint) AS fingerprint, input_digest, input_events,
+  undecided
 """
 _OF_MONTH: Final = f"""
 SELECT {_REVISION}
@@ -130,5 +131,6 @@ def _revision(row: Mapping[str, Any]) -> Revision:
         fingerprint=row["fingerprint"],
         input_digest=row["input_digest"],
         input_events=row["input_events"],
+        undecided=tuple(row["undecided"]),
     )
     return Revision(str(row["run"]), month, closing)

@@ -13,6 +13,7 @@ from typing import Final
 from schemas.results import Closing, ClosingItem
 from sinks.clickhouse import Client
 from sinks.closing.close import close_month
+from sinks.closing.errors import Failed, log_failure
 
 _TOLERANCE: Final = Decimal("1e-9")
 """Live values are published as doubles; relative to values above 1."""
@@ -76,6 +77,7 @@ def audit_month(
     *,
     tenants: Iterable[str] | None = None,
     now: datetime | None = None,
+    failed: Failed = log_failure,
 ) -> Audit:
     """Recompute a month from the facts and compare it with the live results in ``status``.
 
@@ -84,13 +86,14 @@ def audit_month(
         month: first day of the month.
         tenants: only these; all by default.
         now: the cutoff; the server's clock by default.
+        failed: is told of every tenant that cannot be recomputed.
 
     Raises:
-        ClosingError, CalendarError, PlanError: the month cannot be recomputed, as `close_month`.
+        ClosingError: the month cannot be recomputed, as `close_month`.
 
     """
     wanted = None if tenants is None else frozenset(tenants)
-    closings = close_month(client, month, tenants=wanted, dry_run=True, now=now)
+    closings = close_month(client, month, tenants=wanted, dry_run=True, now=now, failed=failed)
     rows = client.query(_LIVE, parameters={"period": f"{month:%Y-%m}"}).result_rows
     live = {
         (tenant, indicator): Value(observed, state in _VIOLATED)

@@ -5,8 +5,8 @@ from typing import Final
 
 from schemas.registry import EVENT_TYPES, TYPES
 
-_EXCUSES: Final = ("exclusion.declared", "exclusion.revoked")
-_PROBES: Final = ("probe.result", *_EXCUSES)
+_EXCUSES: Final = ("exclusion.declared", "exclusion.revoked", "approval.given")
+_PROBES: Final = ("probe.result", "outage.declared", "outage.revoked", *_EXCUSES)
 _FINISHED: Final = ("message.dispatched", "message.delivered")
 _ENDED: Final = ("message.bounced", "message.expired", "message.discarded")
 _INCIDENTS: Final = ("incident.opened", "incident.closed")
@@ -55,6 +55,11 @@ BEARING: Final[Mapping[str, tuple[str, ...]]] = {
 """indicator → the types of events that make its value."""
 
 
+def topics_of(indicators: Iterable[str]) -> list[str]:
+    """The topics of the events that bear on any of the indicators, sorted: one may be voided."""
+    return sorted({TYPES[one].topic for name in indicators for one in BEARING.get(name, ())})
+
+
 def types_of(indicators: Iterable[str], silent: Iterable[str] = ()) -> list[str]:
     """The types that bear on any of the indicators, sorted.
 
@@ -65,4 +70,4 @@ def types_of(indicators: Iterable[str], silent: Iterable[str] = ()) -> list[str]
     for name in silent:
         topics = {TYPES[one].topic for one in BEARING.get(name, ())}
         types.update(one for topic in topics for one in EVENT_TYPES[topic])
-    return sorted(types)
+    return sorted(types | {"event.voided"})

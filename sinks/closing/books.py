@@ -1,8 +1,9 @@
 """The books of closed months: which revision holds, and how a new one is written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -10,6 +11,7 @@ import orjson
 from schemas.contract import Contract
 from schemas.results import Closing, Credit
 from sinks.clickhouse import Client
+from sinks.closing.calendars import Days, day_rows
 from sinks.closing.inputs import Input
 from sinks.closing.judgement import Judgement
 from sinks.closing.ledger import money, overall_verdict, reverse
@@ -19,7 +21,7 @@ from sinks.closing.planning import StoredPlan
 _HOLDING: Final = """
 SELECT toString(tenant_id), max(revision), argMax(closed_at, revision), argMax(cutoff, revision),
   argMax(provisional, revision), argMax(toString(fingerprint), revision),
-  argMax(input_digest, revision), argMax(input_events, revision)
+  argMax(input_digest, revision), argMax(input_events, revision), argMax(undecided, revision)
 FROM closing_log
 WHERE month = {month:Date}
 GROUP BY tenant_id
@@ -63,6 +65,11 @@ class Entry:
     fingerprint: str
     input_digest: str
     input_events: int
+    undecided: Sequence[str] = ()
+
+    def holds(self, fingerprint: str, provisional: bool) -> bool:
+        """Whether a judgement adds nothing to this entry."""
+        return self.fingerprint == fingerprint and (provisional or not self.provisional)
 
 
 @dataclass(frozen=True)
@@ -80,12 +87,22 @@ def compare(
     judgements: Iterable[Judgement],
     inputs: Mapping[str, Input],
     cutoff_us: int,
-    *,
-    provisional: bool,
+    early: Container[str] = (),
+    undecided: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Changes:
     """Hold judgements against the newest revisions; what differs gets the next number.
 
     A provisional judgement of what holds already as final changes nothing.
+
+    Args:
+        client: may read.
+        month: first day of the month.
+        judgements: as the run judged.
+        inputs: tenant_id → what it read.
+        cutoff_us: up to when facts had landed.
+        early: tenants closed before everything was there; provisional.
+        undecided: tenant_id → indicators that a later notice may change; provisional too.
+
     """
     rows = client.query(_HOLDING, parameters={"month": month}).result_rows
     holding = {tenant: Entry(*entry) for tenant, *entry in rows}
@@ -96,11 +113,9 @@ def compare(
     credits: dict[str, Sequence[Credit]] = {}
     for one in judgements:
         tenant, former = one.tenant_id, holding.get(one.tenant_id)
-        if (
-            former is not None
-            and former.fingerprint == one.fingerprint
-            and (provisional or not former.provisional)
-        ):
+        open_ = tuple(undecided.get(tenant, ()))
+        provisional = tenant in early or bool(open_)
+        if former is not None and former.holds(one.fingerprint, provisional):
             entries[tenant] = former
             credits[tenant] = booked.get((tenant, former.revision), ())
             continue
@@ -108,7 +123,7 @@ def compare(
         changed.append(one)
         read = inputs[tenant]
         entries[tenant] = Entry(
-            number, now, cutoff, provisional, one.fingerprint, read.digest, read.events
+            number, now, cutoff, provisional, one.fingerprint, read.digest, read.events, open_
         )
         issued = [c for c in booked.get((tenant, number - 1), ()) if c.kind == "issue"]
         renewed = [credit.model_copy(update={"revision": number}) for credit in one.owed]
@@ -141,8 +156,9 @@ def write(
     run: str,
     changes: Changes,
     versions: Mapping[str, Sequence[Contract]],
+    days: Days,
 ) -> None:
-    """Book the changed judgements with the contract versions they were judged by.
+    """Book the changed judgements with the contract versions and days they were judged by.
 
     The insert into ``closing_log`` comes last and commits everything else of the run.
     """
@@ -166,6 +182,7 @@ def write(
         for one, _ in numbers
     ]
     _insert(client, "closing_contracts", documents)
+    _insert(client, "closing_calendars", day_rows(run, days))
     credits = [
         _credit_row(credit, entry) | common
         for one, entry in numbers
@@ -192,6 +209,7 @@ def closing_of(judgement: Judgement, changes: Changes, month: date) -> Closing:
         fingerprint=entry.fingerprint,
         input_digest=entry.input_digest,
         input_events=entry.input_events,
+        undecided=tuple(entry.undecided),
     )
 
 
@@ -213,6 +231,7 @@ def _log_row(judgement: Judgement, entry: Entry) -> dict[str, Any]:
         "fingerprint": entry.fingerprint,
         "input_digest": entry.input_digest,
         "input_events": entry.input_events,
+        "undecided": entry.undecided,
     }
 
 

@@ -1,53 +1,108 @@
-"""Working days: the official Chinese calendar, or a week named by its days (contract §4)."""
+"""The working days a run judges by: noted while it plans, stored with it, read back to verify."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from typing import Final
 
-import chinese_calendar
+import orjson
 
-WEEKDAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_WEEK: Final = re.compile(rf"^({'|'.join(WEEKDAYS)})-({'|'.join(WEEKDAYS)})$")
+from schemas.calendars import CalendarError, Calendars, WorkingCalendar, WorkingDay
+from sinks.clickhouse import Client
 
-WorkingDay = Callable[[date], bool]
+Days = Mapping[str, Mapping[date, bool]]
+"""Calendar → day → whether it works."""
 
-
-class CalendarError(ValueError):
-    """A calendar is unknown, or does not cover a day that is asked for."""
-
-
-@cache
-def working_day(calendar: str) -> WorkingDay:
-    """Whether a local day is a working day of ``calendar``.
-
-    ``CN`` is the official Chinese calendar with its moved working days (调休); ``MON-FRI`` and
-    the like a week without holidays.
-
-    Raises:
-        CalendarError: no such calendar; the returned function raises it for a year without data.
-
-    """
-    if calendar == "CN":
-        return _chinese_working_day
-    match = _WEEK.match(calendar.upper())
-    if match is None:
-        raise CalendarError(
-            f"The calendar {calendar!r} is unknown; write CN or a week such as MON-FRI "
-            "in the contract."
-        )
-    first, last = (WEEKDAYS.index(name) for name in match.groups())
-    span = (last - first) % 7
-    return lambda day: (day.weekday() - first) % 7 <= span
+_PUBLISHED: Final = """
+SELECT argMax(document, _version)
+FROM calendars
+GROUP BY calendar
+"""
+_STORED: Final = """
+SELECT calendar, days, works
+FROM closing_calendars
+WHERE run = {run:UUID}
+"""
 
 
-@cache
-def _chinese_working_day(day: date) -> bool:
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:
-        raise CalendarError(
-            f"The official Chinese calendar of {day.year} is not known yet; "
-            "upgrade it with `pip install -U chinesecalendar`."
-        ) from None
+class NotedCalendars(Calendars):
+    """Calendars that note every day they are asked for, so that it can be stored."""
+
+    def __init__(
+        self,
+        published: Iterable[WorkingCalendar] = (),
+        rules: Mapping[str, WorkingDay] | None = None,
+    ) -> None:
+        super().__init__(published, rules)
+        self.noted: dict[str, dict[date, bool]] = {}
+
+    def works(self, day: date, name: str) -> bool:
+        """Whether people work on a day; notes the answer. Raises as `Calendars.works`."""
+        answer = super().works(day, name)
+        self.noted.setdefault(name, {})[day] = answer
+        return answer
+
+
+def load_calendars(client: Client) -> NotedCalendars:
+    """The calendars as they are published now."""
+    rows = client.query(_PUBLISHED).result_rows
+    return NotedCalendars(WorkingCalendar.model_validate(orjson.loads(row[0])) for row in rows)
+
+
+def day_rows(run: str, noted: Days) -> list[dict[str, object]]:
+    """Rows of ``closing_calendars``."""
+    return [
+        {
+            "run": run,
+            "calendar": name,
+            "days": [day.isoformat() for day in sorted(days)],
+            "works": [days[day] for day in sorted(days)],
+        }
+        for name, days in sorted(noted.items())
+    ]
+
+
+def stored_days(client: Client, run: str) -> Days:
+    """The days that a run judged by; nothing of a run before they were stored."""
+    rows = client.query(_STORED, parameters={"run": run}).result_rows
+    return {name: dict(zip(days, works, strict=True)) for name, days, works in rows}
+
+
+def calendars_of(client: Client, run: str) -> NotedCalendars:
+    """The calendars as a run used them; those of today for a run before they were stored."""
+    days = stored_days(client, run)
+    if not days:
+        return load_calendars(client)
+    return NotedCalendars(rules={name: _stored(name, known) for name, known in days.items()})
+
+
+def _stored(name: str, known: Mapping[date, bool]) -> WorkingDay:
+    def works(day: date) -> bool:
+        if day not in known:
+            raise CalendarError(
+                f"the revision has not stored whether {day} was a working day of {name}; "
+                "was a row of closing_calendars removed?"
+            )
+        return known[day]
+
+    return works
+
+
+@dataclass(frozen=True)
+class ChangedDay:
+    """A day that two revisions see differently; ``worked`` is what the older one saw."""
+
+    calendar: str
+    day: date
+    worked: bool
+
+
+def changed_days(before: Days, after: Days, calendars: Iterable[str]) -> Sequence[ChangedDay]:
+    """The days of some calendars that two runs judged by and saw differently, in order."""
+    return [
+        ChangedDay(name, day, before[name][day])
+        for name in sorted(calendars)
+        if name in before and name in after
+        for day in sorted(before[name].keys() & after[name].keys())
+        if before[name][day] != after[name][day]
+    ]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from schemas.calendars import Calendars
 from schemas.contract import Profile
-from sinks.closing.calendars import WorkingDay, working_day
 from sinks.closing.periods import Period, midnight_us, next_month
 
 DAY = timedelta(days=1)
@@ -38,10 +38,15 @@ class Day:
     report_by_us: int
     keep_backup_until_us: int
     keep_account_until_us: int
+    undecided: tuple[str, ...]
 
 
-def days_of(period: Period) -> list[Day]:
+def days_of(period: Period, calendars: Calendars) -> list[Day]:
     """Every day from which a deadline of the period can run, and every day of its year so far.
+
+    Args:
+        period: the tenant's part of the month.
+        calendars: the working days by the names that contracts give.
 
     Raises:
         CalendarError: the contract's calendar is unknown or does not cover a day needed.
@@ -50,7 +55,7 @@ def days_of(period: Period) -> list[Day]:
     new_year = period.month.replace(month=1, day=1)
     reach = max(_reach(span.contract.profile) for span in period.versions)
     first = min(new_year, date.fromordinal(max(1, period.first.toordinal() - reach)))
-    return [_day(day, period) for day in _between(first, period.last)]
+    return [_day(day, period, calendars) for day in _between(first, period.last)]
 
 
 def _reach(profile: Profile) -> int:
@@ -74,18 +79,22 @@ def _between(first: date, last: date) -> Iterator[date]:
         first += DAY
 
 
-def _day(day: date, period: Period) -> Day:
+def _day(day: date, period: Period, calendars: Calendars) -> Day:
     zone, profile = period.contract.zone, period.contract.profile
     received = period.received_under(day)
-    works = working_day(received.calendar)
+    undecided: list[str] = []
 
     def end_of(deadline: date) -> int:
         if not period.first <= deadline < period.last:
             return 0
         return midnight_us(deadline + DAY, zone)
 
-    def after(count: int) -> int:
-        return end_of(_working_days_after(day, count, works, period.last))
+    def after(indicator: str, count: int) -> int:
+        name = received.calendar
+        deadline = _working_days_after(day, count, calendars, name, period.last)
+        if not all(calendars.is_decided(one, name) for one in _between(day + DAY, deadline + DAY)):
+            undecided.append(indicator)
+        return end_of(deadline)
 
     monday = day - 6 * DAY
     counts = day.isoweekday() == SUNDAY and period.first <= day
@@ -100,12 +109,15 @@ def _day(day: date, period: Period) -> Day:
         before_month=day < period.month,
         week_start_us=midnight_us(monday, zone) if week else 0,
         full_from_us=midnight_us(day - (profile.full_backup_days - 1) * DAY, zone),
-        respond_by_us=after(received.profile.response_working_days),
+        respond_by_us=after("antispam.complaint_response", received.profile.response_working_days),
         notify_by_us=end_of(day + received.profile.result_notice_days * DAY),
-        process_by_us=after(received.profile.blocklist_working_days),
-        report_by_us=after(received.profile.listing_report_working_days),
+        process_by_us=after(
+            "antispam.blocklist_processing", received.profile.blocklist_working_days
+        ),
+        report_by_us=after("antispam.listing_report", received.profile.listing_report_working_days),
         keep_backup_until_us=midnight_us(_same_day_next_month(day) + DAY, zone),
         keep_account_until_us=midnight_us(day + (profile.account_retention_days + 1) * DAY, zone),
+        undecided=tuple(undecided),
     )
 
 
@@ -113,11 +125,11 @@ def _served(day: date, period: Period) -> bool:
     return any(first <= day < last for first, last in period.served)
 
 
-def _working_days_after(day: date, count: int, works: WorkingDay, stop: date) -> date:
+def _working_days_after(day: date, count: int, calendars: Calendars, name: str, stop: date) -> date:
     """The ``count``-th working day after ``day``, or ``stop`` where that is not before it."""
     while count and day < stop:
         day += DAY
-        if day < stop and works(day):
+        if day < stop and calendars.works(day, name):
             count -= 1
     return day
 

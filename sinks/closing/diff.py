@@ -9,8 +9,9 @@ from schemas.contract import Contract
 from schemas.results import Closing, ClosingItem, Credit
 from sinks.clickhouse import Client
 from sinks.closing.archive import Revision, contracts_of, revisions_of, whole
-from sinks.closing.bearing import types_of
+from sinks.closing.bearing import topics_of, types_of
 from sinks.closing.books import Key, ledger_of
+from sinks.closing.calendars import ChangedDay, changed_days, stored_days
 from sinks.closing.errors import ClosingError
 from sinks.closing.periods import micros, period_of
 from sinks.closing.views import view_query
@@ -44,11 +45,15 @@ class Cause:
 
 @dataclass(frozen=True)
 class Causes:
-    """The first `CAUSES_SHOWN` of ``total`` events; contract versions that are new or changed."""
+    """The first `CAUSES_SHOWN` of ``total`` events; contract versions that are new or changed.
+
+    ``days`` are those that the two revisions see differently: working days or not.
+    """
 
     events: tuple[Cause, ...]
     total: int
     contract_versions: tuple[int, ...]
+    days: tuple[ChangedDay, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,7 @@ def _causes(client: Client, older: Revision, newer: Revision, changes: Sequence[
     parameters = {
         "tenant": newer.tenant_id,
         "types": types_of((change.indicator for change in changes), silent),
+        "voidable": topics_of(change.indicator for change in changes),
         "after": _cutoff_us(older),
         "until": _cutoff_us(newer),
         "start": period.start_us,
@@ -163,7 +169,10 @@ def _causes(client: Client, older: Revision, newer: Revision, changes: Sequence[
     }
     rows = client.query(view_query("causes"), parameters=parameters).result_rows
     events = tuple(Cause(*row[:-1]) for row in rows)
-    return Causes(events, rows[0][-1] if rows else 0, _new_versions(before, after))
+    total = rows[0][-1] if rows else 0
+    names = {contract.calendar for contract in (*before, *after)}
+    days = changed_days(stored_days(client, older.run), stored_days(client, newer.run), names)
+    return Causes(events, total, _new_versions(before, after), tuple(days))
 
 
 def _new_versions(before: Sequence[Contract], after: Sequence[Contract]) -> tuple[int, ...]:

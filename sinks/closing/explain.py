@@ -12,11 +12,13 @@ from decimal import ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from typing import Any, Final
 
+from schemas.calendars import Calendars
 from schemas.contract import Contract
 from schemas.indicators import INDICATORS
 from schemas.results import ClosingItem
 from sinks.clickhouse import Client
 from sinks.closing.archive import Revision, contracts_of, revisions_of, whole
+from sinks.closing.calendars import calendars_of, load_calendars
 from sinks.closing.cutoff import server_now_us
 from sinks.closing.errors import ClosingError
 from sinks.closing.formulas import FORMULAS, Formula, Outcome, Sums, evidence_of
@@ -129,8 +131,8 @@ def explain(
         revision: its number.
 
     Raises:
-        ClosingError: there is no such revision, or it was closed without its contracts.
-        CalendarError, PlanError: a contract cannot be judged in this month.
+        ClosingError: there is no such revision, it was closed without its contracts, or the
+            contract cannot be judged in this month.
 
     """
     if indicator not in FORMULAS:
@@ -139,7 +141,10 @@ def explain(
         )
     subject = _subject(client, tenant_id, indicator, month, revision)
     versions = {tenant_id: subject.versions}
-    with scratch_plan(client, make_plan(month, [tenant_id], versions)) as plan:
+    made = make_plan(month, [tenant_id], versions, _calendars(client, subject.revision))
+    for failure in made.failures:
+        raise ClosingError(f"{failure}.")
+    with scratch_plan(client, made) as plan:
         item = _item(client, subject, plan)
         period = plan.plan.periods[tenant_id]
         sums, rows = _evidence(client, subject, plan)
@@ -162,7 +167,7 @@ def _subject(
 ) -> _Subject:
     booked = revisions_of(client, month, [tenant_id])
     if number is None and not booked:
-        known = contracts_by_tenant(load_contracts(client)).get(tenant_id, [])
+        known = _known_versions(client, tenant_id)
         versions = governing_versions(tenant_id, known, month)
         return _Subject(tenant_id, indicator, month, None, versions, server_now_us(client))
     for each in reversed(booked):
@@ -242,3 +247,16 @@ def _exclusions(
     }
     rows = client.query(_EXCLUSIONS, parameters=parameters).result_rows
     return tuple((instant(starts), instant(ends)) for ((starts, ends),) in rows)
+
+
+def _calendars(client: Client, revision: Revision | None) -> Calendars:
+    """The working days of a revision, or those of today."""
+    return load_calendars(client) if revision is None else calendars_of(client, revision.run)
+
+
+def _known_versions(client: Client, tenant_id: str) -> list[Contract]:
+    promised = load_contracts(client)
+    for failure in promised.failures:
+        if failure.tenant_id == tenant_id:
+            raise ClosingError(f"{failure}.")
+    return contracts_by_tenant(promised.contracts).get(tenant_id, [])

@@ -38,6 +38,11 @@ FROM closing_item_log
 WHERE month = {{month:Date}} AND run = {{run:UUID}} AND tenant_id IN {{tenants:Array(String)}}
 ORDER BY tenant_id, section, indicator
 """  # noqa: S608 - the columns are constants
+_UNDECIDED: Final = """
+SELECT tenant_id, arraySort(groupArray(indicator))
+FROM closing_undecided(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+GROUP BY tenant_id
+"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,15 @@ def read_judgements(client: Client, plan: StoredPlan, run: str) -> dict[str, Jud
         tenant_id: _judgement(tenant_id, label, list(own), plan.plan.periods[tenant_id])
         for tenant_id, own in groupby(rows, key=itemgetter(0))
     }
+
+
+def read_undecided(client: Client, plan: StoredPlan, cutoff_us: int) -> dict[str, tuple[str, ...]]:
+    """tenant_id → indicators that hang on working days which only a later notice decides."""
+    if not plan.plan.undecided:
+        return {}
+    parameters = {"month": plan.plan.month, "plan": plan.number, "cutoff": cutoff_us}
+    rows = client.query(_UNDECIDED, parameters=parameters).result_rows
+    return {tenant: tuple(indicators) for tenant, indicators in rows}
 
 
 def stored_items(

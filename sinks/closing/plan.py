@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.calendars import CalendarError, Calendars
 from schemas.contract import DEADLINES, Contract
 from schemas.indicators import INDICATORS
 from sinks.closing.days import days_of
+from sinks.closing.errors import TenantFailure
 from sinks.closing.periods import Period, midnight_us, next_month, parts_of, period_of
 
 SECOND_US: Final = 1_000_000
@@ -22,23 +24,36 @@ Row = dict[str, Any]
 
 
 class PlanError(ValueError):
-    """A contract asks for something the closing cannot judge exactly."""
+    """A contract asks for something that cannot be judged exactly; ``field`` is the one to mend."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Rows of ``plan_tenants``, ``plan_terms`` and ``plan_days`` without month and plan number."""
+    """Rows of ``plan_tenants``, ``plan_terms`` and ``plan_days`` without month and plan number.
+
+    ``failures`` are the tenants left out; the others do not wait for them.
+    """
 
     month: date
     periods: Mapping[str, Period]
     tenants: Sequence[Row]
     terms: Sequence[Row]
     days: Sequence[Row]
+    failures: Sequence[TenantFailure] = ()
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a deadline may hang on days that only a later notice decides."""
+        return any(row["undecided"] for row in self.days)
 
     @property
     def content(self) -> str:
         """Digest of all rows, 32 hexadecimal digits."""
-        rows = [self.tenants, self.terms, self.days]
+        rows = [self.tenants, self.terms, self.days, *map(str, self.failures)]
         return blake2b(orjson.dumps(rows, default=str), digest_size=16).hexdigest()
 
 
@@ -54,38 +69,56 @@ class _Shared:
     def number(self, key: Hashable, period: Period) -> int:
         """The number of the group of ``key``; its rows are made at its first appearance."""
         if key not in self._numbers:
+            rows = self._rows_of(period)
             self._numbers[key] = number = len(self._numbers) + 1
-            self.rows.extend({self._column: number, **row} for row in self._rows_of(period))
+            self.rows.extend({self._column: number, **row} for row in rows)
         return self._numbers[key]
 
 
 def make_plan(
-    month: date, tenants: Iterable[str], versions: Mapping[str, Sequence[Contract]]
+    month: date,
+    tenants: Iterable[str],
+    versions: Mapping[str, Sequence[Contract]],
+    calendars: Calendars | None = None,
+    failures: Iterable[TenantFailure] = (),
 ) -> Plan:
     """The plan of ``tenants`` in the month that begins on ``month``.
+
+    Whoever cannot be judged is left out and named among the plan's failures: a calendar is unknown
+    or does not cover the month, or a target has more decimals than are judged exactly.
 
     Args:
         month: first day of the month.
         tenants: who is judged.
         versions: tenant_id → every version of its contract.
-
-    Raises:
-        CalendarError: a contract's calendar is unknown or does not cover the month.
-        PlanError: a target has more decimals than are judged exactly.
+        calendars: the working days by the names that contracts give; none published by default.
+        failures: tenants that cannot be judged for what is known already.
 
     """
-    terms, days = _Shared(_term_rows, "terms"), _Shared(_day_rows, "days")
+    known = calendars or Calendars()
+    terms = _Shared(_term_rows, "terms")
+    days = _Shared(lambda period: _day_rows(period, known), "days")
     rows: list[Row] = []
     periods: dict[str, Period] = {}
-    for tenant_id in sorted(set(tenants)):
+    failed = {each.tenant_id: each for each in failures}
+    for tenant_id in sorted(set(tenants) - set(failed)):
         whole = period_of(tenant_id, versions.get(tenant_id, ()), month)
-        periods[tenant_id] = whole
-        for part, (period, judges) in enumerate([(whole, []), *parts_of(whole)]):
-            row = _tenant_row(tenant_id, period) | _part_columns(part, period, judges)
-            row["terms"] = terms.number(_terms_key(period.contract), period)
-            row["days"] = days.number(_days_key(period), period)
-            rows.append(row)
-    return Plan(month, periods, rows, terms.rows, days.rows)
+        try:
+            own = []
+            for part, (period, judges) in enumerate([(whole, []), *parts_of(whole)]):
+                row = _tenant_row(tenant_id, period) | _part_columns(part, period, judges)
+                row["terms"] = terms.number(_terms_key(period.contract), period)
+                row["days"] = days.number(_days_key(period), period)
+                own.append(row)
+        except CalendarError as error:
+            failed[tenant_id] = TenantFailure(tenant_id, "calendar", str(error))
+        except PlanError as error:
+            failed[tenant_id] = TenantFailure(tenant_id, error.field, str(error))
+        else:
+            periods[tenant_id] = whole
+            rows += own
+    named = [failed[tenant_id] for tenant_id in sorted(failed)]
+    return Plan(month, periods, rows, terms.rows, days.rows, named)
 
 
 def _tenant_row(tenant_id: str, period: Period) -> Row:
@@ -101,6 +134,8 @@ def _tenant_row(tenant_id: str, period: Period) -> Row:
         "max_latency_us": profile.max_latency_s * SECOND_US,
         "probe_hold_factor": profile.probe_hold_factor,
         "operations_exclusions": list(profile.operations_exclusions),
+        "approval": list(profile.approval),
+        "notice_us": profile.notice_days * 24 * HOUR_US,
         "outbreak_updates": profile.outbreak_updates,
         **_allowed(period.versions[0].contract),
         "year_days": (date(year + 1, 1, 1) - date(year, 1, 1)).days,
@@ -159,8 +194,9 @@ def _exact(indicator: str, target: Decimal) -> str:
     digits = target.normalize().as_tuple()
     if not target.is_finite() or -int(digits.exponent) > TARGET_DECIMALS or abs(target) >= 10**18:
         raise PlanError(
+            f"overrides.{indicator}.target",
             f"The target {target} of {indicator} cannot be judged exactly; "
-            f"use at most {TARGET_DECIMALS} decimals and 18 digits before them."
+            f"use at most {TARGET_DECIMALS} decimals and 18 digits before them.",
         )
     return f"{target:f}"
 
@@ -184,5 +220,5 @@ def _days_key(period: Period) -> Hashable:
     )
 
 
-def _day_rows(period: Period) -> list[Row]:
-    return [{**asdict(day), "day": day.day.isoformat()} for day in days_of(period)]
+def _day_rows(period: Period, calendars: Calendars) -> list[Row]:
+    return [{**asdict(day), "day": day.day.isoformat()} for day in days_of(period, calendars)]

@@ -16,6 +16,7 @@ import orjson
 from schemas.results import Closing, ClosingItem, Credit
 from sinks.clickhouse import Client
 from sinks.closing.archive import Revision, contracts_of, revisions_of, whole
+from sinks.closing.calendars import calendars_of
 from sinks.closing.inputs import Input, read_inputs
 from sinks.closing.judgement import Judgement, read_judgements
 from sinks.closing.measure import measure
@@ -57,9 +58,6 @@ def verify_month(
     Returns:
         One check per revision, by tenant and revision.
 
-    Raises:
-        CalendarError, PlanError: a contract cannot be judged, as `close_month`.
-
     """
     chosen = [
         each for each in revisions_of(client, month, tenants) if revision in {None, each.number}
@@ -71,13 +69,14 @@ def verify_month(
 
 
 def recompute(client: Client, month: date, revisions: Sequence[Revision]) -> dict[str, Judgement]:
-    """tenant_id → the judgement of revisions of one run, from its cutoff and its contracts."""
+    """tenant_id → the judgement of revisions of one run: its cutoff, contracts, working days."""
     run, cutoff = revisions[0].run, revisions[0].closing.cutoff
     versions = contracts_of(client, run, (each.tenant_id for each in revisions))
     if not versions or cutoff is None:
         return {}
     again = str(uuid.uuid4())
-    with scratch_plan(client, make_plan(month, versions, versions)) as plan:
+    calendars = calendars_of(client, run)
+    with scratch_plan(client, make_plan(month, versions, versions, calendars)) as plan:
         measure(client, plan, again, micros(cutoff), lambda: None)
         return read_judgements(client, plan, again)
 

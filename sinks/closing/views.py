@@ -5,21 +5,47 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
+from schemas.topics import MTA
 from sinks.clickhouse import Client
+from sinks.ddl import FACT_TABLES
 
 SQL: Traversable = files("sinks.closing").joinpath("sql")
 """The folder of the queries."""
+
+_COUNTED: Final = """
+-- The events of {topic} that count at a cutoff: landed by then, not voided, and no conflict.
+SELECT *
+FROM {table}
+WHERE toUnixTimestamp64Micro(landed_at) <= {{cutoff:Int64}}
+  AND (source, id) NOT IN (
+    SELECT voids_source, voids_id
+    FROM closing_voided(cutoff = {{cutoff:Int64}})
+    WHERE voids_topic = '{topic}'
+  )
+  AND (landed_at, `partition`, `offset`) NOT IN (
+    SELECT landed_at, `partition`, `offset` FROM conflict_log WHERE topic = '{topic}'
+  )
+"""
+"""In two forms: ``counted_*``, each event once, and ``landed_*``, in which duplicates stay.
+
+To remove them costs. Messages are grouped by whoever reads them, so that they need no removing.
+"""
 
 _BEFORE: Final = (
     "closing_periods",
     "closing_days",
     "closing_scopes",
     "closing_spoken",
+    "closing_declared",
     "closing_exclusions",
+    "closing_outages",
+    "closing_voices",
     "closing_probe_changes",
     "closing_connectivity",
     "closing_downtime",
+    "closing_received",
     "closing_cases",
+    "closing_undecided",
     "closing_orders",
     "closing_mta",
     "closing_messages",
@@ -36,6 +62,8 @@ _AFTER: Final = (
     "faults_month",
     "cases_month",
     "exceedances",
+    "left_out",
+    "conflicts",
 )
 
 _MEASURED: Final = (
@@ -80,6 +108,12 @@ def views() -> dict[str, str]:
     measured = "\nUNION ALL\n".join(_MEASURED.format(name=name) for name in sections())
     judge, shown = view_query("judge"), view_query("evidence")
     return {
+        "closing_voided": view_query("closing_voided"),
+        **{f"landed_{table}": _counted(topic, table) for topic, table in FACT_TABLES.items()},
+        **{
+            f"counted_{table}": _counted(topic, table if topic == MTA.name else f"{table} FINAL")
+            for topic, table in FACT_TABLES.items()
+        },
         **{name: view_query(name) for name in (*_BEFORE, *sections())},
         "closing_judged": f"WITH measured AS ({_STORED}),\n{judge}",
         "closing_current": f"WITH measured AS ({measured}),\n{judge}",
@@ -87,6 +121,11 @@ def views() -> dict[str, str]:
         **{f"closing_{name}": view_query(name) for name in evidence()},
         **{name: _EVIDENCE.format(query=shown, name=name) for name in evidence()},
     }
+
+
+def _counted(topic: str, source: str) -> str:
+    """The query of a view over the facts that count."""
+    return _COUNTED.format(topic=topic, table=source).strip()
 
 
 def install_views(client: Client) -> None:

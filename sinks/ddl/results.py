@@ -13,6 +13,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from schemas.calendars import WorkingCalendar
 from schemas.contract import Contract
 from schemas.results import BreachData, CloudEvent, DeadLetter, Outage, Status, Window
 from sinks.ddl.model_columns import EXACT, EXACT_ARROW, ModelColumn, model_columns
@@ -51,6 +52,10 @@ CONTRACT_COLUMNS: Final = (
     ModelColumn("monthly_fee", f"Nullable({EXACT})", EXACT_ARROW, required=False),
     ModelColumn("currency", "LowCardinality(Nullable(String))", pa.string(), required=False),
     ModelColumn("profile", "LowCardinality(String)", pa.string(), required=True),
+    DOCUMENT,
+)
+CALENDAR_COLUMNS: Final = (
+    *model_columns(WorkingCalendar, "holidays", "working_days", "complete_for"),
     DOCUMENT,
 )
 DEAD_LETTER_COLUMNS: Final = model_columns(DeadLetter)
@@ -107,6 +112,13 @@ CONTRACTS: Final = _table(
     NEWEST_RECORD,
     ("tenant_id", "version"),
 )
+CALENDARS: Final = _table(
+    "calendars",
+    "Every version of every published calendar; the newest record of a name holds",
+    CALENDAR_COLUMNS,
+    NEWEST_RECORD,
+    ("calendar", "version"),
+)
 DEAD_LETTERS: Final = _table(
     "dead_letters",
     "What could not be accepted, append-only; read with FINAL",
@@ -116,4 +128,4 @@ DEAD_LETTERS: Final = _table(
     ("topic", "`partition`", "`offset`", "cityHash64(value_b64)"),
 )
 
-RESULT_TABLES: Final = (WINDOWS, OUTAGES, BREACHES, STATUS, CONTRACTS, DEAD_LETTERS)
+RESULT_TABLES: Final = (WINDOWS, OUTAGES, BREACHES, STATUS, CONTRACTS, CALENDARS, DEAD_LETTERS)

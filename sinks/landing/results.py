@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from schemas import topics
+from schemas.calendars import WorkingCalendar
 from schemas.contract import Contract
 from schemas.instants import UTC_MICROS
 from schemas.results import BreachData, BreachEvent, DeadLetter, Outage, Status, Window
@@ -83,12 +84,23 @@ def _read_contract(value: bytes) -> Row:
     }
 
 
+def _read_calendar(value: bytes) -> Row:
+    calendar = WorkingCalendar.model_validate_json(value)
+    return {
+        "calendar": calendar.calendar,
+        "version": calendar.version,
+        "week": calendar.week,
+        "document": calendar.model_dump_json(),
+    }
+
+
 RESULT_KINDS: Final[Mapping[str, ResultKind]] = {
     topics.WINDOWS.name: ResultKind(ddl.WINDOWS, ddl.WINDOW_COLUMNS, _plain(Window), read_windows),
     topics.OUTAGES.name: ResultKind(ddl.OUTAGES, ddl.OUTAGE_COLUMNS, _plain(Outage)),
     topics.BREACHES.name: ResultKind(ddl.BREACHES, ddl.BREACH_COLUMNS, _read_breach),
     topics.STATUS.name: ResultKind(ddl.STATUS, ddl.STATUS_COLUMNS, _plain(Status)),
     topics.CONTRACTS.name: ResultKind(ddl.CONTRACTS, ddl.CONTRACT_COLUMNS, _read_contract),
+    topics.CALENDARS.name: ResultKind(ddl.CALENDARS, ddl.CALENDAR_COLUMNS, _read_calendar),
     topics.DEAD_LETTERS.name: ResultKind(
         ddl.DEAD_LETTERS, ddl.DEAD_LETTER_COLUMNS, _plain(DeadLetter)
     ),

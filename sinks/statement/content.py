@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from schemas.contract import Profile
 from schemas.identifiers import PLATFORM
 from schemas.indicators import Comparator, Verdict
 from schemas.results import ClosingItem, Credit
@@ -16,7 +17,8 @@ from sinks.statement.spans import Span
 SHOWN = 20
 """So many references stand behind an indicator; of more, the number is named."""
 
-ExclusionState = Literal["applied", "no_consent", "revoked"]
+ExclusionState = Literal["applied", "no_consent", "short_notice", "unapproved", "revoked"]
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Revision:
     fingerprint: str
     run: str
     """The closing that made it."""
+    undecided: Sequence[str] = ()
+    """Indicators that hang on working days which only a later official notice decides."""
 
 
 @dataclass(frozen=True)
@@ -87,20 +91,38 @@ class Exclusion:
     note: str
     declared_us: int
     revoked_us: int
+    approved: bool = False
+    """Whether another actor than the one who declared it has agreed to it."""
 
-    @property
-    def state(self) -> ExclusionState:
-        """Whether it takes anything out, and if not, why."""
+    def state(self, profile: Profile) -> ExclusionState:
+        """Whether it takes anything out under a contract's readings, and if not, why."""
         if self.revoked_us:
             return "revoked"
-        if self.code == "agreed_maintenance" and not self.consent_ref:
+        maintenance = self.code == "agreed_maintenance"
+        if maintenance and not self.consent_ref:
             return "no_consent"
+        if maintenance and self.declared_us + profile.notice_days * _DAY_US > self.starts_us:
+            return "short_notice"
+        if "exclusion" in profile.approval and not self.approved:
+            return "unapproved"
         return "applied"
 
     def applies_to(self, operations_exclusions: Sequence[str]) -> list[int]:
         """The sections it concerns under a contract that excuses faults by these codes."""
         named = self.sections or ([2, 3] if self.code == "foreign_system" else [1, 2, 3])
         return [n for n in named if n in {1, 2} or (n == 3 and self.code in operations_exclusions)]
+
+
+@dataclass(frozen=True)
+class Voided:
+    """An event of the month that was taken out after it had landed."""
+
+    reference: str
+    type: str
+    time_us: int
+    reason: str
+    actor: str
+    voided_us: int
 
 
 @dataclass(frozen=True)
@@ -161,6 +183,8 @@ class Statement:
     faulty_days: Sequence[date]
     """Days of the year up to the month's end that a fault spoiled."""
     proofs: Mapping[str, Proof]
+    voided: Sequence[Voided] = ()
+    """In order of time."""
 
     @property
     def tenant_id(self) -> str:

@@ -19,7 +19,7 @@ from sinks.statement.evidence import moment
 from sinks.statement.figures import microseconds, money
 from sinks.statement.view import last_day, lead, month_label, owed, reversal, sections
 from sinks.statement.wording import Language
-from sinks.statement.wording.names import cause
+from sinks.statement.wording.names import cause, indicator_title
 from sinks.statement.wording.phrases import phrase
 from sinks.statement.wording.readings import readings
 
@@ -111,6 +111,17 @@ def _facts(statement: Statement, language: Language) -> dict[str, Any]:
         "daily": _daily(statement, language),
         "faults": describe_faults(statement.month, statement.faulty_days, language),
         "exclusions": _exclusions(statement, language),
+        "voided": [
+            (
+                one.reference,
+                one.type,
+                moment(one.time_us, zone),
+                moment(one.voided_us, zone),
+                one.reason,
+                one.actor,
+            )
+            for one in statement.voided
+        ],
         "unobserved": _unobserved(statement, language),
         "contracts": [_contract(one, language) for one in statement.contracts],
         "readings": readings(contract.profile, language),
@@ -123,6 +134,9 @@ def _facts(statement: Statement, language: Language) -> dict[str, Any]:
         ),
         "closed_at": moment(micros(revision.closed_at.replace(microsecond=0)), zone),
         "cutoff": moment(micros(revision.cutoff), zone),
+        "undecided": ("、" if language == "zh" else ", ").join(
+            indicator_title(one, language) for one in revision.undecided
+        ),
     }
 
 
@@ -156,8 +170,8 @@ def _exclusions(statement: Statement, language: Language) -> list[dict[str, Any]
                 "to": moment(one.ends_us, contract.zone),
                 "consent": one.consent_ref or "–",
                 "sections": ", ".join(str(number) for number in numbers) or "–",
-                "state": one.state,
-                "words": phrase(one.state, language, at=at),
+                "state": (state := one.state(contract.profile)),
+                "words": phrase(state, language, at=at),
             }
         )
     return rows

@@ -10,6 +10,8 @@ from typing import Any, Final
 from schemas.contract import Contract
 from schemas.results import ClosingItem, Credit
 from sinks.clickhouse import Client
+from sinks.closing.calendars import calendars_of
+from sinks.closing.errors import Failed, log_failure
 from sinks.closing.periods import Period, micros
 from sinks.closing.plan import make_plan
 from sinks.closing.planning import scratch_plan
@@ -22,6 +24,7 @@ from sinks.statement.content import (
     Proof,
     Revision,
     Statement,
+    Voided,
 )
 from sinks.statement.decimals import exact
 from sinks.statement.frame import contracts_of, spans_of_month
@@ -38,6 +41,7 @@ _SLOW: Final = {
     "operations.monitoring", "antivirus.scan_delay",
 }  # fmt: skip
 """Made of samples throughout the month: the worst are looked up only where they are breached."""
+_ANY_VOIDED: Final = "SELECT count() FROM closing_voided(cutoff = {cutoff:Int64})"
 
 Row = dict[str, Any]
 
@@ -62,19 +66,22 @@ def closed_revisions(
     ]
 
 
-def gather(client: Client, month: date, revisions: Iterable[Revision]) -> list[Statement]:
+def gather(
+    client: Client, month: date, revisions: Iterable[Revision], failed: Failed = log_failure
+) -> list[Statement]:
     """The statements of some revisions of one month, in order of cutoff and tenant_id.
 
-    The client may also insert into and delete from the tables of plans.
-
-    Raises:
-        CalendarError, PlanError: a contract cannot be judged in this month.
+    Args:
+        client: may also insert into and delete from the tables of plans.
+        month: first day of the month.
+        revisions: whose statements.
+        failed: is told of every tenant of whom no statement can be made.
 
     """
     statements: list[Statement] = []
-    by_cutoff = attrgetter("cutoff", "tenant_id")
-    for cutoff, group in groupby(sorted(revisions, key=by_cutoff), key=attrgetter("cutoff")):
-        statements += _gather(client, month, cutoff, list(group))
+    by_run = attrgetter("cutoff", "run", "tenant_id")
+    for _, group in groupby(sorted(revisions, key=by_run), key=attrgetter("cutoff", "run")):
+        statements += _gather(client, month, list(group), failed)
     return statements
 
 
@@ -91,6 +98,11 @@ class _Reader:
         )
         return list(result.named_results())
 
+    def any_voided(self) -> bool:
+        """Whether any event at all was taken out by the cutoff."""
+        parameters = {"cutoff": self.parameters["cutoff"]}
+        return bool(self.client.query(_ANY_VOIDED, parameters=parameters).result_rows[0][0])
+
     def by_tenant(self, name: str) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {}
         for row in self.rows(name):
@@ -99,17 +111,24 @@ class _Reader:
 
 
 def _gather(
-    client: Client, month: date, cutoff: datetime, revisions: Sequence[Revision]
+    client: Client, month: date, run: Sequence[Revision], failed: Failed
 ) -> Iterator[Statement]:
-    versions = contracts_of(client, revisions)
+    """The statements of revisions of one run."""
+    versions = contracts_of(client, run)
+    made = make_plan(month, versions, versions, calendars_of(client, run[0].run))
+    for failure in made.failures:
+        failed(failure)
+    revisions = [revision for revision in run if revision.tenant_id in made.periods]
+    if not revisions:
+        return
     parameters = {
         "month": month,
-        "cutoff": micros(cutoff),
+        "cutoff": micros(revisions[0].cutoff),
         "tenants": [revision.tenant_id for revision in revisions],
         "revisions": [revision.revision for revision in revisions],
         "shown": SHOWN,
     }
-    with scratch_plan(client, make_plan(month, versions, versions)) as plan:
+    with scratch_plan(client, made) as plan:
         periods = plan.plan.periods
         parameters["plan"] = plan.number
         parameters["year_us"] = min(_year_us(period) for period in periods.values())
@@ -138,7 +157,9 @@ def _facts(reader: _Reader) -> dict[str, dict[str, list[Row]]]:
         "credits", "daily_latency", "stretches", "excused", "exclusions", "incidents",
         *(f"evidence_{name}" for name in _EVIDENCE),
     )  # fmt: skip
-    return {name: reader.by_tenant(name) for name in names}
+    facts = {name: reader.by_tenant(name) for name in names}
+    # Rare, and looked for among the facts of every topic.
+    return facts | {"voided": reader.by_tenant("voided") if reader.any_voided() else {}}
 
 
 def _statement(
@@ -178,6 +199,7 @@ def _statement(
         exclusions=[Exclusion(**_without(row, "tenant_id")) for row in own["exclusions"]],
         incidents=incidents,
         faulty_days=days,
+        voided=[Voided(**_without(row, "tenant_id")) for row in own["voided"]],
         proofs=_proofs(own, down, excused.get(1, ()), incidents, (period.start_us, until)),
     )
 

@@ -8,14 +8,17 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from sinks.clickhouse import Client
+from sinks.closing.errors import Failed, TenantFailure, log_failure
 from sinks.statement.content import Revision, Statement
 from sinks.statement.document import render
+from sinks.statement.errors import StatementError
 from sinks.statement.gather import gather
 from sinks.statement.pdf import pdf_of
 from sinks.statement.wording import Language
@@ -65,6 +68,7 @@ def make_all(
     language: Language,
     kind: Format,
     done: Callable[[int], None],
+    failed: Failed = log_failure,
 ) -> int:
     """Make every statement whose file is not in ``directory`` yet.
 
@@ -76,15 +80,16 @@ def make_all(
         language: of all of them.
         kind: of all of them.
         done: hears of every few files that are there.
+        failed: hears of every tenant of whom none could be made; the next run tries again.
 
     Returns:
-        How many were made; the others were there.
+        How many were made; the others were there, or failed.
 
     Raises:
         StatementError: PDF is asked for and something of it is not installed.
-        CalendarError, PlanError: a contract cannot be judged in this month.
 
     """
+    tally = _Tally(done, failed)
     directory.mkdir(parents=True, exist_ok=True)
     missing = [
         one for one in revisions if not (directory / file_name(one, month, language, kind)).exists()
@@ -92,29 +97,57 @@ def make_all(
     done(len(revisions) - len(missing))
     if not missing:
         return 0
-    workers = min(os.cpu_count() or 1, -(-len(missing) // _HANDED_OVER))
-    # Not forked: a copy of a process with threads may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting: list[Future[int]] = []
+    with _pool(len(missing)) as pool:
+        waiting: list[Future[_Outcome]] = []
         for some in _groups(missing, GATHERED):
-            statements = gather(client, month, some)
             waiting += [
                 pool.submit(_write_some, handful, directory, language, kind)
-                for handful in _groups(statements, _HANDED_OVER)
+                for handful in _groups(gather(client, month, some, failed), _HANDED_OVER)
             ]
-            waiting = _settle(waiting, done)
+            waiting = _settle(waiting, tally.add)
         for future in as_completed(waiting):
-            done(future.result())
-    return len(missing)
+            tally.add(future.result())
+    return tally.made
 
 
-def _settle(waiting: Sequence[Future[int]], done: Callable[[int], None]) -> list[Future[int]]:
+def _pool(statements: int) -> ProcessPoolExecutor:
+    workers = min(os.cpu_count() or 1, -(-statements // _HANDED_OVER))
+    # Not forked: a copy of a process with threads may hang.
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a handful of statements."""
+
+    made: int
+    failures: Sequence[TenantFailure]
+
+
+@dataclass
+class _Tally:
+    """Counts what was made and passes on what was not."""
+
+    done: Callable[[int], None]
+    failed: Failed
+    made: int = 0
+
+    def add(self, outcome: _Outcome) -> None:
+        """Take what became of a handful."""
+        self.made += outcome.made
+        self.done(outcome.made + len(outcome.failures))
+        for failure in outcome.failures:
+            self.failed(failure)
+
+
+def _settle(
+    waiting: Sequence["Future[_Outcome]"], settled: Callable[[_Outcome], None]
+) -> list["Future[_Outcome]"]:
     """Tell of what is finished; returns what is not."""
     left = []
     for future in waiting:
         if future.done():
-            done(future.result())
+            settled(future.result())
         else:
             left.append(future)
     return left
@@ -128,8 +161,16 @@ def _groups(every: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _write_some(
     statements: Sequence[Statement], directory: Path, language: Language, kind: Format
-) -> int:
+) -> _Outcome:
+    failures = []
     for one in statements:
         name = file_name(one.revision, one.month, language, kind)
-        write_whole(directory / name, content_of(one, language, kind))
-    return len(statements)
+        try:
+            write_whole(directory / name, content_of(one, language, kind))
+        except (StatementError, OSError):
+            raise  # concerns every statement
+        except Exception as error:
+            # Whatever it is, the statements of the others do not wait for it.
+            reason = f"the statement could not be made ({type(error).__name__}: {error})"
+            failures.append(TenantFailure(one.revision.tenant_id, "statement", reason))
+    return _Outcome(len(statements) - len(failures), failures)

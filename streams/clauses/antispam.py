@@ -1,16 +1,18 @@
 """Section 4: complaints, results, block lists and listings, each due by the end of a local day."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import ClassVar, Final
 
+from schemas.calendars import CalendarError
 from schemas.contract import Contract, Profile
 from streams.clauses.base import Measure, View, count_measure
 from streams.clauses.deadlines import Deadline, deadline_measure
 from streams.clauses.facts import Fact, Facts, reference
-from streams.windows.calendar import DAY, local_day, midnight, working_day_after
+from streams.windows.calendar import DAY, local_day, midnight
 
 INDICATORS = (
     "antispam.complaint_response",
@@ -24,6 +26,11 @@ _LONGEST_FREE = timedelta(days=16)
 """No two working days are further apart; China's longest holiday takes ten days."""
 _EVERYONE: Final = frozenset({"association", "provider", "nsp"})
 """To whom an outside source of spam is reported."""
+
+_LEFT_OUT: Final[set[tuple[str, str, str]]] = set()
+"""Cases of which this process has said that they are not judged: each is said once."""
+_MOST_LEFT_OUT: Final = 100_000
+_log = logging.getLogger(__name__)
 
 _BEGINS: Final = {
     "complaint.received": ("complaint", "case_id"),
@@ -104,9 +111,8 @@ class AbuseFacts(Facts):
 def measure(own: AbuseFacts, platform: AbuseFacts, view: View) -> list[Measure]:
     """The indicators of section 4 in the order of the agreement.
 
-    Raises:
-        CalendarError: a deadline needs working days the calendar does not know.
-
+    A case whose deadline needs working days that its calendar does not know is left out, and only
+    that case: it is judged once the calendar knows them.
     """
     spoken = view.spoken(own, platform)
     scopes = (own, platform)
@@ -139,7 +145,12 @@ def _due(scopes: tuple[AbuseFacts, ...], kind: str, answer: str, view: View) -> 
     for facts in scopes:
         for time_us, label, case in facts.begun(kind):
             received = local_day(time_us, view.period.zone)
-            due_day = _deadline_day(received, answer, view, view.received_under(time_us))
+            contract = view.received_under(time_us)
+            try:
+                due_day = _deadline_day(received, answer, view, contract)
+            except CalendarError as error:
+                _leave_out(contract, answer, received, label, error)
+                continue
             if due_day is None or not view.period.first <= due_day < view.period.end:
                 continue
             due_us = midnight(due_day + _ONE_DAY, view.period.zone)
@@ -158,7 +169,22 @@ def _deadline_day(received: date, answer: str, view: View, contract: Contract) -
     soonest, latest = received + count * _ONE_DAY, received + count * _LONGEST_FREE
     if soonest >= view.period.end or latest < view.period.first:
         return None
-    return working_day_after(received, count, contract.calendar)
+    return view.calendars.working_day_after(received, count, contract.calendar)
+
+
+def _leave_out(
+    contract: Contract, answer: str, received: date, label: str, error: CalendarError
+) -> None:
+    """Say once which case is not judged, and why."""
+    unknown = (contract.tenant_id, answer, label)
+    if unknown in _LEFT_OUT:
+        return
+    if len(_LEFT_OUT) < _MOST_LEFT_OUT:
+        _LEFT_OUT.add(unknown)
+    _log.warning(
+        "%s, calendar: the deadline of %s, received on %s, is not known: %s",
+        *(contract.tenant_id, label, received, error),
+    )
 
 
 def _working_days(answer: str, profile: Profile) -> int:

@@ -1,12 +1,13 @@
 """A measured value, the verdict on it, and its state while the month is running."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal, localcontext
 from fractions import Fraction
 from math import ceil, floor
 from typing import Final, Literal, assert_never
 
+from schemas.calendars import Calendars
 from schemas.contract import Contract, Profile, Term
 from schemas.indicators import Comparator, Verdict
 from schemas.results import State
@@ -40,6 +41,8 @@ class View:
     versions: tuple[Force, ...] = ()
     heard_until_us: int | None = None
     """Up to when a topic must have spoken; the end of the period where not given."""
+    calendars: Calendars = field(default_factory=Calendars)
+    """The working days by the names that contracts give."""
 
     @property
     def profile(self) -> Profile:

@@ -1,11 +1,15 @@
-"""Times for which the provider is not liable (contract, exclusions)."""
+"""Times for which the provider is not liable, and declared outages (contract, exclusions)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from schemas.contract import Profile
 from streams.clauses.facts import Fact
+from streams.windows.calendar import DAY
 from streams.windows.intervals import EMPTY, IntervalSet
+
+Kind = Literal["exclusion", "outage"]
 
 CONNECTIVITY, LATENCY, OPERATIONS = 1, 2, 3
 """The sections that know exclusions."""
@@ -13,7 +17,10 @@ CONNECTIVITY, LATENCY, OPERATIONS = 1, 2, 3
 
 @dataclass(frozen=True, order=True, slots=True)
 class Declaration:
-    """One declared exclusion ``[starts_us, ends_us)``; the greatest of an identity counts."""
+    """One exclusion or outage ``[starts_us, ends_us)``; the greatest of an identity counts.
+
+    ``approved``: another actor than the one named as its declarer has agreed to it since.
+    """
 
     time_us: int
     source: str
@@ -23,6 +30,15 @@ class Declaration:
     ends_us: int = field(compare=False)
     sections: frozenset[int] | None = field(compare=False)
     consented: bool = field(compare=False)
+    actor: str = field(compare=False, default="")
+    approved: bool = field(compare=False, default=False)
+
+    def counts(self, kind: Kind, profile: Profile) -> bool:
+        """Whether a contract lets it count: approved, and announced in time, where it asks so."""
+        if kind in profile.approval and not self.approved:
+            return False
+        notice_us = profile.notice_days * DAY
+        return self.code != "agreed_maintenance" or self.time_us + notice_us <= self.starts_us
 
     @property
     def excuses(self) -> bool:
@@ -33,6 +49,8 @@ class Declaration:
 
     def applies(self, section: int, profile: Profile) -> bool:
         """Whether it excuses failures of a section under a contract's readings."""
+        if not self.counts("exclusion", profile):
+            return False
         if section == OPERATIONS:
             in_scope = self.sections is None or OPERATIONS in self.sections
             return in_scope and self.code in profile.operations_exclusions
@@ -42,27 +60,34 @@ class Declaration:
 
 
 class ExclusionRegister:
-    """Declared and revoked exclusions of one scope, whatever the order they come in."""
+    """Declared, approved and revoked exclusions of one scope, whatever the order they come in.
 
-    def __init__(self) -> None:
+    Outages are declared, approved and revoked in the same way; ``kind`` says which of the two.
+    """
+
+    def __init__(self, kind: Kind = "exclusion") -> None:
+        self.kind = kind
+        self._identity = f"{kind}_id"
+        self._approvals: dict[str, set[tuple[int, str]]] = {}
         self._declared: dict[str, Declaration] = {}
         self._revoked: dict[str, int] = {}
         self._first_start: dict[str, int] = {}
 
     def declare(self, fact: Fact) -> None:
-        """Take an ``exclusion.declared``; the latest declaration of an identity counts."""
+        """Take a declaration; the latest of an identity counts."""
         sections = fact.get("sections")
         declaration = Declaration(
             fact["time"],
             fact["source"],
             fact["id"],
-            fact["code"],
+            fact.get("code") or "",
             fact["starts_at"],
             fact["ends_at"],
             None if sections is None else frozenset(sections),
             bool(fact.get("consent_ref")),
+            fact.get("actor") or "",
         )
-        name = fact["exclusion_id"]
+        name = fact[self._identity]
         known = self._declared.get(name)
         if known is None or known < declaration:
             self._declared[name] = declaration
@@ -70,13 +95,17 @@ class ExclusionRegister:
         self._first_start[name] = min(first, declaration.starts_us)
 
     def revoke(self, fact: Fact) -> None:
-        """Take an ``exclusion.revoked``; it takes back every declaration up to its time."""
-        name = fact["exclusion_id"]
+        """Take a revocation; it takes back every declaration up to its time."""
+        name = fact[self._identity]
         self._revoked[name] = max(fact["time"], self._revoked.get(name, fact["time"]))
 
-    def first_start(self, exclusion_id: str) -> int | None:
-        """The earliest start an exclusion was ever declared with, revoked or replaced or not."""
-        return self._first_start.get(exclusion_id)
+    def approve(self, fact: Fact) -> None:
+        """Take an approval; it may be of something of the other kind, and then says nothing."""
+        self._approvals.setdefault(fact["approves"], set()).add((fact["time"], fact["actor"]))
+
+    def first_start(self, name: str) -> int | None:
+        """The earliest start a name was ever declared with, revoked or replaced or not."""
+        return self._first_start.get(name)
 
     def in_force(self) -> Iterator[Declaration]:
         """The declarations that are not revoked and exclude something."""
@@ -84,7 +113,14 @@ class ExclusionRegister:
             revoked_us = self._revoked.get(name)
             taken_back = revoked_us is not None and revoked_us >= declaration.time_us
             if declaration.excuses and not taken_back:
-                yield declaration
+                approved = self._is_approved(name, declaration)
+                yield replace(declaration, approved=True) if approved else declaration
+
+    def _is_approved(self, name: str, declaration: Declaration) -> bool:
+        return declaration.actor != "" and any(
+            actor != declaration.actor and time_us >= declaration.time_us
+            for time_us, actor in self._approvals.get(name, ())
+        )
 
     def forget(self, before_us: int) -> None:
         """Drop exclusions that ended, and were declared and revoked, before an instant."""
@@ -96,6 +132,7 @@ class ExclusionRegister:
         for name in done:
             del self._declared[name], self._first_start[name]
             self._revoked.pop(name, None)
+            self._approvals.pop(name, None)
         stray = [
             name
             for name, time_us in self._revoked.items()
@@ -103,6 +140,9 @@ class ExclusionRegister:
         ]
         for name in stray:
             del self._revoked[name]
+        for name in self._approvals.keys() - self._declared.keys():
+            if max(time_us for time_us, _ in self._approvals[name]) < before_us:
+                del self._approvals[name]
 
 
 @dataclass(frozen=True, slots=True)

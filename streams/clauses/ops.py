@@ -1,4 +1,4 @@
-"""Facts of ``mail.ops``: incidents, exclusions and heartbeats of one scope."""
+"""Facts of ``mail.ops``: incidents, exclusions, declared outages and heartbeats of one scope."""
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
@@ -50,6 +50,7 @@ class OpsFacts(Facts):
     def __init__(self) -> None:
         super().__init__()
         self.exclusions = ExclusionRegister()
+        self.outages = ExclusionRegister("outage")
         self._incidents: dict[str, Incident] = {}
         self._covered: IntervalSet = EMPTY
         self._fresh: list[tuple[int, int]] = []
@@ -78,6 +79,16 @@ class OpsFacts(Facts):
             and opening.time_us < end_us
             and each.end_us > max(start_us, opening.time_us)
         )
+
+    def first_declared_us(self, fact: Fact) -> int | None:
+        """The earliest start of what a fact declares, revokes or approves."""
+        if "approves" in fact:
+            name = fact["approves"]
+            starts = (each.first_start(name) for each in (self.exclusions, self.outages))
+            return min((start for start in starts if start is not None), default=None)
+        if "outage_id" in fact:
+            return self.outages.first_start(fact["outage_id"])
+        return self.exclusions.first_start(fact["exclusion_id"])
 
     def open_at(self, us: int) -> int:
         """How many incidents of either kind are going on at an instant."""
@@ -109,6 +120,13 @@ class OpsFacts(Facts):
                 self.exclusions.declare(fact)
             case "exclusion.revoked":
                 self.exclusions.revoke(fact)
+            case "outage.declared":
+                self.outages.declare(fact)
+            case "outage.revoked":
+                self.outages.revoke(fact)
+            case "approval.given":
+                self.exclusions.approve(fact)
+                self.outages.approve(fact)
             case "monitor.heartbeat":
                 interval_us = min(micros(fact["interval_s"], SECOND), _LONGEST_COVER)
                 cover_us = _HEARTBEAT_COVERS * interval_us
@@ -118,6 +136,7 @@ class OpsFacts(Facts):
 
     def _drop(self, horizon_us: int) -> None:
         self.exclusions.forget(horizon_us)
+        self.outages.forget(horizon_us)
         self._covered = self.covered().clip(horizon_us, FOREVER)
         done = [name for name, each in self._incidents.items() if _over(each, horizon_us)]
         for name in done:

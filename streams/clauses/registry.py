@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
 
+from schemas.calendars import Calendars
 from schemas.contract import Contract
 from schemas.registry import TYPES
 from streams.clauses import (
@@ -111,6 +112,7 @@ class Context:
         governed: the contract that judges the month, and its active part.
         now_us: event time up to which things are known; the month's end or later once closed.
         register: charges and billing errors of the whole platform.
+        calendars: the working days by the names that contracts give.
 
     """
 
@@ -119,6 +121,7 @@ class Context:
     governed: Governed
     now_us: int
     register: BillingRegister = field(default_factory=BillingRegister)
+    calendars: Calendars = field(default_factory=Calendars)
 
     @property
     def contract(self) -> Contract:
@@ -140,14 +143,29 @@ class Context:
             Exclusions.of(registers),
             self.governed.versions,
             self.governed.heard_until_us,
+            self.calendars,
         )
 
     def reading(self) -> Reading:
-        """The tenant's connectivity; without probes of its own it shares the platform's."""
+        """The tenant's connectivity: by probes, and down while an outage is declared."""
+        probed, declared = self._probed(), self._declared_outages()
+        return probed.with_outages(declared) if declared else probed
+
+    def _probed(self) -> Reading:
+        """Connectivity by probes; without any of its own a tenant shares the platform's."""
         factor = self.contract.profile.probe_hold_factor
         if self.own.probes.probed:
             return self.own.timelines.reading(self.own.probes, self.platform.probes, factor)
         return self.platform.timelines.reading(_NO_PROBES, self.platform.probes, factor)
+
+    def _declared_outages(self) -> list[tuple[int, int]]:
+        profile = self.contract.profile
+        return [
+            (each.starts_us, each.ends_us)
+            for scope in (self.own, self.platform)
+            for each in scope.ops.outages.in_force()
+            if each.counts("outage", profile)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +243,6 @@ def measure(context: Context, sections: Iterable[int] | None = None) -> list[Mea
     Args:
         context: what is known of the tenant-month.
         sections: the sections to measure; all but 2 where not given.
-
-    Raises:
-        CalendarError: a deadline of section 4 needs working days that the calendar lacks.
-
     """
     wanted = None if sections is None else frozenset(sections)
     view = context.view()

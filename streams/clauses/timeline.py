@@ -5,6 +5,7 @@ is unknown where none holds. The tenant's own results come first; where none of 
 a capability, the platform's speak. The tenant is down while any capability fails.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,6 +28,15 @@ class Reading:
         if self.down.covers(instant_us):
             return "down"
         return "up" if self.known.covers(instant_us) else "unknown"
+
+    def with_outages(self, declared: Iterable[tuple[int, int]]) -> "Reading":
+        """The same with declared outages ``[start, end)``, in which every capability failed."""
+        outages = IntervalSet.of(declared)
+        return Reading(
+            tuple(failing | outages for failing in self.failing),
+            self.known | outages,
+            self.down | outages,
+        )
 
 
 _NOTHING_READ: Final = Reading((EMPTY,) * len(CAPABILITIES), EMPTY, EMPTY)

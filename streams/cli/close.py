@@ -7,11 +7,9 @@ import click
 
 from schemas.results import Closing
 from sinks.clickhouse import Client, connect
-from sinks.closing.calendars import CalendarError
 from sinks.closing.close import close_month
 from sinks.closing.diff import diff_month
-from sinks.closing.errors import ClosingError
-from sinks.closing.plan import PlanError
+from sinks.closing.errors import ClosingError, TenantFailure
 from sinks.closing.verify import verify_month
 from sinks.worker import clickhouse_settings
 from streams.cli.closing_checks import show_checks
@@ -19,7 +17,7 @@ from streams.cli.closing_diff import show_differences
 from streams.cli.closing_feed import publish_closings
 from streams.cli.closing_table import closing_table
 from streams.cli.common import MONTH, console, settings_of, state_file_option
-from streams.cli.errors import CheckFailed, CommandError
+from streams.cli.errors import CheckFailed, raise_for
 from streams.cli.reading import show_numbers
 from streams.runtime.drain import await_facts
 from streams.settings import Settings
@@ -89,11 +87,11 @@ def close(
             checks = verify_month(client, month, tenants=only, revision=revision)
             ctx.exit(show_checks(checks, month, as_json))
         else:
-            _show(_close(settings, client, month, tenants, dry_run, force), as_json)
+            failures: list[TenantFailure] = []
+            _show(_close(settings, client, month, tenants, dry_run, force, failures), as_json)
+            raise_for(failures, "close the month again once that is mended")
     except ClosingError as error:
         raise CheckFailed(str(error)) from None
-    except (CalendarError, PlanError) as error:
-        raise CommandError(str(error)) from None
 
 
 def _check_options(
@@ -120,6 +118,7 @@ def _close(
     tenants: tuple[str, ...],
     dry_run: bool,
     force: bool,
+    failures: list[TenantFailure],
 ) -> list[Closing]:
     behind = None if dry_run else await_facts(settings, _LANDING_S)
     if behind and not force:
@@ -134,8 +133,9 @@ def _close(
         dry_run=dry_run,
         force=force,
         undrained=behind is not None,
+        failed=failures.append,
     )
-    if not closings:
+    if not closings and not failures:
         raise CheckFailed(
             f"no tenant has an event or a contract in {month:%Y-%m}"
             + (f" among {', '.join(tenants)}" if tenants else "")
@@ -152,4 +152,13 @@ def _show(closings: list[Closing], as_json: bool) -> None:
     else:
         console().print(closing_table(closings))
         if any(closing.provisional for closing in closings):
-            click.echo("* provisional: the month was not over, or records were still to land")
+            click.echo(
+                "* provisional: the month was not over, records were still to land, or a later "
+                "notice decides days of it"
+            )
+        for closing in closings:
+            if closing.undecided:
+                click.echo(
+                    f"{closing.tenant_id}: days of late December that the official notice of the "
+                    f"next year decides may change {', '.join(closing.undecided)}"
+                )

@@ -69,6 +69,9 @@ def _show_causes(each: Difference) -> None:
     causes = each.causes
     for version in causes.contract_versions:
         click.echo(f"  because of contract version {version}")
+    for day in causes.days:
+        was, is_ = ("working", "free") if day.worked else ("free", "working")
+        click.echo(f"  because {day.day}, a {was} day of {cell(day.calendar)}, is now a {is_} day")
     if causes.total:
         more = f", the first {len(causes.events)}" if causes.total > len(causes.events) else ""
         events = "1 event" if causes.total == 1 else f"{causes.total} events"
@@ -82,7 +85,7 @@ def _show_causes(each: Difference) -> None:
             times = (f"{at:%Y-%m-%d %H:%M:%SZ}" for at in (event.event_time, event.landed_at))
             table.add_row(*(cell(value) for value in (f"  {event.type}", about, name, *times)))
         show_table(table)
-    elif not causes.contract_versions:
+    elif not (causes.contract_versions or causes.days):
         click.echo("  no event that bears on it landed in between")
 
 
@@ -109,5 +112,6 @@ def _document(each: Difference) -> dict[str, object]:
             "total": each.causes.total,
             "events": [asdict(event) for event in each.causes.events],
             "contract_versions": list(each.causes.contract_versions),
+            "days": [asdict(day) for day in each.causes.days],
         },
     }

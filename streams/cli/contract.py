@@ -1,21 +1,26 @@
 """``mailsla contract``: apply, show and check contract documents."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
+from schemas.calendars import is_published_name
 from schemas.contract import Contract, default_contract
 from schemas.indicators import INDICATORS
 from schemas.topics import CONTRACTS
 from streams.clauses.contracts import Force, in_force
+from streams.cli.calendars import published_names
 from streams.cli.common import settings_of, state_file_option
 from streams.cli.documents import Document, Problem, read_documents
 from streams.cli.errors import CheckFailed, CommandError
 from streams.cli.publishing import Record, publish
 from streams.cli.reading import cell, rows, show_json, show_table
+from streams.settings import ConfigurationError, Settings
 
 _FILES = click.Path(path_type=Path, dir_okay=False)
 
@@ -50,29 +55,40 @@ def apply(ctx: click.Context, files: tuple[Path, ...], own_state_file: Path | No
       mailsla contract apply acme.yaml
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     documents, problems = read_documents(files)
+    settings = settings_of(ctx, own_state_file)
+    if not problems:
+        problems = _unpublished(settings, documents)
     if problems:
         _print(problems)
         raise CommandError("nothing was published; mend the documents and apply them again")
     records = [
         Record(CONTRACTS.name, each.contract.tenant_id.encode(), each.value) for each in documents
     ]
-    publish(settings_of(ctx, own_state_file), records)
+    publish(settings, records)
     for each in documents:
         click.echo(_headline(each))
+    _warn_of_gaps([each.contract for each in documents])
 
 
 @contract.command()
 @click.argument("files", nargs=-1, required=True, type=_FILES)
-def check(files: tuple[Path, ...]) -> None:
+@state_file_option
+@click.pass_context
+def check(ctx: click.Context, files: tuple[Path, ...], own_state_file: Path | None) -> None:
     """Check the documents of FILES and publish nothing; exit 1 if one is not valid.
+
+    Warns where a tenant would be under no contract for days between two versions. The broker is
+    asked only where a document names a calendar that has to be published.
 
     \b
     Example:
       mailsla contract check contracts/*.yaml
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     documents, problems = read_documents(files)
+    problems += _unpublished(settings_of(ctx, own_state_file), documents)
     for each in documents:
         click.echo(_headline(each))
+    _warn_of_gaps([each.contract for each in documents])
     if problems:
         _print(problems)
         raise CheckFailed("not every document is valid; mend what is named above")
@@ -113,6 +129,7 @@ def show(
         return
     if versions:
         show_table(_versions_table(versions, governing))
+        _warn_of_gaps(versions)
     if governing is None:
         click.echo(f"no version of {tenant} is in force today: the default contract governs")
     if wanted:
@@ -148,14 +165,14 @@ def _numbered(versions: list[Contract], tenant: str, number: int) -> Contract:
 
 def _versions_table(versions: list[Contract], governing: Contract | None) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("", "version", "from", "to", "time zone", "profile", "changes", "name"):
+    for name in ("", "version", "from", "last day", "time zone", "profile", "changes", "name"):
         table.add_column(name)
     for each in versions:
         table.add_row(
             ">" if each == governing else "",
             str(each.version),
             str(each.effective_from),
-            cell(each.effective_to),
+            cell(each.last_day),
             each.timezone,
             cell(each.profile.label),
             str(len(each.overrides)),
@@ -198,11 +215,51 @@ def _show_json(
 
 def _headline(document: Document) -> str:
     contract_ = document.contract
-    end = f" to {contract_.effective_to}" if contract_.effective_to else ""
+    end = f", the last day in force is {contract_.last_day}" if contract_.last_day else ""
     return (
         f"{contract_.tenant_id} version {contract_.version}, "
         f"in force from {contract_.effective_from}{end} ({document.place})"
     )
+
+
+def _unpublished(settings: Settings, documents: list[Document]) -> list[Problem]:
+    """Documents whose calendar nobody has published."""
+    naming = [each for each in documents if is_published_name(each.contract.calendar)]
+    if not naming:
+        return []
+    try:
+        known = published_names(settings)
+    except (ConfigurationError, CommandError) as error:
+        asked = f"it has to be published, and it cannot be seen whether it is: {error}"
+        return [Problem(each.place, asked, "calendar") for each in naming]
+    return [
+        Problem(
+            each.place,
+            f"no calendar {each.contract.calendar} is published; publish it with mailsla calendar "
+            "apply, or write CN or a week such as MON-FRI",
+            "calendar",
+        )
+        for each in naming
+        if each.contract.calendar not in known
+    ]
+
+
+def _warn_of_gaps(contracts: Iterable[Contract]) -> None:
+    """Say on stderr where a tenant is under no contract between two of these versions."""
+    versions: dict[str, list[Contract]] = {}
+    for each in contracts:
+        versions.setdefault(each.tenant_id, []).append(each)
+    for tenant, own in versions.items():
+        for former, later in pairwise(in_force(own)):
+            if former.end < later.first:
+                last = later.first - timedelta(days=1)
+                click.echo(
+                    f"warning: {tenant} is under no contract from {former.end} to {last}, between "
+                    f"versions {former.contract.version} and {later.contract.version}; is the "
+                    f"effective_to of version {former.contract.version} the first day no longer in "
+                    "force?",
+                    err=True,
+                )
 
 
 def _print(problems: list[Problem]) -> None:

@@ -1,4 +1,4 @@
-"""Contract documents from YAML or JSON files: read, checked, each complaint with its place."""
+"""Documents from YAML or JSON files: read, checked, each complaint with its place."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -67,20 +67,24 @@ def read_documents(files: Sequence[Path]) -> tuple[list[Document], list[Problem]
     valid: list[Document] = []
     problems: list[Problem] = []
     for path in files:
-        try:
-            found = list(_parse(path))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            problems.append(Problem(str(path), _unreadable(error)))
-            continue
-        if not found:
-            problems.append(Problem(str(path), "holds no document; write one, or leave it out"))
-        for number, value in enumerate(found, 1):
-            checked = _check(f"{path}, document {number}", value)
+        for read in parsed(path):
+            checked = read if isinstance(read, Problem) else _check(*read)
             if isinstance(checked, Problem):
                 problems.append(checked)
             else:
                 valid.append(checked)
     return valid, problems + _repeated(valid)
+
+
+def parsed(path: Path) -> list[tuple[str, object] | Problem]:
+    """What a file holds: each document with its place, or why it cannot be read."""
+    try:
+        found = list(_parse(path))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        return [Problem(str(path), unreadable(error))]
+    if not found:
+        return [Problem(str(path), "holds no document; write one, or leave it out")]
+    return [(f"{path}, document {number}", value) for number, value in enumerate(found, 1)]
 
 
 def _parse(path: Path) -> Iterator[object]:
@@ -111,11 +115,18 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _check(place: str, value: object) -> Document | Problem:
+def encoded_as_json(place: str, value: object) -> bytes | Problem:
+    """A document as the JSON to publish."""
     try:
-        encoded = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
         return Problem(place, f"holds what JSON cannot ({error}); write texts and numbers")
+
+
+def _check(place: str, value: object) -> Document | Problem:
+    encoded = encoded_as_json(place, value)
+    if isinstance(encoded, Problem):
+        return encoded
     decoded = decode_contract(encoded)
     if isinstance(decoded, Rejection):
         return Problem(place, decoded.reason, decoded.field)
@@ -137,7 +148,8 @@ def _repeated(documents: Sequence[Document]) -> list[Problem]:
     return problems
 
 
-def _unreadable(error: Exception) -> str:
+def unreadable(error: Exception) -> str:
+    """Why a file cannot be read, in words."""
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror}); name a readable file"
     if isinstance(error, yaml.MarkedYAMLError):

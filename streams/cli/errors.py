@@ -1,5 +1,9 @@
 """How a command fails: one sentence with the remedy, and an exit code."""
 
+from collections.abc import Sequence
+
+import click
+
 
 class CommandError(Exception):
     """A command could not do its work; the sentence says why and what to do."""
@@ -15,3 +19,17 @@ class CheckFailed(CommandError):  # noqa: N818 - the check failed, not the progr
 
 class UnexpectedError(CommandError):
     """An error no command foresaw."""
+
+
+def raise_for(failures: Sequence[object], remedy: str) -> None:
+    """Print each tenant that was left out, and fail if there is any.
+
+    Raises:
+        CheckFailed: there is one; the others are done.
+
+    """
+    for failure in failures:
+        click.echo(str(failure), err=True)
+    if failures:
+        tenants = "1 tenant was" if len(failures) == 1 else f"{len(failures)} tenants were"
+        raise CheckFailed(f"{tenants} left out, the others are done; {remedy}")

@@ -13,17 +13,15 @@ from rich.table import Table
 from schemas.identifiers import rfc3339
 from schemas.indicators import INDICATORS, SECTIONS
 from sinks.clickhouse import connect
-from sinks.closing.calendars import CalendarError
 from sinks.closing.errors import ClosingError
 from sinks.closing.explain import Explanation, Row
 from sinks.closing.explain import explain as work_out
 from sinks.closing.formulas import seconds
 from sinks.closing.periods import instant
-from sinks.closing.plan import PlanError
 from sinks.worker import clickhouse_settings
 from streams.cli.closing_table import plain
 from streams.cli.common import MONTH, settings_of, state_file_option
-from streams.cli.errors import CheckFailed, CommandError
+from streams.cli.errors import CheckFailed
 from streams.cli.reading import cell, show_numbers, show_table
 
 _LONGEST_QUERY_S: Final = 1800.0
@@ -63,8 +61,6 @@ def explain(
         done = work_out(client, tenant, indicator, month, revision=revision)
     except ClosingError as error:
         raise CheckFailed(str(error)) from None
-    except (CalendarError, PlanError) as error:
-        raise CommandError(str(error)) from None
     if as_json:
         show_numbers(_document(done))
     else:

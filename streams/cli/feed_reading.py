@@ -1,4 +1,4 @@
-"""Reading the breach feed from the broker."""
+"""Reading a topic from the broker, most of all the breach feed."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,11 @@ _ASKED_MS: Final = 20_000
 
 
 class Feed:
-    """The records of every partition, committed ones only; use as a context.
+    """The records of every partition of a topic, committed ones only; use as a context.
+
+    Args:
+        settings: where the broker is.
+        topic: its name; the breach feed by default.
 
     Raises:
         ConfigurationError: no broker answers, on entry or while its records are read.
@@ -31,8 +35,9 @@ class Feed:
 
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, topic: str = BREACHES.name) -> None:
         self._settings = settings
+        self._topic = topic
         self._consumer: Any = None
 
     def __enter__(self) -> Self:
@@ -64,12 +69,12 @@ class Feed:
             raise self._away(error) from None
 
     def _places(self) -> list[TopicPartition]:
-        numbers = self._consumer.partitions_for_topic(BREACHES.name)
+        numbers = self._consumer.partitions_for_topic(self._topic)
         if not numbers:
             raise CommandError(
-                f"there is no topic {BREACHES.name} at {self._settings.kafka}; run mailsla topics"
+                f"there is no topic {self._topic} at {self._settings.kafka}; run mailsla topics"
             )
-        return [TopicPartition(BREACHES.name, number) for number in sorted(numbers)]
+        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
 
     def _starts(
         self, places: list[TopicPartition], ends: dict[Any, int], since: datetime | None

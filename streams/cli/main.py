@@ -17,6 +17,7 @@ from streams.settings import ConfigurationError
 
 _COMMANDS: Final = {
     "audit": "audit",
+    "calendar": "calendars",
     "close": "close",
     "config": "config",
     "contract": "contract",
@@ -29,12 +30,15 @@ _COMMANDS: Final = {
     "explain": "explain",
     "incident": "ops",
     "migrate": "migrate",
+    "outage": "corrections",
+    "prove": "prove",
     "schemas": "schemas",
     "ship": "ship",
     "simulate": "simulate",
     "statement": "statement",
     "topics": "topics",
     "up": "up",
+    "void": "corrections",
     "watch": "watch",
     "worker": "worker",
 }

@@ -1,21 +1,18 @@
 """``mailsla exclude`` and ``mailsla incident``: operations events from a terminal."""
 
-import getpass
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 import click
-import orjson
 from rich.table import Table
 
-from schemas.codec import Rejection, decode_event
-from schemas.identifiers import PLATFORM, ExclusionCode, parse_instant, rfc3339
-from schemas.topics import OPS
+from schemas.contract import DEFAULT_TIMEZONE
+from schemas.identifiers import PLATFORM, ExclusionCode, rfc3339
 from streams.cli.common import settings_of, state_file_option
-from streams.cli.errors import CommandError
-from streams.cli.publishing import Record, publish
+from streams.cli.ops_events import DURATION, INSTANT, SECTIONS, ops_record, user, windows_of
+from streams.cli.publishing import publish
 from streams.cli.reading import Row, cell, rows, show_json, show_table
 
 _CODES = get_args(ExclusionCode)
@@ -23,39 +20,6 @@ _EXCUSABLE = frozenset({1, 2, 3})
 """Sections that know exclusions (contract, exclusions)."""
 
 
-class InstantType(click.ParamType):
-    """A point in time, RFC 3339 with offset."""
-
-    name = "TIME"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """The time in UTC."""
-        try:
-            return parse_instant(value)
-        except ValueError as error:
-            self.fail(f"{value!r}: {error}", param, ctx)
-
-
-class SectionsType(click.ParamType):
-    """Sections of the agreement, ``1,2``."""
-
-    name = "SECTIONS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[int]:
-        """The sections, ascending, each once."""
-        if isinstance(value, list):
-            return value
-        parts = [part.strip() for part in str(value).split(",")]
-        if not all(part in set("123456789") and part for part in parts):
-            self.fail(f"{value!r} names no sections; write numbers 1 to 9 as 1,2", param, ctx)
-        return sorted({int(part) for part in parts})
-
-
-INSTANT = InstantType()
 _TENANT = click.option("--tenant", required=True, help="The tenant; '*' is the whole platform.")
 
 
@@ -80,8 +44,14 @@ def exclude() -> None:
 @_TENANT
 @click.option("--code", required=True, type=click.Choice(_CODES), help="The cause.")
 @click.option("--from", "starts_at", required=True, type=INSTANT, help="First instant excluded.")
-@click.option("--to", "ends_at", required=True, type=INSTANT, help="First instant after it.")
-@click.option("--sections", type=SectionsType(), help="Only these, as 1,2; else the code's own.")
+@click.option("--to", "ends_at", type=INSTANT, help="First instant after it; or --duration.")
+@click.option("--duration", type=DURATION, help="Its length as 40m, 2h or 1h30m.")
+@click.option("--rrule", help="It comes again by this iCalendar rule: FREQ=WEEKLY;COUNT=10.")
+@click.option(
+    "--timezone", default=DEFAULT_TIMEZONE, show_default=True,
+    help="With --rrule: the local time stays the same in it.",
+)  # fmt: skip
+@click.option("--sections", type=SECTIONS, help="Only these, as 1,2; else the code's own.")
 @click.option("--consent", help="Reference of the customer's consent.")
 @click.option("--note", help="Free text.")
 @click.option("--id", "exclusion_id", help="Its id; generated when absent. The same id replaces.")
@@ -92,7 +62,10 @@ def declare(
     tenant: str,
     code: str,
     starts_at: datetime,
-    ends_at: datetime,
+    ends_at: datetime | None,
+    duration: timedelta | None,
+    rrule: str | None,
+    timezone: str,
     sections: list[int] | None,
     consent: str | None,
     note: str | None,
@@ -101,26 +74,36 @@ def declare(
 ) -> None:
     """Declare an exclusion and print its id; also possible after the fact.
 
+    With --rrule one exclusion is declared for each time the window comes again; each has an id of
+    its own, so that it can be revoked alone, and declaring them again replaces them.
+
     \b
-    Example:
+    Examples:
       mailsla exclude declare --tenant '*' --code agreed_maintenance --consent CR-118 \\
           --from 2026-10-03T02:00:00+08:00 --to 2026-10-03T02:40:00+08:00
+      mailsla exclude declare --tenant acme --code agreed_maintenance --consent CR-119 \\
+          --from 2026-10-04T02:00:00+08:00 --duration 40m --rrule 'FREQ=WEEKLY;COUNT=12'
     """  # noqa: D301 - \b is click's mark for text to leave as it is
-    if ends_at <= starts_at:
-        raise CommandError("--to is not after --from, which excludes nothing; mend either time")
-    exclusion = exclusion_id or str(uuid.uuid4())
-    fields = {
-        "exclusion_id": exclusion,
-        "code": code,
-        "starts_at": rfc3339(starts_at),
-        "ends_at": rfc3339(ends_at),
-        "sections": sections,
-        "consent_ref": consent,
-        "note": note,
-    }
-    _publish(ctx, own_state_file, "exclusion.declared", tenant, datetime.now(UTC), fields)
-    click.echo(exclusion)
-    _warn(code, consent, sections, tenant, exclusion)
+    windows = windows_of(starts_at, ends_at, duration, rrule, timezone)
+    base = exclusion_id or str(uuid.uuid4())
+    names = [base] if rrule is None else [f"{base}-{start:%Y%m%dT%H%M}" for start, _ in windows]
+    shared = {
+        "code": code, "sections": sections, "consent_ref": consent, "note": note,
+        "actor": user(),
+    }  # fmt: skip
+    records = [
+        ops_record(
+            "exclusion.declared",
+            tenant,
+            datetime.now(UTC),
+            {"exclusion_id": name, "starts_at": rfc3339(start), "ends_at": rfc3339(end)} | shared,
+        )
+        for name, (start, end) in zip(names, windows, strict=True)
+    ]
+    publish(settings_of(ctx, own_state_file), records)
+    for name in names:
+        click.echo(name)
+    _warn(code, consent, sections, tenant, base)
 
 
 @exclude.command()
@@ -137,6 +120,25 @@ def revoke(ctx: click.Context, tenant: str, exclusion_id: str, own_state_file: P
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     fields = {"exclusion_id": exclusion_id}
     _publish(ctx, own_state_file, "exclusion.revoked", tenant, datetime.now(UTC), fields)
+    click.echo(exclusion_id)
+
+
+@exclude.command()
+@_TENANT
+@click.option("--id", "exclusion_id", required=True, help="As `exclude declare` or `list` gave it.")
+@state_file_option
+@click.pass_context
+def approve(
+    ctx: click.Context, tenant: str, exclusion_id: str, own_state_file: Path | None
+) -> None:
+    """Agree to an exclusion that another person declared, where the contract asks for it.
+
+    \b
+    Example:
+      mailsla exclude approve --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    fields = {"approves": exclusion_id, "actor": user()}
+    _publish(ctx, own_state_file, "approval.given", tenant, datetime.now(UTC), fields)
     click.echo(exclusion_id)
 
 
@@ -248,29 +250,8 @@ def _publish(
     time: datetime,
     fields: dict[str, Any],
 ) -> None:
-    """Publish one event of ``mail.ops``, checked as the workers will check it."""
-    event = {
-        "id": str(uuid.uuid4()),
-        "source": f"mailsla-cli/{_user()}",
-        "type": type_,
-        "tenant_id": tenant,
-        "time": rfc3339(time),
-        **{name: value for name, value in fields.items() if value is not None},
-    }
-    value = orjson.dumps(event)
-    checked = decode_event(OPS.name, value, datetime.now(UTC))
-    if isinstance(checked, Rejection):
-        where = f"{checked.field}: " if checked.field else ""
-        raise CommandError(f"{where}{checked.reason}")
-    publish(settings_of(ctx, state_file), [Record(OPS.name, tenant.encode(), value)])
-
-
-def _user() -> str:
-    """Who calls, as the system knows; there may be no name for a number."""
-    try:
-        return getpass.getuser()[:64]
-    except (KeyError, OSError):
-        return "unknown"
+    record = ops_record(type_, tenant, time, fields)
+    publish(settings_of(ctx, state_file), [record])
 
 
 def _warn(

@@ -11,8 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sinks.clickhouse import Client, connect
-from sinks.closing.calendars import CalendarError
-from sinks.closing.plan import PlanError
+from sinks.closing.errors import TenantFailure
 from sinks.landing.faults import label
 from sinks.statement.content import Revision
 from sinks.statement.errors import StatementError
@@ -21,7 +20,7 @@ from sinks.statement.making import Format, content_of, file_name, make_all, writ
 from sinks.statement.wording import LANGUAGES, Language
 from sinks.worker import clickhouse_settings
 from streams.cli.common import MONTH, console, settings_of, state_file_option
-from streams.cli.errors import CommandError
+from streams.cli.errors import CheckFailed, CommandError, raise_for
 from streams.settings import Settings
 
 _LONGEST_QUERY_S: Final = 1800.0
@@ -92,7 +91,7 @@ def _connected(settings: Settings) -> Iterator[Client]:
     try:
         with closing(connect(clickhouse_settings(settings, _LONGEST_QUERY_S))) as client:
             yield client
-    except (StatementError, CalendarError, PlanError) as error:
+    except StatementError as error:
         raise CommandError(str(error)) from None
     except ClickHouseError as error:
         raise CommandError(
@@ -139,7 +138,11 @@ def _make_one(
     output: Path | None,
 ) -> None:
     path = output or Path(file_name(revision, month, language, kind))
-    (one,) = gather(client, month, [revision])
+    failures: list[TenantFailure] = []
+    statements = gather(client, month, [revision], failures.append)
+    if failures:
+        raise CheckFailed(f"{failures[0]}")
+    (one,) = statements
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content_of(one, language, kind))
     click.echo(path)
@@ -153,6 +156,7 @@ def _make_all(
     language: Language,
     kind: Format,
 ) -> None:
+    failures: list[TenantFailure] = []
     columns = (TextColumn("statements"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console(stderr=True)) as progress:
         step = progress.add_task("statements", total=len(revisions))
@@ -164,5 +168,8 @@ def _make_all(
             language,
             kind,
             lambda count: progress.advance(step, count),
+            failures.append,
         )
-    click.echo(f"{made} made, {len(revisions) - made} were there: {directory}")
+    there = len(revisions) - made - len(failures)
+    click.echo(f"{made} made, {there} were there: {directory}")
+    raise_for(failures, "run it again once that is mended: what is there is not made again")

@@ -15,7 +15,7 @@ from schemas.results import BreachData, BreachEvent
 from streams.cli.common import console, settings_of, state_file_option
 from streams.cli.feed_lines import heading, line
 from streams.cli.feed_reading import Feed
-from streams.cli.ops import InstantType
+from streams.cli.ops_events import InstantType
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)

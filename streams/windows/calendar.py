@@ -1,4 +1,4 @@
-"""Local months, days, weeks and working days as exact instants.
+"""Local months, days and weeks as exact instants; working days are in `schemas.calendars`.
 
 Every bound is a local midnight of the contract's zone in microseconds since 1970 UTC, so that a
 day has the length it really had (23 to 25 hours where clocks change). Days are ``date`` objects;
@@ -7,14 +7,12 @@ ranges of days are half-open like every period.
 
 import calendar
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, Self
 from zoneinfo import ZoneInfo
-
-import chinese_calendar
 
 SECOND: Final = 1_000_000
 HOUR: Final = 3_600 * SECOND
@@ -25,10 +23,6 @@ _MONTH: Final = re.compile(r"(?!0000)(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ONE_DAY: Final = timedelta(days=1)
-
-
-class CalendarError(ValueError):
-    """A working day was asked for that the calendar does not know."""
 
 
 def to_us(instant: datetime) -> int:
@@ -171,52 +165,3 @@ def same_day_next_month(day: date) -> date:
     following = Month.of(day).next()
     last = calendar.monthrange(following.year, following.number)[1]
     return date(following.year, following.number, min(day.day, last))
-
-
-def _chinese_working_day(day: date) -> bool:
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:
-        raise CalendarError(
-            f"the calendar CN has no working days for {day.year}; upgrade the package "
-            "chinesecalendar to a release that knows the year, or name the calendar MON-FRI "
-            "in the contract"
-        ) from None
-
-
-def _monday_to_friday(day: date) -> bool:
-    return day.weekday() < 5
-
-
-_CALENDARS: Final[Mapping[str, Callable[[date], bool]]] = {
-    "CN": _chinese_working_day,
-    "MON-FRI": _monday_to_friday,
-}
-
-
-def is_working_day(day: date, calendar_name: str) -> bool:
-    """Whether people work on the day, moved working days (调休) included.
-
-    Raises:
-        CalendarError: unknown calendar, or a year the calendar does not know.
-
-    """
-    rule = _CALENDARS.get(calendar_name)
-    if rule is None:
-        known = ", ".join(_CALENDARS)
-        raise CalendarError(f"{calendar_name!r} is no calendar; name one of {known}")
-    return rule(day)
-
-
-@lru_cache(maxsize=16_384)
-def working_day_after(day: date, count: int, calendar_name: str) -> date:
-    """The ``count``-th working day after a day, the day itself not counted; ``count`` >= 1.
-
-    Raises:
-        CalendarError: unknown calendar, or a year the calendar does not know.
-
-    """
-    while count > 0:
-        day += _ONE_DAY
-        count -= is_working_day(day, calendar_name)
-    return day

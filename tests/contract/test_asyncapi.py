@@ -115,7 +115,7 @@ def test_every_topic_has_a_sender_or_a_receiver_with_its_group(document):
         assert ((topic.name, "receive") in groups) == (topic in topics.LANDED_TOPICS)
 
 
-@pytest.mark.parametrize("topic", [*EVENT_TYPES, *RESULT_MODELS, "sla.contracts"])
+@pytest.mark.parametrize("topic", [*EVENT_TYPES, *RESULT_MODELS, "sla.contracts", "sla.calendars"])
 def test_payload_schemas_decide_the_examples_as_the_models_do(document, topic):
     names = document["channels"][topic]["messages"]
     checkers = [payload_checker(document, topic, name) for name in names]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from schemas.codec import Rejection, decode_contract, decode_event
+from schemas.codec import Rejection, decode_calendar, decode_contract, decode_event
 from schemas.columnar import decode_batch, micros
 from schemas.columns import arrow_schema
 from schemas.envelope import Event
@@ -118,10 +118,13 @@ def test_result_examples_are_accepted_and_refused(topic):
         assert ".".join(map(str, first["loc"])) == case.field, case.why
 
 
-def test_contract_examples_are_accepted_and_refused():
-    for example in valid("sla.contracts"):
-        assert not isinstance(decode_contract(example.value), Rejection), example.why
-    for case in invalid("sla.contracts"):
-        outcome = decode_contract(case.value)
+@pytest.mark.parametrize(
+    ("topic", "decode"), [("sla.contracts", decode_contract), ("sla.calendars", decode_calendar)]
+)
+def test_contract_and_calendar_examples_are_accepted_and_refused(topic, decode):
+    for example in valid(topic):
+        assert not isinstance(decode(example.value), Rejection), example.why
+    for case in invalid(topic):
+        outcome = decode(case.value)
         assert isinstance(outcome, Rejection), case.why
         assert (outcome.field, case.reason in outcome.reason) == (case.field, True), outcome

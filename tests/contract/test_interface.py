@@ -49,10 +49,14 @@ EVENTS = {
         "incident.closed": ("incident_id", "", PLATFORM),
         "exclusion.declared": (
             "exclusion_id code starts_at ends_at",
-            "sections consent_ref note",
+            "sections consent_ref note actor",
             PLATFORM,
         ),
         "exclusion.revoked": ("exclusion_id", "", PLATFORM),
+        "outage.declared": ("outage_id starts_at ends_at reason actor", "evidence", PLATFORM),
+        "outage.revoked": ("outage_id", "", PLATFORM),
+        "event.voided": ("voids_topic voids_source voids_id reason actor", "", PLATFORM),
+        "approval.given": ("approves actor", "", PLATFORM),
         "monitor.heartbeat": ("monitor interval_s", "", PLATFORM),
     },
     "mail.antivirus": {
@@ -149,6 +153,7 @@ RESULTS = {
     "sla.closings": ("delete", None),
     "sla.dead_letters": ("delete", 30),
     "sla.contracts": ("compact", None),
+    "sla.calendars": ("compact", None),
 }
 
 
@@ -228,7 +233,7 @@ def test_topic_names_are_unique_and_every_result_topic_has_a_model():
     names = [topic.name for topic in topics.ALL_TOPICS]
     assert len(set(names)) == len(names)
     assert {topic.name for topic in topics.RESULT_TOPICS} == set(RESULT_MODELS)
-    assert set(RESULT_MODELS) == set(RESULTS) - {"sla.contracts"}
+    assert set(RESULT_MODELS) == set(RESULTS) - {"sla.contracts", "sla.calendars"}
     assert "raw.maillog" in names
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.examples import invalid, valid
 from schemas.export import (
-    contract_schema,
+    document_schema,
     event_schema,
     export_json_schemas,
     json_schemas,
@@ -29,7 +29,7 @@ def test_the_schemas_are_valid_drafts_with_an_identity_of_their_own():
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)
     assert len({schema["$id"] for schema in schemas.values()}) == len(schemas)
-    assert len(schemas) == len(TYPES) + len(RESULT_MODELS) + 1
+    assert len(schemas) == len(TYPES) + len(RESULT_MODELS) + 2
 
 
 def test_export_writes_one_file_each_and_the_same_again(tmp_path):
@@ -61,9 +61,9 @@ def test_event_schemas_accept_and_refuse_the_examples(type_name):
         assert not validator.is_valid(document), why
 
 
-@pytest.mark.parametrize("topic", [*RESULT_MODELS, "sla.contracts"])
+@pytest.mark.parametrize("topic", [*RESULT_MODELS, "sla.contracts", "sla.calendars"])
 def test_result_and_contract_schemas_accept_and_refuse_the_examples(topic):
-    schema = contract_schema() if topic == "sla.contracts" else result_schema(topic)
+    schema = document_schema(topic)
     validator = checker(schema)
     for example in valid(topic):
         validator.validate(json.loads(example.value))

@@ -17,12 +17,16 @@ CLOCK = st.integers(0, 86_399_999_999).map(
         + (f".{us % 1_000_000:06}".rstrip("0") if us % 1_000_000 else "")
     )
 )
+FINE_CLOCK = st.sampled_from(
+    ["07:59:60", "23:59:60.5", "00:00:00.123456789", "12:00:01.999999999", "05:06:07.1234567891234"]
+)
 OFFSETS = st.sampled_from(["Z", "Z", "Z", "+08:00", "-11:30", "+00:00", "-00:00", "z", "+23:59"])
 SEPARATORS = st.sampled_from(["T", "T", "T", "t", " "])
 
 
 def instants(year):
-    return st.tuples(st.integers(1, 12), st.integers(1, 28), SEPARATORS, CLOCK, OFFSETS).map(
+    clocks = st.one_of(CLOCK, CLOCK, CLOCK, FINE_CLOCK)
+    return st.tuples(st.integers(1, 12), st.integers(1, 28), SEPARATORS, clocks, OFFSETS).map(
         lambda p: f"{year}-{p[0]:02}-{p[1]:02}{p[2]}{p[3]}{p[4]}"
     )
 
@@ -33,7 +37,10 @@ ODD_INSTANTS = st.one_of(
             "2025-10-01T00:00:00", "2025-10-01", "2025-10-01T00:00Z", "2025-10-01T00:00:00.Z",
             "2025-10-01T00:00:00.1234567Z", "2025-10-01T00:00:00.123456789Z",
             "2025-10-01T24:00:00Z",
-            "2025-10-01T23:59:60Z", "2025-10-01T00:00:00+24:00", "2025-10-01T00:00:00+0800",
+            "2025-10-01T23:59:60Z", "2016-12-31T23:59:60.25Z", "2025-10-01T23:59:61Z",
+            "9999-12-31T23:59:60Z", "1999-12-31T23:59:60Z", "2027-12-31T00:00:00Z",
+            "2028-01-01T00:00:00Z", "1969-12-31T23:59:59.9999999Z",
+            "2025-10-01T00:00:00+24:00", "2025-10-01T00:00:00+0800",
             "2025-10-01T00:00:00+08", "2025-10-01T00:00:00+01:60", "2025-10-01T00:00:00 +08:00",
             " 2025-10-01T00:00:00Z", "2025-10-01T00:00:00Z ", "2025-10-01T00:00:00Z\n",
             "2025-02-30T00:00:00Z", "2025-13-01T00:00:00Z", "0000-01-01T00:00:00Z",
@@ -69,6 +76,7 @@ WEIRD = st.one_of(
     TEXTS,
     LONG_TEXTS,
     ODD_INSTANTS,
+    st.sampled_from(["0001-01", "0000-01", "1999-12", "2028-01", "9999-12", "2027-12", "2025-13"]),
     st.sampled_from(["1", "12.50", "1.1234567", "12.50\n", "Infinity", "1e3", "", "acme\n", "*"]),
     st.lists(st.one_of(st.integers(-1, 11), st.none(), st.text(max_size=2)), max_size=11),
     st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
@@ -95,7 +103,7 @@ def values(column, rule):
     if rule.choices:
         return st.sampled_from(sorted(rule.choices))
     if column.name == "billing_month":
-        return st.sampled_from(["2025-01", "1999-12"])
+        return st.sampled_from(["2025-01", "2000-01", "2027-12"])
     if column.name == "currency":
         return st.sampled_from(["CNY", "EUR"])
     if rule.pattern == TENANT_PATTERN:

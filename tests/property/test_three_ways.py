@@ -21,7 +21,7 @@ from tests.integration.test_closing import ledger as closing
 from tests.integration.test_closing.conftest import forget
 from tests.live_run import findings, live_through
 from tests.reference.judge import judge
-from tests.reference.strategies import histories, seeded_month
+from tests.reference.strategies import checked_months, histories, seeded_month
 
 MONTHS = int(os.environ.get("MAILSLA_MONTHS", "50"))
 EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "40"))
@@ -114,5 +114,13 @@ def test_regressions(seed):
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_live_and_reference_agree_on_any_month(history, seed, restarts):
     run, found = lived(history, seed, restarts)
+    assert differences(found, history.judged()) == {}
+    assert wrongly_told(run, history) == {}
+
+
+@pytest.mark.parametrize("seed", range(MONTHS // 5))
+def test_live_and_reference_agree_on_declared_outages_and_approvals(seed):
+    history = checked_months(seed, voided=False)
+    run, found = lived(history, seed, restarts=seed % 2)
     assert differences(found, history.judged()) == {}
     assert wrongly_told(run, history) == {}

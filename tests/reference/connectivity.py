@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from tests.reference.exclusions import excluded_intervals
+from tests.reference.exclusions import declared_outages, excluded_intervals
 from tests.reference.instants import Interval, edges, from_seconds, inside, measure
 from tests.reference.log import PLATFORM, Event, of_type, seen_by
 from tests.reference.period import Period
@@ -20,12 +20,17 @@ def connectivity(events: Sequence[Event], period: Period) -> dict[str, Value]:
     results = of_type(seen_by(events, period.tenant_id), "probe.result")
     held = _held(results, period.contract.profile.probe_hold_factor)
     exclusions = excluded_intervals(events, period, 1)
-    boundaries = edges([interval for interval, _ in held] + exclusions)
+    outages = declared_outages(events, period)
+    boundaries = edges([interval for interval, _ in held] + exclusions + outages)
 
     def down(instant: int) -> bool:
+        if inside(instant, outages):
+            return True
         return any(_state(held, which, instant) == "fails" for which in CAPABILITIES)
 
     def observed(instant: int) -> bool:
+        if inside(instant, outages):
+            return True
         return any(_state(held, which, instant) != "unknown" for which in CAPABILITIES)
 
     def liable(instant: int) -> bool:

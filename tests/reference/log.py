@@ -40,6 +40,10 @@ TOPIC_TYPES = {
         "exclusion.declared",
         "exclusion.revoked",
         "monitor.heartbeat",
+        "outage.declared",
+        "outage.revoked",
+        "event.voided",
+        "approval.given",
     ),
     "mail.antivirus": (
         "definitions.updated",
@@ -80,7 +84,10 @@ TOPIC_OF = {name: topic for topic, names in TOPIC_TYPES.items() for name in name
 
 
 def read(wire_events: Iterable[Event]) -> list[Event]:
-    """Events in log order, each (source, id) once, null fields left out, times in µs."""
+    """Events in log order, each (source, id) once, null fields left out, times in µs.
+
+    Under one (source, id) the first counts whatever the others say; voided events are left out.
+    """
     seen: set[tuple[str, str]] = set()
     events: list[Event] = []
     for wire in wire_events:
@@ -95,7 +102,11 @@ def read(wire_events: Iterable[Event]) -> list[Event]:
                 if value is not None
             }
         )
-    return events
+    voided = {
+        (event["voids_topic"], event["voids_source"], event["voids_id"])
+        for event in of_type(events, "event.voided")
+    }
+    return [e for e in events if (TOPIC_OF[e["type"]], e["source"], e["id"]) not in voided]
 
 
 def of_type(events: Iterable[Event], *types: str) -> list[Event]:

@@ -131,10 +131,11 @@ def parts_of(period: Period, indicator: str) -> list[Period]:
 def promise(contract: Contract, indicator: str) -> tuple[Any, ...]:
     """What a contract says of an indicator: the target, and how its section is read."""
     term, readings = contract.term(indicator), contract.profile
+    excused = (set(readings.approval), readings.notice_days)
     read = {
-        1: (readings.probe_hold_factor,),
-        2: (readings.max_latency_s,),
-        3: set(readings.operations_exclusions),
+        1: (readings.probe_hold_factor, excused),
+        2: (readings.max_latency_s, excused),
+        3: (set(readings.operations_exclusions), excused),
         4: (
             contract.calendar,
             readings.response_working_days,

@@ -16,6 +16,7 @@ LATENCIES_US = (
 )  # fmt: skip
 LENGTHS_S = (0, 1, 30, 267.84, 600, 600.000001, 2640, 2639.999999, 5999.999999, 6000, 7000, 90_000)
 CODES = get_args(ExclusionCode)
+ACTORS = ("li", "wang")
 SOURCES = ("mx1/postfix", "mx2/postfix")
 
 
@@ -201,3 +202,49 @@ def excused_outage(rng: Random, frame: Frame) -> list[Draft]:
     opened = broken | {"type": "incident.opened", "time": begun, "kind": "fault"}
     closed = broken | {"type": "incident.closed", "time": begun + timedelta(seconds=900)}
     return [down, excused, opened, closed]
+
+
+def declared_outage(rng: Random, frame: Frame) -> list[Draft]:
+    """An outage that somebody declares, declares again, or takes back; with a message in it."""
+    begun = frame.moment(rng)
+    declared_at = begun + timedelta(seconds=rng.choice((0, 60, 86_400)))
+    identity = {"tenant_id": frame.tenant_or_platform(rng), "outage_id": f"o{rng.randrange(3)}"}
+    declared: Draft = identity | {
+        "type": "outage.declared",
+        "time": declared_at,
+        "starts_at": begun,
+        "ends_at": begun + later(rng, (0, 0.000001, 60, 1200, 2640, 7200)),
+        "reason": "power",
+        "actor": rng.choice(ACTORS),
+    }
+    drafts = [declared]
+    if rng.random() < 0.3:
+        shifted = begun - timedelta(seconds=60)
+        drafts.append(declared | {"time": declared_at + timedelta(1), "starts_at": shifted})
+    if rng.random() < 0.2:
+        when = declared_at + timedelta(seconds=rng.choice((-1, 0, 1)))
+        drafts.append(identity | {"type": "outage.revoked", "time": when})
+    if rng.random() < 0.7:
+        drafts.append(_approval(rng, identity["tenant_id"], identity["outage_id"], declared_at))
+    return drafts
+
+
+def checked_exclusion(rng: Random, frame: Frame) -> list[Draft]:
+    """An exclusion with a named declarer, whom another, the same or nobody approves."""
+    drafts = [draft | {"actor": rng.choice(ACTORS)} if "code" in draft else draft
+              for draft in exclusion(rng, frame)]  # fmt: skip
+    first = drafts[0]
+    if rng.random() < 0.8:
+        scope = rng.choice((first["tenant_id"], first["tenant_id"], "*"))
+        drafts.append(_approval(rng, scope, first["exclusion_id"], first["time"]))
+    return drafts
+
+
+def _approval(rng: Random, scope: str, name: str, declared_at: Any) -> Draft:
+    return {
+        "type": "approval.given",
+        "tenant_id": scope,
+        "approves": name,
+        "actor": rng.choice(ACTORS),
+        "time": declared_at + timedelta(seconds=rng.choice((-1, 0, 3600))),
+    }

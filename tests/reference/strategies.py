@@ -6,7 +6,7 @@ its own: Hypothesis shrinks by leaving scenes out.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -17,7 +17,7 @@ from schemas.contract import Contract
 from tests.reference import scenes_mail, scenes_service
 from tests.reference.frame import Frame, build_frame, wire_time
 from tests.reference.judge import Findings, judge
-from tests.reference.log import TOPIC_OF
+from tests.reference.log import INSTANT_FIELDS, TOPIC_OF
 from tests.reference.scenes_mail import Draft
 
 Scene = Callable[[Random, Frame], list[Draft]]
@@ -47,6 +47,11 @@ SCENES: dict[str, Scene] = {
         scenes_service.security,
     )
 }
+CORRECTIONS: dict[str, Scene] = {
+    scene.__name__: scene for scene in (scenes_mail.declared_outage, scenes_mail.checked_exclusion)
+}
+"""Beside `SCENES`, so that the months of known seeds stay what they are."""
+_KINDS = SCENES | CORRECTIONS
 FREQUENT = ("messages", "probe_run", "exclusion", "incident")
 DISORDER_S = (0, 0, 0, 0, 30, 119, 3_600, 5 * 86_400)
 DUPLICATE_DISTANCE_S = (0, 1, 100, 86_400, 40 * 86_400)
@@ -83,7 +88,7 @@ def assemble(seed: int, scenes: Sequence[tuple[str, int]], amended: bool = True)
     """The history of a frame's seed and (scene, seed) pairs; equal input, equal history."""
     rng = Random(seed)
     frame = build_frame(rng, amended)
-    drafts = [draft for name, own in scenes for draft in SCENES[name](Random(own), frame)]
+    drafts = [draft for name, own in scenes for draft in _KINDS[name](Random(own), frame)]
     arrivals: list[tuple[datetime, int, dict[str, Any]]] = []
     counts: dict[str, int] = {}
     for number, draft in enumerate(drafts):
@@ -130,3 +135,67 @@ def histories(
     seeds = st.integers(0, 2**32 - 1)
     drawn = st.lists(st.tuples(st.sampled_from(scenes), seeds), max_size=max_scenes)
     return st.builds(assemble, seeds, drawn)
+
+
+CHECKED: tuple[dict[str, Any], ...] = (
+    {},
+    {"approval": ["exclusion", "outage"]},
+    {"approval": ["outage"], "notice_days": 1},
+    {"approval": ["exclusion"], "operations_exclusions": ["carrier", "force_majeure"]},
+)
+
+
+def checked_months(seed: int, voided: bool = True) -> History:
+    """A random month with declared outages, approvals and, where ``voided``, corrected events.
+
+    Some events are voided, and some come again under their id with another content, be it of
+    another tenant or month.
+    """
+    rng = Random(seed)
+    kinds = (*CORRECTIONS, *CORRECTIONS, "probe_run", "messages", "incident", *SCENES)
+    scenes = [(rng.choice(kinds), rng.randrange(2**32)) for _ in range(rng.randint(6, 20))]
+    history = assemble(rng.randrange(2**32), scenes)
+    contracts = tuple(_checked(rng, contract) for contract in history.contracts)
+    events = list(history.events)
+    for event in history.events if voided else ():
+        pick = rng.random()
+        if pick < 0.08 and event["type"] != "event.voided":
+            events.insert(rng.randrange(len(events) + 1), _voiding(rng, event, len(events)))
+        elif pick < 0.16:
+            later_on = rng.randrange(events.index(event) + 1, len(events) + 1)
+            events.insert(later_on, _contradiction(rng, event, history))
+    return replace(history, contracts=contracts, events=tuple(events))
+
+
+def _checked(rng: Random, contract: Contract) -> Contract:
+    profile = contract.profile.model_dump() | rng.choice(CHECKED)
+    return Contract.model_validate(contract.model_dump() | {"profile": profile})
+
+
+def _voiding(rng: Random, event: dict[str, Any], number: int) -> dict[str, Any]:
+    return {
+        "id": f"v{number}",
+        "source": "desk",
+        "type": "event.voided",
+        "tenant_id": rng.choice((event["tenant_id"], "*")),
+        "time": event["time"],
+        "voids_topic": TOPIC_OF[event["type"]],
+        "voids_source": event["source"],
+        "voids_id": event["id"],
+        "reason": "the clock was wrong",
+        "actor": "li",
+    }
+
+
+def _contradiction(rng: Random, event: dict[str, Any], history: History) -> dict[str, Any]:
+    changed = dict(event)
+    if event["tenant_id"] != "*":
+        changed["tenant_id"] = rng.choice((*history.tenants, event["tenant_id"]))
+    if "recipient" in event and rng.random() < 0.5:
+        changed["recipient"] = "another@example.org"
+    if rng.random() < 0.5:
+        days = timedelta(days=rng.choice((-40, -1, 1, 40)))
+        for field in INSTANT_FIELDS & changed.keys():
+            moved = datetime.fromisoformat(changed[field]) + days
+            changed[field] = moved.isoformat().replace("+00:00", "Z")
+    return changed

@@ -9,7 +9,6 @@ from streams.clauses.facts import Samples
 from streams.windows.calendar import (
     DAY,
     HOUR,
-    CalendarError,
     Month,
     Period,
     days_of_year,
@@ -18,7 +17,6 @@ from streams.windows.calendar import (
     same_day_next_month,
     to_datetime,
     to_us,
-    working_day_after,
 )
 from tests.unit.clauses_scene import at
 
@@ -112,33 +110,6 @@ def test_a_week_partly_before_the_service_does_not_count() -> None:
 )
 def test_a_calendar_month_ends_on_the_same_day_or_the_last(day: date, kept: date) -> None:
     assert same_day_next_month(day) == kept
-
-
-@pytest.mark.parametrize(
-    ("day", "number", "due"),
-    [
-        pytest.param(date(2026, 10, 12), 1, date(2026, 10, 13), id="plain"),
-        pytest.param(date(2026, 10, 16), 1, date(2026, 10, 19), id="over a weekend"),
-        pytest.param(date(2026, 9, 30), 1, date(2026, 10, 8), id="over the national days"),
-        pytest.param(date(2026, 10, 9), 1, date(2026, 10, 10), id="a moved working Saturday"),
-        pytest.param(date(2026, 10, 9), 2, date(2026, 10, 12), id="second working day"),
-        pytest.param(date(2025, 12, 31), 1, date(2026, 1, 4), id="over the turn of the year"),
-    ],
-)
-def test_chinese_working_days_with_their_moved_days(day: date, number: int, due: date) -> None:
-    assert working_day_after(day, number, "CN") == due
-
-
-def test_a_plain_calendar_knows_no_holidays() -> None:
-    assert working_day_after(date(2026, 9, 30), 1, "MON-FRI") == date(2026, 10, 1)
-    assert working_day_after(date(2100, 1, 1), 1, "MON-FRI") == date(2100, 1, 4)
-
-
-def test_a_year_without_a_calendar_says_what_to_do() -> None:
-    with pytest.raises(CalendarError, match="2100; upgrade the package chinesecalendar"):
-        working_day_after(date(2099, 12, 31), 1, "CN")
-    with pytest.raises(CalendarError, match="name one of CN, MON-FRI"):
-        working_day_after(date(2026, 1, 1), 1, "XX")
 
 
 def test_years_have_their_real_length() -> None:

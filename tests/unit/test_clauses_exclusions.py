@@ -1,13 +1,16 @@
 """Declared and revoked exclusions: which failures they excuse (contract, exclusions)."""
 
 import itertools
+from typing import Any
 
 import pytest
 
-from streams.clauses.exclusions import Exclusions
-from streams.windows.calendar import HOUR, SECOND
+from schemas.contract import Profile
+from streams.clauses.exclusions import ExclusionRegister, Exclusions
+from streams.clauses.facts import Fact
+from streams.windows.calendar import DAY, HOUR, SECOND
 from streams.windows.intervals import FOREVER
-from tests.unit.clauses_scene import Scene, contract, fact
+from tests.unit.clauses_scene import Scene, at, contract, fact
 
 DOWN = "connectivity.downtime"
 FAULT = "operations.fault_duration"
@@ -134,3 +137,52 @@ def test_an_open_fault_uses_up_its_budget_only_beside_exclusions() -> None:
     assert (measure.observed, measure.taken * SECOND) == (3600, 1)
     # 80 % of 6000 s are 4800 s: 3600 s before the exclusion, 1200 s after it.
     assert measure.next_us == start + 2 * HOUR + 1200 * SECOND
+
+
+def declared(**changes: Any) -> Fact:
+    fields = {"exclusion_id": "x", "code": "carrier", "starts_at": 10 * DAY, "ends_at": 11 * DAY}
+    return fact("exclusion.declared", 2 * DAY, **(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("actor", "approvals", "counts"),
+    [
+        pytest.param("li", [], False, id="by nobody"),
+        pytest.param("li", [("li", 3)], False, id="by the one who declared it"),
+        pytest.param("li", [("wang", 3)], True, id="by another"),
+        pytest.param("li", [("wang", 1)], False, id="before it was declared"),
+        pytest.param(None, [("wang", 3)], False, id="of what nobody signed"),
+        pytest.param("li", [("li", 3), ("wang", 2)], True, id="by both"),
+    ],
+)
+def test_an_exclusion_may_need_the_approval_of_another_actor(
+    actor: str | None, approvals: list[tuple[str, int]], counts: bool
+) -> None:
+    facts = [fact("approval.given", day * DAY, approves="x", actor=by) for by, day in approvals]
+    for order in ([declared(actor=actor), *facts], [*facts, declared(actor=actor)]):
+        register = ExclusionRegister()
+        for each in order:
+            (register.approve if "approves" in each else register.declare)(each)
+        (standing,) = register.in_force()
+        assert standing.counts("exclusion", Profile(approval=("exclusion",))) == counts
+        assert standing.counts("exclusion", Profile(approval=("outage",)))
+
+
+@pytest.mark.parametrize(("notice", "counts"), [(0, True), (8, True), (9, False)])
+def test_agreed_maintenance_counts_if_it_was_declared_in_time(notice: int, counts: bool) -> None:
+    register = ExclusionRegister()
+    register.declare(declared(code="agreed_maintenance", consent_ref="letter"))
+    (standing,) = register.in_force()
+    assert standing.applies(1, Profile(notice_days=notice)) == counts
+
+
+def test_a_declared_outage_is_downtime_and_known_whatever_the_probes_say() -> None:
+    scene = Scene()
+    begun = at("2026-10-05 02:00")
+    scene.say(
+        "outage.declared", begun, outage_id="o", starts_at=begun, ends_at=begun + HOUR,
+        reason="power", actor="li",
+    )  # fmt: skip
+    assert scene.measures()["connectivity.downtime"].observed == 3600
+    scene.say("outage.revoked", begun, outage_id="o")
+    assert scene.measures()["connectivity.downtime"].observed is None

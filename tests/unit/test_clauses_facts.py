@@ -32,6 +32,16 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
     "exclusion.revoked": {"exclusion_id": "x"},
     "monitor.heartbeat": {"monitor": "m", "interval_s": 0.5},
+    "outage.declared": {
+        "outage_id": "o", "starts_at": "2026-10-02T00:00:00Z", "ends_at": "2026-10-02T00:00:01Z",
+        "reason": "power", "actor": "li",
+    },
+    "outage.revoked": {"outage_id": "o"},
+    "event.voided": {
+        "voids_topic": "mail.probe", "voids_source": "s", "voids_id": "2", "reason": "broken",
+        "actor": "li",
+    },
+    "approval.given": {"approves": "x", "actor": "li"},
     "definitions.updated": {"engine": "e", "version": "1"},
     "outbreak.declared": {"outbreak_id": "o"},
     "outbreak.ended": {"outbreak_id": "o"},

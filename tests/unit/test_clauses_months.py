@@ -9,7 +9,7 @@ from schemas.indicators import INDICATORS
 from streams.clauses import operations
 from streams.clauses.base import judge, quotient
 from streams.clauses.registry import CLAUSES
-from streams.windows.calendar import DAY, HOUR, SECOND, CalendarError
+from streams.windows.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract
 
 FREE_DAYS = "operations.fault_free_days"
@@ -194,14 +194,20 @@ def test_a_contract_without_chinese_holidays_has_other_deadlines() -> None:
     assert Scene(own=scene.own).verdict("antispam.complaint_response") == "met"
 
 
-def test_working_days_of_an_unknown_year_are_asked_only_where_they_decide() -> None:
+def test_a_case_whose_working_days_are_unknown_is_left_out_alone(caplog) -> None:
     scene = Scene(month="2090-01")
     scene.say("complaint.received", scene.start - 60 * DAY, case_id="a", origin="own_domain")
     scene.say("complaint.received", scene.end - HOUR, case_id="b", origin="own_domain")
     assert scene.verdict("antispam.complaint_response") == "met"
     scene.say("complaint.received", scene.start, case_id="c", origin="own_domain")
-    with pytest.raises(CalendarError, match="2090"):
-        scene.verdict("antispam.complaint_response")
+    scene.say("listing.detected", scene.start - 30 * DAY, listing_id="d")
+    assert scene.verdict("antispam.complaint_response") == "met"
+    assert scene.measures()["antispam.result_notice"].observed == 1
+    scene.verdict("antispam.complaint_response")
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1
+    assert "acme, calendar: the deadline of " in said[0]
+    assert "2090" in said[0]
 
 
 def test_an_order_belongs_to_the_month_of_its_deadline() -> None:

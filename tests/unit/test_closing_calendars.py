@@ -2,14 +2,14 @@
 
 from datetime import UTC, date, datetime
 
-import pytest
-
+from schemas.calendars import Calendars, WorkingCalendar
 from schemas.contract import Contract
 from schemas.indicators import INDICATORS
-from sinks.closing.calendars import CalendarError, working_day
+from sinks.closing.calendars import NotedCalendars, changed_days, day_rows
 from sinks.closing.days import days_of
+from sinks.closing.errors import TenantFailure
 from sinks.closing.periods import period_of
-from sinks.closing.plan import PlanError, make_plan
+from sinks.closing.plan import make_plan
 
 OCTOBER = date(2025, 10, 1)
 
@@ -20,39 +20,13 @@ def contract(**fields):
     )
 
 
-def days(month=OCTOBER, **fields):
-    return {day.day: day for day in days_of(period_of("acme", [contract(**fields)], month))}
+def days(month=OCTOBER, calendars=None, **fields):
+    period = period_of("acme", [contract(**fields)], month)
+    return {day.day: day for day in days_of(period, calendars or Calendars())}
 
 
 def shanghai(year, month, day):
     return int(datetime(year, month, day, tzinfo=UTC).timestamp() - 8 * 3600) * 1_000_000
-
-
-def test_the_chinese_calendar_knows_holidays_and_moved_working_days():
-    works = working_day("CN")
-    assert not works(date(2025, 10, 8))
-    assert works(date(2025, 10, 11))  # a Saturday
-    assert not works(date(2025, 10, 12))
-
-
-def test_a_year_without_data_is_an_error_and_not_a_guess():
-    with pytest.raises(CalendarError, match="calendar of 2003 is not known yet"):
-        working_day("CN")(date(2003, 5, 1))
-
-
-@pytest.mark.parametrize(
-    ("name", "free"), [("MON-FRI", {5, 6}), ("SUN-THU", {4, 5}), ("mon-sat", {6})]
-)
-def test_a_week_is_named_by_its_days(name, free):
-    works = working_day(name)
-    monday = date(2025, 10, 13)
-    assert {n for n in range(7) if not works(monday.replace(day=13 + n))} == free
-
-
-@pytest.mark.parametrize("name", ["DE", "MON", "MON-XYZ", ""])
-def test_an_unknown_calendar_is_refused(name):
-    with pytest.raises(CalendarError, match="is unknown; write CN"):
-        working_day(name)
 
 
 def test_deadlines_run_to_the_end_of_the_next_working_day():
@@ -93,7 +67,56 @@ def test_tenants_alike_share_their_days_and_terms():
     assert plan.content == make_plan(OCTOBER, ["c", "b", "a", "a"], versions).content
 
 
-def test_a_target_that_cannot_be_compared_exactly_is_refused():
-    fine = contract(overrides={"connectivity.ratio": {"target": "0.9990000000001"}})
-    with pytest.raises(PlanError, match="at most 12 decimals"):
-        make_plan(OCTOBER, ["acme"], {"acme": [fine]})
+def test_a_tenant_that_cannot_be_judged_is_named_and_the_others_are_planned():
+    versions = {
+        "a": [contract(tenant_id="a")],
+        "b": [contract(tenant_id="b", calendar="nobody.published")],
+        "c": [contract(tenant_id="c", calendar="SUN-THU")],
+    }
+    plan = make_plan(OCTOBER, versions, versions)
+    assert [row["tenant_id"] for row in plan.tenants] == list(plan.periods) == ["a", "c"]
+    (failure,) = plan.failures
+    assert (failure.tenant_id, failure.field) == ("b", "calendar")
+    assert "mailsla calendar apply" in failure.reason
+    published = Calendars([WorkingCalendar(calendar="nobody.published", version=1,
+                                           complete_for=(2024, 2025))])  # fmt: skip
+    assert make_plan(OCTOBER, versions, versions, published).failures == []
+    assert (
+        make_plan(OCTOBER, versions, versions).content
+        != make_plan(OCTOBER, ["a", "c"], versions).content
+    )
+
+
+def test_a_tenant_of_whom_a_document_cannot_be_read_is_left_out():
+    failure = TenantFailure("a", "calendar", "no calendar")
+    plan = make_plan(OCTOBER, ["a", "b"], {}, failures=[failure])
+    assert (list(plan.periods), list(plan.failures)) == (["b"], [failure])
+
+
+def test_the_days_asked_for_are_noted_and_answer_again():
+    noted = NotedCalendars()
+    first = days(calendars=noted)
+    rows = day_rows("run", noted.noted)
+    assert [row["calendar"] for row in rows] == ["CN"]
+    assert len(rows[0]["days"]) == len(rows[0]["works"]) > 31
+    stored = noted.noted["CN"]
+    assert days(calendars=Calendars(rules={"CN": stored.__getitem__})) == first
+
+
+def test_a_changed_day_is_found():
+    day = date(2025, 10, 11)
+    before, after = {"CN": {day: True}}, {"CN": {day: False, OCTOBER: False}, "MON-FRI": {}}
+    (changed,) = changed_days(before, after, ["CN", "MON-FRI"])
+    assert (changed.calendar, changed.day, changed.worked) == ("CN", day, True)
+
+
+def test_days_of_december_that_the_next_notice_decides_are_marked(monkeypatch):
+    monkeypatch.setattr("schemas.calendars.last_official_year", lambda: 2025)
+    december = days(date(2025, 12, 1))
+    marked = [day.day for day, row in zip(december, december.values(), strict=True)
+              if row.undecided]  # fmt: skip
+    assert marked == [24, 25, 26, 27, 28, 29, 30]
+    assert december[date(2025, 12, 31)].undecided == ()
+    assert days(date(2025, 12, 1), calendar="MON-FRI")[date(2025, 12, 30)].undecided == ()
+    monkeypatch.setattr("schemas.calendars.last_official_year", lambda: 2026)
+    assert days(date(2025, 12, 1))[date(2025, 12, 30)].undecided == ()

@@ -11,7 +11,7 @@ from schemas.contract import Contract
 from schemas.indicators import INDICATORS
 from schemas.registry import TYPES
 from schemas.results import ClosingItem
-from sinks.closing.bearing import BEARING, types_of
+from sinks.closing.bearing import BEARING, topics_of, types_of
 from sinks.closing.ledger import issue, money, overall_verdict, owed_remedies, reverse
 from sinks.closing.owed import Booking, totals
 from sinks.closing.periods import period_of
@@ -122,6 +122,7 @@ def test_what_is_left_of_the_ledger_is_what_the_last_revision_issued(history):
 def test_every_indicator_says_which_events_bear_on_it():
     assert BEARING.keys() == INDICATORS.keys()
     assert {one for types in BEARING.values() for one in types} <= TYPES.keys()
-    assert types_of(["backup.full"]) == ["backup.completed"]
+    assert types_of(["backup.full"]) == ["backup.completed", "event.voided"]
+    assert topics_of(["backup.full", "support.availability"]) == ["mail.backup", "mail.support"]
     ended = types_of([], silent=["backup.full"])
     assert {"backup.completed", "account.locked"} <= set(ended) <= TYPES.keys()

@@ -40,6 +40,64 @@ def test_the_time_may_be_the_first_instant_of_2000_and_no_microsecond_earlier():
     assert not at(first - timedelta(microseconds=1), BROKER_TIME)
 
 
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("2025-10-01T08:00:05.123456789+08:00", "2025-10-01T00:00:05.123456Z"),
+        ("2025-10-01T00:00:05.9999999999999Z", "2025-10-01T00:00:05.999999Z"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
+        ("2017-01-01T07:59:60.75+08:00", "2017-01-01T00:00:00Z"),
+    ],
+)
+def test_decimals_beyond_a_microsecond_are_cut_and_a_leap_second_is_the_next_second(text, means):
+    value = json.dumps(DOCUMENT | {"time": text, "accepted_at": text}).encode()
+    event = decode_event(MTA, value, BROKER_TIME)
+    together = decode_batch(MTA, [EVENT, value], np.full(2, micros(BROKER_TIME)))
+    assert event.time == event.accepted_at == parse_instant(means)
+    assert together.table.column("time").to_pylist()[1] == parse_instant(means)
+
+
+def test_a_batch_stamped_in_nanoseconds_costs_no_look_at_single_records(monkeypatch):
+    monkeypatch.setattr("schemas.columnar.decode_event", None)
+    stamp = {"time": "2025-10-01T00:00:05.123456789Z", "accepted_at": "2025-10-01T00:00:05Z"}
+    values = [json.dumps(DOCUMENT | stamp | {"id": f"e{i}"}).encode() for i in range(500)]
+    decoded = decode_batch(MTA, values, np.full(500, micros(BROKER_TIME)))
+    assert decoded.table.num_rows == 500
+
+
+@pytest.mark.parametrize(
+    ("topic", "type_name", "field", "good", "bad"),
+    [
+        ("mail.billing", "customer.charged", "billing_month", "2000-01", "0001-01"),
+        ("mail.billing", "customer.charged", "billing_month", "2027-10", "2027-11"),
+        ("mail.billing", "service.opened", "notified_at", "2000-01-01T00:00:00Z",
+         "1999-12-31T23:59:59Z"),
+        ("mail.billing", "service.opened", "notified_at", "2027-10-01T00:00:00Z",
+         "2027-10-04T00:00:00Z"),
+        ("mail.ops", "exclusion.declared", "ends_at", "2027-10-01T00:00:00Z",
+         "2199-01-01T00:00:00Z"),
+        ("mail.backup", "backup.completed", "started_at", "2000-01-01T00:00:00Z",
+         "1970-01-01T00:00:00Z"),
+    ],
+)  # fmt: skip
+def test_instants_and_months_lie_between_2000_and_two_years_ahead(
+    topic, type_name, field, good, bad
+):
+    broker = datetime(2025, 10, 2, tzinfo=UTC)
+    (document,) = (
+        json.loads(each.value)
+        for each in valid(topic)
+        if b'-full"' in each.value and f'"{type_name}"'.encode() in each.value
+    )
+    values = [json.dumps(document | {field: each}).encode() for each in (good, bad)]
+    refused = decode_event(topic, values[1], broker)
+    assert not isinstance(decode_event(topic, values[0], broker), Rejection)
+    assert isinstance(refused, Rejection)
+    assert (refused.field, "2000 to two years ahead" in refused.reason) == (field, True)
+    decoded = decode_batch(topic, values, np.full(2, micros(broker)))
+    assert decoded.rows.tolist() == [0]
+
+
 def test_the_start_of_an_interval_may_equal_its_end():
     value = json.dumps(DOCUMENT | {"accepted_at": DOCUMENT["time"]}).encode()
     assert decode_batch(MTA, [value], np.array([micros(BROKER_TIME)])).rows.tolist() == [0]

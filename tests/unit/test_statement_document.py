@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from statement_scene import EXCLUSION, STATEMENT, at, changed, revised
 
+from sinks.statement.content import Voided
 from sinks.statement.document import render
 from sinks.statement.making import content_of, file_name
 from sinks.statement.parts import read_parts
@@ -119,6 +120,21 @@ def test_provisional_and_superseded_revisions_say_so():
     for field, warning in (("provisional", "Provisional:"), ("superseded", "Superseded:")):
         assert warning in page(revised(**{field: True})).text
         assert warning not in page().text
+
+
+def test_events_taken_out_are_listed_with_reason_and_actor():
+    told = Voided("mx1#slow", "message.dispatched", at(10), "the clock was wrong", "li", at(20))
+    text = page(changed(voided=[told])).text
+    assert "Events taken out after the fact" in text
+    assert "mx1#slow" in text
+    assert "the clock was wrong" in text
+    assert "Events taken out" not in page().text
+
+
+def test_what_hangs_on_undecided_days_is_named():
+    text = page(revised(provisional=True, undecided=("antispam.complaint_response",))).text
+    assert "the next year decides: Complaints answered late." in text
+    assert "the next year decides" not in page().text
 
 
 def test_a_month_in_which_the_contract_changed_shows_both_parts():

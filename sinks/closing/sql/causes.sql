@@ -1,5 +1,5 @@
 -- Events of a tenant or the platform that landed after one cutoff and by another and can bear on a
--- month. Parameters: tenant, types; after, until (cutoffs), start, end (the month), µs since 1970.
+-- month. Parameters: tenant, types, voidable (topics of those types); after, until (cutoffs), start, end (the month), µs since 1970.
 WITH
   landed AS (
     SELECT type, toString(tenant_id) AS scope, id, toString(source) AS source, time, landed_at,
@@ -13,24 +13,32 @@ WITH
     FROM probe_events FINAL
     UNION ALL
     SELECT type, toString(tenant_id), id, toString(source), time, landed_at,
-      coalesce(incident_id, exclusion_id, toString(monitor), ''),
-      -- What a revoked exclusion excused is in its declaration; an incident runs on until closed.
-      if(
-        type = 'exclusion.declared', toUnixTimestamp64Micro(assumeNotNull(starts_at)),
-        if(type = 'exclusion.revoked', toInt64(0), toUnixTimestamp64Micro(time))
+      coalesce(
+        incident_id, exclusion_id, outage_id, approves, concat(voids_source, '#', voids_id),
+        toString(monitor), ''
+      ),
+      -- What was excused is in the declaration; what is voided lies anywhere; an incident runs on.
+      multiIf(
+        endsWith(type, '.declared'), toUnixTimestamp64Micro(assumeNotNull(starts_at)),
+        endsWith(type, '.revoked') OR type IN ('approval.given', 'event.voided'), toInt64(0),
+        toUnixTimestamp64Micro(time)
       ),
       multiIf(
-        type = 'exclusion.declared', toUnixTimestamp64Micro(assumeNotNull(ends_at)) - 1,
+        endsWith(type, '.declared'), toUnixTimestamp64Micro(assumeNotNull(ends_at)) - 1,
         type = 'monitor.heartbeat', toUnixTimestamp64Micro(time),
         {end:Int64}
       )
     FROM ops_events FINAL
-    WHERE type != 'exclusion.revoked' OR (tenant_id, exclusion_id) IN (
-      SELECT tenant_id, exclusion_id
-      FROM ops_events
-      WHERE type = 'exclusion.declared' AND toUnixTimestamp64Micro(starts_at) < {end:Int64}
-        AND toUnixTimestamp64Micro(ends_at) > {start:Int64}
-    )
+    WHERE (type != 'event.voided' OR voids_topic IN {voidable:Array(String)})
+      AND (
+        NOT (endsWith(type, '.revoked') OR type = 'approval.given')
+        OR (tenant_id, coalesce(exclusion_id, outage_id, approves)) IN (
+          SELECT tenant_id, coalesce(exclusion_id, outage_id)
+          FROM ops_events
+          WHERE endsWith(type, '.declared') AND toUnixTimestamp64Micro(starts_at) < {end:Int64}
+            AND toUnixTimestamp64Micro(ends_at) > {start:Int64}
+        )
+      )
     UNION ALL
     SELECT type, toString(tenant_id), id, toString(source), time, landed_at,
       coalesce(outbreak_id, message_id, toString(version), ''), toUnixTimestamp64Micro(time) AS from_us,

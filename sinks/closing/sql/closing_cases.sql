@@ -1,43 +1,10 @@
 -- Contract section 4: the cases whose deadline day is in the active part of the month, and whether
 -- they were answered by its end. closing_days has 0 for a deadline outside it. answered_us = 0: not.
 WITH
-  steps AS (
-    SELECT
-      toString(tenant_id) AS scope,
-      toUnixTimestamp64Micro(time) AS time_us,
-      arrayJoin(
-        multiIf(
-          type = 'complaint.received' AND origin = 'own_domain', [
-            ('antispam.complaint_response', case_id, true), ('antispam.result_notice', case_id, true)
-          ],
-          type = 'complaint.responded', [('antispam.complaint_response', case_id, false)],
-          type = 'complaint.result_notified', [('antispam.result_notice', case_id, false)],
-          type = 'blocklist.published', [('antispam.blocklist_processing', list_id, true)],
-          type = 'blocklist.processed', [('antispam.blocklist_processing', list_id, false)],
-          type = 'listing.detected', [('antispam.listing_report', listing_id, true)],
-          type = 'listing.reported', [('antispam.listing_report', listing_id, false)],
-          []
-        )
-      ) AS step
-    FROM abuse_events FINAL
-    WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
-  ),
-  cases AS (
-    SELECT
-      scope,
-      step.1 AS indicator,
-      step.2 AS case_id,
-      minIf(time_us, step.3) AS received_us,
-      minIf(time_us, NOT step.3) AS answered_us,
-      countIf(NOT step.3) > 0 AS answered
-    FROM steps
-    GROUP BY scope, indicator, case_id
-    HAVING countIf(step.3) > 0
-  ),
   seen AS (
     SELECT s.tenant_id AS tenant_id, s.days AS days, c.*
     FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
-    INNER JOIN cases AS c ON s.scope = c.scope
+    INNER JOIN closing_received(cutoff = {cutoff:Int64}) AS c ON s.scope = c.scope
   ),
   due AS (
     SELECT

@@ -9,7 +9,11 @@ WITH
       arrayJoin(if(own, [tenant, '*'], ['*'])) AS voice
     FROM (
       SELECT scope AS tenant, probe_hold_factor AS factor,
-        tenant IN (SELECT DISTINCT toString(tenant_id) FROM probe_events) AS own
+        tenant IN (
+          SELECT scope
+          FROM closing_voices(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+          WHERE speaks != '*'
+        ) AS own
       FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
     )
   ),
@@ -41,6 +45,15 @@ WITH
         ) AS former
       FROM heard
     )
+    UNION ALL
+    -- While an outage is declared the tenant is down, whatever the probes say.
+    SELECT l.scope, l.factor, turn.1 AS time_us, turn.2 AS failing_step, turn.2 AS known_step
+    FROM (SELECT DISTINCT scope, factor FROM listeners) AS l
+    INNER JOIN (
+      SELECT scope, arrayJoin([(starts_us, toInt64(1)), (ends_us, toInt64(-1))]) AS turn
+      FROM closing_outages(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+      WHERE counts
+    ) AS o ON l.scope = o.scope
   ),
   states AS (
     SELECT scope, factor, time_us,

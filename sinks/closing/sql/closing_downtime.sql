@@ -5,7 +5,11 @@ WITH
       p.tenant_id AS tenant_id, p.probe_hold_factor AS factor,
       p.start_us AS start_us, p.end_us AS end_us, least(p.end_us, {cutoff:Int64}) AS until_us,
       if(
-        p.scope IN (SELECT DISTINCT toString(tenant_id) FROM probe_events), p.scope, '*'
+        p.scope IN (
+        SELECT scope
+        FROM closing_voices(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+        WHERE speaks != '*'
+      ), p.scope, '*'
       ) AS speaks,
       e.starts AS starts, e.ends AS ends
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p

@@ -60,7 +60,7 @@ WITH
       o.accepted_us AS accepted_us, o.liable_first AS liable
     FROM (
       SELECT sipHash128(tenant_id, source, message_id, recipient) AS message
-      FROM mta_events
+      FROM counted_mta_events(cutoff = {cutoff:Int64})
       WHERE type IN (
           'message.dispatched', 'message.delivered',
           'message.bounced', 'message.expired', 'message.discarded'

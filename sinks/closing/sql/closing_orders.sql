@@ -11,7 +11,7 @@ WITH
       minIf(
         toUnixTimestamp64Micro(greatest(time, coalesce(notified_at, time))), type = 'service.opened'
       ) AS done_us
-    FROM billing_events FINAL
+    FROM counted_billing_events(cutoff = {cutoff:Int64})
     WHERE type IN ('payment.confirmed', 'service.opened')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     GROUP BY scope, order_id

@@ -19,7 +19,7 @@ WITH
       bitShiftLeft(toUInt128(time_us), 64)
         + bitShiftLeft(toUInt128(assumeNotNull(ok)), 60)
         + toUInt128(floor(assumeNotNull(interval_s) * 1000000 + 0.5)) AS packed
-    FROM probe_events FINAL
+    FROM counted_probe_events(cutoff = {cutoff:Int64})
     WHERE type = 'probe.result'
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
       AND time_us < bounds.2

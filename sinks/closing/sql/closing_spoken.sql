@@ -4,19 +4,19 @@ WITH
   heard AS (
     SELECT topic, scope, min(time) AS first_time
     FROM (
-      SELECT 'mail.ops' AS topic, toString(tenant_id) AS scope, time, landed_at FROM ops_events
+      SELECT 'mail.ops' AS topic, toString(tenant_id) AS scope, time, landed_at FROM landed_ops_events(cutoff = {cutoff:Int64})
       UNION ALL
-      SELECT 'mail.abuse', toString(tenant_id), time, landed_at FROM abuse_events
+      SELECT 'mail.abuse', toString(tenant_id), time, landed_at FROM landed_abuse_events(cutoff = {cutoff:Int64})
       UNION ALL
-      SELECT 'mail.antivirus', toString(tenant_id), time, landed_at FROM antivirus_events
+      SELECT 'mail.antivirus', toString(tenant_id), time, landed_at FROM landed_antivirus_events(cutoff = {cutoff:Int64})
       UNION ALL
-      SELECT 'mail.security', toString(tenant_id), time, landed_at FROM security_events
+      SELECT 'mail.security', toString(tenant_id), time, landed_at FROM landed_security_events(cutoff = {cutoff:Int64})
       UNION ALL
-      SELECT 'mail.backup', toString(tenant_id), time, landed_at FROM backup_events
+      SELECT 'mail.backup', toString(tenant_id), time, landed_at FROM landed_backup_events(cutoff = {cutoff:Int64})
       UNION ALL
-      SELECT 'mail.billing', toString(tenant_id), time, landed_at FROM billing_events
+      SELECT 'mail.billing', toString(tenant_id), time, landed_at FROM landed_billing_events(cutoff = {cutoff:Int64})
       UNION ALL
-      SELECT 'mail.support', toString(tenant_id), time, landed_at FROM support_events
+      SELECT 'mail.support', toString(tenant_id), time, landed_at FROM landed_support_events(cutoff = {cutoff:Int64})
     )
     WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     GROUP BY topic, scope

@@ -13,6 +13,7 @@ SELECT
   contract_version,
   profile,
   provisional,
+  undecided,
   fingerprint,
   input_digest,
   input_events,

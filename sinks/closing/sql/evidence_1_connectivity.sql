@@ -5,7 +5,11 @@ WITH
     SELECT
       s.tenant_id AS tenant_id, p.probe_hold_factor AS factor, s.start_us AS start_us,
       s.until_us AS until_us,
-      if(s.scope IN (SELECT DISTINCT toString(tenant_id) FROM probe_events), s.scope, '*') AS voice,
+      if(s.scope IN (
+        SELECT scope
+        FROM closing_voices(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+        WHERE speaks != '*'
+      ), s.scope, '*') AS voice,
       e.starts AS starts, e.ends AS ends
     FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
     INNER JOIN closing_periods(month = {month:Date}, plan = {plan:UInt64}) AS p

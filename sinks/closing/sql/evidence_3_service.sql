@@ -11,7 +11,7 @@ WITH
         AS charges,
       minIf(toUnixTimestamp64Micro(time), type = 'billing.error_confirmed') AS found_us,
       countIf(type = 'billing.error_confirmed') > 0 AS was_wrong
-    FROM billing_events FINAL
+    FROM counted_billing_events(cutoff = {cutoff:Int64})
     WHERE type IN ('customer.charged', 'billing.error_confirmed')
       AND billing_month = formatDateTime({month:Date}, '%Y-%m')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
@@ -23,7 +23,7 @@ WITH
       coalesce(g.url, g.vantage, '') AS page, toUnixTimestamp64Micro(g.time) AS time_us,
       toInt128(floor(assumeNotNull(g.load_ms) * 1000 + 0.5)) AS load_us
     FROM scopes AS s
-    INNER JOIN (SELECT *, toString(tenant_id) AS voice FROM probe_events FINAL) AS g
+    INNER JOIN (SELECT *, toString(tenant_id) AS voice FROM counted_probe_events(cutoff = {cutoff:Int64})) AS g
       ON s.scope = g.voice
     WHERE g.type = 'page.loaded'
       AND toUnixTimestamp64Micro(g.landed_at) <= {cutoff:Int64}
@@ -37,7 +37,7 @@ WITH
         s.until_us
       ) AS to_us
     FROM scopes AS s
-    INNER JOIN (SELECT *, toString(tenant_id) AS voice FROM ops_events FINAL) AS b
+    INNER JOIN (SELECT *, toString(tenant_id) AS voice FROM counted_ops_events(cutoff = {cutoff:Int64})) AS b
       ON s.scope = b.voice
     WHERE b.type = 'monitor.heartbeat'
       AND toUnixTimestamp64Micro(b.landed_at) <= {cutoff:Int64}

@@ -31,7 +31,7 @@ INNER JOIN (
     arraySort(groupUniqArrayIf(
       toString(assumeNotNull(reported_to)), type = 'source.reported' AND reported_to IS NOT NULL
     )) AS told
-  FROM abuse_events FINAL
+  FROM counted_abuse_events(cutoff = {cutoff:Int64})
   WHERE type IN ('source.confirmed', 'source.reported')
     AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
   GROUP BY scope, case_id

@@ -10,7 +10,7 @@ WITH
     SELECT s.tenant_id AS own_id, s.start_us AS start_us, s.end_us AS end_us,
       toUnixTimestamp64Micro(f.time) AS time_us, f.* EXCEPT (voice)
     FROM scopes AS s
-    INNER JOIN (SELECT *, toString(tenant_id) AS voice FROM antivirus_events FINAL) AS f
+    INNER JOIN (SELECT *, toString(tenant_id) AS voice FROM counted_antivirus_events(cutoff = {cutoff:Int64})) AS f
       ON s.scope = f.voice
     WHERE toUnixTimestamp64Micro(f.landed_at) <= {cutoff:Int64}
   ),

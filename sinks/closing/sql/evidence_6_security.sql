@@ -13,7 +13,7 @@ FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff
 INNER JOIN (
   SELECT toString(tenant_id) AS voice, toUnixTimestamp64Micro(time) AS time_us, incident_id, kind,
     severity
-  FROM security_events FINAL
+  FROM counted_security_events(cutoff = {cutoff:Int64})
   WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
 ) AS f ON s.scope = f.voice
 WHERE s.tenant_id = {tenant:String} AND f.time_us >= s.start_us AND f.time_us < s.end_us

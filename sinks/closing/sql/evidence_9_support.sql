@@ -5,7 +5,7 @@ WITH
       toString(c.channel) AS channel, toUnixTimestamp64Micro(c.time) AS time_us,
       toInt64(max(c.type = 'channel.up')) AS up
     FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
-    INNER JOIN (SELECT *, toString(tenant_id) AS voice FROM support_events FINAL) AS c
+    INNER JOIN (SELECT *, toString(tenant_id) AS voice FROM counted_support_events(cutoff = {cutoff:Int64})) AS c
       ON s.scope = c.voice
     WHERE s.tenant_id = {tenant:String} AND c.type IN ('channel.up', 'channel.down')
       AND toUnixTimestamp64Micro(c.landed_at) <= {cutoff:Int64} AND time_us < s.until_us

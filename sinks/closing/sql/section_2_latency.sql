@@ -32,10 +32,31 @@ WITH
     FROM groups AS g
     GROUP BY tenant_id
   ),
+  -- Of whom an event does not count: only their events are looked at one by one.
+  corrected AS (
+    SELECT tenant_id FROM conflict_log WHERE topic = 'mail.mta'
+    UNION DISTINCT
+    SELECT toString(tenant_id)
+    FROM mta_events
+    WHERE (
+        SELECT count() FROM closing_voided(cutoff = {cutoff:Int64}) WHERE voids_topic = 'mail.mta'
+      ) > 0
+      AND (source, id) IN (
+        SELECT voids_source, voids_id
+        FROM closing_voided(cutoff = {cutoff:Int64})
+        WHERE voids_topic = 'mail.mta'
+      )
+  ),
   heard AS (
     SELECT toString(tenant_id) AS tenant_id, toUnixTimestamp64Micro(min(time)) AS first_us
     FROM mta_events
     WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
+      AND tenant_id NOT IN (SELECT tenant_id FROM corrected)
+    GROUP BY tenant_id
+    UNION ALL
+    SELECT toString(tenant_id) AS tenant_id, toUnixTimestamp64Micro(min(time)) AS first_us
+    FROM counted_mta_events(cutoff = {cutoff:Int64})
+    WHERE tenant_id IN (SELECT tenant_id FROM corrected)
     GROUP BY tenant_id
   ),
   per_tenant AS (

@@ -26,7 +26,7 @@ WITH
         groupArrayIf(toUnixTimestamp64Micro(time), type = 'incident.closed')
       ) AS ends,
       if(empty(ends), toInt64(9223372036854775807), arrayMin(ends)) AS closed_us
-    FROM ops_events FINAL
+    FROM counted_ops_events(cutoff = {cutoff:Int64})
     WHERE type IN ('incident.opened', 'incident.closed')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     GROUP BY scope, incident_id

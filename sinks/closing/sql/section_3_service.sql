@@ -9,7 +9,7 @@ WITH
     FROM (
       SELECT countIf(type = 'customer.charged') > 0 AS was_charged,
         countIf(type = 'billing.error_confirmed') > 0 AS was_wrong
-      FROM billing_events FINAL
+      FROM counted_billing_events(cutoff = {cutoff:Int64})
       WHERE type IN ('customer.charged', 'billing.error_confirmed')
         AND billing_month = formatDateTime({month:Date}, '%Y-%m')
         AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
@@ -20,7 +20,7 @@ WITH
     SELECT toString(tenant_id) AS scope, toString(bandwidth) AS bandwidth,
       toUnixTimestamp64Micro(time) AS time_us,
       toInt128(floor(assumeNotNull(load_ms) * 1000 + 0.5)) AS load_us
-    FROM probe_events FINAL
+    FROM counted_probe_events(cutoff = {cutoff:Int64})
     WHERE type = 'page.loaded'
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
       AND toUnixTimestamp64Micro(time) >= (SELECT min(start_us) FROM periods)
@@ -49,7 +49,7 @@ WITH
   beats AS (
     SELECT toString(tenant_id) AS scope, toUnixTimestamp64Micro(time) AS from_us,
       from_us + 2 * toInt64(floor(assumeNotNull(interval_s) * 1000000 + 0.5)) AS to_us
-    FROM ops_events FINAL
+    FROM counted_ops_events(cutoff = {cutoff:Int64})
     WHERE type = 'monitor.heartbeat'
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
       AND to_us > (SELECT min(start_us) FROM periods)

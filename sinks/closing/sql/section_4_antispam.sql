@@ -6,7 +6,7 @@ WITH
       case_id,
       minIf(toUnixTimestamp64Micro(time), type = 'source.confirmed') AS confirmed_us,
       uniqExactIf(reported_to, type = 'source.reported') AS told
-    FROM abuse_events FINAL
+    FROM counted_abuse_events(cutoff = {cutoff:Int64})
     WHERE type IN ('source.confirmed', 'source.reported')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     GROUP BY scope, case_id

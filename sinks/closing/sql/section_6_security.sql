@@ -6,7 +6,7 @@ WITH
     FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
     INNER JOIN (
       SELECT toString(tenant_id) AS scope, toUnixTimestamp64Micro(time) AS time_us, incident_id
-      FROM security_events FINAL
+      FROM counted_security_events(cutoff = {cutoff:Int64})
       WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     ) AS f ON s.scope = f.scope
     WHERE f.time_us >= s.start_us AND f.time_us < s.end_us

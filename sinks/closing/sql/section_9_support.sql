@@ -4,7 +4,7 @@ WITH
   changes AS (
     SELECT toString(tenant_id) AS scope, channel, toUnixTimestamp64Micro(time) AS time_us,
       type = 'channel.up' AS up
-    FROM support_events FINAL
+    FROM counted_support_events(cutoff = {cutoff:Int64})
     WHERE type IN ('channel.up', 'channel.down')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
   ),

@@ -10,7 +10,7 @@ WITH
   ),
   facts AS (
     SELECT *, toString(tenant_id) AS scope, toUnixTimestamp64Micro(time) AS time_us
-    FROM backup_events FINAL
+    FROM counted_backup_events(cutoff = {cutoff:Int64})
     WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
   ),
   completed AS (

@@ -8,7 +8,7 @@ WITH
     INNER JOIN (
       SELECT toString(tenant_id) AS scope, toUnixTimestamp64Micro(time) AS from_us,
         from_us + 2 * toInt64(floor(assumeNotNull(interval_s) * 1000000 + 0.5)) AS to_us
-      FROM ops_events FINAL
+      FROM counted_ops_events(cutoff = {cutoff:Int64})
       WHERE type = 'monitor.heartbeat'
         AND (tenant_id IN {slow:Array(String)} OR tenant_id = '*')
         AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}

@@ -18,7 +18,7 @@ FROM (
   FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
   INNER JOIN (
     SELECT *, toString(tenant_id) AS scope
-    FROM probe_events FINAL
+    FROM counted_probe_events(cutoff = {cutoff:Int64})
     WHERE type = 'page.loaded'
       AND (tenant_id IN {slow:Array(String)} OR tenant_id = '*')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}

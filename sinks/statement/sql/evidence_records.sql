@@ -11,7 +11,7 @@ FROM (
     toInt64(0) AS ends_us,
     toInt64(0) AS due_us,
     count() OVER (PARTITION BY tenant_id) AS total
-  FROM billing_events FINAL
+  FROM counted_billing_events(cutoff = {cutoff:Int64})
   WHERE type = 'billing.error_confirmed'
     AND billing_month = formatDateTime({month:Date}, '%Y-%m')
     AND tenant_id IN {tenants:Array(String)}
@@ -38,7 +38,7 @@ FROM (
       assumeNotNull(case_id) AS case_id,
       minIf(toUnixTimestamp64Micro(time), type = 'source.confirmed') AS confirmed_us,
       groupUniqArrayIf(coalesce(toString(reported_to), ''), type = 'source.reported') AS told
-    FROM abuse_events FINAL
+    FROM counted_abuse_events(cutoff = {cutoff:Int64})
     WHERE type IN ('source.confirmed', 'source.reported')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     GROUP BY scope, case_id
@@ -60,7 +60,7 @@ FROM (
   FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
   INNER JOIN (
     SELECT *, toString(tenant_id) AS scope, toUnixTimestamp64Micro(time) AS time_us
-    FROM security_events FINAL
+    FROM counted_security_events(cutoff = {cutoff:Int64})
     WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
       AND tenant_id IN {tenants:Array(String)}
   ) AS f ON s.scope = f.scope

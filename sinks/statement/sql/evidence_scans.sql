@@ -41,7 +41,7 @@ INNER JOIN (
         scan_ms IS NOT NULL AND tenant_id IN {slow:Array(String)}, 'antivirus.scan_delay', ''
       )
     ])) AS indicator
-  FROM antivirus_events FINAL
+  FROM counted_antivirus_events(cutoff = {cutoff:Int64})
   WHERE type = 'message.scanned'
     AND tenant_id IN {tenants:Array(String)}
     AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}

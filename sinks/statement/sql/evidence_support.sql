@@ -7,7 +7,7 @@ WITH
     FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
     INNER JOIN (
       SELECT *, toString(tenant_id) AS scope
-      FROM support_events FINAL
+      FROM counted_support_events(cutoff = {cutoff:Int64})
       WHERE type IN ('channel.up', 'channel.down')
         AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
     ) AS c ON s.scope = c.scope

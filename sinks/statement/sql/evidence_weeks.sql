@@ -7,7 +7,7 @@ WITH
   ),
   facts AS (
     SELECT *, toString(tenant_id) AS scope, toUnixTimestamp64Micro(time) AS time_us
-    FROM antivirus_events FINAL
+    FROM counted_antivirus_events(cutoff = {cutoff:Int64})
     WHERE type IN ('definitions.updated', 'outbreak.declared', 'outbreak.ended')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
   ),

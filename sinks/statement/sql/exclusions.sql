@@ -19,7 +19,7 @@ WITH
       toUnixTimestamp64Micro(maxIf(time, type = 'exclusion.declared')) AS declared_us,
       toUnixTimestamp64Micro(maxIf(time, type = 'exclusion.revoked')) AS revocation_us,
       countIf(type = 'exclusion.revoked') > 0 AND revocation_us >= declared_us AS revoked
-    FROM ops_events FINAL
+    FROM counted_ops_events(cutoff = {cutoff:Int64})
     WHERE type IN ('exclusion.declared', 'exclusion.revoked')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
       AND (tenant_id IN {tenants:Array(String)} OR tenant_id = '*')
@@ -37,7 +37,12 @@ SELECT
   e.declaration.5 AS consent_ref,
   e.declaration.6 AS note,
   e.declared_us AS declared_us,
-  if(e.revoked, e.revocation_us, 0) AS revoked_us
+  if(e.revoked, e.revocation_us, 0) AS revoked_us,
+  (e.scope, e.exclusion_id) IN (
+    SELECT scope, name
+    FROM closing_declared(cutoff = {cutoff:Int64})
+    WHERE kind = 'exclusion' AND approved
+  ) AS approved
 FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
 INNER JOIN declared AS e ON s.scope = e.scope
 WHERE s.tenant_id IN {tenants:Array(String)}

@@ -15,7 +15,7 @@ WITH
         groupArrayIf(toUnixTimestamp64Micro(time), type = 'incident.closed')
       ) AS ends,
       if(empty(ends), 0, arrayMin(ends)) AS closed_us
-    FROM ops_events FINAL
+    FROM counted_ops_events(cutoff = {cutoff:Int64})
     WHERE type IN ('incident.opened', 'incident.closed')
       AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
       AND (tenant_id IN {tenants:Array(String)} OR tenant_id = '*')

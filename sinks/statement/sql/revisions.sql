@@ -11,7 +11,8 @@ SELECT
   toString(profile) AS profile,
   provisional,
   toString(fingerprint) AS fingerprint,
-  toString(run) AS run
+  toString(run) AS run,
+  arrayMap(one -> toString(one), undecided) AS undecided
 FROM closings
 WHERE month = {month:Date}
   AND (empty({tenants:Array(String)}) OR tenant_id IN {tenants:Array(String)})

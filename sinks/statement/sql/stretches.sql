@@ -6,7 +6,11 @@ WITH
       toString(tenant_id) AS tenant_id, probe_hold_factor AS factor,
       start_us, least(end_us, {cutoff:Int64}) AS until_us,
       if(
-        tenant_id IN (SELECT DISTINCT toString(tenant_id) FROM probe_events), tenant_id, '*'
+        tenant_id IN (
+        SELECT scope
+        FROM closing_voices(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
+        WHERE speaks != '*'
+      ), tenant_id, '*'
       ) AS scope
     FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
     WHERE tenant_id IN {tenants:Array(String)}

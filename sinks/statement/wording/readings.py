@@ -14,6 +14,14 @@ _READINGS: Final[Mapping[str, tuple[str, str]]] = {
         "1: a probe result holds until the next one, at most {value} intervals.",
         "一：监测结果在下一次结果之前有效，最长为 {value} 个监测间隔。",
     ),
+    "approval": (
+        "1, 2: count only with the approval of a second person: {value}.",
+        "一、二：下列事项须经第二人批准方可计入：{value}。",
+    ),
+    "notice_days": (
+        "1, 2: agreed maintenance counts only if declared {value} days before it.",
+        "一、二：经同意的维护须提前 {value} 天申报方可计入。",
+    ),
     "max_latency_s": (
         "2: a message over {value} s counts as exceeding the maximum.",
         "二：延迟超过 {value} 秒的邮件计为一次超过最大值。",
@@ -69,6 +77,10 @@ _STACKING: Final = {
     "once": ("each is owed at most once a month", "每种赔偿每月至多一次"),
     "per_section": ("each breached section owes its own", "每一违约条款各自赔偿"),
 }
+_APPROVED: Final = {
+    "exclusion": ("exclusions", "免责时段"),
+    "outage": ("declared outages", "申报的中断"),
+}
 _NO_CODE: Final = ("nothing", "无")
 
 
@@ -97,6 +109,9 @@ def _value(profile: Profile, field: str, language: Language) -> str:
         return pick(_STACKING[profile.stacking], language)
     if field == "operations_exclusions":
         named = [cause(code, language) for code in profile.operations_exclusions]
+        return ", ".join(named) or pick(_NO_CODE, language)
+    if field == "approval":
+        named = [pick(_APPROVED[kind], language) for kind in profile.approval]
         return ", ".join(named) or pick(_NO_CODE, language)
     return str(getattr(profile, field))
 

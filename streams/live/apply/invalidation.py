@@ -7,21 +7,23 @@ from streams.clauses.facts import Fact
 from streams.clauses.registry import Scope
 from streams.windows.calendar import DAY
 
-EXCLUSIONS: Final = frozenset({"exclusion.declared", "exclusion.revoked"})
+EXCLUSIONS: Final = frozenset({"exclusion.declared", "exclusion.revoked", "approval.given"})
+"""What changes which messages are left out."""
+_DECLARED: Final = EXCLUSIONS | {"outage.declared", "outage.revoked"}
 _EPOCH: Final = date(1970, 1, 1)
 
 
 def changed_since(fact: Fact, scope: Scope) -> int:
     """The instant, µs, from which on a fact that its scope has just taken changes anything.
 
-    An exclusion reaches back to the earliest start it was ever declared with, since a later
-    declaration or a revocation gives that time back; a bill to the month it is for; the report
-    of a source of spam to the month in which that was confirmed.
+    An exclusion or a declared outage reaches back to the earliest start it was ever declared with,
+    since a later declaration or a revocation gives that time back; a bill to the month it is for;
+    the report of a source of spam to the month in which that was confirmed.
     """
     time_us: int = fact["time"]
     earlier: int | None = None
-    if fact["type"] in EXCLUSIONS:
-        earlier = scope.ops.exclusions.first_start(fact["exclusion_id"])
+    if fact["type"] in _DECLARED:
+        earlier = scope.ops.first_declared_us(fact)
     elif fact["type"] == "source.reported":
         earlier = scope.abuse.source_confirmed_us(fact["case_id"])
     elif "billing_month" in fact:

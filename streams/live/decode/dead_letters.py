@@ -8,6 +8,7 @@ import orjson
 
 from schemas.codec import Rejection
 from schemas.identifiers import rfc3339
+from schemas.instants import LATEST_US
 from schemas.topics import DEAD_LETTERS
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
@@ -19,7 +20,9 @@ MAX_DEAD_LETTER_BYTES: Final = 700_000
 def dead_letter(batch: RecordBatch, place: int, rejection: Rejection) -> Outgoing:
     """The dead letter of record ``place`` of a batch, under the record's own key."""
     value = batch.values[place] or b""
-    received = datetime.fromtimestamp(int(batch.timestamps_us[place]) // 1000 / 1000, UTC)
+    # A producer may stamp a record with any number, be it below 0.
+    stamp_us = min(max(0, int(batch.timestamps_us[place])), LATEST_US - 1)
+    received = datetime.fromtimestamp(stamp_us // 1000 / 1000, UTC)
     reason = rejection.reason
     if len(value) > MAX_DEAD_LETTER_BYTES:
         reason = f"{reason} (only the first {MAX_DEAD_LETTER_BYTES} bytes are kept)"

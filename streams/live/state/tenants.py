@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from schemas.calendars import Calendars
 from schemas.contract import DEFAULT_TIMEZONE, Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
 from streams.clauses.base import Measure
@@ -24,18 +25,17 @@ from streams.latency.in_flight import InFlight
 from streams.latency.messages import ACCEPTED, Admitted, Int64s, Mask, Rows
 from streams.latency.messages import LATENCY as LATENCY_ROW
 from streams.latency.slow_messages import Exceeding
+from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.evaluate.assessment import Finding, found
 from streams.live.evaluate.latency_measure import latency_measures
 from streams.live.state.platform import Platform
-from streams.windows.calendar import CalendarError, Month
+from streams.windows.calendar import Month
 from streams.windows.latency import LatencyWindows, Terms
 from streams.windows.margins import Margins
 from streams.windows.months import month_date, months_of
 from streams.windows.steps import StepLog, steps_of
 
 _SECOND = 1_000_000
-_CALENDAR = 4
-"""The section whose deadlines need working days."""
 _DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
 
 
@@ -61,6 +61,8 @@ class Ledger:
 
     def __init__(self, platform: Platform, lateness_us: int) -> None:
         self.platform = platform
+        self.calendars = Calendars()
+        """Working days by the names that contracts give."""
         self.names: list[str] = []
         self.latency = LatencyWindows(self._terms, self._excluded, lateness_us)
         self.in_flight = InFlight(self.latency.store)
@@ -92,7 +94,7 @@ class Ledger:
         tenant = fact["tenant_id"]
         self.code(tenant)
         self.scope(tenant).observe(fact)
-        if fact["type"] in {"exclusion.declared", "exclusion.revoked"}:
+        if fact["type"] in EXCLUSIONS:
             self._excused.add(self.code(tenant))
             self.recount([tenant])
 
@@ -280,7 +282,12 @@ class Ledger:
         """What a tenant-month is measured from."""
         governed = governing(tenant, self.versions(tenant), month)
         return Context(
-            self.scope(tenant), self.platform.scope, governed, now_us, self.platform.register
+            self.scope(tenant),
+            self.platform.scope,
+            governed,
+            now_us,
+            self.platform.register,
+            self.calendars,
         )
 
     def exclusions(self, tenant: str) -> Exclusions:
@@ -292,12 +299,7 @@ class Ledger:
         self, context: Context, tenant: str, sections: Collection[int]
     ) -> Iterator[Measure]:
         others = [section for section in sections if section != LATENCY]
-        try:
-            measured = measure_sections(context, others) if others else []
-        except CalendarError:
-            # Deadlines beyond the known working days are judged once the calendar knows them.
-            measured = measure_sections(context, [one for one in others if one != _CALENDAR])
-        yield from measured
+        yield from measure_sections(context, others) if others else ()
         if LATENCY in sections:
             code = self.code(tenant)
             yield from latency_measures(

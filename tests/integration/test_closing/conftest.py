@@ -8,9 +8,10 @@ from sinks.migrations import migrate
 from tests.integration.landing_server import ClickHouseProcess
 
 RESULT_TABLES = (
-    "plans", "plan_tenants", "plan_terms", "plan_days",
+    "plans", "plan_tenants", "plan_terms", "plan_days", "plan_failures",
     "closing_values", "closing_revisions", "closing_log", "closing_item_log", "credit_log",
-    "closing_contracts", "closing_published",
+    "closing_contracts", "closing_published", "closing_calendars", "calendars", "contracts",
+    "conflict_log", "conflict_scans",
 )  # fmt: skip
 
 

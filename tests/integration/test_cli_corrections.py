@@ -1,0 +1,77 @@
+"""Calendars, recurring windows, outages and voidings from a terminal, against a real stack."""
+
+import json
+import uuid
+
+import pytest
+from cli_stack import running_stack
+from landing_server import wait_for
+
+from sinks.clickhouse import ClickHouseSettings, connect
+
+pytestmark = pytest.mark.embedded
+
+FROM = "2026-10-04T02:00:00+08:00"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with running_stack(tmp_path_factory.mktemp("corrections")) as running:
+        yield running
+
+
+@pytest.fixture
+def clickhouse(stack):
+    client = connect(ClickHouseSettings(url=stack.state["clickhouse"]))
+    yield client
+    client.close()
+
+
+def landed(clickhouse, tenant):
+    sql = "SELECT * FROM ops_events FINAL WHERE tenant_id = {t:String} ORDER BY starts_at, type"
+    return list(clickhouse.query(sql, parameters={"t": tenant}).named_results())
+
+
+def test_what_is_put_right_from_a_terminal_lands(stack, clickhouse):
+    tenant = f"t-{uuid.uuid4().hex[:8]}"
+    own = ("--tenant", tenant)
+    declared = stack.out(
+        *("exclude", "declare", *own, "--code", "agreed_maintenance", "--consent", "CR-1"),
+        *("--from", FROM, "--duration", "40m", "--id", "cr-1", "--rrule", "FREQ=WEEKLY;COUNT=3"),
+    ).split()
+    assert declared == ["cr-1-20261003T1800", "cr-1-20261010T1800", "cr-1-20261017T1800"]
+    window = ("--from", FROM, "--duration", "1h30m", "--reason", "power", "--id", "o1")
+    assert stack.out("outage", "declare", *own, *window).strip() == "o1"
+    stack.run("outage", "approve", *own, "--id", "o1")
+    stack.run("exclude", "approve", *own, "--id", declared[0])
+    stack.run("outage", "revoke", *own, "--id", "o1")
+    voided = ("--topic", "mail.probe", "--source", "p1", "--id", "7", "--reason", "broken")
+    assert stack.out("void", *own, *voided).strip() == "p1#7"
+    wait_for(lambda: len(landed(clickhouse, tenant)) == 8)
+    rows = landed(clickhouse, tenant)
+    types = sorted(row["type"] for row in rows)
+    assert types == sorted(
+        ["exclusion.declared"] * 3 + ["approval.given"] * 2
+        + ["outage.declared", "outage.revoked", "event.voided"]
+    )  # fmt: skip
+    assert {row["voids_id"] for row in rows} == {None, "7"}
+
+
+def test_a_contract_may_name_a_calendar_once_it_is_published(stack, tmp_path):
+    name = f"c-{uuid.uuid4().hex[:8]}"
+    document = {"tenant_id": name, "version": 1, "effective_from": "2026-01-01", "calendar": name}
+    contract = tmp_path / "contract.json"
+    contract.write_text(json.dumps(document))
+    refused = stack.run("contract", "apply", str(contract), code=2)
+    assert f"no calendar {name} is published" in refused.stderr
+    calendar = tmp_path / "calendar.yaml"
+    calendar.write_text(
+        f"calendar: {name}\nversion: 1\nholidays: [2026-10-01]\ncomplete_for: [2026]\n"
+    )
+    assert name in stack.out("calendar", "apply", str(calendar))
+    assert stack.run("contract", "check", str(contract)).code == 0
+    assert name in stack.out("contract", "apply", str(contract))
+    wait_for(lambda: stack.run("calendar", "show").stdout.count(name))
+    (shown,) = stack.json("calendar", "show", name)
+    assert (shown["holidays"], shown["week"]) == (["2026-10-01"], "MON-FRI")
+    assert "CN" in stack.out("calendar", "show")

@@ -1,0 +1,154 @@
+"""Working days of a closed month: stored with it, changed afterwards, decided only later; and
+tenants that cannot be judged, who keep nobody else waiting."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+
+import chinese_calendar
+import pytest
+
+from schemas.contract import default_contract
+from sinks.closing.close import close_month
+from sinks.closing.diff import diff_month
+from sinks.closing.errors import MonthNotOverError
+from sinks.closing.verify import verify_month
+from sinks.landing.batch import blocks
+from sinks.landing.insert import insert_block
+from sinks.landing.results import decode_results
+from tests.integration.landing_server import Batch
+from tests.integration.test_closing.ledger import close, land
+from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, sent
+
+pytestmark = pytest.mark.embedded
+
+OCTOBER = date(2025, 10, 1)
+DECEMBER = date(2025, 12, 1)
+LATER = CUTOFF + timedelta(days=10)
+_offsets = count(step=1000)
+COMPLAINED = event("complaint.received", at(10), case_id="c")
+ANSWERED = event("complaint.responded", at(12, 9), case_id="c")
+
+
+def failures_of(client, month=OCTOBER, **options):
+    failures = []
+    closed = close_month(client, month, now=LATER, failed=failures.append, **options)
+    return [each.tenant_id for each in closed], [(f.tenant_id, f.field) for f in failures]
+
+
+def publish(client, topic, *documents):
+    """Land documents of a compacted topic as the sinks do."""
+    number = next(_offsets)
+    batch = Batch(topic, [json.dumps(each).encode() for each in documents], first_offset=number)
+    rows = decode_results(batch)
+    assert not rows.rejected
+    for block in blocks([rows]):
+        insert_block(client, block)
+
+
+def late(closing):
+    found = {item.indicator: item.observed for item in closing.items}
+    return int(found["antispam.complaint_response"])
+
+
+def test_a_revision_keeps_the_days_it_was_judged_by(client, monkeypatch):
+    contracts = [contract()]
+    (first,) = close(client, [COMPLAINED, ANSWERED], now=CUTOFF, contracts=contracts)
+    assert late(first) == 1  # 11 October 2025 is a working Saturday
+
+    # Another release of the calendar: the Saturday is free, and Monday the next working day.
+    real = chinese_calendar.is_workday
+    monkeypatch.setattr(
+        chinese_calendar, "is_workday", lambda day: day != date(2025, 10, 11) and real(day)
+    )
+    (second,) = close_month(client, OCTOBER, contracts=contracts, now=LATER)
+    assert (second.revision, late(second)) == (2, 0)
+    (difference,) = diff_month(client, OCTOBER)
+    (day,) = difference.causes.days
+    assert (day.calendar, day.day, day.worked) == ("CN", date(2025, 10, 11), True)
+    assert [check.differences for check in verify_month(client, OCTOBER)] == [(), ()]
+
+
+def test_a_published_calendar_is_used_and_a_new_one_does_not_change_what_is_closed(client):
+    contracts = [contract(calendar="acme")]
+    document = {"calendar": "acme", "version": 1, "complete_for": [2024, 2025]}
+    publish(client, "sla.calendars", document)
+    (first,) = close(client, [COMPLAINED, ANSWERED], now=CUTOFF, contracts=contracts)
+    assert late(first) == 0  # the next working day is Monday the 13th
+    extra = document | {"version": 2, "working_days": ["2025-10-11"]}
+    publish(client, "sla.calendars", extra)
+    assert verify_month(client, OCTOBER)[0].differences == ()
+    (second,) = close_month(client, OCTOBER, contracts=contracts, now=LATER, dry_run=True)
+    assert (second.revision, late(second)) == (2, 1)
+
+
+def test_what_hangs_on_undecided_days_of_december_is_provisional_until_they_are(
+    client, monkeypatch
+):
+    monkeypatch.setattr("schemas.calendars.last_official_year", lambda: 2025)
+    now = datetime(2026, 1, 10, tzinfo=UTC)
+    hangs = event("complaint.received", at(26, month=12), case_id="c", tenant_id="hangs")
+    other = event("complaint.received", at(12, month=12), case_id="c", tenant_id="other")
+    closed = close(client, [hangs, other], DECEMBER, now=now)
+    assert [(one.tenant_id, one.provisional, one.undecided) for one in closed] == [
+        ("hangs", True, ("antispam.complaint_response",)),
+        ("other", False, ()),
+    ]
+    monkeypatch.setattr("schemas.calendars.last_official_year", lambda: 2026)
+    final = close_month(client, DECEMBER, contracts=[], now=now)
+    assert [(one.revision, one.provisional, one.undecided) for one in final] == [
+        (2, False, ()),
+        (1, False, ()),
+    ]
+    assert final[0].items == closed[0].items
+
+
+def test_a_tenant_with_each_kind_of_damage_stops_nobody(client):
+    head = {"version": 1, "effective_from": "2025-01-01"}
+    good = [{"tenant_id": f"t{number:03}"} | head for number in range(40)]
+    unpublished = {"tenant_id": "unpublished", "calendar": "nobody"} | head
+    publish(client, "sla.contracts", *good, unpublished)
+    # What a release before this one took.
+    for tenant, field, value in (
+        ("misspelt", "calendar", "MON-FRY"),
+        ("endless", "profile", {"max_latency_s": 10**15}),
+    ):
+        document = default_contract(tenant).model_dump(mode="json") | head | {field: value}
+        columns = {
+            "tenant_id": tenant, "version": 1, "document": json.dumps(document),
+            "effective_from": date(2025, 1, 1), "recorded_at": CUTOFF, "offset": 0,
+        }  # fmt: skip
+        client.insert("contracts", [list(columns.values())], column_names=list(columns))
+    names = [each["tenant_id"] for each in good]
+    closed, failures = failures_of(client)
+    assert closed == names
+    assert failures == [
+        ("endless", "profile.max_latency_s"),
+        ("misspelt", "calendar"),
+        ("unpublished", "calendar"),
+    ]
+    shown = client.query("SELECT tenant_id, field FROM left_out(month = '2025-10-01')").result_rows
+    assert sorted(shown) == failures
+
+    # Once it is mended, the next run takes it up; the others stay as they are.
+    publish(client, "sla.calendars", {"calendar": "nobody", "version": 1,
+                                      "complete_for": [2024, 2025]})  # fmt: skip
+    closed, failures = failures_of(client)
+    assert closed == [*names, "unpublished"]
+    assert len(failures) == 2
+    revisions = "SELECT DISTINCT revision FROM closings"
+    assert client.query(revisions).result_rows == [(1,)]
+
+
+def test_a_tenant_whose_month_is_not_over_waits_alone(client):
+    far = contract(tenant_id="far", timezone="Pacific/Honolulu")
+    now = at(1, month=11) + timedelta(hours=1)
+    land(client, [sent(at(3), 1, "m")], now - timedelta(minutes=1))
+    failures = []
+    closed = close_month(
+        client, OCTOBER, contracts=[contract(), far], now=now, failed=failures.append
+    )
+    assert [one.tenant_id for one in closed] == [TENANT]
+    assert [(each.tenant_id, each.field) for each in failures] == [("far", "timezone")]
+    with pytest.raises(MonthNotOverError):
+        close_month(client, OCTOBER, contracts=[far], tenants=["far"], now=now)

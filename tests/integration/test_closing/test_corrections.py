@@ -1,0 +1,83 @@
+"""Events put right after a month was closed: later revisions follow, old cutoffs do not."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from sinks.closing.close import close_month
+from sinks.closing.diff import diff_month
+from sinks.closing.verify import verify_month
+from sinks.statement.gather import closed_revisions, gather
+from tests.integration.test_closing.ledger import close, land
+from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, probes, sent
+
+pytestmark = pytest.mark.embedded
+
+OCTOBER = date(2025, 10, 1)
+LATER = CUTOFF + timedelta(days=10)
+BETWEEN = CUTOFF + timedelta(hours=1)
+SLOW = sent(at(10, 12), 3700, "m1", id="slow", source="mx1")
+OTHER = sent(at(10, 12), 3700, "m2", id="other", source="mx1")
+
+
+def observed(closing, indicator):
+    return {item.indicator: item.observed for item in closing.items}[indicator]
+
+
+def void(topic, id_, source, **fields):
+    return event(
+        "event.voided", at(20), voids_topic=topic, voids_id=id_, voids_source=source,
+        reason="the clock was wrong", actor="li", **fields,
+    )  # fmt: skip
+
+
+def test_a_voided_event_counts_for_old_cutoffs_and_not_for_later_ones(client):
+    contracts = [contract()]
+    (first,) = close(client, [SLOW, OTHER], now=CUTOFF, contracts=contracts)
+    assert observed(first, "latency.exceedances") == 2
+    land(client, [void("mail.mta", "slow", "mx1")], BETWEEN, 10)
+    (second,) = close_month(client, OCTOBER, contracts=contracts, now=LATER)
+    assert (second.revision, observed(second, "latency.exceedances")) == (2, 1)
+    assert [check.differences for check in verify_month(client, OCTOBER)] == [(), ()]
+    (difference,) = diff_month(client, OCTOBER)
+    assert [(c.type, c.about) for c in difference.causes.events] == [("event.voided", "mx1#slow")]
+    (statement,) = gather(client, OCTOBER, closed_revisions(client, OCTOBER))
+    (told,) = statement.voided
+    assert (told.reference, told.type, told.actor) == ("mx1#slow", "message.dispatched", "li")
+
+
+def test_what_comes_again_under_its_id_with_other_content_never_counts_and_is_listed(client):
+    again = SLOW | {"recipient": "another@example.org", "message_id": "m9"}
+    elsewhere = OTHER | {"tenant_id": "umbrella"}
+    contracts = [contract()]
+    (first,) = close(client, [SLOW, OTHER], now=CUTOFF, contracts=contracts)
+    land(client, [again, elsewhere, SLOW], BETWEEN, 10)
+    (second,) = close_month(client, OCTOBER, contracts=contracts, now=LATER)
+    assert second == first
+    listed = client.query(
+        "SELECT id, tenant_id, first_tenant_id, fields FROM conflicts ORDER BY id"
+    ).result_rows
+    assert listed == [
+        ("other", "umbrella", TENANT, ["tenant_id"]),
+        ("slow", TENANT, TENANT, ["message_id", "recipient"]),
+    ]
+
+
+def test_a_declared_outage_is_downtime_once_it_is_approved(client):
+    contracts = [contract(profile={"approval": ["outage"]})]
+    watched = [one for scope in ("internal", "external") for capability in ("send", "receive")
+               for one in probes(at(10), 86_400, scope=scope, capability=capability)]  # fmt: skip
+    declared = event(
+        "outage.declared", at(11), outage_id="o", starts_at=at(10, 12), ends_at=at(10, 13),
+        reason="power", actor="li",
+    )  # fmt: skip
+    (first,) = close(client, [*watched, declared], now=CUTOFF, contracts=contracts)
+    assert observed(first, "connectivity.downtime") == 0
+    approved = event("approval.given", at(12), approves="o", actor="wang")
+    land(client, [event("approval.given", at(12), approves="o", actor="li")], BETWEEN, 1000)
+    assert close_month(client, OCTOBER, contracts=contracts, now=BETWEEN)[0] == first
+    land(client, [approved], BETWEEN + timedelta(hours=1), 1001)
+    (second,) = close_month(client, OCTOBER, contracts=contracts, now=LATER)
+    assert observed(second, "connectivity.downtime") == 3600
+    (difference,) = diff_month(client, OCTOBER)
+    assert ("approval.given", "o") in {(c.type, c.about) for c in difference.causes.events}
