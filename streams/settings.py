@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from pydantic_settings import (
 PREFIX: Final = "MAILSLA_"
 DEFAULT_KAFKA: Final = "127.0.0.1:29092"
 DEFAULT_CLICKHOUSE: Final = "http://127.0.0.1:28123"
+DEFAULT_STATE: Final = Path("~/.local/share/mailsla/state.json")
+"""The state file of a ``mailsla up`` with its default data directory."""
 
 
 class ConfigurationError(Exception):
@@ -28,7 +31,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    secret_names: ClassVar[frozenset[str]] = frozenset({"clickhouse_password", "kafka_password"})
+    secret_names: ClassVar[frozenset[str]] = frozenset(
+        {"clickhouse_password", "kafka_password", "kafka_key_password"}
+    )
 
     kafka: Annotated[str, Field(description="Kafka bootstrap servers, host:port[,host:port]")] = (
         DEFAULT_KAFKA
@@ -43,8 +48,29 @@ class Settings(BaseSettings):
         ),
     ] = "PLAINTEXT"
     kafka_sasl_mechanism: Annotated[
-        str, Field(description="SASL mechanism", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+        str,
+        Field(
+            description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+            pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER)$",
+        ),
     ] = "SCRAM-SHA-512"
+    kafka_token_file: Annotated[
+        Path | None,
+        Field(description="file holding the OAUTHBEARER token; read at every connection"),
+    ] = None
+    kafka_ca_file: Annotated[
+        Path | None,
+        Field(description="PEM file of the authorities trusted for Kafka, else the system's"),
+    ] = None
+    kafka_cert_file: Annotated[
+        Path | None, Field(description="PEM file of this program's certificate for Kafka")
+    ] = None
+    kafka_key_file: Annotated[
+        Path | None, Field(description="PEM file of its private key, if not in the same file")
+    ] = None
+    kafka_key_password: Annotated[
+        SecretStr | None, Field(description="password of that private key")
+    ] = None
     clickhouse: Annotated[
         str, Field(description="ClickHouse HTTP address, http(s)://host:port, no credentials in it")
     ] = DEFAULT_CLICKHOUSE
@@ -52,6 +78,10 @@ class Settings(BaseSettings):
     clickhouse_password: Annotated[SecretStr, Field(description="ClickHouse password")] = SecretStr(
         ""
     )
+    clickhouse_ca_file: Annotated[
+        Path | None,
+        Field(description="PEM file of the authorities trusted for ClickHouse, else the system's"),
+    ] = None
     clickhouse_database: Annotated[
         str, Field(description="ClickHouse database", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
     ] = "mailsla"
@@ -146,20 +176,23 @@ class Settings(BaseSettings):
 def load(state_file: Path | None = None, **overrides: Any) -> Settings:
     """Settings of this process.
 
-    A state file (argument or ``MAILSLA_STATE_FILE``) gives the addresses of a running stack;
-    explicit ``MAILSLA_KAFKA`` / ``MAILSLA_CLICKHOUSE`` win over it unless it was an argument.
+    A state file (argument, ``MAILSLA_STATE_FILE``, else that of a ``mailsla up`` in its default
+    data directory) gives the addresses of a running stack and the user of its ClickHouse; explicit
+    ``MAILSLA_KAFKA`` / ``MAILSLA_CLICKHOUSE`` win over it unless it was an argument.
 
     Raises:
         ConfigurationError: unreadable file or an invalid value, naming the variable.
     """
     named = state_file or _path_from_environment()
-    wanted = [key for key in ("kafka", "clickhouse") if key not in overrides]
+    wanted = [key for key in _ADDRESSES if not overrides.keys() & set(_ADDRESSES[key])]
     if state_file is None:
-        wanted = [key for key in wanted if f"{PREFIX}{key.upper()}" not in os.environ]
+        wanted = [key for key in wanted if not _from_environment(_ADDRESSES[key])]
+    if named is None and len(wanted) == len(_ADDRESSES) and _default_state().is_file():
+        named = _default_state()
     addresses: dict[str, Any] = {}
     if named is not None and wanted:
         state = _read_state(named)
-        addresses = {key: state[key] for key in wanted}
+        addresses = {key: state[key] for what in wanted for key in _ADDRESSES[what] if key in state}
     config = os.environ.get(f"{PREFIX}CONFIG")
     if config and not Path(config).is_file():
         raise ConfigurationError(f"MAILSLA_CONFIG names {config}, which is no readable file")
@@ -167,6 +200,21 @@ def load(state_file: Path | None = None, **overrides: Any) -> Settings:
         return Settings(**{**addresses, **overrides})
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
+
+
+_ADDRESSES: Final = {
+    "kafka": ("kafka",),
+    "clickhouse": ("clickhouse", "clickhouse_user", "clickhouse_password"),
+}
+"""What a state file tells together: an address, and who may use it."""
+
+
+def _from_environment(names: Iterable[str]) -> bool:
+    return any(f"{PREFIX}{name.upper()}" in os.environ for name in names)
+
+
+def _default_state() -> Path:
+    return DEFAULT_STATE.expanduser()
 
 
 def _path_from_environment() -> Path | None:
@@ -177,14 +225,18 @@ def _path_from_environment() -> Path | None:
 def _read_state(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {"kafka": str(state["kafka"]), "clickhouse": str(state["clickhouse"])}
+        found = {"kafka": str(state["kafka"]), "clickhouse": str(state["clickhouse"])}
+        if user := state.get("clickhouse_user"):
+            found["clickhouse_user"] = str(user)
+            found["clickhouse_password"] = str(state["clickhouse_users"][user])
+        return found
     except FileNotFoundError:
         raise ConfigurationError(
             f"no state file at {path}; start a stack with: mailsla up --state-file {path}"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"{path} is no state file of mailsla up ({error}); name the right file"
+            f"{path} is no state file of mailsla up ({type(error).__name__}); name the right file"
         ) from None
 
 

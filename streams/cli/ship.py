@@ -28,6 +28,7 @@ from streams.connectors.follow import Follower, StateFileError, load_state, read
 from streams.connectors.postfix import PostfixConnector
 from streams.runtime.admin import administration
 from streams.runtime.delivery import start_producer
+from streams.runtime.kafka_probe import probe
 from streams.settings import ConfigurationError, Settings
 
 _STDIN: Final = "-"
@@ -200,6 +201,8 @@ async def _run(request: _Request) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if trouble := await asyncio.to_thread(probe, request.settings):
+        raise ShippingError(trouble.sentence)
     try:
         producer = await start_producer(request.settings)
     except KafkaError as error:
