@@ -3,23 +3,33 @@
 import json
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
+
+from schemas.yaml_text import load_yaml
 
 PREFIX: Final = "MAILSLA_"
 DEFAULT_KAFKA: Final = "127.0.0.1:29092"
 DEFAULT_CLICKHOUSE: Final = "http://127.0.0.1:28123"
 DEFAULT_STATE: Final = Path("~/.local/share/mailsla/state.json")
 """The state file of a ``mailsla up`` with its default data directory."""
+
+
+_CONFIG: Final = f"{PREFIX}CONFIG"
+_NAMED_ELSEWHERE: Final = frozenset({"CONFIG", "STATE_FILE", "RESTARTS"})
+"""Variables that are no settings: where to find some, and a worker's note to itself."""
+_ALIKE: Final = 0.8
 
 
 class ConfigurationError(Exception):
@@ -29,7 +39,10 @@ class ConfigurationError(Exception):
 class Settings(BaseSettings):
     """Every setting of mailsla; each is read from ``MAILSLA_<NAME>``."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    # A refused value may hold a password: it must not come back in the error's text.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     secret_names: ClassVar[frozenset[str]] = frozenset(
         {"clickhouse_password", "kafka_password", "kafka_key_password"}
@@ -144,11 +157,29 @@ class Settings(BaseSettings):
         str, Field(description="logging level", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     ] = "INFO"
 
+    @field_validator("kafka")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        if "@" in value:
+            raise ValueError(
+                "take the credentials out of the address; "
+                "set MAILSLA_KAFKA_USER and MAILSLA_KAFKA_PASSWORD"
+            )
+        for address in value.split(","):
+            host, _, port = address.strip().rpartition(":")
+            if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+                raise ValueError("write it as host:port[,host:port]")
+        return value
+
     @field_validator("clickhouse")
     @classmethod
     def _no_credentials(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError:
+            raise ValueError("write it as http://host:port") from None
+        if port == 0 or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("write it as http://host:port")
         if parts.username or parts.password:
             raise ValueError(
@@ -168,8 +199,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments first, then variables, then the file named by ``MAILSLA_CONFIG``."""
         sources = [init_settings, env_settings]
-        if path := os.environ.get(f"{PREFIX}CONFIG"):
-            sources.append(YamlConfigSettingsSource(settings_cls, yaml_file=path))
+        if path := os.environ.get(_CONFIG):
+            sources.append(InitSettingsSource(settings_cls, _read_config(Path(path), settings_cls)))
         return tuple(sources)
 
 
@@ -193,9 +224,7 @@ def load(state_file: Path | None = None, **overrides: Any) -> Settings:
     if named is not None and wanted:
         state = _read_state(named)
         addresses = {key: state[key] for what in wanted for key in _ADDRESSES[what] if key in state}
-    config = os.environ.get(f"{PREFIX}CONFIG")
-    if config and not Path(config).is_file():
-        raise ConfigurationError(f"MAILSLA_CONFIG names {config}, which is no readable file")
+    _refuse_misspelt(os.environ)
     try:
         return Settings(**{**addresses, **overrides})
     except ValidationError as error:
@@ -215,6 +244,41 @@ def _from_environment(names: Iterable[str]) -> bool:
 
 def _default_state() -> Path:
     return DEFAULT_STATE.expanduser()
+
+
+def _read_config(path: Path, settings: type[BaseSettings]) -> dict[str, Any]:
+    """The settings of the file that ``MAILSLA_CONFIG`` names."""
+    try:
+        found = next(load_yaml(path.read_text(encoding="utf-8")), None) or {}
+    except OSError:
+        raise ConfigurationError(f"{_CONFIG} names {path}, which is no readable file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = getattr(error, "problem", None) or "it is no text"
+        raise ConfigurationError(f"{_CONFIG}: {path} is no YAML ({problem})") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{_CONFIG}: {path} is no mapping; write one `name: value` a line")
+    for name in found:
+        if name not in settings.model_fields:
+            hint = _meant(str(name), settings.model_fields)
+            raise ConfigurationError(
+                f"{_CONFIG}: {path} has {str(name)[:64]!r}, which is no setting{hint}; "
+                "mailsla config lists all"
+            )
+    return found
+
+
+def _refuse_misspelt(environment: Iterable[str]) -> None:
+    """A variable spelt nearly like a setting would be ignored, and the setting stay as it was."""
+    known = {*(name.upper() for name in Settings.model_fields), *_NAMED_ELSEWHERE}
+    for variable in environment:
+        name = variable.removeprefix(PREFIX)
+        if variable.startswith(PREFIX) and name not in known and (hint := _meant(name, known)):
+            raise ConfigurationError(f"{variable} is no setting{hint}; mailsla config lists all")
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    alike = get_close_matches(name, list(known), n=1, cutoff=_ALIKE)
+    return f" (did you mean {alike[0]}?)" if alike else ""
 
 
 def _path_from_environment() -> Path | None:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from schemas.contract import Contract, default_contract
 from schemas.indicators import INDICATORS
+from schemas.printable import printable
 from schemas.topics import CONTRACTS
 from streams.clauses.contracts import Force, in_force
 from streams.cli.common import settings_of, state_file_option
@@ -114,9 +115,12 @@ def show(
     if versions:
         show_table(_versions_table(versions, governing))
     if governing is None:
-        click.echo(f"no version of {tenant} is in force today: the default contract governs")
+        click.echo(
+            f"no version of {printable(tenant)} is in force today: the default contract governs"
+        )
     if wanted:
-        click.echo(f"\nterms of version {chosen.version}, profile {chosen.profile.label}:")
+        label = printable(chosen.profile.label)
+        click.echo(f"\nterms of version {chosen.version}, profile {label}:")
         show_table(_terms_table(chosen))
 
 
@@ -201,10 +205,10 @@ def _headline(document: Document) -> str:
     end = f" to {contract_.effective_to}" if contract_.effective_to else ""
     return (
         f"{contract_.tenant_id} version {contract_.version}, "
-        f"in force from {contract_.effective_from}{end} ({document.place})"
+        f"in force from {contract_.effective_from}{end} ({printable(document.place)})"
     )
 
 
 def _print(problems: list[Problem]) -> None:
     for problem in problems:
-        click.echo(str(problem), err=True)
+        click.echo(printable(str(problem)), err=True)
