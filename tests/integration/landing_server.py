@@ -58,11 +58,8 @@ class ClickHouseProcess:
 
     def settings(self, database="mailsla", user=OPERATOR, **changes):
         password = ensure_credentials(self.data).get(user, "")
-        return ClickHouseSettings(
-            url=f"http://{LOOPBACK}:{self.port}",
-            database=database,
-            **{"user": user, "password": password, **changes},
-        )
+        own = {"url": f"http://{LOOPBACK}:{self.port}", "user": user, "password": password}
+        return ClickHouseSettings(**{"database": database, **own, **changes})
 
     @property
     def variables(self):
