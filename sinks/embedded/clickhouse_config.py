@@ -50,8 +50,11 @@ _CONFIG = """<clickhouse>
         <users_without_row_policies_can_read_rows>true</users_without_row_policies_can_read_rows>
     </access_control_improvements>
     <remote_url_allow_hosts></remote_url_allow_hosts>
+    <storage_configuration>
+        <disks><backups><type>local</type><path>{backups}/</path></backups></disks>
+    </storage_configuration>
     <backups>
-        <allowed_path>{backups}</allowed_path>
+        <allowed_disk>backups</allowed_disk>
     </backups>
     <http_authentication_servers>
         <gate>
@@ -134,6 +137,7 @@ _OPERATOR_GRANTS = (
         f"GRANT TABLE ENGINE ON {engine}"
         for engine in ("MergeTree", "ReplacingMergeTree", "AggregatingMergeTree", "Memory", "Null")
     ),
+    "GRANT READ, WRITE ON DISK",  # the disk of the backups
     "GRANT SYSTEM MERGES, SYSTEM FLUSH LOGS, SYSTEM SYNC TRANSACTION LOG ON *.*",
 )
 
@@ -156,7 +160,7 @@ class ServerConfig:
 
     @property
     def backups(self) -> Path:
-        """Where ``BACKUP … TO File('NAME')`` puts its archives."""
+        """Where ``BACKUP … TO Disk('backups', 'NAME')`` puts its archives."""
         return self.data / "backups"
 
 
