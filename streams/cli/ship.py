@@ -24,6 +24,7 @@ from streams.agents.maillog_site import read_site, zone_of
 from streams.agents.shipping import CHUNK_LINES, Following, Shipper, ShippingError, ship_all
 from streams.cli.common import console, settings_of, state_file_option
 from streams.cli.errors import CommandError
+from streams.connectors.bounded import LineSplitter
 from streams.connectors.follow import Follower, StateFileError, load_state, read_lines
 from streams.connectors.postfix import PostfixConnector
 from streams.runtime.admin import administration
@@ -302,12 +303,11 @@ def _read_stdin(put: Callable[[list[bytes]], None]) -> None:
     stream: IO[bytes] | gzip.GzipFile = source
     if source.peek(2)[:2] == _GZIP_MAGIC:
         stream = gzip.GzipFile(fileobj=source)
-    rest = b""
+    splitter = LineSplitter()
     while block := stream.read1(_READ_BYTES):  # type: ignore[union-attr]
-        *lines, rest = (rest + block).split(b"\n")
-        if lines:
-            put([line + b"\n" for line in lines])
-    if rest:
+        if lines := splitter.feed(block):
+            put(lines)
+    if rest := splitter.rest():
         put([rest])
 
 
