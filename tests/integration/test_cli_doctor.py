@@ -6,6 +6,7 @@ import signal
 import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
+from listening import listeners
 
 from sinks.clickhouse import connect
 from streams.runtime.admin import administration
@@ -49,6 +50,20 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "clock": "ok",
         "logins": "ok",
     }
+
+
+def test_a_scan_shows_the_documented_ports_only_and_all_of_them_on_loopback(stack):
+    """Besides, the embedded ClickHouse asks a port of its own who may come in: see `gate`."""
+    state = stack.state
+    names = ("kafka", "clickhouse", "clickhouse_native", "web")
+    documented = {int(state[name].rpartition(":")[2]) for name in names}
+    found = listeners(state["pids"]["supervisor"])
+    assert all(address.is_loopback for address, _ in found)
+    ports = {port for _, port in found}
+    assert documented <= ports
+    gate = ports - documented
+    assert len(gate) == 1
+    assert gate <= {port for _, port in listeners(state["pids"]["clickhouse"])}
 
 
 def test_without_json_there_is_one_line_per_check(stack):
