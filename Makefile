@@ -12,7 +12,7 @@ DEBIAN_TEST_PACKAGES := kcat chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header pyproject.toml requirements/build.in
 
-.PHONY: help demo test test-packages lint types bench clean lock audit sbom licences
+.PHONY: help demo test test-packages lint types bench fuzz clean lock audit sbom licences
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -55,6 +55,10 @@ lint: $(VENV)/.installed ## ruff (style, docstrings, time zones, security) and i
 
 types: $(VENV)/.installed ## strict types
 	$(BIN)/mypy
+
+FUZZ_S ?= 120
+fuzz: $(VENV)/.installed ## hostile inputs for every reader, for FUZZ_S seconds in all
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
 
 bench: $(VENV)/.installed ## benchmarks: ratios measured side by side in one run
 	$(BIN)/python -m tests.bench

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,6 +33,15 @@ class State(BaseModel):
     data: str
     broker: str = "kafka"
     pids: dict[str, int] = {}
+
+    def access(self) -> dict[str, Any]:
+        """The settings that reach this stack as its tools do: addresses, ClickHouse's login."""
+        return {
+            "kafka": self.kafka,
+            "clickhouse": self.clickhouse,
+            "clickhouse_user": self.clickhouse_user,
+            "clickhouse_password": self.clickhouse_users[self.clickhouse_user],
+        }
 
 
 def write_state(path: Path, state: State) -> None:

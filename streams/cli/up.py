@@ -122,13 +122,7 @@ def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
     from streams.runtime.admin import ensure_topics
     from streams.runtime.drain import announce_maillog
 
-    settings = load(
-        kafka=state.kafka,
-        clickhouse=state.clickhouse,
-        clickhouse_user=state.clickhouse_user,
-        clickhouse_password=state.clickhouse_users[state.clickhouse_user],
-        **maillog,
-    )
+    settings = load(**state.access(), **maillog)
     ensure_topics(settings)
     install_schema(connect(clickhouse_settings(settings)))
     streams = worker_child("streams", state)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import SecretStr
-
 from sinks.clickhouse import Client, connect
 from sinks.embedded.broker import BrokerKind
 from sinks.embedded.children import Child, Running
@@ -60,13 +58,8 @@ def new_stage(broker: BrokerKind) -> Iterator[Stage]:
         TemporaryDirectory(prefix="mailsla-bench-", ignore_cleanup_errors=True) as data,
         embedded_stack(Path(data), broker) as state,
     ):
-        settings = Settings(
-            kafka=state.kafka,
-            clickhouse=state.clickhouse,
-            clickhouse_user=state.clickhouse_user,
-            clickhouse_password=SecretStr(state.clickhouse_users[state.clickhouse_user]),
-            partitions=4,
-            session_timeout_s=6.0,
+        settings = Settings.model_validate(
+            {**state.access(), "partitions": 4, "session_timeout_s": 6.0}
         )
         ensure_topics(settings)
         scratch = Path(data) / "bench"
