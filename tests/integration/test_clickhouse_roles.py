@@ -12,6 +12,7 @@ from landing_server import ClickHouseProcess
 from sinks.access.roles import TENANT_TABLES, TENANT_VIEWS
 from sinks.access.sql import roles_sql
 from sinks.clickhouse import connect_reader
+from sinks.closing.close import close_month
 from sinks.closing.cutoff import fix_cutoff
 from sinks.closing.lock import month_lock
 from sinks.closing.planning import refresh_plans
@@ -102,6 +103,20 @@ def test_the_closer_takes_the_lock_waits_for_inserts_and_adds_revisions(server):
         closer.insert("closing_log", [["x", OCTOBER]], column_names=["tenant_id", "month"])
         lock.renew()
     closer.close()
+
+
+def test_the_closer_closes_a_month_twice_and_the_analyst_sees_it(server):
+    closer = server.connect(user="closer")
+    closed = close_month(closer, OCTOBER, tenants=["acme"])
+    assert {revision.tenant_id for revision in closed} == {"acme"}
+    again = close_month(closer, OCTOBER, tenants=["acme"])
+    assert [r.revision for r in again] == [r.revision for r in closed]
+    closer.close()
+    analyst = connect_reader(server.settings(user="analyst"))
+    rows = analyst.query("SELECT count() FROM clause_results(month = '2026-10-01')").result_rows
+    assert rows[0][0] > 0
+    assert analyst.query("SELECT count() FROM closings").result_rows
+    analyst.close()
 
 
 @pytest.mark.parametrize("user", ["writer", "closer", "analyst", "web"])
