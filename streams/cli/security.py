@@ -7,16 +7,27 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
+from sinks.embedded.confinement import landlock_version
 from streams.cli.checks import Finding
 from streams.settings import PREFIX, Settings
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_SHORTEST_PASSWORD: Final = 12
 _FILES: Final = (f"{PREFIX}CONFIG", f"{PREFIX}STATE_FILE")
 
 
 def security_findings(settings: Settings, state_file: Path | None = None) -> Iterator[Finding]:
     """One finding for each insecure setting; a single good one where there is none."""
-    insecure = [*_kafka(settings), *_clickhouse(settings), *_web(settings), *_files(state_file)]
+    insecure = [
+        *_kafka(settings),
+        *_clickhouse(settings),
+        *_web(settings),
+        *_files(state_file),
+        *_weak(settings),
+        *_machine(settings),
+    ]
     for detail in insecure:
         yield Finding("security", "note", detail)
     if not insecure:
@@ -65,3 +76,21 @@ def _files(state_file: Path | None) -> Iterator[str]:
             continue
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             yield f"{path} may hold passwords and is open to others; run chmod 600 {path}"
+
+
+def _weak(settings: Settings) -> Iterator[str]:
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr) and 0 < len(value.get_secret_value()) < _SHORTEST_PASSWORD:
+            yield (
+                f"{PREFIX}{name.upper()} is shorter than {_SHORTEST_PASSWORD} characters; make it "
+                "a random one"
+            )
+
+
+def _machine(settings: Settings) -> Iterator[str]:
+    if urlsplit(settings.clickhouse).hostname in _LOOPBACK and not landlock_version():
+        yield (
+            "this kernel has no Landlock (Linux 5.13): whoever may query an embedded ClickHouse "
+            "reads the files of the user who runs it; use a ClickHouse of its own"
+        )
