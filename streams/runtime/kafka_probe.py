@@ -8,6 +8,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,7 +47,7 @@ def probe(settings: Settings) -> Trouble | None:
     """Try each address until one answers, then the login; the trouble of the last one otherwise.
 
     What will not pass by itself is told rather than that another broker is absent. Takes at most
-    a few seconds for each address, usually some milliseconds. Runs an event loop of its own.
+    a few seconds for each address, usually some milliseconds.
 
     Raises:
         ConfigurationError: an address is malformed, or the files of certificates are wrong.
@@ -78,7 +79,9 @@ def _try_login(settings: Settings, address: str) -> Trouble | None:
     if not settings.kafka_security.startswith("SASL"):
         return None
     try:
-        asyncio.run(asyncio.wait_for(_log_in(settings, address), _LOGIN_S))
+        # In a thread of its own: a loop may be running in this one.
+        with ThreadPoolExecutor(max_workers=1) as apart:
+            apart.submit(asyncio.run, _log_in(settings, address)).result()
     except IllegalSaslStateError:
         return Trouble(
             f"Kafka at {address} wants no login at this listener; set "
@@ -109,7 +112,8 @@ async def _log_in(settings: Settings, address: str) -> None:
     options = client_options(settings)
     del options["bootstrap_servers"]
     host, _, port = address.rpartition(":")
-    connection = await create_conn(host.strip("[]"), int(port), **options)
+    connecting = create_conn(host.strip("[]"), int(port), **options)
+    connection = await asyncio.wait_for(connecting, _LOGIN_S)
     connection.close()
 
 
