@@ -3,10 +3,15 @@
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY requirements requirements
 COPY schemas schemas
 COPY streams streams
 COPY sinks sinks
-RUN python -m venv /opt/mailsla && /opt/mailsla/bin/pip install --no-cache-dir .
+# What is installed is what was locked, hash by hash; the project is built with that alone.
+RUN python -m venv /opt/mailsla \
+ && /opt/mailsla/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.lock \
+ && /opt/mailsla/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+ && /opt/mailsla/bin/pip uninstall --yes setuptools pip
 
 FROM python:3.11-slim
 # What lays out PDF statements, with a Chinese font.

@@ -8,14 +8,25 @@ BIN    := $(VENV)/bin
 # Debian packages whose programs the tests run.
 DEBIAN_TEST_PACKAGES := kcat chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-1.0-0
 
-.PHONY: help demo test test-packages lint types bench clean
+# Compiles a lock file: exact versions with hashes, for every Python and system that is supported.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header pyproject.toml requirements/build.in
+
+.PHONY: help demo test test-packages lint types bench fuzz clean lock audit sbom licences
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.installed: pyproject.toml
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# What is installed is what was locked, hash by hash; the project itself is built with that alone.
+$(VENV)/.installed: pyproject.toml requirements/dev.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,dev]'
+	$(PIP) --require-hashes --requirement requirements/dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.supply: requirements/supply.lock $(VENV)/.installed
+	$(PIP) --require-hashes --requirement requirements/supply.lock
 	@touch $@
 
 demo: $(VENV)/.installed ## the main job on one machine: a simulated month, closed, in under 90 s
@@ -45,8 +56,31 @@ lint: $(VENV)/.installed ## ruff (style, docstrings, time zones, security) and i
 types: $(VENV)/.installed ## strict types
 	$(BIN)/mypy
 
+FUZZ_S ?= 120
+fuzz: $(VENV)/.installed ## hostile inputs for every reader, for FUZZ_S seconds in all
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
+
 bench: $(VENV)/.installed ## benchmarks: ratios measured side by side in one run
 	$(BIN)/python -m tests.bench
+
+lock: ## lock the newest allowed versions (or: make lock UPGRADE=--upgrade)
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(PIP) uv; }
+	$(COMPILE) $(UPGRADE) --output-file requirements/runtime.lock
+	$(COMPILE) $(UPGRADE) --extra embedded --extra dev --output-file requirements/dev.lock
+	$(COMPILE) $(UPGRADE) --extra embedded --extra dev --extra supply \
+	  --output-file requirements/supply.lock
+
+audit: $(VENV)/.supply ## known vulnerabilities of what the image holds; needs the network
+	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements/runtime.lock
+
+sbom: $(VENV)/.supply ## the image's bill of materials, CycloneDX: build/sbom.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements/runtime.lock --pyproject pyproject.toml \
+	  --output-reproducible --output-file build/sbom.json
+
+licences: $(VENV)/.supply ## the licences of what the image holds: requirements/LICENCES.md
+	$(BIN)/pip-licenses --from=mixed --with-urls --format=markdown --packages \
+	  $$(sed -n 's/^\([a-z0-9-]*\)==.*/\1/p' requirements/runtime.lock) > requirements/LICENCES.md
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

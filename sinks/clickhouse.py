@@ -15,11 +15,14 @@ Traps of the client library that this module keeps away from everyone else:
 """
 
 import logging
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import clickhouse_connect
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from streams.settings import ConfigurationError
 
 Client: TypeAlias = Any
 """A `clickhouse_connect` HTTP client (the library is untyped)."""
@@ -82,6 +85,7 @@ def connect(settings: ClickHouseSettings) -> Client:
     Raises:
         clickhouse_connect.driver.exceptions.Error: the server cannot be reached or refuses the
             user; `sinks.landing.faults` tells which of them pass by themselves.
+        ConfigurationError: the file of trusted authorities is not there.
 
     """
     return _client(settings, {"async_insert": 0, "wait_end_of_query": 1})
@@ -96,6 +100,10 @@ def _client(settings: ClickHouseSettings, server_settings: dict[str, int]) -> Cl
     scheme, host, port = settings.address
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
+    if settings.ca_file is not None and not Path(settings.ca_file).is_file():
+        raise ConfigurationError(
+            f"MAILSLA_CLICKHOUSE_CA_FILE names {settings.ca_file}, which is no readable file"
+        )
     client = clickhouse_connect.get_client(
         interface=scheme,
         host=host,

@@ -147,6 +147,7 @@ def clickhouse_settings(
         database=settings.clickhouse_database,
         user=settings.clickhouse_user,
         password=settings.clickhouse_password,
+        ca_file=str(settings.clickhouse_ca_file) if settings.clickhouse_ca_file else None,
     )
 
 

@@ -2,21 +2,34 @@
 
 import json
 import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
+
+from schemas.yaml_text import load_yaml
 
 PREFIX: Final = "MAILSLA_"
 DEFAULT_KAFKA: Final = "127.0.0.1:29092"
 DEFAULT_CLICKHOUSE: Final = "http://127.0.0.1:28123"
+DEFAULT_STATE: Final = Path("~/.local/share/mailsla/state.json")
+"""The state file of a ``mailsla up`` with its default data directory."""
+
+
+_CONFIG: Final = f"{PREFIX}CONFIG"
+_NAMED_ELSEWHERE: Final = frozenset({"CONFIG", "STATE_FILE", "RESTARTS"})
+"""Variables that are no settings: where to find some, and a worker's note to itself."""
+_ALIKE: Final = 0.8
 
 
 class ConfigurationError(Exception):
@@ -26,9 +39,14 @@ class ConfigurationError(Exception):
 class Settings(BaseSettings):
     """Every setting of mailsla; each is read from ``MAILSLA_<NAME>``."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    # A refused value may hold a password: it must not come back in the error's text.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    secret_names: ClassVar[frozenset[str]] = frozenset({"clickhouse_password", "kafka_password"})
+    secret_names: ClassVar[frozenset[str]] = frozenset(
+        {"clickhouse_password", "kafka_password", "kafka_key_password"}
+    )
 
     kafka: Annotated[str, Field(description="Kafka bootstrap servers, host:port[,host:port]")] = (
         DEFAULT_KAFKA
@@ -43,8 +61,29 @@ class Settings(BaseSettings):
         ),
     ] = "PLAINTEXT"
     kafka_sasl_mechanism: Annotated[
-        str, Field(description="SASL mechanism", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+        str,
+        Field(
+            description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+            pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER)$",
+        ),
     ] = "SCRAM-SHA-512"
+    kafka_token_file: Annotated[
+        Path | None,
+        Field(description="file holding the OAUTHBEARER token; read at every connection"),
+    ] = None
+    kafka_ca_file: Annotated[
+        Path | None,
+        Field(description="PEM file of the authorities trusted for Kafka, else the system's"),
+    ] = None
+    kafka_cert_file: Annotated[
+        Path | None, Field(description="PEM file of this program's certificate for Kafka")
+    ] = None
+    kafka_key_file: Annotated[
+        Path | None, Field(description="PEM file of its private key, if not in the same file")
+    ] = None
+    kafka_key_password: Annotated[
+        SecretStr | None, Field(description="password of that private key")
+    ] = None
     clickhouse: Annotated[
         str, Field(description="ClickHouse HTTP address, http(s)://host:port, no credentials in it")
     ] = DEFAULT_CLICKHOUSE
@@ -52,6 +91,10 @@ class Settings(BaseSettings):
     clickhouse_password: Annotated[SecretStr, Field(description="ClickHouse password")] = SecretStr(
         ""
     )
+    clickhouse_ca_file: Annotated[
+        Path | None,
+        Field(description="PEM file of the authorities trusted for ClickHouse, else the system's"),
+    ] = None
     clickhouse_database: Annotated[
         str, Field(description="ClickHouse database", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
     ] = "mailsla"
@@ -114,11 +157,29 @@ class Settings(BaseSettings):
         str, Field(description="logging level", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     ] = "INFO"
 
+    @field_validator("kafka")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        if "@" in value:
+            raise ValueError(
+                "take the credentials out of the address; "
+                "set MAILSLA_KAFKA_USER and MAILSLA_KAFKA_PASSWORD"
+            )
+        for address in value.split(","):
+            host, _, port = address.strip().rpartition(":")
+            if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+                raise ValueError("write it as host:port[,host:port]")
+        return value
+
     @field_validator("clickhouse")
     @classmethod
     def _no_credentials(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError:
+            raise ValueError("write it as http://host:port") from None
+        if port == 0 or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("write it as http://host:port")
         if parts.username or parts.password:
             raise ValueError(
@@ -138,35 +199,86 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments first, then variables, then the file named by ``MAILSLA_CONFIG``."""
         sources = [init_settings, env_settings]
-        if path := os.environ.get(f"{PREFIX}CONFIG"):
-            sources.append(YamlConfigSettingsSource(settings_cls, yaml_file=path))
+        if path := os.environ.get(_CONFIG):
+            sources.append(InitSettingsSource(settings_cls, _read_config(Path(path), settings_cls)))
         return tuple(sources)
 
 
 def load(state_file: Path | None = None, **overrides: Any) -> Settings:
     """Settings of this process.
 
-    A state file (argument or ``MAILSLA_STATE_FILE``) gives the addresses of a running stack;
-    explicit ``MAILSLA_KAFKA`` / ``MAILSLA_CLICKHOUSE`` win over it unless it was an argument.
+    A state file (argument, ``MAILSLA_STATE_FILE``, else that of a ``mailsla up`` in its default
+    data directory) gives the addresses of a running stack and the user of its ClickHouse; explicit
+    ``MAILSLA_KAFKA`` / ``MAILSLA_CLICKHOUSE`` win over it unless it was an argument.
 
     Raises:
         ConfigurationError: unreadable file or an invalid value, naming the variable.
     """
     named = state_file or _path_from_environment()
-    wanted = [key for key in ("kafka", "clickhouse") if key not in overrides]
+    wanted = [key for key in _ADDRESSES if not overrides.keys() & set(_ADDRESSES[key])]
     if state_file is None:
-        wanted = [key for key in wanted if f"{PREFIX}{key.upper()}" not in os.environ]
+        wanted = [key for key in wanted if not _from_environment(_ADDRESSES[key])]
+    if named is None and len(wanted) == len(_ADDRESSES) and _default_state().is_file():
+        named = _default_state()
     addresses: dict[str, Any] = {}
     if named is not None and wanted:
         state = _read_state(named)
-        addresses = {key: state[key] for key in wanted}
-    config = os.environ.get(f"{PREFIX}CONFIG")
-    if config and not Path(config).is_file():
-        raise ConfigurationError(f"MAILSLA_CONFIG names {config}, which is no readable file")
+        addresses = {key: state[key] for what in wanted for key in _ADDRESSES[what] if key in state}
+    _refuse_misspelt(os.environ)
     try:
         return Settings(**{**addresses, **overrides})
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
+
+
+_ADDRESSES: Final = {
+    "kafka": ("kafka",),
+    "clickhouse": ("clickhouse", "clickhouse_user", "clickhouse_password"),
+}
+"""What a state file tells together: an address, and who may use it."""
+
+
+def _from_environment(names: Iterable[str]) -> bool:
+    return any(f"{PREFIX}{name.upper()}" in os.environ for name in names)
+
+
+def _default_state() -> Path:
+    return DEFAULT_STATE.expanduser()
+
+
+def _read_config(path: Path, settings: type[BaseSettings]) -> dict[str, Any]:
+    """The settings of the file that ``MAILSLA_CONFIG`` names."""
+    try:
+        found = next(load_yaml(path.read_text(encoding="utf-8")), None) or {}
+    except OSError:
+        raise ConfigurationError(f"{_CONFIG} names {path}, which is no readable file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = getattr(error, "problem", None) or "it is no text"
+        raise ConfigurationError(f"{_CONFIG}: {path} is no YAML ({problem})") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{_CONFIG}: {path} is no mapping; write one `name: value` a line")
+    for name in found:
+        if name not in settings.model_fields:
+            hint = _meant(str(name), settings.model_fields)
+            raise ConfigurationError(
+                f"{_CONFIG}: {path} has {str(name)[:64]!r}, which is no setting{hint}; "
+                "mailsla config lists all"
+            )
+    return found
+
+
+def _refuse_misspelt(environment: Iterable[str]) -> None:
+    """A variable spelt nearly like a setting would be ignored, and the setting stay as it was."""
+    known = {*(name.upper() for name in Settings.model_fields), *_NAMED_ELSEWHERE}
+    for variable in environment:
+        name = variable.removeprefix(PREFIX)
+        if variable.startswith(PREFIX) and name not in known and (hint := _meant(name, known)):
+            raise ConfigurationError(f"{variable} is no setting{hint}; mailsla config lists all")
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    alike = get_close_matches(name, list(known), n=1, cutoff=_ALIKE)
+    return f" (did you mean {alike[0]}?)" if alike else ""
 
 
 def _path_from_environment() -> Path | None:
@@ -177,14 +289,18 @@ def _path_from_environment() -> Path | None:
 def _read_state(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {"kafka": str(state["kafka"]), "clickhouse": str(state["clickhouse"])}
+        found = {"kafka": str(state["kafka"]), "clickhouse": str(state["clickhouse"])}
+        if user := state.get("clickhouse_user"):
+            found["clickhouse_user"] = str(user)
+            found["clickhouse_password"] = str(state["clickhouse_users"][user])
+        return found
     except FileNotFoundError:
         raise ConfigurationError(
             f"no state file at {path}; start a stack with: mailsla up --state-file {path}"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"{path} is no state file of mailsla up ({error}); name the right file"
+            f"{path} is no state file of mailsla up ({type(error).__name__}); name the right file"
         ) from None
 
 

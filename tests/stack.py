@@ -22,13 +22,15 @@ from aiokafka import TopicPartition as AioPartition
 from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
 
-from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.clickhouse import connect
 from sinks.embedded.broker import is_broker_ready, make_broker
 from sinks.embedded.children import Child, Running
 from sinks.embedded.clickhouse_server import is_serving
+from sinks.embedded.credentials import OPERATOR, ensure_credentials
 from sinks.embedded.kafka_jars import cache_directory
 from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.migrations import migrate
+from sinks.worker import clickhouse_settings
 from streams.runtime.admin import ensure_topics
 from streams.runtime.drain import drain, lags
 from streams.settings import Settings
@@ -180,9 +182,21 @@ class Stack:
         return Settings(
             kafka=f"{LOOPBACK}:{self.kafka_port}",
             clickhouse=f"http://{LOOPBACK}:{self._http}",
+            clickhouse_user=OPERATOR,
+            clickhouse_password=ensure_credentials(self.data / "clickhouse")[OPERATOR],
             partitions=PARTITIONS,
             session_timeout_s=6.0,
         )
+
+    @property
+    def variables(self):
+        """How a command or a worker finds this stack."""
+        return {
+            "MAILSLA_KAFKA": self.settings.kafka,
+            "MAILSLA_CLICKHOUSE": self.settings.clickhouse,
+            "MAILSLA_CLICKHOUSE_USER": self.settings.clickhouse_user,
+            "MAILSLA_CLICKHOUSE_PASSWORD": self.settings.clickhouse_password.get_secret_value(),
+        }
 
     def start(self):
         """Broker, ClickHouse, topics and tables."""
@@ -202,8 +216,7 @@ class Stack:
     def worker(self, kind, **env):
         """Start one more worker; ``env`` are settings, such as ``checkpoint_s="0.2"``."""
         variables = {
-            "MAILSLA_KAFKA": self.settings.kafka,
-            "MAILSLA_CLICKHOUSE": self.settings.clickhouse,
+            **self.variables,
             "MAILSLA_SESSION_TIMEOUT_S": "6",
             **{f"MAILSLA_{name.upper()}": value for name, value in env.items()},
         }
@@ -222,7 +235,7 @@ class Stack:
 
     def client(self):
         """A ClickHouse client that may do anything."""
-        return connect(ClickHouseSettings(url=self.settings.clickhouse))
+        return connect(clickhouse_settings(self.settings))
 
     def rows(self, query, **parameters):
         """The result rows of one query."""

@@ -14,6 +14,7 @@ from sinks.embedded.leash import leashed
 
 _LOG_KEEP_BYTES = 10 * 1024 * 1024
 _TAIL_BYTES = 8_192
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 def always_ready() -> bool:
@@ -50,8 +51,8 @@ class Running:
         self.child = child
         self.log = logs / f"{child.name}.log"
         _rotate(self.log)
-        with self.log.open("ab") as out:
-            self._log_start = out.tell()
+        with os.fdopen(os.open(self.log, _APPEND, 0o600), "ab") as out:
+            self._log_start = out.seek(0, os.SEEK_END)
             self.process = subprocess.Popen(
                 leashed(child.argv),
                 env={**os.environ, **child.env},
@@ -59,6 +60,7 @@ class Running:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o077,  # whatever the stack writes is its owner's only
             )
 
     @property
@@ -97,6 +99,6 @@ class Running:
 
 
 def _rotate(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if log.exists() and log.stat().st_size > _LOG_KEEP_BYTES:
         log.replace(log.with_suffix(".log.1"))

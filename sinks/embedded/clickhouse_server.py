@@ -17,17 +17,23 @@ Traps, each found by trial:
   acknowledged insert is already on disk.
 - The log level is not obeyed (Trace appears all the same): only rotation bounds the log.
 - One process per directory (the server's own ``status`` lock). Data survive kill -9.
+- The engine's own session is always ``default`` without a password: see `gate`.
+- ``file()`` reads every file of the process for every user: see `confinement`. For the same reason
+  the process runs with a small environment of its own (``/proc/self/environ``).
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import ctypes
 import importlib
 import importlib.util
 import os
+import secrets
 import signal
 import sys
+import sysconfig
 import threading
 import time
 import types
@@ -36,8 +42,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sinks.embedded.clickhouse_config import DEFAULT_MAX_MEMORY, ServerConfig, write_config
+from sinks.embedded.clickhouse_config import (
+    DEFAULT_MAX_MEMORY,
+    KEEPER_STOP,
+    ServerConfig,
+    write_config,
+)
+from sinks.embedded.confinement import Confinement, confine
+from sinks.embedded.credentials import ensure_credentials
 from sinks.embedded.errors import StackError
+from sinks.embedded.gate import Gate
 from sinks.embedded.ports import LOOPBACK, resolve_port
 
 _KEEPER = (
@@ -48,6 +62,14 @@ _KEEPER = (
 _KILL_KEEPER = "KILL QUERY WHERE user = '' AND query LIKE '%sleepEachRow(1)%' ASYNC"
 _STOP_WITHIN_S = 3.0
 _RTLD_DEEPBIND = 0x8
+_ENVIRONMENT = frozenset({"PATH", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH"})
+"""Variables the server keeps; none of them holds a secret."""
+_SYSTEM_READABLE = (
+    *("/usr", "/lib", "/lib64", "/sys", "/dev/null", "/dev/urandom", "/dev/random"),
+    *("/etc/localtime", "/etc/timezone", "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/hosts"),
+    *("/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/proc/uptime"),
+    *("/proc/sys", "/proc/net", "/proc/diskstats", "/proc/mounts", "/proc/self"),
+)
 
 
 def find_wheel() -> Path:
@@ -81,9 +103,13 @@ def _load_extension(wheel: Path) -> Any:
     return extension
 
 
-def _kill_keeper(http_port: int) -> None:
+def _kill_keeper(http_port: int, password: str) -> None:
+    login = base64.b64encode(f"{KEEPER_STOP}:{password}".encode()).decode()
     request = urllib.request.Request(
-        f"http://{LOOPBACK}:{http_port}/", data=_KILL_KEEPER.encode(), method="POST"
+        f"http://{LOOPBACK}:{http_port}/",
+        data=_KILL_KEEPER.encode(),
+        headers={"Authorization": f"Basic {login}"},
+        method="POST",
     )
     try:
         with urllib.request.urlopen(request, timeout=2.0) as reply:  # noqa: S310
@@ -95,23 +121,21 @@ def _kill_keeper(http_port: int) -> None:
 def serve(config: ServerConfig) -> None:
     """Serve until SIGTERM or SIGINT, then stop cleanly.
 
-    Must run in the main thread of a process of its own. Raises `StackError` when the server
-    ended by itself; the reason is on stderr and in ``server.err.log``.
+    Must run in the main thread of a process of its own, which it confines. Raises `StackError`
+    when the server ended by itself; the reason is on stderr and in ``server.err.log``.
     """
     wheel = find_wheel()
-    write_config(config)
-    os.chdir(config.data)
+    stop_password = secrets.token_urlsafe(32)
+    passwords = {**ensure_credentials(config.data, config.tenant_users), KEEPER_STOP: stop_password}
     stop_signals = {signal.SIGTERM, signal.SIGINT}
-    # Blocked before any thread exists, so that every thread of the engine inherits it.
+    # Blocked, and the process confined, before any thread exists: every thread inherits both.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
-    extension = _load_extension(wheel)
-    keeper = threading.Thread(
-        target=extension.query,
-        args=(_KEEPER, "TabSeparated"),
-        kwargs={"path": str(config.data)},
-        daemon=True,
-    )
-    keeper.start()
+    gate = Gate()
+    write_config(config, passwords, gate.port)
+    os.chdir(config.data)
+    _confine(config, wheel, gate.port)
+    gate.open()
+    keeper = _start_keeper(_load_extension(wheel), config)
     while True:
         # Stopped and continued past its time-out the call may answer with no signal of ours.
         received = signal.sigtimedwait(stop_signals, 0.5)
@@ -122,17 +146,53 @@ def serve(config: ServerConfig) -> None:
                 f"The ClickHouse server in {config.data} has ended by itself; "
                 "its last lines on stderr say why."
             )
-    _stop(keeper, config.http_port)
+    _stop(keeper, config.http_port, stop_password)
 
 
-def _stop(keeper: threading.Thread, http_port: int) -> None:
+def _start_keeper(extension: Any, config: ServerConfig) -> threading.Thread:
+    keeper = threading.Thread(
+        target=extension.query,
+        args=(_KEEPER, "TabSeparated"),
+        kwargs={"path": str(config.data)},
+        daemon=True,
+    )
+    keeper.start()
+    return keeper
+
+
+def _confine(config: ServerConfig, wheel: Path, gate_port: int) -> None:
+    """What the engine needs: its directory, its libraries, facts about the machine, its ports."""
+    python = (sys.prefix, sys.base_prefix, *sysconfig.get_paths().values())
+    confined = confine(
+        Confinement(
+            readable=tuple(map(Path, {*_SYSTEM_READABLE, *python, str(wheel)})),
+            writable=(config.data, Path("/dev/null")),
+            bind_ports=(config.http_port, config.tcp_port),
+            connect_ports=(config.http_port, gate_port),
+        )
+    )
+    if not confined:
+        sys.stderr.write(
+            "This kernel has no Landlock: whoever may query the embedded ClickHouse can read the "
+            "files of the user who runs it.\n"
+        )
+
+
+def _stop(keeper: threading.Thread, http_port: int, password: str) -> None:
     deadline = time.monotonic() + _STOP_WITHIN_S
     while keeper.is_alive() and time.monotonic() < deadline:
         # Repeated: the signal may have come before the server listened.
-        _kill_keeper(http_port)
+        _kill_keeper(http_port, password)
         keeper.join(0.2)
     if keeper.is_alive():
         os._exit(0)
+
+
+def _shed_environment() -> None:
+    """Become the same program with `_ENVIRONMENT` alone; the pid and its leash stay."""
+    kept = {name: value for name, value in os.environ.items() if name in _ENVIRONMENT}
+    if kept.keys() != os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)  # noqa: S606
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -143,11 +203,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--max-memory", type=int, default=DEFAULT_MAX_MEMORY, help="bytes the server may use"
     )
+    parser.add_argument(
+        "--tenant", action="append", default=[], help="a tenant that gets a login, tenant_ID"
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line: prints the addresses, serves; 0 after a requested stop, 1 otherwise."""
+    _shed_environment()
+    os.umask(0o077)
     arguments = _arguments(argv)
     try:
         config = ServerConfig(
@@ -155,6 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             http_port=resolve_port(arguments.http_port, "ClickHouse HTTP (--http-port)"),
             tcp_port=resolve_port(arguments.tcp_port, "ClickHouse native (--tcp-port)"),
             max_memory=arguments.max_memory,
+            tenants=tuple(arguments.tenant),
         )
         sys.stdout.write(f"http {LOOPBACK}:{config.http_port}\n")
         sys.stdout.write(f"native {LOOPBACK}:{config.tcp_port}\n")

@@ -13,13 +13,14 @@ from sinks.embedded.errors import StackError
 
 @contextmanager
 def data_lock(data: Path) -> Iterator[None]:
-    """Hold the directory (made if missing, mode 0700) for the block; the kernel lets go on death.
+    """Hold the directory (made if missing; mode 0700) for the block; the kernel lets go on death.
 
     Raises `StackError` naming the holder's pid, or saying why the directory cannot be used.
     The file itself stays: removing it would let two holders lock two different files.
     """
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data.chmod(0o700)  # it may have been there, open to others
         descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StackError(

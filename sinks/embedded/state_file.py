@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sinks.embedded.credentials import OPERATOR
 from sinks.embedded.errors import StackError
 
 
@@ -15,24 +18,38 @@ class State(BaseModel):
 
     ``kafka`` and ``clickhouse_native`` are ``host:port``, ``clickhouse`` and ``web`` are URLs,
     ``data`` is the data directory, ``pids`` maps a child's name (and ``supervisor``) to its pid.
+    ``clickhouse_users`` maps the server's users to their passwords; ``clickhouse_user`` is the one
+    the project's tools use.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     kafka: str
     clickhouse: str
     clickhouse_native: str
+    clickhouse_user: str = OPERATOR
+    clickhouse_users: dict[str, str] = Field(default={}, repr=False)
     web: str | None = None
     data: str
     broker: str = "kafka"
     pids: dict[str, int] = {}
 
+    def access(self) -> dict[str, Any]:
+        """The settings that reach this stack as its tools do: addresses, ClickHouse's login."""
+        return {
+            "kafka": self.kafka,
+            "clickhouse": self.clickhouse,
+            "clickhouse_user": self.clickhouse_user,
+            "clickhouse_password": self.clickhouse_users[self.clickhouse_user],
+        }
+
 
 def write_state(path: Path, state: State) -> None:
     """Put ``state`` at ``path`` in one step, readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # A draft of that name made by somebody else would be written for them to read.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             out.write(state.model_dump_json(indent=2) + "\n")

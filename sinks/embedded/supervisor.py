@@ -23,11 +23,14 @@ from sinks.embedded.broker import BrokerKind, is_broker_ready, make_broker
 from sinks.embedded.children import Child, Running
 from sinks.embedded.clickhouse_config import DEFAULT_MAX_MEMORY
 from sinks.embedded.clickhouse_server import find_wheel, is_serving
+from sinks.embedded.credentials import ensure_credentials
 from sinks.embedded.data_lock import data_lock
 from sinks.embedded.errors import StackError
 from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.embedded.state_file import State, remove_state, write_state
 
+STATE_NAME = "state.json"
+"""The state file every stack has, in its data directory."""
 _POLL_S = 0.05
 _WATCH_S = 0.2
 
@@ -115,12 +118,17 @@ class Supervisor:
             self._stop.wait(_POLL_S)
 
 
-def worker_child(name: str, state: State, *arguments: str) -> Child:
-    """A worker process ``mailsla worker NAME …`` against the stack of ``state``."""
+def worker_child(name: str, state: State, clickhouse_user: str | None = None) -> Child:
+    """A worker process ``mailsla worker NAME`` against the stack of ``state``.
+
+    ``clickhouse_user`` is who it is to ClickHouse; None for one that has no business there.
+    """
+    env = {"MAILSLA_KAFKA": state.kafka, "MAILSLA_CLICKHOUSE": state.clickhouse}
+    if clickhouse_user is not None:
+        env["MAILSLA_CLICKHOUSE_USER"] = clickhouse_user
+        env["MAILSLA_CLICKHOUSE_PASSWORD"] = state.clickhouse_users[clickhouse_user]
     return Child(
-        name=name,
-        argv=(sys.executable, "-m", "streams.cli.main", "worker", name, *arguments),
-        env={"MAILSLA_KAFKA": state.kafka, "MAILSLA_CLICKHOUSE": state.clickhouse},
+        name=name, argv=(sys.executable, "-m", "streams.cli.main", "worker", name), env=env
     )
 
 
@@ -135,16 +143,18 @@ def started_stack(
     """
     stop = stop or threading.Event()
     data = plan.data.absolute()
+    state_files = {data / STATE_NAME, *({plan.state_file} if plan.state_file else ())}
     with data_lock(data):
         supervisor = Supervisor(data / "logs", stop)
         try:
             state = _start(plan, data, supervisor, stop)
-            if plan.state_file is not None and not stop.is_set():
-                write_state(plan.state_file, state)
+            if not stop.is_set():
+                for path in state_files:
+                    write_state(path, state)
             yield state, supervisor
         finally:
-            if plan.state_file is not None:
-                remove_state(plan.state_file, os.getpid())
+            for path in state_files:
+                remove_state(path, os.getpid())
             supervisor.stop_all()
 
 
@@ -168,6 +178,7 @@ def _start(plan: StackPlan, data: Path, supervisor: Supervisor, stop: threading.
         kafka=f"{LOOPBACK}:{kafka}",
         clickhouse=f"http://{LOOPBACK}:{http}",
         clickhouse_native=f"{LOOPBACK}:{native}",
+        clickhouse_users=dict(ensure_credentials(data / "clickhouse")),
         web=None if web is None else f"http://{LOOPBACK}:{web}",
         data=str(data),
         broker=plan.broker,

@@ -1,5 +1,7 @@
 """Which failures of ClickHouse pass by themselves, which never will, and what to do about those."""
 
+import ssl
+from collections.abc import Iterator
 from typing import Final, Literal
 
 from clickhouse_connect.driver.exceptions import OperationalError, ProgrammingError
@@ -21,6 +23,8 @@ _SCHEMA: Final = frozenset({8, 10, 16, 20, 44, 47, 53, 60, 70, 81, 218, 349})
 _IDENTITY: Final = frozenset({192, 193, 194, 516})
 _RIGHTS: Final = frozenset({164, 497})
 _LONGEST_DETAIL: Final = 200
+_EXPIRED: Final = 10
+_WRONG_HOST: Final = frozenset({62, 64})  # of OpenSSL: a name, an address
 
 
 class LandingError(Exception):
@@ -29,6 +33,8 @@ class LandingError(Exception):
 
 def lasting(error: Exception) -> Lasting:
     """How long the failure will last."""
+    if tls_fault(error):
+        return "permanent"
     code = _code(error)
     if code in _TRANSIENT or _unanswered(error):
         return "transient"
@@ -39,6 +45,8 @@ def lasting(error: Exception) -> Lasting:
 
 def label(error: Exception) -> str:
     """A short name of the failure for logs: the server's, or the kind of exception."""
+    if fault := tls_fault(error):
+        return fault
     code = _code(error)
     if code is None:
         return "no answer" if _unanswered(error) else type(error).__name__
@@ -47,6 +55,8 @@ def label(error: Exception) -> str:
 
 def sentence(error: Exception, table: str) -> str:
     """What is wrong and what to do, for a failure that does not pass."""
+    if fault := tls_fault(error):
+        return f"No connection to ClickHouse: {fault}."
     code = _code(error)
     if code in _SCHEMA:
         return (
@@ -67,6 +77,41 @@ def sentence(error: Exception, table: str) -> str:
         f"ClickHouse keeps refusing rows of table {table} ({label(error)}); "
         "mend what its log names, then start the worker again: nothing was lost."
     )
+
+
+def tls_fault(error: BaseException) -> str | None:
+    """What is wrong with the encrypted connection and what to do; None where that is not it."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            if cause.verify_code == _EXPIRED:
+                return "the server's certificate has expired; renew it there"
+            if cause.verify_code in _WRONG_HOST:
+                return (
+                    "the server's certificate is for another host name; use the name in the "
+                    "certificate in MAILSLA_CLICKHOUSE"
+                )
+            return (
+                "the server's certificate is signed by nobody trusted here; set "
+                "MAILSLA_CLICKHOUSE_CA_FILE to the authority's PEM file"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return (
+                f"no TLS connection comes about ({cause.reason or 'SSLError'}); does "
+                "MAILSLA_CLICKHOUSE name the encrypted port?"
+            )
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was made from; urllib3 keeps that in ``reason``."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__, getattr(each, "reason", None)]
 
 
 def _denied(error: Exception) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from schemas.printable import printable
 from sinks.closing.periods import micros
 from sinks.statement import spans
 from sinks.statement.charts.calendar import calendar_chart, describe_faults
@@ -58,11 +59,17 @@ class _Words:
         return phrase(key, self.language, **values)
 
 
+def _shown(value: object) -> object:
+    """What others wrote cannot turn the page's text around; markup of ours stays as it is."""
+    return printable(value) if type(value) is str else value
+
+
 @cache
 def _template() -> Any:
     environment = Environment(
         loader=PackageLoader("sinks.statement"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

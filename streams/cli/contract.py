@@ -12,6 +12,7 @@ from rich.table import Table
 from schemas.calendars import is_published_name
 from schemas.contract import Contract, default_contract
 from schemas.indicators import INDICATORS
+from schemas.printable import printable
 from schemas.topics import CONTRACTS
 from streams.clauses.contracts import Force, in_force
 from streams.cli.calendars import published_names
@@ -131,9 +132,12 @@ def show(
         show_table(_versions_table(versions, governing))
         _warn_of_gaps(versions)
     if governing is None:
-        click.echo(f"no version of {tenant} is in force today: the default contract governs")
+        click.echo(
+            f"no version of {printable(tenant)} is in force today: the default contract governs"
+        )
     if wanted:
-        click.echo(f"\nterms of version {chosen.version}, profile {chosen.profile.label}:")
+        label = printable(chosen.profile.label)
+        click.echo(f"\nterms of version {chosen.version}, profile {label}:")
         show_table(_terms_table(chosen))
 
 
@@ -218,7 +222,7 @@ def _headline(document: Document) -> str:
     end = f", the last day in force is {contract_.last_day}" if contract_.last_day else ""
     return (
         f"{contract_.tenant_id} version {contract_.version}, "
-        f"in force from {contract_.effective_from}{end} ({document.place})"
+        f"in force from {contract_.effective_from}{end} ({printable(document.place)})"
     )
 
 
@@ -264,4 +268,4 @@ def _warn_of_gaps(contracts: Iterable[Contract]) -> None:
 
 def _print(problems: list[Problem]) -> None:
     for problem in problems:
-        click.echo(str(problem), err=True)
+        click.echo(printable(str(problem)), err=True)

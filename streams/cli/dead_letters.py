@@ -2,35 +2,35 @@
 
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
+import orjson
 from rich.table import Table
 
 from schemas.codec import Rejection, decode_contract, decode_event
 from schemas.contract import Contract
 from schemas.envelope import Event
+from schemas.printable import printable
 from schemas.registry import EVENT_TYPES
 from schemas.topics import CONTRACTS
 from streams.cli.common import settings_of, state_file_option
+from streams.cli.dead_letter_reading import (
+    Choice,
+    Place,
+    at_place,
+    blocks,
+    choice_options,
+    latest,
+    summary,
+)
 from streams.cli.errors import CheckFailed
 from streams.cli.publishing import Record, publish
-from streams.cli.reading import Row, cell, reading, rows, show_json, show_table
-from streams.settings import Settings
+from streams.cli.reading import Row, cell, show_json, show_table
 
-_AT_ONCE: Final = 1_000
 _REASONS_SHOWN: Final = 5
-
-_CHOSEN: Final = (
-    "FROM dead_letters FINAL"
-    " WHERE ({topic:String} = '' OR topic = {topic:String})"
-    " AND positionCaseInsensitiveUTF8(reason, {reason:String}) > 0"
-)
-
-Place = tuple[str, int, int]
 
 
 @click.group()
@@ -45,43 +45,46 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list")
-@click.option("--topic", default="", help="Only of this topic.")
-@click.option("--reason", default="", help="Only with this text in the reason.")
+@choice_options
+@click.option("--summary", "summed", is_flag=True, help="Only how many of each kind of reason.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the bytes as value_b64.")
 @state_file_option
 @click.pass_context
 def list_(
     ctx: click.Context,
-    topic: str,
-    reason: str,
+    /,
+    summed: bool,
     limit: int,
     as_json: bool,
     own_state_file: Path | None,
+    **chosen: Any,
 ) -> None:
     """List dead letters, the latest first.
 
-    `place` is topic/partition/offset of the record that was refused; times are UTC.
+    `place` is topic/partition/offset of the record that was refused; times are UTC. They are kept
+    90 days.
 
     \b
-    Example:
+    Examples:
       mailsla dead-letters list --topic mail.mta --reason clock
+      mailsla dead-letters list --tenant acme --since 2026-10-20T00:00:00Z
+      mailsla dead-letters list --summary
     """  # noqa: D301 - \b is click's mark for text to leave as it is
-    settings = settings_of(ctx, own_state_file)
-    parameters = {"topic": topic, "reason": reason, "limit": limit}
-    columns = "topic, partition, offset, reason, field, received_at, value_b64"
-    found = rows(
-        settings,
-        f"SELECT {columns} {_CHOSEN} ORDER BY received_at DESC, topic, partition, offset DESC"
-        " LIMIT {limit:UInt32}",
-        parameters,
-    )
+    settings, choice = settings_of(ctx, own_state_file), Choice(**chosen)
+    if summed:
+        kinds = summary(settings, choice)
+        if as_json:
+            show_json(kinds)
+        else:
+            show_table(_summary_table(kinds))
+        return
+    found, total = latest(settings, choice, limit)
     if as_json:
         show_json(found)
         return
     if found:
         show_table(_table(found))
-    total = rows(settings, f"SELECT count() AS total {_CHOSEN}", parameters)[0]["total"]
     if total > len(found) or not total:
         click.echo(f"{len(found)} of {total} dead letters shown", err=True)
 
@@ -107,19 +110,63 @@ _PLACE = PlaceType()
 
 
 @dead_letters.command()
+@click.argument("place", type=_PLACE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the bytes as value_b64.")
+@state_file_option
+@click.pass_context
+def show(ctx: click.Context, place: Place, as_json: bool, own_state_file: Path | None) -> None:
+    """Show one dead letter: why it was refused, whether it would pass now, and its bytes.
+
+    Bytes that are no text are shown escaped; --json has them as they are.
+
+    \b
+    Example:
+      mailsla dead-letters show mail.mta/0/17
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    found = at_place(settings_of(ctx, own_state_file), place)
+    if not found:
+        name = "/".join(map(str, place))
+        raise CheckFailed(f"no dead letter at {name}; see mailsla dead-letters list")
+    if as_json:
+        show_json(found)
+        return
+    for row in found:
+        checked = _check(row, datetime.now(UTC))
+        now = "it passes now" if isinstance(checked, Record) else f"still refused: {checked}"
+        for name, value in (
+            ("received", cell(row["received_at"]).plain),
+            ("field", cell(row["field"]).plain),
+            ("reason", cell(row["reason"]).plain),
+            ("now", cell(now).plain),
+        ):
+            click.echo(f"{name:<9} {value}")
+        click.echo(f"\n{_readable(b64decode(row['value_b64']))}\n")
+
+
+def _readable(value: bytes) -> str:
+    """JSON laid out, other text as it is, all of it harmless to a terminal."""
+    try:
+        laid_out = orjson.dumps(orjson.loads(value), option=orjson.OPT_INDENT_2)
+    except orjson.JSONDecodeError:
+        laid_out = value
+    return printable(laid_out.decode("utf-8", "backslashreplace"))
+
+
+@dead_letters.command()
 @click.argument("places", nargs=-1, type=_PLACE, metavar="[PLACE]...")
-@click.option("--topic", default="", help="Only of this topic.")
+@choice_options
 @click.option("--ids", multiple=True, type=_PLACE, help="Only this one; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Only say what would pass now.")
 @state_file_option
 @click.pass_context
 def replay(
     ctx: click.Context,
+    /,
     places: tuple[Place, ...],
-    topic: str,
     ids: tuple[Place, ...],
     dry_run: bool,
     own_state_file: Path | None,
+    **chosen: Any,
 ) -> None:
     """Publish again, unchanged, the records that pass now, under their tenant's key.
 
@@ -138,7 +185,7 @@ def replay(
     found: set[Place] = set()
     passing = 0
     refused: Counter[str] = Counter()
-    for block in _blocks(settings, topic, wanted):
+    for block in blocks(settings, Choice(**chosen), wanted):
         now = datetime.now(UTC)
         checked = [_check(row, now) for row in block]
         records = [each for each in checked if isinstance(each, Record)]
@@ -151,35 +198,6 @@ def replay(
         names = ", ".join("/".join(map(str, place)) for place in sorted(missing))
         raise CheckFailed(f"no dead letter at {names}; see mailsla dead-letters list")
     _report(passing, refused, dry_run)
-
-
-def _blocks(settings: Settings, topic: str, wanted: set[Place]) -> Iterator[list[Row]]:
-    """The chosen dead letters with their bytes, `_AT_ONCE` at a time, in the order of the log."""
-    sql = (
-        "SELECT topic, partition, offset, value_b64, cityHash64(value_b64) AS bytes "
-        f"{_CHOSEN} AND ({{all:Bool}} OR concat(topic, '/', toString(partition), '/',"
-        " toString(offset)) IN {places:Array(String)})"
-        " AND (topic, partition, offset, bytes) >"
-        " ({t:String}, {p:Int32}, {o:Int64}, {b:UInt64})"
-        " ORDER BY topic, partition, offset, bytes LIMIT {limit:UInt32}"
-    )
-    parameters: dict[str, Any] = {
-        "topic": topic,
-        "reason": "",
-        "all": not wanted,
-        "places": ["/".join(map(str, place)) for place in wanted],
-        "limit": _AT_ONCE,
-    }
-    after: tuple[str, int, int, int] = ("", -1, -1, 0)
-    with reading(settings) as client:
-        while True:
-            cursor = dict(zip("tpob", after, strict=True))
-            block = list(client.query(sql, parameters=parameters | cursor).named_results())
-            if not block:
-                return
-            yield block
-            last = block[-1]
-            after = (last["topic"], last["partition"], last["offset"], last["bytes"])
 
 
 def _check(row: Row, now: datetime) -> Record | str:
@@ -220,5 +238,23 @@ def _table(found: list[Row]) -> Table:
             f"{row['received_at']:%Y-%m-%d %H:%M}",
             cell(row["field"]),
             cell(row["reason"]),
+        )
+    return table
+
+
+def _summary_table(kinds: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("records", justify="right")
+    table.add_column("topic")
+    table.add_column("field", max_width=16, overflow="fold")
+    table.add_column("last", max_width=16)
+    table.add_column("such as", overflow="fold")
+    for row in kinds:
+        table.add_row(
+            str(row["records"]),
+            cell(row["topic"]),
+            cell(row["field"]),
+            f"{row['last']:%Y-%m-%d %H:%M}",
+            cell(row["such_as"]),
         )
     return table

@@ -70,7 +70,7 @@ def demo(
     stack = stack_plan(directory, broker, state_file=directory / "state.json")
 
     def main_job(state: State) -> int | None:
-        settings = load(kafka=state.kafka, clickhouse=state.clickhouse)
+        settings = load(**state.access())
         agreed = _live_and_close(settings, simulated, chosen)
         _write_statement(settings, chosen, directory)
         _say_where(state, directory, keep)

@@ -1,18 +1,22 @@
 """Documents from YAML or JSON files: read, checked, each complaint with its place."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import yaml
 
 from schemas.codec import Rejection, decode_contract
 from schemas.contract import Contract
+from schemas.yaml_text import load_yaml
 
-_VALUE_TAG: Final = "tag:yaml.org,2002:value"
+_NO_BLANK: Final = re.compile(r"\S")
+_MAX_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,6 @@ class Problem:
         return f"{self.place}{field}: {self.reason}"
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key stands once and ``=`` is a text (a comparator)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping; a repeated key is an error, not the last one's victory."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} stands here twice", key.start_mark
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_constructor(_VALUE_TAG, lambda loader, node: str(node.value))
-
-
 def read_documents(files: Sequence[Path]) -> tuple[list[Document], list[Problem]]:
     """Every document of the files, valid or with its problem (contract documents).
 
@@ -80,7 +66,7 @@ def parsed(path: Path) -> list[tuple[str, object] | Problem]:
     """What a file holds: each document with its place, or why it cannot be read."""
     try:
         found = list(_parse(path))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         return [Problem(str(path), unreadable(error))]
     if not found:
         return [Problem(str(path), "holds no document; write one, or leave it out")]
@@ -88,8 +74,12 @@ def parsed(path: Path) -> list[tuple[str, object] | Problem]:
 
 
 def _parse(path: Path) -> Iterator[object]:
-    text = path.read_text(encoding="utf-8")
-    parsed = _json_values(text) if path.suffix == ".json" else yaml.load_all(text, _Loader)
+    with path.open("rb") as source:
+        content = source.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f"longer than {_MAX_BYTES} bytes; is it the right file?")
+    text = content.decode("utf-8")
+    parsed = _json_values(text) if path.suffix == ".json" else load_yaml(text)
     for value in parsed:
         if isinstance(value, list):
             yield from value
@@ -99,18 +89,22 @@ def _parse(path: Path) -> Iterator[object]:
 
 def _json_values(text: str) -> Iterator[object]:
     decoder = json.JSONDecoder(object_pairs_hook=_once)
-    rest = text.lstrip()
-    while rest:
-        value, end = decoder.raw_decode(rest)
+    at = _after_blanks(text, 0)
+    while at < len(text):
+        value, at = decoder.raw_decode(text, at)
         yield value
-        rest = rest[end:].lstrip()
+        at = _after_blanks(text, at)
+
+
+def _after_blanks(text: str, at: int) -> int:
+    found = _NO_BLANK.search(text, at)
+    return found.start() if found else len(text)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"{twice!r} stands twice in one object; remove one")
     return found
 
@@ -119,7 +113,7 @@ def encoded_as_json(place: str, value: object) -> bytes | Problem:
     """A document as the JSON to publish."""
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         return Problem(place, f"holds what JSON cannot ({error}); write texts and numbers")
 
 
@@ -152,6 +146,8 @@ def unreadable(error: Exception) -> str:
     """Why a file cannot be read, in words."""
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror}); name a readable file"
+    if isinstance(error, RecursionError):
+        return "is nested too deeply; write it flatter"
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark
         at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

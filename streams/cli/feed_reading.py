@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 from schemas.topics import BREACHES
 from streams.cli.errors import CommandError
 from streams.runtime.kafka import client_options
+from streams.runtime.kafka_probe import probe
 from streams.settings import ConfigurationError, Settings
 
 _CONNECT_MS: Final = 10_000
@@ -41,6 +42,8 @@ class Feed:
         self._consumer: Any = None
 
     def __enter__(self) -> Self:
+        if trouble := probe(self._settings):
+            raise ConfigurationError(trouble.sentence)
         try:
             self._consumer = KafkaConsumer(
                 **client_options(self._settings),

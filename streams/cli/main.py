@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from schemas.printable import printable
 from streams.cli.errors import CommandError, UnexpectedError
 from streams.settings import ConfigurationError
 
@@ -102,6 +103,7 @@ def main() -> None:
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
+        error.message = printable(error.message)
         error.show()
         sys.exit(2)
     except CommandError as error:
@@ -124,7 +126,7 @@ def _one_line(error: Exception) -> str:
 def _fail(error: Exception, debug: bool, code: int, cause: Exception | None = None) -> None:
     if debug:
         traceback.print_exception(cause or error)
-    click.echo(f"mailsla: {error}", err=True)
+    click.echo(printable(f"mailsla: {error}"), err=True)
     sys.exit(code)
 
 

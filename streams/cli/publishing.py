@@ -9,6 +9,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from streams.cli.errors import CommandError
 from streams.runtime.kafka import client_options
+from streams.runtime.kafka_probe import probe
 from streams.settings import ConfigurationError, Settings
 
 _CONNECT_MS: Final = 10_000
@@ -60,6 +61,8 @@ def publish(settings: Settings, records: Sequence[Record]) -> None:
 
 
 def _producer(settings: Settings) -> KafkaProducer:
+    if trouble := probe(settings):
+        raise ConfigurationError(trouble.sentence)
     try:
         return KafkaProducer(
             **client_options(settings),

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.identifiers import rfc3339
+from schemas.printable import printable
 from sinks.clickhouse import Client, connect_reader
 from sinks.landing.faults import label
 from sinks.worker import clickhouse_settings
@@ -92,6 +93,4 @@ def cell(value: object) -> Text:
     if value is None:
         return Text("-")
     text = rfc3339(value) if isinstance(value, datetime) else str(value)
-    return Text(
-        "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    )
+    return Text(printable(text, keep=""))

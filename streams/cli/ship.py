@@ -24,10 +24,12 @@ from streams.agents.maillog_site import read_site, zone_of
 from streams.agents.shipping import CHUNK_LINES, Following, Shipper, ShippingError, ship_all
 from streams.cli.common import console, settings_of, state_file_option
 from streams.cli.errors import CommandError
+from streams.connectors.bounded import LineSplitter
 from streams.connectors.follow import Follower, StateFileError, load_state, read_lines
 from streams.connectors.postfix import PostfixConnector
 from streams.runtime.admin import administration
 from streams.runtime.delivery import start_producer
+from streams.runtime.kafka_probe import probe
 from streams.settings import ConfigurationError, Settings
 
 _STDIN: Final = "-"
@@ -200,6 +202,8 @@ async def _run(request: _Request) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if trouble := await asyncio.to_thread(probe, request.settings):
+        raise ShippingError(trouble.sentence)
     try:
         producer = await start_producer(request.settings)
     except KafkaError as error:
@@ -299,12 +303,11 @@ def _read_stdin(put: Callable[[list[bytes]], None]) -> None:
     stream: IO[bytes] | gzip.GzipFile = source
     if source.peek(2)[:2] == _GZIP_MAGIC:
         stream = gzip.GzipFile(fileobj=source)
-    rest = b""
+    splitter = LineSplitter()
     while block := stream.read1(_READ_BYTES):  # type: ignore[union-attr]
-        *lines, rest = (rest + block).split(b"\n")
-        if lines:
-            put([line + b"\n" for line in lines])
-    if rest:
+        if lines := splitter.feed(block):
+            put(lines)
+    if rest := splitter.rest():
         put([rest])
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from sinks.embedded.children import Child
+from sinks.embedded.credentials import WEB, WRITER
 from sinks.embedded.state_file import State
 from sinks.embedded.supervisor import StackPlan, run_stack, worker_child
 from streams.agents.maillog_site import configured_site, read_site
@@ -77,7 +78,7 @@ def up(
         out.print(f"clickhouse  {state.clickhouse} (native {state.clickhouse_native})")
         if state.web:
             out.print(f"web         {state.web}")
-        out.print(f"data        {state.data}")
+        out.print(f"data        {state.data} (state.json there: addresses and passwords)")
         out.print("ready")
 
     ctx.exit(run_stack(plan, announce))
@@ -121,7 +122,7 @@ def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
     from streams.runtime.admin import ensure_topics
     from streams.runtime.drain import announce_maillog
 
-    settings = load(kafka=state.kafka, clickhouse=state.clickhouse, **maillog)
+    settings = load(**state.access(), **maillog)
     ensure_topics(settings)
     install_schema(connect(clickhouse_settings(settings)))
     streams = worker_child("streams", state)
@@ -130,7 +131,7 @@ def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
         variables = {**streams.env, "MAILSLA_MAILLOG_TENANTS": str(settings.maillog_tenants)}
         streams = replace(streams, env=variables)
     yield streams
-    yield worker_child("sinks", state)
+    yield worker_child("sinks", state, WRITER)
     if state.web is not None:
         yield _web_child(state, state.web)
 
@@ -139,7 +140,7 @@ def _web_child(state: State, url: str) -> Child:
     """The web page at ``url``; ready when it finds everything well."""
     address = urlsplit(url)
     host, port = str(address.hostname), int(address.port or 0)
-    child = worker_child("web", state)
+    child = worker_child("web", state, WEB)
     variables = {**child.env, "MAILSLA_WEB_HOST": host, "MAILSLA_WEB_PORT": str(port)}
     return replace(child, env=variables, ready=lambda: _is_well(host, port))
 

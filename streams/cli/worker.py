@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from streams.cli.common import settings_of, state_file_option
+from streams.runtime.redaction import redact_logs
 from streams.settings import Settings
 
 
@@ -26,6 +27,7 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    redact_logs(settings)
     if kind == "streams":
         _run_streams(settings)
     elif kind == "sinks":

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from streams.connectors.bounded import read_line
 from streams.connectors.rotation import (
+    FINGERPRINT_BYTES,
     Position,
     complete_lines,
     generations_after,
@@ -33,9 +35,13 @@ class StateFileError(ValueError):
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """All lines of a finished plain or gzip log, a last one without line end included."""
+    """All lines of a finished plain or gzip log, a last one without line end included.
+
+    Lines beyond `bounded.MAX_LINE_BYTES` are cut.
+    """
     with open_log(path) as file:
-        yield from file
+        while line := read_line(file):
+            yield line
 
 
 @dataclass
@@ -120,8 +126,10 @@ class Follower:
                 break
         if lines:
             self._drained_once = False
-            current.head = head_of(current.file)
-            self._position = position_at(current.file, current.inode, current.file.tell())
+            if len(current.head) < FINGERPRINT_BYTES:
+                current.head = head_of(current.file)
+            place = current.file.tell()
+            self._position = position_at(current.file, current.inode, place, current.head)
         return lines
 
     def _was_truncated(self, current: _Generation) -> bool:
@@ -146,10 +154,10 @@ class Follower:
                 self._drained_once = True
                 return False
             self._pending = self._generations_since(current)
-        rest = current.file.read()
-        if rest:
-            lines += rest.splitlines(keepends=True)
-        self._position = position_at(current.file, current.inode, current.file.tell())
+        while line := read_line(current.file):
+            lines.append(line)
+        place = current.file.tell()
+        self._position = position_at(current.file, current.inode, place, current.head)
         self.close()
         return True
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-_FINGERPRINT_BYTES: Final = 256
+from streams.connectors.bounded import read_line
+
+FINGERPRINT_BYTES: Final = 256
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def head_of(file: IO[bytes]) -> bytes:
     """The first bytes of an open file; its place is kept."""
     place = file.tell()
     file.seek(0)
-    head = file.read(_FINGERPRINT_BYTES)
+    head = file.read(FINGERPRINT_BYTES)
     file.seek(place)
     return head
 
@@ -70,9 +72,13 @@ def _uncompressed_size(file: gzip.GzipFile) -> int:
     return file.tell()
 
 
-def position_at(file: IO[bytes], inode: int, offset: int) -> Position:
-    """The place `offset` of an open generation."""
-    head = head_of(file)[: min(offset, _FINGERPRINT_BYTES)]
+def position_at(file: IO[bytes], inode: int, offset: int, head: bytes = b"") -> Position:
+    """The place `offset` of an open generation; `head` is its beginning, where it is known.
+
+    To go back to the beginning of a compressed file and forth again unpacks all of it.
+    """
+    known = head if len(head) == FINGERPRINT_BYTES else head_of(file)
+    head = known[: min(offset, FINGERPRINT_BYTES)]
     return Position(inode, offset, _digest(head), len(head))
 
 
@@ -131,13 +137,15 @@ def _holds(path: Path, position: Position) -> bool:
 
 
 def complete_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The complete lines from an open file's place on; stops before a line still being written.
+    """The complete lines from an open file's place on, cut to `bounded.MAX_LINE_BYTES`.
+
+    Stops before a line still being written.
 
     The file's place is after the last complete line whenever a line has been taken.
     """
     while True:
         place = file.tell()
-        line = file.readline()
+        line = read_line(file)
         if not line.endswith(b"\n"):
             file.seek(place)
             return

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.topics import ALL_TOPICS, Topic
 from streams.runtime.kafka import client_options
+from streams.runtime.kafka_probe import late_trouble, probe
 from streams.settings import ConfigurationError, Settings
 
 _TIMEOUT_MS: Final = 15_000
@@ -34,19 +35,18 @@ def administration(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An administration client.
 
     Raises:
-        ConfigurationError: no broker answers at the configured address.
+        ConfigurationError: no broker answers at the configured address, or it refuses us.
     """
+    if trouble := probe(settings):
+        raise ConfigurationError(trouble.sentence)
     try:
         client = KafkaAdminClient(
             **client_options(settings),
             request_timeout_ms=_TIMEOUT_MS,
             bootstrap_timeout_ms=_BOOTSTRAP_MS,
         )
-    except KafkaError as error:
-        raise ConfigurationError(
-            f"no Kafka broker answers at {settings.kafka} ({type(error).__name__}); "
-            "start one with: mailsla up, or set MAILSLA_KAFKA"
-        ) from None
+    except KafkaError:
+        raise ConfigurationError(late_trouble(settings)) from None
     try:
         yield client
     finally:

@@ -6,16 +6,19 @@ one would be lost to the state. So any unexpected error ends the process image a
 committed, and starts it anew (`restart`).
 """
 
+import atexit
 import logging
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import faust
+from faust.auth import OAuthCredentials
 from faust.types import TP
 
 from streams.runtime.batches import BatchTransport, RecordBatch, batch_topic
+from streams.runtime.kafka import FileToken, is_encrypted, login, tls_context
 from streams.runtime.restart import give_up, restart
 from streams.runtime.statelog import StateError
 from streams.settings import Settings
@@ -46,7 +49,6 @@ def build_app(
         transactions: whether the broker has transactions; then only committed ones are read.
         buffered_batches: batches held ready for the agent; with the fetch size this bounds memory.
     """
-    scratch = Path(tempfile.gettempdir()) / f"{name}-faust"
     app = BatchApp(
         name,
         broker=[f"aiokafka://{server}" for server in settings.kafka.split(",")],
@@ -63,7 +65,7 @@ def build_app(
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
-        datadir=str(scratch),
+        datadir=_scratch(name),
         autodiscover=False,
         stream_processing_timeout=3600.0,
         broker_commit_livelock_soft_timeout=3600.0,
@@ -124,12 +126,31 @@ async def commit_offsets(app: BatchApp, offsets: Mapping[tuple[str, int], int]) 
     return bool(await app.consumer._commit(wanted))
 
 
+def _scratch(name: str) -> str:
+    """A directory of this process alone, under a name nobody can prepare; gone at the end.
+
+    Faust wants one for its tables, of which there are none.
+    """
+    made = tempfile.mkdtemp(prefix=f"{name}-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
 def _credentials(settings: Settings) -> Any:
+    """What Faust's clients show the broker, and over which protocol they do.
+
+    Faust derives the protocol from the credentials: with a login and no TLS context it would send
+    the password in clear text, whatever was asked for.
+    """
+    context = tls_context(settings) if is_encrypted(settings) else None
     if not settings.kafka_security.startswith("SASL"):
-        return None
-    password = settings.kafka_password
+        return faust.SSLCredentials(context) if context else None
+    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+        return OAuthCredentials(oauth_cb=FileToken(settings), ssl_context=context)
+    user, password = login(settings)
     return faust.SASLCredentials(
-        username=settings.kafka_user,
-        password=password.get_secret_value() if password else "",
+        username=user,
+        password=password,
+        ssl_context=context,
         mechanism=settings.kafka_sasl_mechanism,
     )

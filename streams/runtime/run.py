@@ -10,9 +10,13 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from streams.runtime.kafka import client_options
-from streams.settings import Settings
+from streams.runtime.kafka_probe import Trouble, late_trouble, probe
+from streams.settings import ConfigurationError, Settings
 
 _PAUSE_S: Final = 1.0
+_BOOTSTRAP_MS: Final = 5_000
+_BREAKS_OFF: Final = 2
+"""How often a broker may greet and then say nothing more: one that is starting does so once."""
 _GARBAGE_THRESHOLDS: Final = (50_000, 20, 20)
 """Objects that come and go with a batch are counted in tens of thousands. With Python's own 700
 they are looked through so often that many live to be taken for lasting ones, and all of the state
@@ -22,18 +26,35 @@ logger = logging.getLogger(__name__)
 
 
 def wait_for_broker(settings: Settings) -> None:
-    """Return once a broker answers; a worker outlives the broker's absence."""
-    told = False
+    """Return once a broker answers; a worker outlives the broker's absence.
+
+    Raises:
+        ConfigurationError: the broker is there and cannot be used, which waiting would not mend:
+            certificate, host name, encryption, login.
+    """
+    told: str | None = None
+    broken_off = 0
     while True:
-        try:
-            KafkaConsumer(**client_options(settings), bootstrap_timeout_ms=5_000).close()
-        except KafkaError as error:
-            if not told:
-                logger.warning("no broker at %s yet (%r); waiting", settings.kafka, error)
-                told = True
-            time.sleep(_PAUSE_S)
-        else:
+        trouble = probe(settings)
+        if trouble is None and _has_brokers(settings):
             return
+        if trouble is None:
+            broken_off += 1
+            trouble = Trouble(late_trouble(settings), passing=broken_off < _BREAKS_OFF)
+        if not trouble.passing:
+            raise ConfigurationError(trouble.sentence)
+        if trouble.sentence != told:
+            logger.warning("no broker yet: %s; waiting", trouble.sentence)
+            told = trouble.sentence
+        time.sleep(_PAUSE_S)
+
+
+def _has_brokers(settings: Settings) -> bool:
+    try:
+        KafkaConsumer(**client_options(settings), bootstrap_timeout_ms=_BOOTSTRAP_MS).close()
+    except KafkaError:
+        return False
+    return True
 
 
 def run(app: Any, settings: Settings) -> None:

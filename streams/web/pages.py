@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from schemas.indicators import INDICATORS, SECTIONS
+from schemas.printable import printable
 from streams.web.lagging import LagReport
 from streams.web.reading import Overview, Tenant
 
@@ -68,6 +69,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("streams.web"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -83,6 +85,11 @@ def _environment() -> Environment:
         "word": _word,
     }
     return environment
+
+
+def _shown(value: object) -> object:
+    """What others wrote cannot turn the page's text around; markup of ours stays as it is."""
+    return printable(value) if type(value) is str else value
 
 
 class Pages:

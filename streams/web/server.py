@@ -138,7 +138,11 @@ async def _read(ask: Callable[[], T]) -> T | Unavailable:
 @web.middleware
 async def _only_own_names(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Refuse other names for this machine: a foreign site could point one here and read along."""
-    if request.url.host not in _LOOPBACK:
+    try:
+        host = request.url.host
+    except ValueError:
+        host = None  # a Host header that is no name at all
+    if host not in _LOOPBACK:
         return web.Response(status=421, text="This page is served to 127.0.0.1 and localhost.\n")
     return await handler(request)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sinks.clickhouse import ClickHouseSettings, Client, connect
+from sinks.clickhouse import Client, connect
 from sinks.embedded.broker import BrokerKind
 from sinks.embedded.children import Child, Running
 from sinks.embedded.supervisor import embedded_stack
 from sinks.schema import install_schema
+from sinks.worker import clickhouse_settings
 from streams.runtime.admin import ensure_topics
 from streams.settings import Settings
 
@@ -29,8 +30,7 @@ class Stage:
 
     def client(self) -> Client:
         """A ClickHouse client that may do anything."""
-        server = ClickHouseSettings(url=self.settings.clickhouse, timeout_s=QUERY_TIMEOUT_S)
-        return connect(server)
+        return connect(clickhouse_settings(self.settings, QUERY_TIMEOUT_S))
 
     @contextmanager
     def running(
@@ -40,6 +40,8 @@ class Stage:
         variables = {
             "MAILSLA_KAFKA": self.settings.kafka,
             "MAILSLA_CLICKHOUSE": self.settings.clickhouse,
+            "MAILSLA_CLICKHOUSE_USER": self.settings.clickhouse_user,
+            "MAILSLA_CLICKHOUSE_PASSWORD": self.settings.clickhouse_password.get_secret_value(),
             "MAILSLA_SESSION_TIMEOUT_S": str(self.settings.session_timeout_s),
             "TMPDIR": str(self.scratch),
         }
@@ -58,8 +60,8 @@ def new_stage(broker: BrokerKind) -> Iterator[Stage]:
         TemporaryDirectory(prefix="mailsla-bench-", ignore_cleanup_errors=True) as data,
         embedded_stack(Path(data), broker) as state,
     ):
-        settings = Settings(
-            kafka=state.kafka, clickhouse=state.clickhouse, partitions=4, session_timeout_s=6.0
+        settings = Settings.model_validate(
+            {**state.access(), "partitions": 4, "session_timeout_s": 6.0}
         )
         ensure_topics(settings)
         scratch = Path(data) / "bench"

@@ -12,9 +12,10 @@ from pathlib import Path
 from click.testing import CliRunner
 from landing_server import wait_for
 
+from sinks.worker import clickhouse_settings
 from streams.cli.errors import CommandError
 from streams.cli.main import cli
-from streams.settings import ConfigurationError
+from streams.settings import ConfigurationError, load
 
 PROGRAM = (sys.executable, "-c", "from streams.cli.main import main; main()")
 
@@ -37,6 +38,10 @@ class Stack:
     @property
     def state(self):
         return json.loads(self.state_file.read_text())
+
+    def clickhouse(self):
+        """The settings of a client that may do anything in the databases."""
+        return clickhouse_settings(load(self.state_file))
 
     def run(self, *arguments, code=0):
         done = CliRunner().invoke(cli, ["--state-file", str(self.state_file), *arguments])

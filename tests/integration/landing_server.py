@@ -11,6 +11,7 @@ import numpy as np
 
 from sinks.clickhouse import ClickHouseSettings, connect
 from sinks.embedded.clickhouse_server import is_serving
+from sinks.embedded.credentials import OPERATOR, ensure_credentials
 from sinks.embedded.leash import leashed
 from sinks.embedded.ports import LOOPBACK, resolve_port
 
@@ -23,10 +24,13 @@ def wait_for(condition, within_s=60.0):
 
 
 class ClickHouseProcess:
-    """The embedded server on a data directory; ``port`` stays over restarts."""
+    """The embedded server on a data directory; ``port`` stays over restarts.
 
-    def __init__(self, data):
-        self.data = data
+    ``tenants`` get logins of their own, ``tenant_ID``.
+    """
+
+    def __init__(self, data, tenants=()):
+        self.data, self._tenants = data, tenants
         self.port = resolve_port(0, "HTTP")
         self.tcp_port = resolve_port(0, "native")
         self._process = None
@@ -34,8 +38,9 @@ class ClickHouseProcess:
     def start(self):
         program = [sys.executable, "-m", "sinks.embedded.clickhouse_server"]
         places = ["--data", str(self.data), "--http-port", str(self.port)]
+        logins = [word for tenant in self._tenants for word in ("--tenant", tenant)]
         self._process = subprocess.Popen(
-            leashed([*program, *places, "--tcp-port", str(self.tcp_port)]),
+            leashed([*program, *places, "--tcp-port", str(self.tcp_port), *logins]),
             env=os.environ | {"PYTHONPATH": os.getcwd()},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -51,10 +56,20 @@ class ClickHouseProcess:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait()
 
-    def settings(self, database="mailsla", **changes):
-        return ClickHouseSettings(
-            url=f"http://{LOOPBACK}:{self.port}", database=database, **changes
-        )
+    def settings(self, database="mailsla", user=OPERATOR, **changes):
+        password = ensure_credentials(self.data).get(user, "")
+        own = {"url": f"http://{LOOPBACK}:{self.port}", "user": user, "password": password}
+        return ClickHouseSettings(**{"database": database, **own, **changes})
+
+    @property
+    def variables(self):
+        """How a command finds this server."""
+        settings = self.settings()
+        return {
+            "MAILSLA_CLICKHOUSE": settings.url,
+            "MAILSLA_CLICKHOUSE_USER": settings.user,
+            "MAILSLA_CLICKHOUSE_PASSWORD": settings.password.get_secret_value(),
+        }
 
     def connect(self, database="mailsla", **changes):
         return connect(self.settings(database, **changes))

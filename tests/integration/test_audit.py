@@ -11,7 +11,7 @@ from cli_stack import running_stack
 from landing_server import wait_for
 
 from schemas.indicators import INDICATORS
-from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.clickhouse import connect
 from sinks.landing.facts import decode_facts
 from streams.settings import load
 from streams.simulate.plan import plan
@@ -67,7 +67,7 @@ def add_incident(stack):
     del closed["kind"]
     values = [orjson.dumps(event) for event in (opened, closed)]
     decoded = decode_facts("mail.ops", 0, np.arange(2), values, np.full(2, BROKER_US))
-    client = connect(ClickHouseSettings(url=stack.state["clickhouse"]))
+    client = connect(stack.clickhouse())
     client.insert_arrow(decoded.table, decoded.rows)
     client.close()
 

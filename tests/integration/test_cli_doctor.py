@@ -6,8 +6,9 @@ import signal
 import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
+from listening import listeners
 
-from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.clickhouse import connect
 from streams.runtime.admin import administration
 from streams.settings import load
 
@@ -31,7 +32,7 @@ def states(found):
 
 @pytest.fixture
 def clickhouse(stack):
-    client = connect(ClickHouseSettings(url=stack.state["clickhouse"]))
+    client = connect(stack.clickhouse())
     yield client
     client.close()
 
@@ -39,6 +40,7 @@ def clickhouse(stack):
 def test_a_healthy_stack_has_nothing_wrong(stack):
     assert states(findings(stack, 0)) == {
         "configuration": "ok",
+        "security": "ok",
         "broker": "ok",
         "topics": "ok",
         "group mailsla-streams": "ok",
@@ -46,13 +48,27 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "clickhouse": "ok",
         "schema": "ok",
         "clock": "ok",
-        "analyst": "ok",
+        "logins": "ok",
     }
+
+
+def test_a_scan_shows_the_documented_ports_only_and_all_of_them_on_loopback(stack):
+    """Besides, the embedded ClickHouse asks a port of its own who may come in: see `gate`."""
+    state = stack.state
+    names = ("kafka", "clickhouse", "clickhouse_native", "web")
+    documented = {int(state[name].rpartition(":")[2]) for name in names}
+    found = listeners(state["pids"]["supervisor"])
+    assert all(address.is_loopback for address, _ in found)
+    ports = {port for _, port in found}
+    assert documented <= ports
+    gate = ports - documented
+    assert len(gate) == 1
+    assert gate <= {port for _, port in listeners(state["pids"]["clickhouse"])}
 
 
 def test_without_json_there_is_one_line_per_check(stack):
     lines = stack.out("doctor").splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert all(line.startswith("ok ") for line in lines)
 
 
@@ -100,5 +116,5 @@ def test_a_hung_clickhouse_server_is_named_with_the_remedy(stack):
         os.kill(pid, signal.SIGCONT)
     assert found["clickhouse"][0] == "wrong"
     assert "mailsla up" in found["clickhouse"][1]
-    assert {found[name][0] for name in ("schema", "clock", "analyst")} == {"skipped"}
+    assert {found[name][0] for name in ("schema", "clock", "logins")} == {"skipped"}
     assert found["broker"][0] == "ok"

@@ -10,7 +10,7 @@ import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
 
-from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.clickhouse import connect
 from streams.cli.publishing import Record, publish
 from streams.settings import load
 
@@ -28,7 +28,7 @@ def stack(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clickhouse(stack):
-    client = connect(ClickHouseSettings(url=stack.state["clickhouse"]))
+    client = connect(stack.clickhouse())
     yield client
     client.close()
 

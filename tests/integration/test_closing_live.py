@@ -17,7 +17,7 @@ from kafka import KafkaConsumer
 from landing_server import wait_for
 
 from schemas.indicators import INDICATORS
-from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.clickhouse import connect
 from sinks.closing import lock
 from streams.cli import close as close_command
 from streams.cli import closing_feed
@@ -60,7 +60,7 @@ def stack(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clickhouse(stack):
-    client = connect(ClickHouseSettings(url=stack.state["clickhouse"]))
+    client = connect(stack.clickhouse())
     yield client
     client.close()
 

@@ -1,14 +1,17 @@
 """The embedded stack for real: both brokers, the ClickHouse server, the supervisor."""
 
+import http.client
 import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import clickhouse_connect
 import pytest
@@ -17,6 +20,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
 from sinks.embedded.clickhouse_server import is_serving
+from sinks.embedded.credentials import OPERATOR, USERS, ensure_credentials
 from sinks.embedded.errors import StackError
 from sinks.embedded.kafka_jars import cache_directory
 from sinks.embedded.ports import LOOPBACK, resolve_port
@@ -51,10 +55,13 @@ def needs_kafka():
         pytest.skip(f"Apache Kafka needs {' and '.join(missing)}")
 
 
-def client(state_or_port, user="default"):
-    port = getattr(state_or_port, "clickhouse", f":{state_or_port}").rsplit(":", 1)[1]
+def client(state, user=OPERATOR):
+    return connect_to(int(state.clickhouse.rsplit(":", 1)[1]), user, state.clickhouse_users[user])
+
+
+def connect_to(port, user, password):
     return clickhouse_connect.get_client(
-        host=LOOPBACK, port=int(port), username=user, autogenerate_session_id=False
+        host=LOOPBACK, port=port, username=user, password=password, autogenerate_session_id=False
     )
 
 
@@ -122,28 +129,112 @@ def test_the_analyst_reads_mailsla(stack, admin):
     analyst.close()
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "INSERT INTO mailsla.t VALUES (4)",
-        "CREATE TABLE mailsla.u (x Int8) ENGINE = Memory",
-        "CREATE DATABASE d",
-        "DROP TABLE mailsla.t",
-        "ALTER TABLE mailsla.t DELETE WHERE 1",
-        "KILL QUERY WHERE 1",
-        "SYSTEM STOP LISTEN HTTP",
-        "SELECT * FROM file('/etc/passwd', 'CSV', 'x String')",
-        "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'x String')",
-        "SELECT count() FROM system.processes",
-        "SET max_memory_usage = 0",
-    ],
-)
-def test_the_analyst_may_not(stack, admin, statement):
-    analyst = client(stack, "analyst")
-    with pytest.raises(DatabaseError, match=r"ACCESS_DENIED|READONLY"):
-        analyst.command(statement)
-    analyst.close()
+WRITING = [
+    "INSERT INTO mailsla.t VALUES (4)",
+    "CREATE TABLE mailsla.u (x Int8) ENGINE = Memory",
+    "CREATE DATABASE d",
+    "SET max_memory_usage = 0",
+    "KILL QUERY WHERE 1",
+]
+DESTROYING = [
+    "DROP TABLE mailsla.t",
+    "TRUNCATE TABLE mailsla.t",
+    "ALTER TABLE mailsla.t DELETE WHERE 1",
+]
+ESCAPING = [
+    "SYSTEM STOP LISTEN HTTP",
+    "SYSTEM SHUTDOWN",
+    "CREATE USER x",
+    "CREATE FUNCTION f AS x -> x",
+    "SHOW CREATE USER default",
+    "SELECT * FROM file('/etc/passwd', 'CSV', 'x String')",
+    "INSERT INTO FUNCTION file('/tmp/x.csv', 'CSV', 'x String') VALUES ('x')",
+    "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'x String')",
+    "SELECT * FROM remote('127.0.0.1', 'system', 'one')",
+    "SELECT * FROM s3('http://s3.example.net/bucket/x', 'CSV', 'x String')",
+    "SELECT * FROM mysql('127.0.0.1:3306', 'd', 't', 'u', 'p')",
+    "SELECT * FROM sqlite('/tmp/x.db', 't')",
+    "SELECT * FROM executable('x.sh', 'CSV', 'x String')",
+    "SELECT * FROM python('x')",
+    "SELECT * FROM python('x') SETTINGS allow_python_table_function = 1",
+    "CREATE TABLE mailsla.f (x String) ENGINE = File(CSV)",
+    "CREATE TABLE mailsla.f (x String) ENGINE = URL('http://127.0.0.1:1/', 'CSV')",
+    "CREATE DICTIONARY mailsla.d (x UInt64) PRIMARY KEY x LAYOUT(FLAT()) LIFETIME(1)"
+    " SOURCE(EXECUTABLE(COMMAND 'id' FORMAT 'CSV'))",
+    "BACKUP TABLE mailsla.t TO File('/tmp/x')",
+    # Whatever the process could read, every user could: it is confined to its own directory.
+    "SELECT file('/etc/passwd')",
+    "SELECT file('/etc/shadow')",
+    "SELECT file('{data}/clickhouse.credentials.json')",
+    "SELECT file('{data}/state.json')",
+    "SELECT file('/proc/{parent}/environ')",
+]
+REFUSED = r"ACCESS_DENIED|READONLY|FUNCTION_NOT_ALLOWED|QUERY_IS_PROHIBITED|Permission denied"
+
+
+def forbidden():
+    """(user, statement) that must be refused."""
+    for user in USERS:
+        yield from ((user, statement) for statement in ESCAPING)
+    for user in ("writer", "closer", "analyst", "web"):
+        yield from ((user, statement) for statement in DESTROYING)
+        yield user, "SELECT * FROM system.users"
+        yield user, "SELECT * FROM system.server_settings"
+    for user in ("analyst", "web"):
+        yield from ((user, statement) for statement in WRITING)
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_nobody_reaches_what_is_none_of_their_business(stack, admin, user):
+    entry = client(stack, user)
+    for who, statement in forbidden():
+        if who == user:
+            with pytest.raises(DatabaseError, match=REFUSED):
+                entry.command(
+                    statement.replace("{data}", stack.data).replace("{parent}", str(os.getpid()))
+                )
+    entry.close()
     assert admin.query("SELECT count() FROM mailsla.t").result_rows == [(3,)]
+
+
+@pytest.mark.parametrize("user", ["default", "", *USERS])
+def test_nobody_comes_in_without_a_password(stack, user):
+    port = int(stack.clickhouse.rsplit(":", 1)[1])
+    with pytest.raises(DatabaseError, match="Authentication failed"):
+        connect_to(port, user, "")
+
+
+@pytest.mark.parametrize("header", ["Origin", "Sec-Fetch-Site"])
+def test_no_page_in_a_browser_gets_an_answer(stack, header):
+    host = urlsplit(stack.clickhouse).netloc
+    connection = http.client.HTTPConnection(host, timeout=10)
+    password = stack.clickhouse_users["analyst"]
+    headers = {header: "null", "X-ClickHouse-User": "analyst", "X-ClickHouse-Key": password}
+    connection.request("POST", "/", "SELECT 42", headers)
+    reply = connection.getresponse()
+    assert (reply.status, b"42" in reply.read()) == (403, False)
+    connection.close()
+
+
+def test_the_server_has_no_variable_it_does_not_need(stack):
+    with open(f"/proc/{stack.pids['clickhouse']}/environ") as source:
+        names = {entry.partition("=")[0] for entry in source.read().split("\0") if entry}
+    assert names <= {"PATH", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH"}
+
+
+def test_what_the_stack_writes_is_its_owner_s_only(stack, admin):
+    data = Path(stack.data)
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    for path in data.rglob("*"):
+        if path.is_file():
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_no_password_is_among_what_a_query_can_read(stack, admin):
+    secrets = [password.encode() for password in stack.clickhouse_users.values()]
+    for path in [*Path(stack.data, "clickhouse").glob("*"), *Path(stack.data, "logs").glob("*")]:
+        if path.is_file():
+            assert not [secret for secret in secrets if secret in path.read_bytes()], path
 
 
 def test_a_second_stack_on_the_same_directory_is_refused_with_the_holder_s_pid(stack):
@@ -163,6 +254,10 @@ def test_a_port_in_use_is_refused_before_anything_starts(stack, tmp_path):
     assert not (tmp_path / "logs").exists()
 
 
+def own_client(data, port):
+    return connect_to(port, OPERATOR, ensure_credentials(data)[OPERATOR])
+
+
 @contextmanager
 def server(data, http_port):
     argv = ("--data", str(data), "--http-port", str(http_port), "--tcp-port", "0")
@@ -178,16 +273,20 @@ def server(data, http_port):
 def test_clickhouse_data_survive_a_clean_stop_and_a_kill(tmp_path):
     port = resolve_port(0, "the test")
     with server(tmp_path, port) as process:
-        connection = client(port)
-        connection.command("CREATE TABLE t (x Int64) ENGINE = MergeTree ORDER BY x")
-        connection.insert("t", [[1]], column_names=["x"])
+        connection = own_client(tmp_path, port)
+        connection.command("CREATE DATABASE d")
+        connection.command("CREATE TABLE d.t (x Int64) ENGINE = MergeTree ORDER BY x")
+        connection.insert("d.t", [[1]], column_names=["x"])
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     with server(tmp_path, port):
-        connection = client(port)
-        connection.insert("t", [[2]], column_names=["x"])
+        connection = own_client(tmp_path, port)
+        connection.insert("d.t", [[2]], column_names=["x"])
     with server(tmp_path, port):
-        assert client(port).query("SELECT x FROM t ORDER BY x").result_rows == [(1,), (2,)]
+        assert own_client(tmp_path, port).query("SELECT x FROM d.t ORDER BY x").result_rows == [
+            (1,),
+            (2,),
+        ]
 
 
 _MAIN = """

@@ -218,7 +218,7 @@ def test_an_error_is_one_sentence(stack, domains, monkeypatch, capsys, file, opt
 def test_no_broker_is_one_sentence_too(domains, monkeypatch, capsys):
     monkeypatch.setenv("MAILSLA_KAFKA", "127.0.0.1:1")
     arguments = ["--domain-tenant", str(domains), str(LONG_ID_LOG)]
-    said = "no Kafka broker answers at 127.0.0.1:1 .*mailsla up"
+    said = "no Kafka broker answers at 127.0.0.1:1; .*mailsla up"
     assert_one_sentence(arguments, monkeypatch, capsys, said)
 
 

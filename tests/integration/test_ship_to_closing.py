@@ -3,10 +3,10 @@
 import json
 from collections import Counter
 
-import clickhouse_connect
 import pytest
 from cli_stack import running_stack
 
+from sinks.clickhouse import connect
 from tests.unit.postfix_corpus import (
     LONG_ID_LOG,
     raw_lines,
@@ -38,10 +38,7 @@ def shipped(request, tmp_path_factory):
         stack.run("ship", "postfix", str(log), "--domain-tenant", str(tenants), *zone)
         stack.run("drain", "--timeout", "120")
         stack.run("close", "2026-11", "--force")
-        address = stack.state["clickhouse"].removeprefix("http://").split(":")
-        client = clickhouse_connect.get_client(
-            host=address[0], port=int(address[1]), database="mailsla"
-        )
+        client = connect(stack.clickhouse())
         yield stack, client, 0.25 if request.param == "microseconds" else 1.1
 
 

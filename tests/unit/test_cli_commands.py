@@ -138,13 +138,14 @@ def test_doctor_without_anything_running_names_every_remedy_and_exits_1(monkeypa
     assert code == 1
     assert states == {
         "configuration": "ok",
+        "security": "note",
         "broker": "wrong",
         "topics": "skipped",
         "consumer groups": "skipped",
         "clickhouse": "wrong",
         "schema": "skipped",
         "clock": "skipped",
-        "analyst": "skipped",
+        "logins": "skipped",
     }
     assert "mailsla up" in out
     assert "hunter" not in out + err

@@ -71,6 +71,7 @@ LAYERS = (
             "streams.live",
         ),
     ),
+    Layer("streams.access", ("schemas", "streams.runtime")),
     Layer("sinks", ("schemas", "streams.settings", "streams.runtime")),
     Layer("streams.web", ("schemas", "streams.settings", "streams.runtime", "sinks.clickhouse")),
     Layer("streams.cli", PACKAGES),

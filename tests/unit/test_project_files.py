@@ -120,7 +120,7 @@ def test_workers_start_after_topics_and_tables_and_come_back():
 
 def test_no_port_leaves_the_machine():
     ports = [port for s in COMPOSE["services"].values() for port in s.get("ports", ())]
-    assert len(ports) == 2
+    assert len(ports) == 3
     for port in ports:
         assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)
 
@@ -168,7 +168,8 @@ def test_the_image_gets_every_file_the_build_needs():
     }
     project = PROJECT["project"]
     packages = {p.rstrip("*") for p in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
-    assert copied == {"pyproject.toml", project["readme"], *project["license-files"], *packages}
+    files = {"pyproject.toml", project["readme"], *project["license-files"], "requirements"}
+    assert copied == {*files, *packages}
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
 

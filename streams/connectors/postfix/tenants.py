@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import yaml
 
+from schemas.yaml_text import load_yaml
+
 _TENANT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}$")
 _CACHE_LIMIT: Final = 65_536
 
@@ -95,8 +97,9 @@ def load_tenant_map(path: Path) -> TenantMap:
     if path.suffix.lower() == ".csv":
         return TenantMap(_read_csv(text, path))
     try:
-        parsed = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        is_json = path.suffix.lower() == ".json"
+        parsed = json.loads(text) if is_json else next(load_yaml(text), None)
+    except (json.JSONDecodeError, yaml.YAMLError, RecursionError) as error:
         raise TenantMapError(f"{path} cannot be read ({error}); correct its syntax.") from error
     return TenantMap(_read_mapping(parsed, path))
 

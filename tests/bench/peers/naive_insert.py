@@ -8,7 +8,8 @@ import asyncio
 from aiokafka import AIOKafkaConsumer
 
 from schemas.topics import MTA
-from sinks.clickhouse import ClickHouseSettings, Client, connect
+from sinks.clickhouse import Client, connect
+from sinks.worker import clickhouse_settings
 from streams.settings import load
 
 BATCH = 50_000
@@ -19,7 +20,7 @@ _FORMAT = {"date_time_input_format": "best_effort", "input_format_skip_unknown_f
 async def main() -> None:
     """Read and insert until the process is ended."""
     settings = load()
-    client = connect(ClickHouseSettings(url=settings.clickhouse))
+    client = connect(clickhouse_settings(settings))
     client.command(f"CREATE TABLE IF NOT EXISTS {TABLE} AS mta_events")
     consumer = AIOKafkaConsumer(
         MTA.name,

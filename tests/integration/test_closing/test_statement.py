@@ -218,8 +218,7 @@ def test_many_are_gathered_as_one_is(closed, statements):
 
 
 def run(server, *arguments, code=0):
-    address = {"MAILSLA_CLICKHOUSE": f"http://127.0.0.1:{server.port}"}
-    done = CliRunner().invoke(cli, ["statement", *arguments], env=os.environ | address)
+    done = CliRunner().invoke(cli, ["statement", *arguments], env=os.environ | server.variables)
     if code:
         assert isinstance(done.exception, CommandError), done
         return str(done.exception)

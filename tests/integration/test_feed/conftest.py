@@ -41,7 +41,7 @@ def told(feed):
 
 def variables(stack):
     """How a command finds the stack."""
-    return {"MAILSLA_KAFKA": stack.settings.kafka, "MAILSLA_CLICKHOUSE": stack.settings.clickhouse}
+    return stack.variables
 
 
 def command(stack, *words):

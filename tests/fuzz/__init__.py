@@ -1,0 +1,1 @@
+"""Fuzzers of what reads what others wrote: ``make fuzz``, or ``python -m tests.fuzz``."""

@@ -1,0 +1,111 @@
+"""``mailsla dead-letters``: chosen, shown harmlessly, replayed."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+from landing_server import ClickHouseProcess
+
+from sinks.schema import install_schema
+from streams.cli.errors import CheckFailed
+from streams.cli.main import cli
+
+pytestmark = pytest.mark.embedded
+
+ESC, BIDI = "\x1b[2J", "\u202e"
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=2)
+GOOD = {
+    "id": "1",
+    "source": "pbx",
+    "type": "channel.up",
+    "tenant_id": "acme",
+    "time": f"{NOON:%Y-%m-%dT%H:%M:%SZ}",
+    "channel": "phone",
+}
+LETTERS = [
+    # partition, offset, bytes, reason, hours after noon
+    (0, 1, json.dumps(GOOD), "was refused by an older release", 0),
+    (0, 2, json.dumps(GOOD | {"channel": ESC}), "must be phone, mail or web", 1),
+    (1, 3, json.dumps(GOOD | {"tenant_id": "other", "channel": "x"}), "must be phone", 2),
+    (1, 4, f"no JSON {ESC}{BIDI}", f"is no JSON: {ESC}", 3),
+    (1, 5, b"\xff\xfe\x00", "is no UTF-8", 4),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    process = ClickHouseProcess(tmp_path_factory.mktemp("letters") / "data")
+    process.start()
+    client = process.connect()
+    install_schema(client)
+    rows = []
+    for partition, offset, value, reason, hours in LETTERS:
+        raw = value if isinstance(value, bytes) else value.encode()
+        received = NOON + timedelta(hours=hours)
+        encoded = base64.b64encode(raw).decode()
+        rows.append(["mail.support", partition, offset, reason, "channel", received, encoded])
+    names = ["topic", "partition", "offset", "reason", "field", "received_at", "value_b64"]
+    client.insert("dead_letters", rows, column_names=names)
+    yield process
+    process.kill()
+
+
+def run(server, *words):
+    done = CliRunner().invoke(cli, ["dead-letters", *words], env=server.variables)
+    if done.exception:
+        raise done.exception
+    return done.stdout
+
+
+def offsets(server, *words):
+    return [row["offset"] for row in json.loads(run(server, "list", "--json", *words))]
+
+
+def test_they_are_chosen_by_reason_tenant_and_time(server):
+    def at(hours):
+        return f"{NOON + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
+
+    assert offsets(server) == [5, 4, 3, 2, 1]
+    assert offsets(server, "--reason", "MUST be") == [3, 2]
+    assert offsets(server, "--tenant", "acme") == [2, 1]
+    assert offsets(server, "--tenant", "nobody") == []
+    assert offsets(server, "--since", at(1), "--until", at(3)) == [3, 2]
+    assert offsets(server, "--tenant", "acme", "--since", at(1)) == [2]
+
+
+def test_the_summary_counts_kinds_of_reasons(server):
+    kinds = json.loads(run(server, "list", "--summary", "--json"))
+    assert [kind["records"] for kind in kinds] == [1] * 5
+    assert "no UTF-8" in run(server, "list", "--summary")
+
+
+def test_one_is_shown_with_why_and_whether_it_would_pass_now(server):
+    shown = run(server, "show", "mail.support/0/1")
+    assert "was refused by an older release" in shown
+    assert "it passes now" in shown
+    assert '"tenant_id": "acme"' in shown
+    assert "still refused: channel" in run(server, "show", "mail.support/0/2")
+    with pytest.raises(CheckFailed, match=r"no dead letter at mail.support/9/9"):
+        run(server, "show", "mail.support/9/9")
+
+
+def test_nothing_of_what_is_shown_steers_the_terminal(server):
+    everything = [run(server, "list"), run(server, "list", "--summary")]
+    everything += [run(server, "show", f"mail.support/{p}/{o}") for p, o, *_ in LETTERS]
+    for text in everything:
+        assert not set(text) & {"\x1b", BIDI, "\x00"}
+    letter, *_ = json.loads(run(server, "show", "mail.support/1/5", "--json"))
+    assert base64.b64decode(letter["value_b64"]) == b"\xff\xfe\x00"
+
+
+def test_a_dry_replay_says_what_would_pass_and_takes_the_same_choice(server):
+    assert run(server, "replay", "--dry-run").startswith("1 pass now and would be replayed\n4 are")
+    chosen = run(server, "replay", "--dry-run", "--tenant", "other")
+    assert chosen.startswith("0 pass now and would be replayed\n1 are still refused")
+
+
+def test_they_are_kept_for_a_while_only(server):
+    text = server.connect().command("SHOW CREATE TABLE dead_letters")
+    assert "toIntervalDay(90)" in text

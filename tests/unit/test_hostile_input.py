@@ -1,0 +1,131 @@
+"""Text that means harm: bounds on what people write in files, nothing that steers a terminal."""
+
+import json
+import time
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.printable import printable
+from schemas.yaml_text import load_yaml
+from streams.cli.documents import read_documents
+from streams.cli.main import cli
+from streams.settings import ConfigurationError, load
+
+SOON_S = 3.0
+"""Far more than any of these takes; the attacks took minutes or all memory."""
+ESC, BIDI = "\x1b]0;owned\x07", "\u202e"
+
+
+def bomb(levels):
+    lines = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
+    return "\n".join(['a0: &a0 ["x", "x"]', *lines])
+
+
+def merge_bomb(levels):
+    lines = [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, levels)]
+    return "\n".join(["a0: &a0 {k: 1}", *lines])
+
+
+ATTACKS = {
+    "aliases": (bomb(12), "unfolds to more than"),
+    "merges": (merge_bomb(12), "unfolds to more than"),
+    "itself": ("a: &a [*a]", "holds itself"),
+    "depth": ("[" * 5_000 + "]" * 5_000, "nested deeper"),
+    "deep mappings": ("\n".join(f"{' ' * n}a:" for n in range(200)), "nested deeper"),
+    "twice": ("a: 1\na: 2", "stands here twice"),
+    "a list as key": ("? [a]\n: 1", "cannot be a key"),
+    "code": ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_yaml_attack_is_refused_soon(name):
+    text, reason = ATTACKS[name]
+    began = time.monotonic()
+    with pytest.raises(yaml.YAMLError, match=reason):
+        list(load_yaml(text))
+    assert time.monotonic() - began < SOON_S
+
+
+def test_modest_aliases_and_merges_are_read():
+    text = "base: &b {a: 1, b: 2}\none: {<<: *b, b: 3}\ntwo: [*b, *b]\n"
+    base = {"a": 1, "b": 2}
+    assert list(load_yaml(text)) == [{"base": base, "one": {"a": 1, "b": 3}, "two": [base, base]}]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        ("yaml", bomb(12)),
+        ("yaml", "[" * 100_000),
+        ("json", "[" * 100_000 + "]" * 100_000),
+        ("json", json.dumps({"a": 1}) * 100_000),
+        ("json", "{" + ", ".join(f'"k{n}": 1' for n in range(200_000)) + ', "k0": 2}'),
+        ("json", '{"a": ' * 50_000 + "1" + "}" * 50_000),
+        ("json", "1" * 100_000),
+        ("yaml", "# " + "x" * 5_000_000),
+    ],
+)
+def test_a_contract_file_that_means_harm_is_a_problem_soon(tmp_path, suffix, text):
+    path = tmp_path / f"contract.{suffix}"
+    path.write_text(text)
+    began = time.monotonic()
+    documents, problems = read_documents([path])
+    assert not documents
+    assert problems
+    assert time.monotonic() - began < 3 * SOON_S
+
+
+@given(st.text())
+def test_what_is_shown_holds_nothing_that_steers_and_good_text_stays(text):
+    shown = printable(text)
+    shown.encode("utf-8")
+    code_points = {ord(character) for character in shown}
+    assert not code_points & {*range(10), *range(11, 32), *range(127, 160)}
+    assert not code_points & {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+    assert printable(shown) == shown
+
+
+def test_chinese_with_wide_and_unbreakable_spaces_is_shown_as_it_is():
+    text = "邮件\u3000服务\u00a0协议 ≥ 99.9 %"
+    assert printable(text) == text
+
+
+def test_contract_check_cannot_steer_the_terminal(tmp_path):
+    path = tmp_path / f"c{BIDI}.yaml"
+    bad = {"tenant_id": ESC, "version": 1, "effective_from": ESC, "timezone": f"X{BIDI}"}
+    path.write_text(json.dumps(bad))
+    done = CliRunner().invoke(cli, ["contract", "check", str(path)])
+    assert done.exit_code == 1
+    shown = done.stdout + done.stderr
+    assert not set(shown) & {"\x1b", "\x07", BIDI}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kafka: h:1\nkafka: h:2\n", "stands here twice"),
+        ("kafka_paswd: x\n", r"no setting \(did you mean kafka_password\?\)"),
+        ("- a\n", "is no mapping"),
+        (bomb(12), "unfolds to more than"),
+        ("{", "is no YAML"),
+    ],
+)
+def test_a_configuration_file_is_read_with_the_same_care(tmp_path, monkeypatch, text, says):
+    path = tmp_path / "mailsla.yaml"
+    path.write_text(text)
+    monkeypatch.setenv("MAILSLA_CONFIG", str(path))
+    with pytest.raises(ConfigurationError, match=says):
+        load()
+
+
+def test_a_misspelt_variable_is_refused_and_a_stranger_is_none_of_ours(monkeypatch):
+    monkeypatch.setenv("MAILSLA_SOMETHING_ELSE_ENTIRELY", "1")
+    load()
+    monkeypatch.setenv("MAILSLA_CHECKPOINTS_S", "1")
+    with pytest.raises(ConfigurationError, match=r"did you mean CHECKPOINT_S\?"):
+        load()

@@ -1,0 +1,73 @@
+"""What doctor says of insecure settings: each is named, with the remedy; the good ones are not."""
+
+import pytest
+from pydantic import SecretStr
+
+from streams.cli import security
+from streams.cli.security import security_findings
+from streams.settings import Settings
+
+STRONG = SecretStr("a-long-random-password")
+GOOD = {"clickhouse_password": STRONG}
+
+
+def said(state_file=None, **changes):
+    found = list(security_findings(Settings(**{**GOOD, **changes}), state_file))
+    return {finding.state for finding in found}, " | ".join(finding.detail for finding in found)
+
+
+def test_a_stack_on_this_machine_alone_is_well():
+    assert said()[0] == {"ok"}
+
+
+def test_remote_services_over_tls_with_a_login_are_well():
+    remote = {
+        "kafka": "k.example.net:9094",
+        "kafka_security": "SASL_SSL",
+        "kafka_password": STRONG,
+        "clickhouse": "https://c.example.net:8443",
+    }
+    assert said(**remote)[0] == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"kafka": "k.example.net:9092"}, "set MAILSLA_KAFKA_SECURITY to SSL"),
+        (
+            {"kafka": "k.example.net:9092", "kafka_security": "SASL_PLAINTEXT"},
+            "is reached unencrypted",
+        ),
+        ({"kafka": "k.example.net:9092", "kafka_security": "SSL"}, "does not identify itself"),
+        ({"kafka": "127.0.0.1:1,k.example.net:9092"}, "is reached unencrypted"),
+        ({"clickhouse": "http://c.example.net:8123"}, "use https://"),
+        ({"clickhouse_password": SecretStr("")}, "no password for ClickHouse"),
+        ({"clickhouse_password": SecretStr("short")}, "MAILSLA_CLICKHOUSE_PASSWORD is shorter"),
+        ({"kafka_password": SecretStr("short")}, "MAILSLA_KAFKA_PASSWORD is shorter"),
+        ({"web_host": "0.0.0.0"}, "put a login in front of it"),
+    ],
+)
+def test_every_insecure_setting_is_named_with_its_remedy(changes, remedy):
+    states, text = said(**changes)
+    assert states == {"note"}
+    assert remedy in text
+    assert "short " not in text
+
+
+def test_a_file_with_passwords_that_others_may_read_is_named(tmp_path, monkeypatch):
+    config, state = tmp_path / "config.yaml", tmp_path / "state.json"
+    for path in (config, state):
+        path.write_text("{}")
+        path.chmod(0o644)
+    monkeypatch.setenv("MAILSLA_CONFIG", str(config))
+    text = said(state)[1]
+    assert f"chmod 600 {config}" in text
+    assert f"chmod 600 {state}" in text
+    config.chmod(0o600)
+    state.chmod(0o600)
+    assert said(state)[0] == {"ok"}
+
+
+def test_a_kernel_that_cannot_confine_is_named(monkeypatch):
+    monkeypatch.setattr(security, "landlock_version", lambda: 0)
+    assert "no Landlock" in said()[1]

@@ -1,0 +1,75 @@
+"""What is installed: locked with hashes, everything the project asks for, under known licences."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+LOCKS = {
+    "runtime": [PROJECT["dependencies"]],
+    "dev": [PROJECT["dependencies"], EXTRAS["embedded"], EXTRAS["dev"]],
+    "supply": [PROJECT["dependencies"], EXTRAS["embedded"], EXTRAS["dev"], EXTRAS["supply"]],
+}
+PERMISSIVE = re.compile(
+    r"Apache|MIT|BSD|PSF|Python Software Foundation|MPL|Mozilla|Repoze|Zlib|ISC|HPND|CC0"
+)
+
+
+def locked(name):
+    """Package → its block in the lock file."""
+    text = (ROOT / "requirements" / f"{name}.lock").read_text()
+    blocks = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)
+    found = {}
+    for block in blocks:
+        if "==" in block:
+            found.setdefault(canonicalize_name(block.partition("==")[0]), []).append(block)
+    return found
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_everything_that_is_asked_for_in_an_allowed_version(name):
+    found = locked(name)
+    for wanted in (Requirement(text) for group in LOCKS[name] for text in group):
+        blocks = found.get(canonicalize_name(wanted.name))
+        assert blocks, f"{wanted.name} is not locked; run make lock"
+        for block in blocks:
+            version = re.match(r"[^=]+==([^ ;]+)", block)[1]
+            assert wanted.specifier.contains(version), f"{block.split()[0]}; run make lock"
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_file_has_its_hash(name):
+    for package, blocks in locked(name).items():
+        for block in blocks:
+            assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), package
+    text = (ROOT / "requirements" / f"{name}.lock").read_text()
+    assert "://" not in re.sub(r"#.*", "", text), "a lock names no place to fetch from"
+
+
+def test_the_licences_of_what_the_image_holds_are_listed_and_permissive():
+    rows = (ROOT / "requirements/LICENCES.md").read_text().splitlines()[2:]
+    licences = {}
+    for row in rows:
+        name, _, licence, _ = (cell.strip() for cell in row.strip("|").split("|"))
+        licences[canonicalize_name(name)] = licence
+        assert PERMISSIVE.search(licence), f"{name} is under {licence}"
+    # Only what some other system or Python needs may be missing from the list.
+    missing = {
+        package
+        for package, blocks in locked("runtime").items()
+        if package not in licences and " ; " not in blocks[0].splitlines()[0]
+    }
+    assert missing <= {"setuptools"}, "run make licences"
+
+
+def test_image_and_tests_install_what_is_locked():
+    dockerfile, makefile = (ROOT / "Dockerfile").read_text(), (ROOT / "Makefile").read_text()
+    for text, lock in ((dockerfile, "runtime"), (makefile, "dev")):
+        assert re.search(rf"--require-hashes (?:-r|--requirement) requirements/{lock}.lock", text)
+        assert "--no-deps --no-build-isolation" in text
