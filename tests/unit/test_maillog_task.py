@@ -97,8 +97,10 @@ RECORDS = two_hosts(raw_lines(LONG_ID_LOG)[:250])
 
 
 def expected(records, site=SITE):
-    connector = PostfixConnector(site)
-    return [event for key, line in records for event in connector.feed(line, host=key.decode())]
+    connectors = {key: PostfixConnector(site) for key, _ in records}
+    return [
+        event for key, line in records for event in connectors[key].feed(line, host=key.decode())
+    ]
 
 
 EXPECTED = expected(RECORDS)

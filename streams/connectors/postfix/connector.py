@@ -9,8 +9,10 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, Final
 
-from streams.connectors.postfix.assembler import Assembler
+from streams.connectors.postfix.assembler import Assembler, check_version
 from streams.connectors.postfix.events import Event
+from streams.connectors.postfix.hops import Hops
+from streams.connectors.postfix.queue import load_incarnations
 from streams.connectors.postfix.site import Site
 from streams.connectors.shipper import UnreadableRecordError, unwrap
 from streams.connectors.stamps import StampReader, to_micros
@@ -22,14 +24,16 @@ _HOST_LIMIT: Final = 4_096
 class PostfixConnector:
     """Feed it raw records in order; it returns their events. No I/O, no clock.
 
-    Each host is assembled by itself and by its own log's time, so that hosts may be read with
-    different delays. `reference` completes RFC 3164 stamps (see StampReader): the file's
-    modification time, or left out where each record brings `received_at`.
+    Each host is assembled by its own log's time, so that hosts may be read with different
+    delays; a message that one hands to another stays one message (`hops.Hops`). `reference`
+    completes RFC 3164 stamps (see StampReader): the file's modification time, or left out
+    where each record brings `received_at`.
     """
 
     def __init__(self, site: Site, reference: datetime | None = None) -> None:
         self._site = site
         self._reference = reference
+        self._hops = Hops(site.own_relays)
         self._hosts: dict[str, Assembler] = {}
         self._readers: dict[str, StampReader] = {}
         self._counters: Counter[str] = Counter()
@@ -90,8 +94,10 @@ class PostfixConnector:
     def _add_host(self, host: str) -> Assembler:
         if len(self._hosts) >= _HOST_LIMIT:
             for name in [n for n, idle in self._hosts.items() if idle.open_messages == 0]:
+                self._hops.hosts.discard(name)
                 self._counters.update(self._hosts.pop(name).counters)
-        assembler = self._hosts[host] = Assembler(self._site)
+        assembler = self._hosts[host] = Assembler(self._site, self._hops)
+        self._hops.hosts.add(host)
         return assembler
 
     def advance(self, now: datetime) -> list[Event]:
@@ -108,14 +114,19 @@ class PostfixConnector:
         return {
             "hosts": {name: assembler.snapshot() for name, assembler in self._hosts.items()},
             "stamps": {key: reader.last for key, reader in self._readers.items()},
+            "hops": self._hops.snapshot(),
             "counters": dict(self._counters),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot, in place of the present state. Raises ValueError."""
-        self._hosts = {}
+        for saved in state["hosts"].values():
+            check_version(saved)
+        self._hosts, self._hops = {}, Hops(self._site.own_relays)
+        stays = load_incarnations([saved["queue"] for saved in state["hosts"].values()])
         for name, saved in state["hosts"].items():
-            self._add_host(name).restore(saved)
+            self._add_host(name).restore(saved, stays)
+        self._hops.restore(state["hops"], stays)
         self._readers = {}
         for key, last in state["stamps"].items():
             reader = self._readers[key] = StampReader(self._site.zone, self._reference)

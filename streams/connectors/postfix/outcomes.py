@@ -2,7 +2,9 @@
 
 Decisions:
 
-- Send latency ends at the first attempt that faces a foreign system, sent, deferred or bounced.
+- Send latency ends at the first attempt that faces a foreign system, sent, deferred or bounced;
+  a lookup of the destination's own name that fails is such an attempt.
+- `SOFTBOUNCE` (soft_bounce=yes) is a deferral: Postfix keeps the message.
 - Mail that stays inside the provider (recipient delivered to a mailbox here) has a receive
   latency for the recipient's tenant and no send latency: no transmission to a destination
   system ever starts, so no outbound event is made that would wait for one.
@@ -27,7 +29,14 @@ from streams.connectors.postfix.site import Site
 
 _OVER_QUOTA: Final = frozenset({"4.2.2", "5.2.2"})
 _OVER_QUOTA_LIABILITY: Final = "customer_negligence"
-_RESULTS: Final = frozenset({"sent", "deferred", "bounced"})
+_RESULTS: Final = {
+    "sent": "sent",
+    "deferred": "deferred",
+    "bounced": "bounced",
+    "SOFTBOUNCE": "deferred",
+}
+# Answers to address verification (sendmail -bv, reject_unverified_recipient): no message.
+_PROBES: Final = frozenset({"deliverable", "undeliverable"})
 _SWALLOWED: Final = re.compile(r"\b(?:discarded|INFECTED|quarantined?|BOUNCE)\b")
 _QUEUED_AS: Final = re.compile(r"\b(?:queued|forwarded) as (\w+)")
 _FORWARDED: Final = "forwarded as "
@@ -41,6 +50,16 @@ def queued_as(status: Status) -> str | None:
     return match[1] if match else None
 
 
+def result_of(status: str) -> str | None:
+    """What a status word says of the message: `sent`, `deferred`, `bounced`; None for others."""
+    return _RESULTS.get(status)
+
+
+def is_probe(status: str) -> bool:
+    """Whether a status word answers an address verification."""
+    return status in _PROBES
+
+
 class Outcomes:
     """Turns status lines into events; keeps what it decided in the root's recipients."""
 
@@ -51,10 +70,7 @@ class Outcomes:
     def of_attempt(
         self, held: Incarnation, status: Status, stamp: int, facing: Facing
     ) -> list[Event]:
-        """The events of one attempt logged at `stamp` (µs)."""
-        if status.status not in _RESULTS:
-            self._counters["address_probes"] += 1
-            return []
+        """The events of one attempt logged at `stamp` (µs), its status one of `result_of`."""
         root = held.root
         if root.silent:
             self._counters["notifications"] += 1
@@ -91,7 +107,8 @@ class Outcomes:
         root = held.root
         party = self._sending_party(root, held)
         if party is None:
-            self._counters["unmapped"] += 1
+            name = "unmapped" if self._receiving_party(status) is None else "relayed_inbound"
+            self._counters[name] += 1
             return []
         address, recipient = self._recipient(held, status.recipient, status)
         events = self._announce(root, recipient, address, party)
