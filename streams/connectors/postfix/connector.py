@@ -9,14 +9,18 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, Final
 
+from streams.connectors.dialects import tag_in
 from streams.connectors.postfix.assembler import Assembler, check_version
 from streams.connectors.postfix.events import Event
 from streams.connectors.postfix.hops import Hops
 from streams.connectors.postfix.queue import load_incarnations
 from streams.connectors.postfix.site import Site
-from streams.connectors.shipper import UnreadableRecordError, unwrap
-from streams.connectors.stamps import StampReader, to_micros
+from streams.connectors.shipper import UnreadableRecordError, lines_of
+from streams.connectors.stamps import StampReader, to_datetime, to_micros
 from streams.connectors.syslog import parse_line
+
+NO_HOST: Final = "localhost"
+"""The host of lines that name none, where the caller names none either."""
 
 _HOST_LIMIT: Final = 4_096
 
@@ -27,24 +31,27 @@ class PostfixConnector:
     Each host is assembled by its own log's time, so that hosts may be read with different
     delays; a message that one hands to another stays one message (`hops.Hops`). `reference`
     completes RFC 3164 stamps (see StampReader): the file's modification time, or left out
-    where each record brings `received_at`.
+    where each record brings `received_at`; `year` is that of its first line, where it is known.
     """
 
-    def __init__(self, site: Site, reference: datetime | None = None) -> None:
+    def __init__(
+        self, site: Site, reference: datetime | None = None, year: int | None = None
+    ) -> None:
         self._site = site
-        self._reference = reference
+        self._reference, self._year = reference, year
         self._hops = Hops(site.own_relays)
         self._hosts: dict[str, Assembler] = {}
         self._readers: dict[str, StampReader] = {}
         self._counters: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
         self.last_problem: str | None = None
 
     @property
     def counters(self) -> Counter[str]:
         """What was read and left out, by name, over all hosts.
 
-        `unreadable` (no line can be made of the record), `unparsed` (no log line) and what
-        Assembler counts.
+        `unreadable` (no line can be made of the record), `unparsed` (no log line), `unstamped`
+        (of Postfix, but without a stamp that is known) and what Assembler counts.
         """
         total = Counter(self._counters)
         for assembler in self._hosts.values():
@@ -65,31 +72,64 @@ class PostfixConnector:
         key has its own course of RFC 3164 years. An unreadable record gives no event; it is
         counted, and `last_problem` says why.
         """
-        if raw in (b"", b"\n"):
+        if raw in (b"", b"\n", b"\r\n"):
             return []
         try:
-            text = unwrap(raw, host)
+            texts = lines_of(raw, host)
         except UnreadableRecordError as error:
             self._counters["unreadable"] += 1
             self.last_problem = str(error)
             return []
         reader = self._readers.get(host or "")
         if reader is None:
-            reader = self._readers[host or ""] = StampReader(self._site.zone, self._reference)
+            reader = self._readers[host or ""] = self._reader()
         if received_at is not None:
             reader.refer(received_at)
-        line = parse_line(text, reader)
+        events: list[Event] = []
+        for text in texts:
+            events += self._feed_line(text, reader, host)
+        return events
+
+    def _feed_line(self, text: str, reader: StampReader, host: str | None) -> list[Event]:
+        line = parse_line(text, reader, host or NO_HOST)
         if line is None:
-            self._counters["unparsed"] += 1
+            name = "unstamped" if tag_in(text) else "unparsed"
+            self._counters[name] += 1
+            self._examples.setdefault(name, text[:300])
             return []
         assembler = self._hosts.get(line.host)
         if assembler is None:
             if "/" not in line.program:  # no Postfix daemon: not worth a state of its own
                 self._counters["lines"] += 1
-                self._counters["ignored"] += 1
+                self._counters["other_programs"] += 1
                 return []
             assembler = self._add_host(line.host)
         return assembler.feed(line)
+
+    @property
+    def misunderstood(self) -> dict[str, tuple[int, str]]:
+        """Kinds of Postfix lines that were not understood: how many, and the first of them."""
+        found: dict[str, tuple[int, str]] = {
+            name: (self._counters[name], example) for name, example in self._examples.items()
+        }
+        for assembler in self._hosts.values():
+            for kind, (count, example) in assembler.misunderstood.items():
+                seen = found.get(kind, (0, example))
+                found[kind] = (seen[0] + count, seen[1])
+        return found
+
+    @property
+    def undecided_since(self) -> datetime | None:
+        """The moment of the earliest result that later lines have to decide; None without one."""
+        stamps = [
+            stamp
+            for assembler in self._hosts.values()
+            if (stamp := assembler.undecided_since) is not None
+        ]
+        return to_datetime(min(stamps)) if stamps else None
+
+    def _reader(self) -> StampReader:
+        return StampReader(self._site.zone, self._reference, self._year)
 
     def _add_host(self, host: str) -> Assembler:
         if len(self._hosts) >= _HOST_LIMIT:
@@ -129,6 +169,6 @@ class PostfixConnector:
         self._hops.restore(state["hops"], stays)
         self._readers = {}
         for key, last in state["stamps"].items():
-            reader = self._readers[key] = StampReader(self._site.zone, self._reference)
+            reader = self._readers[key] = self._reader()
             reader.resume(last)
         self._counters = Counter(state["counters"])

@@ -7,9 +7,12 @@ by kind, so that a form nobody has met is seen and not lost.
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
 
 from streams.connectors.postfix.lines import NOQUEUE, head_of_text
+from streams.connectors.syslog import SyslogLine
 
 # What a daemon adds about a message that it goes on with; results have their own form.
 _REMARKS: Final = re.compile(
@@ -22,6 +25,8 @@ _REMARKS: Final = re.compile(
     r"size |header |body |mail loop|queue file|truncat|sent non|delivery status)",
     re.IGNORECASE,
 )
+_KINDS: Final = 100
+_EXAMPLE: Final = 300
 _RESULT: Final = re.compile(r"\bstatus=|\bdelays=|: (?:reject|discard)\b")
 _KIND: Final = re.compile(r"status=[\w-]+|[A-Za-z_-]+[:=]?(?: [A-Za-z_-]+[:=]?)?")
 _REPEATED: Final = re.compile(r"message repeated \d+ times|last message repeated")
@@ -49,3 +54,28 @@ def kind_of(daemon: str, text: str) -> str:
     status = re.search(r"status=[\w-]+", rest)
     match = status or _KIND.match(rest)
     return f"{daemon}: {match[0][:40] if match else 'unknown text'}"
+
+
+class Misunderstood:
+    """Postfix lines that were not understood: how many of each kind, and the first of them."""
+
+    def __init__(self, counters: Counter[str]) -> None:
+        self.kinds: dict[str, tuple[int, str]] = {}
+        self._counters = counters
+
+    def add(self, line: SyslogLine, kind: str) -> None:
+        """Take down a line; beyond a hundred kinds they are one."""
+        self._counters["not_understood"] += 1
+        if kind not in self.kinds and len(self.kinds) >= _KINDS:
+            kind = "other"
+        example = f"{line.program}[{line.pid}]: {line.text}"[:_EXAMPLE]
+        count, first = self.kinds.get(kind, (0, example))
+        self.kinds[kind] = (count + 1, first)
+
+    def snapshot(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {kind: list(seen) for kind, seen in self.kinds.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """The reverse of snapshot."""
+        self.kinds = {kind: (count, example) for kind, (count, example) in state.items()}

@@ -65,7 +65,7 @@ class Outcomes:
 
     def __init__(self, site: Site, counters: Counter[str]) -> None:
         self._tenants = site.tenants
-        self._counters = counters
+        self.counters = counters
 
     def of_attempt(
         self, held: Incarnation, status: Status, stamp: int, facing: Facing
@@ -73,7 +73,7 @@ class Outcomes:
         """The events of one attempt logged at `stamp` (µs), its status one of `result_of`."""
         root = held.root
         if root.silent:
-            self._counters["notifications"] += 1
+            self.counters["notifications"] += 1
             return []
         self._settle_acceptance(root, held, status, stamp)
         if facing is Facing.FOREIGN:
@@ -83,7 +83,7 @@ class Outcomes:
         if facing is Facing.DISCARD or (status.status == "sent" and _is_swallowed(status)):
             return self._unsent(held, status, stamp, facing, "discarded")
         if status.status == "sent":
-            self._counters["internal_hops"] += 1
+            self.counters["internal_hops"] += 1
             return []
         return self._unsent(held, status, stamp, facing, status.status)
 
@@ -108,7 +108,7 @@ class Outcomes:
         party = self._sending_party(root, held)
         if party is None:
             name = "unmapped" if self._receiving_party(status) is None else "relayed_inbound"
-            self._counters[name] += 1
+            self.counters[name] += 1
             return []
         address, recipient = self._recipient(held, status.recipient, status)
         events = self._announce(root, recipient, address, party)
@@ -136,11 +136,11 @@ class Outcomes:
     def _delivery(self, held: Incarnation, status: Status, stamp: int) -> list[Event]:
         if status.text.startswith(_FORWARDED):
             held.own_hop = True
-            self._counters["internal_hops"] += 1
+            self.counters["internal_hops"] += 1
             return []
         found = self._receiving_party(status)
         if found is None:
-            self._counters["unmapped"] += 1
+            self.counters["unmapped"] += 1
             return []
         party, named = found
         root = held.root
@@ -175,7 +175,7 @@ class Outcomes:
             sender = self._sending_party(root, held)
             found = None if sender is None else (sender, status.recipient)
         if found is None:
-            self._counters["unmapped"] += 1
+            self.counters["unmapped"] += 1
             return []
         party, named = found
         address, recipient = self._recipient(held, named, status)
