@@ -70,9 +70,19 @@ class Shipper:
         total.subtract(self._before)
         return total
 
+    @property
+    def misunderstood(self) -> dict[str, tuple[int, str]]:
+        """The kinds of lines this run did not understand: how many, and an example of each."""
+        return {
+            kind: (count - self._known.get(kind, 0), example)
+            for kind, (count, example) in self.connector.misunderstood.items()
+            if count > self._known.get(kind, 0)
+        }
+
     def start_counting(self) -> None:
         """Count from here on: what a restored connector brings along is no work of this run."""
         self._before = self.connector.counters
+        self._known = {kind: seen[0] for kind, seen in self.connector.misunderstood.items()}
 
     async def ship(self, lines: Sequence[bytes], patient: bool) -> bool:
         """Publish the events of some lines; see `publish`."""
@@ -137,8 +147,11 @@ async def ship_all(
     shipper: Shipper,
     chunks: AsyncIterator[list[bytes]],
     progress: Callable[[Shipper], None],
-) -> bool:
-    """Ship a log to its end, and what its end completes; False when stopped before.
+) -> dict[str, Any] | None:
+    """Ship a log to its end, and what its end completes.
+
+    Returns:
+        What was open at the end, for a log that goes on from there; None when stopped before.
 
     Raises:
         ShippingError: the broker did not take the events.
@@ -146,11 +159,14 @@ async def ship_all(
     """
     async for lines in chunks:
         if not await shipper.ship(lines, patient=False):
-            return False
+            return None
         progress(shipper)
     if shipper.stop.is_set():
-        return False
-    return await shipper.publish(shipper.connector.flush(), patient=False)
+        return None
+    state = shipper.connector.snapshot()
+    if not await shipper.publish(shipper.connector.flush(), patient=False):
+        return None
+    return state
 
 
 class Following:

@@ -23,9 +23,7 @@ TENANTS = TenantMap({"acme.example": "acme", "beta.example": "beta"})
 
 
 def site(own=(), stores=(), tenants=TENANTS):
-    return Site(
-        tenants, OwnRelays([*DEFAULT_OWN_RELAYS, *own]), SHANGHAI, stores=OwnRelays(stores)
-    )
+    return Site(tenants, OwnRelays([*DEFAULT_OWN_RELAYS, *own]), SHANGHAI, stores=OwnRelays(stores))
 
 
 def lines(*names):
@@ -45,7 +43,9 @@ def told(events):
             event["type"].removeprefix("message."),
             event["direction"],
             event["recipient"],
-            datetime.fromisoformat(event["time"]).astimezone(SHANGHAI).strftime("%d %H:%M:%S.%f")[:-5],
+            datetime.fromisoformat(event["time"])
+            .astimezone(SHANGHAI)
+            .strftime("%d %H:%M:%S.%f")[:-5],
             round(latency(event), 3) if event["type"][8:] in ("dispatched", "delivered") else None,
         )
         for event in events
@@ -159,7 +159,10 @@ def test_a_message_over_two_own_hosts_starts_at_the_first_and_ends_at_the_last()
 
 def test_an_own_host_is_learnt_from_a_message_that_came_through():
     """Not named, a host is foreign until a message is seen to pass it."""
-    first = [line.replace(b"2026-10-07T11", b"2026-10-07T08") for line in scenario(TWO_HOSTS_OUTBOUND)[5:]]
+    first = [
+        line.replace(b"2026-10-07T11", b"2026-10-07T08")
+        for line in scenario(TWO_HOSTS_OUTBOUND)[5:]
+    ]
     opened = scenario(TWO_HOSTS_OUTBOUND)[:3]
     first = [line.replace(b"T09:00", b"T08:00") for line in opened] + first
     first = [line.replace(b"C91", b"A91").replace(b"th-2", b"th-1") for line in first]
@@ -212,7 +215,9 @@ def attempts_to(domains, status, start=0, every=2):
 
 
 NOT_FOUND = "relay=none, delay=1, delays=0/0/1/0, dsn=4.4.3, status=deferred (Host or domain name not found. Name service error for name={domain} type=MX: Host not found, try again)"
-REACHED = "relay=mx.{domain}[192.0.2.9]:25, delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (250 ok)"
+REACHED = (
+    "relay=mx.{domain}[192.0.2.9]:25, delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (250 ok)"
+)
 
 
 def test_lookups_that_fail_for_many_unrelated_domains_at_once_are_the_providers_resolver():

@@ -25,7 +25,13 @@ from streams.connectors.postfix.incarnation import (
     Result,
 )
 from streams.connectors.postfix.lines import ConnectFailure, RemoteTrouble, Status
-from streams.connectors.postfix.outcomes import Outcomes, is_probe, queued_as, result_of
+from streams.connectors.postfix.outcomes import (
+    Outcomes,
+    is_probe,
+    is_swallowed,
+    queued_as,
+    result_of,
+)
 from streams.connectors.postfix.queue import Queue
 from streams.connectors.postfix.relays import Facing, faced, is_loopback
 from streams.connectors.postfix.resolver import WINDOW, Resolver
@@ -33,6 +39,8 @@ from streams.connectors.postfix.site import Site
 from streams.connectors.syslog import SyslogLine
 
 _CONNECT_MEMORY: Final = 4_096
+# A filter hands back at once, or it has: pickup(8) is woken by what is put into the maildrop.
+_NEXT_HOP_WITHIN: Final = 10_000_000
 # Only these daemons hand messages on; local(8) delivers and forwards, case by case.
 _HANDS_ON: Final = frozenset({"lmtp", "pipe", "smtp"})
 # A second-resolution stamp may lie a second before the attempt it belongs to.
@@ -63,7 +71,7 @@ class Attempts:
         self._misunderstood = misunderstood
         self._resolver = Resolver()
         linger = site.limits.linger // timedelta(microseconds=1)
-        self._wait = {ORIGIN: linger, NEXT_HOP: linger, LOOKUP: WINDOW}
+        self._wait = {ORIGIN: linger, NEXT_HOP: _NEXT_HOP_WITHIN, LOOKUP: WINDOW}
         # (when the waiting ends, whose results wait), each in the order of time
         self._waiting: dict[str, deque[tuple[int, Incarnation]]] = {
             why: deque() for why in self._wait
@@ -153,6 +161,8 @@ class Attempts:
 
         A next hop that is seen here is an own one, configured or not.
         """
+        if is_swallowed(status):
+            return facing, False
         way = way_out(daemon, status.relay)
         start = stamp - status.connection - status.transfer
         certain = facing is Facing.OWN_RELAY
@@ -265,6 +275,10 @@ class Attempts:
             while waiting and waiting[0][0] <= now:
                 held = waiting.popleft()[1]
                 if not any(result.why == why for result in held.waiting):
+                    continue
+                if why == NEXT_HOP and self._hops.may_go_on_in(held):
+                    # What may be its next stay was not tried yet: that will tell.
+                    waiting.append((now + self._wait[why], held))
                     continue
                 if why == NEXT_HOP:
                     for way in {self._way_of(result) for result in held.waiting}:

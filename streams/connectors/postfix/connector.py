@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from streams.connectors.dialects import tag_in
 from streams.connectors.postfix.assembler import Assembler, check_version
@@ -23,6 +23,15 @@ NO_HOST: Final = "localhost"
 """The host of lines that name none, where the caller names none either."""
 
 _HOST_LIMIT: Final = 4_096
+_UNNAMED: Final = "-"
+
+
+class Location(NamedTuple):
+    """Host (empty where the line names none) and time of a line, and whether it is Postfix's."""
+
+    host: str
+    time: datetime
+    is_postfix: bool
 
 
 class PostfixConnector:
@@ -45,6 +54,8 @@ class PostfixConnector:
         self._counters: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
         self.last_problem: str | None = None
+        self.hosts_fed: set[str] = set()
+        """The hosts of the lines fed to this object, restored ones left out."""
 
     @property
     def counters(self) -> Counter[str]:
@@ -97,6 +108,7 @@ class PostfixConnector:
             self._counters[name] += 1
             self._examples.setdefault(name, text[:300])
             return []
+        self.hosts_fed.add(line.host)
         assembler = self._hosts.get(line.host)
         if assembler is None:
             if "/" not in line.program:  # no Postfix daemon: not worth a state of its own
@@ -105,6 +117,23 @@ class PostfixConnector:
                 return []
             assembler = self._add_host(line.host)
         return assembler.feed(line)
+
+    def locate(self, raw: bytes) -> Location | None:
+        """Where and when the first line of a record was written; nothing is fed.
+
+        None for what is no log line, and for an unreadable record.
+        """
+        try:
+            texts = lines_of(raw, _UNNAMED)
+        except UnreadableRecordError:
+            return None
+        reader = self._reader()
+        for text in texts:
+            line = parse_line(text, reader)
+            if line is not None:
+                host = "" if line.host == _UNNAMED else line.host
+                return Location(host, to_datetime(line.stamp), "/" in line.program)
+        return None
 
     @property
     def misunderstood(self) -> dict[str, tuple[int, str]]:

@@ -20,6 +20,7 @@ _REMARKS: Final = re.compile(
     r"reject_warning|milter-\w+|resent-message-id=|message-id=|message repeated|"
     r"Cannot start TLS|TLS |Server certificate|Untrusted|Trusted|Anonymous|Verified|certificate|"
     r"enabling|enabled|disabling|breaking|replacing|skipped|no signal|SASL|SMTPUTF8|"
+    r"passing |not sending|no trace file|status=\w+ \(\w+ failed\)|"
     r"host |lost connection|conversation|connect to|refused|server |sender |recipient|"
     r"table |dict_|uid=|client=|removed|released|placed|requeued|expired|flush|"
     r"size |header |body |mail loop|queue file|truncat|sent non|delivery status)",
@@ -27,7 +28,7 @@ _REMARKS: Final = re.compile(
 )
 _KINDS: Final = 100
 _EXAMPLE: Final = 300
-_RESULT: Final = re.compile(r"\bstatus=|\bdelays=|: (?:reject|discard)\b")
+_RESULT: Final = re.compile(r"\bstatus=(?!\w+ \(\w+ failed\))|\bdelays=|: (?:reject|discard)\b")
 _KIND: Final = re.compile(r"status=[\w-]+|[A-Za-z_-]+[:=]?(?: [A-Za-z_-]+[:=]?)?")
 _REPEATED: Final = re.compile(r"message repeated \d+ times|last message repeated")
 

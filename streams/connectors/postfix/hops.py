@@ -181,6 +181,21 @@ class Hops:
             return same[0]
         return found[0] if len(found) == 1 else None
 
+    def may_go_on_in(self, held: Incarnation) -> bool:
+        """Whether a stay that began during or after a hop of this one was not tried yet."""
+        hops = [hop for hop in self._handed.values() if hop.held is held]
+        return any(
+            not later.attempted
+            and later.closed is None
+            and (_is_free(later) or later.parent is held)
+            and self._began_in(hop, later, _PICKUP_LATE)
+            and self._can_follow(held, later)
+            and (names_nothing(held.header_id) or _same_header(later, held))
+            for hop in hops
+            for later in self._recent(held.sender)
+            if later is not held
+        )
+
     # From the stay to the hop before it
 
     def announced(self, held: Incarnation) -> Hop | None:

@@ -36,7 +36,7 @@ _RESULTS: Final = {
     "SOFTBOUNCE": "deferred",
 }
 # Answers to address verification (sendmail -bv, reject_unverified_recipient): no message.
-_PROBES: Final = frozenset({"deliverable", "undeliverable"})
+_PROBES: Final = ("deliverable", "undeliverable")
 _SWALLOWED: Final = re.compile(r"\b(?:discarded|INFECTED|quarantined?|BOUNCE)\b")
 _QUEUED_AS: Final = re.compile(r"\b(?:queued|forwarded) as (\w+)")
 _FORWARDED: Final = "forwarded as "
@@ -57,7 +57,7 @@ def result_of(status: str) -> str | None:
 
 def is_probe(status: str) -> bool:
     """Whether a status word answers an address verification."""
-    return status in _PROBES
+    return status.startswith(_PROBES)
 
 
 class Outcomes:
@@ -80,7 +80,7 @@ class Outcomes:
             return self._transmission(held, status, stamp)
         if facing is Facing.MAILBOX and status.status == "sent":
             return self._delivery(held, status, stamp)
-        if facing is Facing.DISCARD or (status.status == "sent" and _is_swallowed(status)):
+        if facing is Facing.DISCARD or (status.status == "sent" and is_swallowed(status)):
             return self._unsent(held, status, stamp, facing, "discarded")
         if status.status == "sent":
             self.counters["internal_hops"] += 1
@@ -261,7 +261,7 @@ class Outcomes:
         return None
 
 
-def _is_swallowed(status: Status) -> bool:
+def is_swallowed(status: Status) -> bool:
     """A content filter said 250 and kept the message (INFECTED, discarded)."""
     return "queued as" not in status.text and _SWALLOWED.search(status.text) is not None
 
