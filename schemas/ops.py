@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from schemas.envelope import PlatformEvent
-from schemas.identifiers import ExclusionCode, Instant, Name, Seconds, Section, Text
+from schemas.identifiers import ExclusionCode, Instant, Name, Seconds, Section, Source, Text
 
 
 class IncidentOpened(PlatformEvent):
@@ -53,3 +53,10 @@ class MonitorHeartbeat(PlatformEvent):
     type: Literal["monitor.heartbeat"]
     monitor: Name
     interval_s: Seconds
+
+
+class SourceProgress(PlatformEvent):
+    """Everything that happened at the source ``of`` events up to ``time`` has been published."""
+
+    type: Literal["source.progress"]
+    of: Source

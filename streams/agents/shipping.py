@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,14 +17,16 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.topics import MTA
+from schemas.topics import MTA, OPS
 from streams.connectors.follow import Follower, save_state
 from streams.connectors.postfix import PostfixConnector
-from streams.connectors.postfix.log_time import log_time
 from streams.runtime.delivery import Outgoing, send_all
 
 CHUNK_LINES: Final = 5_000
 """Lines read, published and acknowledged together."""
+
+PROGRESS_S: Final = 30.0
+"""How often a log that is read to its end says so."""
 
 _POLL_S: Final = 0.25
 _SAVE_S: Final = 1.0
@@ -91,6 +93,12 @@ class Shipper:
             [event for line in lines for event in feed(line, host=host)], patient
         )
 
+    async def publish_progress(self, reached: datetime) -> bool:
+        """Say how far the log is read; see `publish`."""
+        # A wrong stamp may have carried the log's time beyond ours.
+        events = self.connector.progress(min(reached, datetime.now(UTC)))
+        return await self._send(OPS.name, events, patient=True)
+
     async def publish(self, events: Sequence[Mapping[str, Any]], patient: bool) -> bool:
         """Send events and await every acknowledgement.
 
@@ -105,8 +113,14 @@ class Shipper:
             ShippingError: the broker did not take them, and ``patient`` is not set.
 
         """
+        if not await self._send(MTA.name, events, patient):
+            return False
+        self.events.update(event["type"] for event in events)
+        return True
+
+    async def _send(self, topic: str, events: Sequence[Mapping[str, Any]], patient: bool) -> bool:
         records = [
-            Outgoing(MTA.name, event["tenant_id"].encode(), orjson.dumps(event)) for event in events
+            Outgoing(topic, event["tenant_id"].encode(), orjson.dumps(event)) for event in events
         ]
         told = False
         while records:
@@ -124,7 +138,6 @@ class Shipper:
                     self._note(f"the broker is away ({type(error).__name__}); trying on")
                 told = True
                 await paused(self.stop, _RETRY_S)
-        self.events.update(event["type"] for event in events)
         return True
 
     async def _finished(self, sending: Any) -> bool:
@@ -174,6 +187,7 @@ class Following:
 
     The order is always the same: lines read, events acknowledged, place saved. It is saved
     about every second, and less often where the state is so large that writing it takes long.
+    At the end of the log its progress is published twice a minute.
     """
 
     def __init__(self, shipper: Shipper, follower: Follower, state_file: Path) -> None:
@@ -181,8 +195,9 @@ class Following:
         self._unsaved = False
         self._save_at = 0.0
         # The log's own time, and the moment of ours at which it had been reached.
-        self._reached = log_time(shipper.connector.snapshot())
+        self._reached = shipper.connector.log_time
         self._since = time.monotonic()
+        self._progress_at = 0.0
 
     async def run(self, progress: Callable[[Shipper], None]) -> None:
         """Ship what is written, until the shipper's `stop` is set."""
@@ -194,9 +209,10 @@ class Following:
                 self._since = time.monotonic()
                 acknowledged = await self._shipper.ship(lines, patient=True)
                 self._unsaved = True
+                self._reached = self._shipper.connector.log_time
                 progress(self._shipper)
             else:
-                acknowledged = await self._let_time_pass()
+                acknowledged = await self._let_time_pass() and await self._tell_progress()
             if acknowledged and self._unsaved and time.monotonic() >= self._save_at:
                 self._save()
             if not lines:
@@ -215,11 +231,20 @@ class Following:
         self._unsaved = self._unsaved or bool(events)
         return await self._shipper.publish(events, patient=True)
 
+    async def _tell_progress(self) -> bool:
+        """All that was written is read: the log's time goes on by what elapses."""
+        now = time.monotonic()
+        if self._reached is None or now < self._progress_at:
+            return True
+        self._progress_at = now + PROGRESS_S
+        return await self._shipper.publish_progress(
+            self._reached + timedelta(seconds=now - self._since)
+        )
+
     def _save(self) -> None:
         started = time.monotonic()
         snapshot = self._shipper.connector.snapshot()
         save_state(self._state_file, self._follower.position, snapshot)
-        self._reached = log_time(snapshot)
         now = time.monotonic()
         self._save_at = now + max(_SAVE_S, (now - started) / _SAVE_SHARE)
         self._unsaved = False

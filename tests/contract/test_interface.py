@@ -54,6 +54,7 @@ EVENTS = {
         ),
         "exclusion.revoked": ("exclusion_id", "", PLATFORM),
         "monitor.heartbeat": ("monitor interval_s", "", PLATFORM),
+        "source.progress": ("of", "", PLATFORM),
     },
     "mail.antivirus": {
         "definitions.updated": ("engine version", "signatures", PLATFORM),

@@ -121,10 +121,20 @@ def test_an_unknown_pipe_that_hands_nothing_back_is_a_mailbox():
     assert told(read(given)[0]) == expected
     connector = PostfixConnector(site())
     assert [event for line in given for event in connector.feed(line)] == []
-    assert connector.undecided_since == datetime(2026, 10, 6, 1, 0, 2, tzinfo=UTC)
+    now = datetime(2026, 10, 6, 1, 0, 8, tzinfo=UTC)
+    assert connector.progress(now) == [
+        {
+            "id": "progress/2026-10-06T01:00:00.299999+00:00",
+            "source": "mx1/postfix",
+            "type": "source.progress",
+            "tenant_id": "*",
+            "time": "2026-10-06T01:00:00.299999+00:00",
+            "of": "mx1/postfix",
+        }
+    ], "the delivery that is held back began at 0.3 s"
     later = datetime(2026, 10, 6, 1, 2, 3, tzinfo=UTC)
     assert told(connector.advance(later)) == expected
-    assert connector.undecided_since is None
+    assert connector.progress(later)[0]["time"] == later.isoformat(timespec="microseconds")
 
 
 TWO_HOSTS_OUTBOUND = """

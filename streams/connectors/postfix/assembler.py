@@ -135,8 +135,13 @@ class Assembler:
         return len(self._queue)
 
     @property
+    def now(self) -> int:
+        """The time the log has reached by its own stamps (µs); 0 before the first line."""
+        return self._queue.now
+
+    @property
     def undecided_since(self) -> int | None:
-        """The stamp of the earliest result that is held back (µs); None without one."""
+        """When the earliest attempt began whose result is held back (µs); None without one."""
         return self._attempts.undecided_since
 
     @property

@@ -92,10 +92,10 @@ class Attempts:
 
     @property
     def undecided_since(self) -> int | None:
-        """The stamp of the earliest result that is held back (µs); None without one."""
+        """When the earliest attempt began whose result is held back (µs); None without one."""
         return min(
             (
-                result.stamp
+                result.stamp - result.status.connection - result.status.transfer
                 for waiting in self._waiting.values()
                 for _, held in waiting
                 for result in held.waiting

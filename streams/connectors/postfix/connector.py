@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from streams.connectors.dialects import tag_in
 from streams.connectors.postfix.assembler import Assembler, check_version
-from streams.connectors.postfix.events import Event
+from streams.connectors.postfix.events import Event, progress_event
 from streams.connectors.postfix.hops import Hops
 from streams.connectors.postfix.queue import load_incarnations
 from streams.connectors.postfix.site import Site
@@ -118,16 +118,19 @@ class PostfixConnector:
             assembler = self._add_host(line.host)
         return assembler.feed(line)
 
-    def locate(self, raw: bytes) -> Location | None:
+    def locate(self, raw: bytes, received_at: datetime | None = None) -> Location | None:
         """Where and when the first line of a record was written; nothing is fed.
 
-        None for what is no log line, and for an unreadable record.
+        `received_at` completes a stamp without a year, as in `feed`. None for what is no log
+        line, and for an unreadable record.
         """
         try:
             texts = lines_of(raw, _UNNAMED)
         except UnreadableRecordError:
             return None
         reader = self._reader()
+        if received_at is not None:
+            reader.refer(received_at)
         for text in texts:
             line = parse_line(text, reader)
             if line is not None:
@@ -148,14 +151,23 @@ class PostfixConnector:
         return found
 
     @property
-    def undecided_since(self) -> datetime | None:
-        """The moment of the earliest result that later lines have to decide; None without one."""
-        stamps = [
-            stamp
+    def log_time(self) -> datetime | None:
+        """The newest stamp of the log, over all hosts; None before the first line."""
+        reached = max((assembler.now for assembler in self._hosts.values()), default=0)
+        return to_datetime(reached) if reached else None
+
+    def progress(self, reached: datetime) -> list[Event]:
+        """`source.progress` of every host, where the log has been read to `reached`.
+
+        What a held-back result may still become has not been published: progress ends before.
+        """
+        undecided = [
+            since
             for assembler in self._hosts.values()
-            if (stamp := assembler.undecided_since) is not None
+            if (since := assembler.undecided_since) is not None
         ]
-        return to_datetime(min(stamps)) if stamps else None
+        until = min([to_micros(reached), *(since - 1 for since in undecided)])
+        return [progress_event(host, until) for host in self._hosts]
 
     def _reader(self) -> StampReader:
         return StampReader(self._site.zone, self._reference, self._year)

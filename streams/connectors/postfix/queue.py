@@ -66,6 +66,11 @@ class Queue:
     def __len__(self) -> int:
         return len(self._held)
 
+    @property
+    def now(self) -> int:
+        """The time the host's log has reached (µs); 0 before the first line."""
+        return self._now
+
     def find(self, host: str, queue_id: str) -> Incarnation | None:
         """The present incarnation, or one removed a short while ago."""
         return self._held.get(f"{host} {queue_id}")
