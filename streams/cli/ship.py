@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from schemas.topics import MTA
-from streams.agents.maillog_site import entries_of, read_site
+from streams.agents.maillog_site import configured_site
 from streams.agents.shipping import Following, Shipper, ShippingError, ship_all
 from streams.cli.common import console, settings_of, state_file_option
 from streams.cli.errors import CheckFailed, CommandError
@@ -141,31 +141,36 @@ def postfix(
     """  # noqa: D301
     settings = settings_of(ctx, own_state_file)
     _check_use(file, follow, position_file)
-    tenants = domain_tenant or settings.maillog_tenants
-    if tenants is None:
+    own = ",".join((settings.maillog_own_relays, *own_relays))
+    stores = ",".join((settings.maillog_mailbox_stores, *mailbox_stores))
+    given = {
+        "maillog_tenants": domain_tenant or settings.maillog_tenants,
+        "maillog_zone": zone or settings.maillog_zone,
+        "maillog_own_relays": own,
+        "maillog_mailbox_stores": stores,
+        "maillog_queue_lifetime_days": queue_lifetime or settings.maillog_queue_lifetime_days,
+    }
+    site = configured_site(settings.model_copy(update=given))
+    if site is None:
         raise ConfigurationError(
             "whose mail it is must be known; name a map with --domain-tenant or "
             "MAILSLA_MAILLOG_TENANTS"
         )
-    zone_name = zone or settings.maillog_zone
-    site = read_site(
-        tenants,
-        zone_name,
-        [*entries_of(settings.maillog_own_relays), *own_relays],
-        [*entries_of(settings.maillog_mailbox_stores), *mailbox_stores],
-        queue_lifetime or settings.maillog_queue_lifetime_days,
-    )
     connector = PostfixConnector(site, _reference(file), year)
-    request = _Request(file, follow, position_file, host, afresh, settings, connector)
+    _execute(_Request(file, follow, position_file, host, afresh, settings, connector))
+
+
+def _execute(request: _Request) -> None:
+    """Run to the end; what went wrong, or makes the result doubtful, as a sentence."""
     try:
         complete, problem = asyncio.run(_run(request))
     except ShippingError as error:
         raise CommandError(str(error)) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise CommandError(f"{file} cannot be read to its end ({error})") from None
+        raise CommandError(f"{request.file} cannot be read to its end ({error})") from None
     if not complete:
         raise click.Abort
-    if problem is not None and not follow:
+    if problem is not None and not request.follow:
         raise CheckFailed(problem)
 
 

@@ -66,6 +66,7 @@ PURE = ("schemas", "streams.windows", "streams.clauses", "streams.simulate", "st
 EDGES = {
     # The edges of pure packages, each the only place that does what its name says.
     "schemas.export",
+    "streams.connectors.finished",
     "streams.connectors.follow",
     "streams.connectors.rotation",
     "streams.simulate.publish",

@@ -135,9 +135,9 @@ class Assembler:
         return len(self._queue)
 
     @property
-    def now(self) -> int:
+    def reached(self) -> int:
         """The time the log has reached by its own stamps (µs); 0 before the first line."""
-        return self._queue.now
+        return self._queue.reached
 
     @property
     def undecided_since(self) -> int | None:

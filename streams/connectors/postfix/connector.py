@@ -153,7 +153,7 @@ class PostfixConnector:
     @property
     def log_time(self) -> datetime | None:
         """The newest stamp of the log, over all hosts; None before the first line."""
-        reached = max((assembler.now for assembler in self._hosts.values()), default=0)
+        reached = max((assembler.reached for assembler in self._hosts.values()), default=0)
         return to_datetime(reached) if reached else None
 
     def progress(self, reached: datetime) -> list[Event]:

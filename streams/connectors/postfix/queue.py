@@ -67,7 +67,7 @@ class Queue:
         return len(self._held)
 
     @property
-    def now(self) -> int:
+    def reached(self) -> int:
         """The time the host's log has reached (µs); 0 before the first line."""
         return self._now
 
