@@ -9,6 +9,7 @@ around it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from streams.connectors.stamps import SECOND, StampReader
@@ -54,6 +55,12 @@ def tag_in(line: str) -> re.Match[str] | None:
     return _TAG.search(line)
 
 
+@lru_cache(maxsize=4096)
+def is_severity(word: str) -> bool:
+    """Whether a word between stamp and tag is a severity (`<mail.info>`), and no host."""
+    return _SEVERITY.match(word) is not None
+
+
 def strip_mark(text: str) -> str:
     """A text without what syslog daemons put around it: a message number, a severity, a count.
 
@@ -93,6 +100,6 @@ def open_line(line: str, stamps: StampReader) -> OpenedLine | None:
     tag = _TAG.search(line, start)
     if tag is None:
         return None
-    words = [word for word in line[start : tag.start()].split() if not _SEVERITY.match(word)]
+    words = [word for word in line[start : tag.start()].split() if not is_severity(word)]
     text = strip_mark(line[tag.end() :].lstrip(" \t:"))
     return OpenedLine(stamp, words[0] if words else "", tag["program"], tag["pid"] or "", text)

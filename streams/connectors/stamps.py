@@ -38,7 +38,7 @@ _ANY: Final = re.compile(
     r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<day>\d{1,2})"
     r"(?:,?\s+(?P<year_after>\d{4}))?,?\s+)"
     r"(?P<clock>\d\d:\d\d:\d\d)(?P<fraction>[.,]\d{1,9})?"
-    r"(?:\s(?P<year_last>\d{4})(?=\s|:|$))?"
+    r"(?:\s(?P<year_last>\d{4})(?=\s|$))?"
     r"\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d|(?(weekday)[A-Z]{2,5}|(?!)))?)(?=\s|:|$)"
 )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from streams.connectors.dialects import open_line, strip_mark, tag_in
+from streams.connectors.dialects import is_severity, open_line, strip_mark, tag_in
 from streams.connectors.stamps import StampReader
 
 _PRIORITY: Final = re.compile(r"<\d{1,3}>(1 )?")
@@ -39,7 +39,12 @@ def parse_line(line: str, stamps: StampReader, host: str | None = None) -> Syslo
     if line[:1].isdecimal():
         line = _without_count(line)
     parsed = _parse_common(line, stamps)
-    if parsed is not None and "/" in parsed.program:
+    if (
+        parsed is not None
+        and "/" in parsed.program
+        and parsed.host
+        and not is_severity(parsed.host)
+    ):
         return parsed
     if tag_in(line) is None:
         return parsed
@@ -76,7 +81,7 @@ def _parse_common(line: str, stamps: StampReader) -> SyslogLine | None:
     if len(parts) < 2 or parts[1][-1:] != ":":
         return None
     host, tag = parts[0], parts[1][:-1]
-    text = strip_mark(parts[2]) if len(parts) == 3 else ""
+    text = strip_mark(parts[2].lstrip(" ")) if len(parts) == 3 else ""
     bracket = tag.find("[")
     if bracket < 0:
         return SyslogLine(micros, host, tag, "", text)

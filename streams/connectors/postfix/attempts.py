@@ -125,11 +125,12 @@ class Attempts:
         )
         if facing is Facing.OWN_RELAY and self._tried_elsewhere(held, line):
             facing = Facing.FOREIGN
-        held.attempt(status.recipient, word)
         self._find_origin(held, status)
         undecided = False
         if word == "sent":
             facing, undecided = self._follow_hop(held, daemon, status, line.stamp, facing)
+        # Only now: a stay that waits to hear where it came from may be what this hop led to.
+        held.attempt(status.recipient, word)
         if facing is Facing.OWN_RELAY:
             held.own_hop = True
         if undecided:
@@ -179,6 +180,8 @@ class Attempts:
             if facing is not Facing.FOREIGN or doubtful:
                 self._hops.announce(hop, next_id)
             doubtful = doubtful or daemon == "lmtp"
+        elif self._hops.is_followed(hop):
+            return Facing.OWN_RELAY, False
         elif certain or (doubtful and self._hops.may_hand_on(way)):
             following = self._hops.following(hop)
             if following is not None and self.chain(hop, following):
@@ -195,7 +198,8 @@ class Attempts:
             self._hops.learn(hop.way)
         hop.held.own_hop = True
         self.late += self._decide(hop.held, NEXT_HOP, Facing.OWN_RELAY)
-        self.late += self._decide(held, ORIGIN)
+        for other in self._hops.no_longer_awaiting(held.root.sender):
+            self.late += self._decide(other, ORIGIN)
         return True
 
     def learn_way_in(self, held: Incarnation) -> None:
@@ -219,12 +223,7 @@ class Attempts:
         self, held: Incarnation, stamp: int, facing: Facing, status: Status
     ) -> list[Event]:
         inside = facing is Facing.OWN_RELAY and status.status == "sent"
-        if (
-            held.parent is None
-            and not held.settled
-            and not inside
-            and self._hops.awaits_origin(held)
-        ):
+        if not inside and self._hops.awaits_origin(held):
             return self._hold_back(held, ORIGIN, stamp, facing, status)
         return self._after_origin(held, stamp, facing, status)
 
@@ -283,7 +282,7 @@ class Attempts:
                 if why == NEXT_HOP:
                     for way in {self._way_of(result) for result in held.waiting}:
                         self._hops.lapse(way)
-                elif why == ORIGIN and (way_in := self._hops.way_in(held)) is not None:
+                elif why == ORIGIN and (way_in := self._hops.way_in(held.root)) is not None:
                     self._hops.lapse(way_in)
                 self.late += self._decide(held, why)
 

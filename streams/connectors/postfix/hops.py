@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from streams.connectors.postfix.incarnation import PICKUP, SMTPD, UNSEEN, Incarnation
@@ -30,6 +30,7 @@ _LOOK_AT: Final = 256
 # Second-resolution stamps and rounded delays; clocks of two hosts differ more than one's.
 _SLACK: Final = 2 * SECOND
 _SLACK_BETWEEN_HOSTS: Final = 5 * SECOND
+_CLOSE: Final = SECOND // 20
 # pickup(8) may find a message only with its next look at the maildrop.
 _PICKUP_LATE: Final = 120 * SECOND
 _EMPTY: Final = frozenset({"", "<>"})
@@ -176,10 +177,15 @@ class Hops:
             and self._can_follow(hop.held, held)
             and _fits(hop, held, held.attempted)
         ]
-        same = [held for held in found if _same_header(held, hop.held)]
-        if same:
-            return same[0]
-        return found[0] if len(found) == 1 else None
+        at = _best([(hop, held) for held in found])
+        return None if at is None else found[at]
+
+    def is_followed(self, hop: Hop) -> bool:
+        """Whether the stay that a hop led to is known by more than its Message-ID."""
+        return any(
+            held.parent is hop.held and not held.guessed and self._began_in(hop, held)
+            for held in self._recent(hop.held.sender)
+        )
 
     def may_go_on_in(self, held: Incarnation) -> bool:
         """Whether a stay that began during or after a hop of this one was not tried yet."""
@@ -221,10 +227,10 @@ class Hops:
             and self._can_follow(hop.held, held)
             and _fits(hop, held, recipients)
         ]
-        same = [(key, hop) for key, hop in found if _same_header(held, hop.held)]
-        if not same and len(found) != 1:
+        at = _best([(hop, held) for _, hop in found])
+        if at is None:
             return None
-        key, hop = (same or found)[0]
+        key, hop = found[at]
         del self._handed[key]
         return hop
 
@@ -240,17 +246,27 @@ class Hops:
         return None
 
     def awaits_origin(self, held: Incarnation) -> bool:
-        """Whether a message of the same sender may be on its way into this stay."""
-        way = self.way_in(held)
+        """Whether a message of the same sender may be on its way into the first stay known."""
+        root = held.root
+        if root.settled:
+            return False
+        way = self.way_in(root)
         if way is None or not self.may_hand_on(way):
             return False
+        if not root.attempted and any(
+            hop.held.sender == root.sender
+            and hop.held.root is not root
+            and self._began_in(hop, root)
+            and self._can_follow(hop.held, root)
+            for hop in self._handed.values()
+        ):
+            return True  # its own attempt will tell for whom it is
         return any(
-            earlier is not held
-            and earlier.is_being_tried
-            and earlier.root is not held.root
-            and earlier.birth <= held.birth + _SLACK
-            and self._can_follow(earlier, held)
-            for earlier in self._recent(held.sender)
+            earlier.is_being_tried
+            and earlier.root is not root
+            and earlier.birth <= root.birth + _SLACK
+            and self._can_follow(earlier, root)
+            for earlier in self._recent(root.sender)
         )
 
     def await_origin(self, held: Incarnation) -> None:
@@ -266,7 +282,7 @@ class Hops:
         return [
             held
             for held in self._awaiting.values()
-            if held.sender == sender and not self.awaits_origin(held)
+            if held.root.sender == sender and not self.awaits_origin(held)
         ]
 
     # How they fit
@@ -281,6 +297,8 @@ class Hops:
             yield held[serial]
 
     def _began_in(self, hop: Hop, held: Incarnation, late: int = 0) -> bool:
+        if held.birth < hop.held.birth:
+            return False
         slack = _SLACK if held.host == hop.held.host else _SLACK_BETWEEN_HOSTS
         # Delays are logged with two significant digits.
         slack += (hop.stamp - hop.start) // 50
@@ -337,6 +355,25 @@ def _is_free(held: Incarnation) -> bool:
         and held.user is None
         and held.origin != UNSEEN
     )
+
+
+def _best(pairs: Sequence[tuple[Hop, Incarnation]]) -> int | None:
+    """Which pair of a hop and the stay after it is meant; None where that cannot be told.
+
+    An equal Message-ID decides, then a beginning within the hop to the stamps' accuracy.
+    """
+    same = [at for at, (hop, held) in enumerate(pairs) if _same_header(held, hop.held)]
+    within = [
+        at
+        for at, (hop, held) in enumerate(pairs)
+        if hop.start - _CLOSE <= held.birth <= hop.stamp + _CLOSE
+    ]
+    if same:
+        return next((at for at in same if at in within), same[0])
+    for found in (within, range(len(pairs))):
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _fits(hop: Hop, held: Incarnation, recipients: Collection[str]) -> bool:

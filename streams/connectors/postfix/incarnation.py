@@ -40,6 +40,7 @@ _FIELDS: Final = (
     "live",
     "touched",
     "on_hold",
+    "followed",
 )
 
 _SETS: Final = ("attempted", "tried", "done")
@@ -89,7 +90,8 @@ class Incarnation:
 
     `settled`: an event has carried `accepted`, it will not change any more.
     `live`: incarnations of this root still held (the root's own included).
-    `touched`: stamp of the last line about it; `on_hold`: the operator keeps it from delivery.
+    `touched`: stamp of the last line about it; `on_hold`: the operator keeps it from delivery;
+    `followed`: a later incarnation went on from it.
     `tried`: recipients attempted since it last became active, `done`: those that are through.
     `parent`: the incarnation it goes on from; None for a root.
     `waiting`: results held back until it is known what they mean.
@@ -123,6 +125,7 @@ class Incarnation:
         self.live = 1
         self.touched = birth
         self.on_hold = False
+        self.followed = False
         self.attempted: set[str] = set()
         self.tried: set[str] = set()
         self.done: set[str] = set()
@@ -200,6 +203,7 @@ class Incarnation:
         if self.parent is not None or self.settled or root is self:
             return self.root is root
         self.parent = earlier
+        earlier.followed = True
         self.guessed = guessed
         root.live += self.live
         return True

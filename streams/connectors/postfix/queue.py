@@ -103,7 +103,7 @@ class Queue:
     def close(self, held: Incarnation, stamp: int) -> None:
         """Removed from Postfix's queue; lines out of order and filters may still refer to it."""
         held.closed = stamp
-        if (held.own_hop or held.requeued) and held.root.live < 2:
+        if (held.own_hop or held.requeued) and not held.followed:
             self._returning.append((stamp + self._filter_return, held))
         else:
             self._lingering.append((stamp + self._linger, held))
