@@ -202,6 +202,7 @@ class Following:
     async def run(self, progress: Callable[[Shipper], None]) -> None:
         """Ship what is written, until the shipper's `stop` is set."""
         stop = self._shipper.stop
+        self._remember_beginning()
         acknowledged = True
         while acknowledged and not stop.is_set():
             lines = self._follower.poll(CHUNK_LINES)
@@ -219,6 +220,13 @@ class Following:
                 await paused(stop, _POLL_S)
         if acknowledged and self._unsaved:
             self._save()
+
+    def _remember_beginning(self) -> None:
+        """Name the log before anything is read of it: killed early, it is found again rotated."""
+        self._follower.open()
+        if self._follower.position is not None and not self._state_file.exists():
+            self._save()
+            self._save_at = 0.0
 
     async def _let_time_pass(self) -> bool:
         """A silent log's messages grow older by what elapses, from the log's own time on."""

@@ -22,6 +22,7 @@ from tests.unit.postfix_corpus import (
     SITE,
     latency,
     raw_lines,
+    seconds,
     ship,
 )
 
@@ -239,7 +240,15 @@ def test_a_followed_log_survives_rotations_and_kills(shipping, stack, tmp_path):
             process.kill()
             process.wait()
     assert by_identity(new_events(stack, before)) == EXPECTED
-    (state,) = (tmp_path / "state" / "mailsla" / "ship").iterdir()
+    progress = [json.loads(record.value) for record in stack.read("mail.ops")]
+    assert {(event["type"], event["tenant_id"], event["of"]) for event in progress} == {
+        ("source.progress", "*", "vm/postfix")
+    }
+    first = min(seconds(event["time"]) for event in EXPECTED.values())
+    assert all(seconds(event["time"]) >= first for event in progress)
+    # A kill in the middle of a save may leave its half-written file beside it.
+    kept = (tmp_path / "state" / "mailsla" / "ship").iterdir()
+    (state,) = (path for path in kept if not path.name.startswith("."))
     assert state.name.startswith("mail.log-")
     code, out, err = follow_until_told(shipping, log)
     assert (code, "events      0" in out) == (0, True), "everything was saved as read"
