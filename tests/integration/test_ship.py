@@ -240,18 +240,23 @@ def test_a_followed_log_survives_rotations_and_kills(shipping, stack, tmp_path):
             process.kill()
             process.wait()
     assert by_identity(new_events(stack, before)) == EXPECTED
-    progress = [json.loads(record.value) for record in stack.read("mail.ops")]
-    assert {(event["type"], event["tenant_id"], event["of"]) for event in progress} == {
-        ("source.progress", "*", "vm/postfix")
-    }
-    first = min(seconds(event["time"]) for event in EXPECTED.values())
-    assert all(seconds(event["time"]) >= first for event in progress)
+    assert_progress_of_the_log(stack)
     # A kill in the middle of a save may leave its half-written file beside it.
     kept = (tmp_path / "state" / "mailsla" / "ship").iterdir()
     (state,) = (path for path in kept if not path.name.startswith("."))
     assert state.name.startswith("mail.log-")
     code, out, err = follow_until_told(shipping, log)
     assert (code, "events      0" in out) == (0, True), "everything was saved as read"
+
+
+def assert_progress_of_the_log(stack):
+    """What the reader said of how far it was."""
+    progress = [json.loads(record.value) for record in stack.read("mail.ops")]
+    assert {(event["type"], event["tenant_id"], event["of"]) for event in progress} == {
+        ("source.progress", "*", "vm/postfix")
+    }
+    first = min(seconds(event["time"]) for event in EXPECTED.values())
+    assert all(seconds(event["time"]) >= first for event in progress)
 
 
 def follow_until_told(shipping, log):
