@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from schemas import examples, topics
-from schemas.components import Components
+from schemas.components import Components, schema_name
 from schemas.export import document_schema, event_schema, result_schema
 from schemas.parties import PARTIES, Party
 from schemas.registry import EVENT_TYPES
@@ -39,7 +39,13 @@ _CLOUD_EVENT_TYPES: Final[Mapping[str, Sequence[str]]] = {
     topics.BREACHES.name: get_args(BreachType),
     topics.CLOSINGS.name: get_args(ClosingEvent.model_fields["type"].annotation),
 }
-_LINE_FIELDS: Final = ("message", "log", "MESSAGE")
+_LINE_FIELDS: Final = (
+    "message", "log", "MESSAGE", "short_message", "Message", "full_log", "body", "resourceLogs",
+)  # fmt: skip
+_LINE_TYPES: Final = {
+    "body": {"type": ["string", "object"]},
+    "resourceLogs": {"type": "array", "description": "an OTLP export, with any number of lines"},
+}
 
 Document = dict[str, Any]
 
@@ -173,7 +179,8 @@ def _messages(topic: Topic, components: Components) -> Iterator[tuple[str, Docum
     elif topic.name in _CLOUD_EVENT_TYPES:
         whole = components.add(topic.name, result_schema(topic.name))
         for name in _CLOUD_EVENT_TYPES[topic.name]:
-            payload = {"allOf": [whole, {"properties": {"type": {"const": name}}}]}
+            only = {"allOf": [whole, {"properties": {"type": {"const": name}}}]}
+            payload = {"title": schema_name(name), **only}
             traits = {"traits": [_ref("components/messageTraits", "cloudEvent")]}
             yield name, _message(name, f"CloudEvent {name}.", payload, key, topic, traits)
     else:
@@ -206,7 +213,7 @@ def _raw_lines(key: Document) -> Iterator[tuple[str, Document]]:
             "name": "raw.line",
             "summary": "One mail-log line as plain text.",
             "contentType": "text/plain",
-            "payload": {"type": "string"},
+            "payload": {"title": schema_name("raw.line"), "type": "string"},
             "bindings": key,
         },
     )
@@ -217,9 +224,12 @@ def _raw_lines(key: Document) -> Iterator[tuple[str, Document]]:
             "summary": "One line as a shipper wraps it: Vector, Filebeat, Fluent Bit, rsyslog.",
             "contentType": "application/json",
             "payload": {
+                "title": schema_name("raw.shipped"),
                 "type": "object",
                 "description": "The first of these fields that is there holds the line.",
-                "properties": {name: {"type": "string"} for name in _LINE_FIELDS},
+                "properties": {
+                    name: _LINE_TYPES.get(name, {"type": "string"}) for name in _LINE_FIELDS
+                },
                 "anyOf": [{"required": [name]} for name in _LINE_FIELDS],
             },
             "bindings": key,

@@ -16,6 +16,12 @@ _DATA: Final = frozenset({"const", "default", "enum", "required"})
 """Keywords that hold no schemas."""
 
 
+def schema_name(name: str) -> str:
+    """The name of a schema as one word: `incident.opened` → `IncidentOpened`."""
+    words = name.replace("_", ".").split(".")
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
 class Components:
     """Collects schemas of draft 2020-12 in the form AsyncAPI takes, which is that of draft 7."""
 
@@ -37,7 +43,8 @@ class Components:
         parts = {name: schema, **schema.get("$defs", {})}
         for part, body in parts.items():
             kept = {k: v for k, v in body.items() if k not in {"$schema", "$id", "$defs"}}
-            taken = self._taken(kept)
+            # Tools that make classes of the document name them by the title.
+            taken = {"title": schema_name(part), **self._taken(kept)}
             if self.schemas.setdefault(part, taken) != taken:
                 raise ValueError(f"two schemas are called {part}; rename a model")
         return {"$ref": f"{_PLACE}{name}"}

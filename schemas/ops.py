@@ -115,3 +115,10 @@ class ApprovalGiven(PlatformEvent):
     type: Literal["approval.given"]
     approves: Name
     actor: Name
+
+
+class SourceProgress(PlatformEvent):
+    """Everything that happened at the source ``of`` events up to ``time`` has been published."""
+
+    type: Literal["source.progress"]
+    of: Source

@@ -49,6 +49,8 @@ PARTIES: Final = (
             ),
             topics.MTA.name: "Publishes events assembled from lines, and under its tenant's key"
             " what came under another.",
+            topics.OPS.name: "Publishes how far each mail log is read, and under its tenant's key"
+            " what came under another.",
             topics.WINDOWS.name: "Tells rolling values; subscribers read them.",
             topics.OUTAGES.name: "Tells outages; the newest record of an outage holds.",
             topics.BREACHES.name: "Tells every change of an indicator's state; subscribers act.",

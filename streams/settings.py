@@ -149,6 +149,14 @@ class Settings(BaseSettings):
     maillog_own_relays: Annotated[
         str, Field(description="own relays and content filters, host[:port][,…]")
     ] = ""
+    maillog_mailbox_stores: Annotated[
+        str,
+        Field(description="hosts reached by SMTP that keep the mailboxes, host[:port][,…]"),
+    ] = ""
+    maillog_queue_lifetime_days: Annotated[
+        float,
+        Field(gt=0, le=100, description="Postfix's maximal_queue_lifetime, days"),
+    ] = 5.0
     web_host: Annotated[str, Field(min_length=1, description="address the web page listens on")] = (
         "127.0.0.1"
     )

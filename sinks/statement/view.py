@@ -1,6 +1,6 @@
 """A statement in the words of one language, section by section. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -131,26 +131,68 @@ def lead(views: Sequence[SectionView], verdict: Verdict, language: Language) -> 
 
 
 def owed(statement: Statement, language: Language) -> list[str]:
-    """What is owed, a sentence each: term extension in days, fee with currency."""
-    return [_credit(credit, language) for credit in statement.issued]
+    """What is owed, a sentence each: term extension in days, fee with currency.
+
+    Where remedies stack by section, those of a kind are one sentence that names the sections.
+    """
+    sections: dict[str, Sequence[int]] = {
+        remedy: sorted(
+            {
+                item.section
+                for item in statement.items
+                if item.verdict == "breached" and item.remedy == remedy
+            }
+        )
+        for remedy in {credit.remedy for credit in statement.issued}
+    }
+    return _credits(statement.issued, sections, language)
 
 
 def reversal(statement: Statement, language: Language) -> str:
     """What this revision took back; empty where that is nothing."""
     if not statement.reversed:
         return ""
-    what = [_credit(credit, language).rstrip("。.") for credit in statement.reversed]
+    what = [each.rstrip("。.") for each in _credits(statement.reversed, {}, language)]
     number = statement.revision.revision - 1
     return phrase("reversed", language, revision=number, what=_listed(what, language))
 
 
-def _credit(credit: Credit, language: Language) -> str:
+def _credits(
+    credits: Sequence[Credit], sections: Mapping[str, Sequence[int]], language: Language
+) -> list[str]:
+    """A sentence for each kind of credit, in the order given."""
+    alike: dict[Credit, int] = {}
+    for credit in credits:
+        alike[credit] = alike.get(credit, 0) + 1
+    return [
+        _credit(credit, count, sections.get(credit.remedy, ()), language)
+        for credit, count in alike.items()
+    ]
+
+
+def _credit(credit: Credit, count: int, sections: Sequence[int], language: Language) -> str:
+    currency = credit.currency or ""
+    if count == 1:
+        if credit.remedy == "double_service":
+            return phrase("double_service", language, days=credit.days)
+        if credit.amount is None:
+            return phrase("fee_waiver_unnamed", language)
+        amount = money(credit.amount)
+        return phrase("fee_waiver", language, amount=amount, currency=currency)
+    numbers = ("、" if language == "zh" else ", ").join(map(str, sections))
+    named = phrase("of_sections", language, sections=numbers) if sections else ""
     if credit.remedy == "double_service":
-        return phrase("double_service", language, days=credit.days)
+        days = (credit.days or 0) * count
+        return phrase("double_service_stacked", language, count=count, named=named, days=days)
     if credit.amount is None:
-        return phrase("fee_waiver_unnamed", language)
+        return phrase("fee_waiver_unnamed_stacked", language, count=count, named=named)
     return phrase(
-        "fee_waiver", language, amount=money(credit.amount), currency=credit.currency or ""
+        "fee_waiver_stacked",
+        language,
+        count=count,
+        named=named,
+        amount=money(credit.amount * count),
+        currency=currency,
     )
 
 

@@ -3,7 +3,8 @@
 The same shape as `streams.live.task.Task`: batches in, checkpoints out, nothing waits. Every
 record key (a host) is assembled by a connector of its own, and the state of those that changed
 goes out with each checkpoint. Ids are functions of the lines, so whatever is redelivered after
-a crash makes the same events again.
+a crash makes the same events again. A record that is not keyed by its host is published once
+more under it (`maillog_rekeying`), or is a dead letter where nothing names a host.
 """
 
 from collections.abc import Mapping
@@ -14,10 +15,11 @@ from typing import Any, Final
 import orjson
 
 from schemas.codec import Rejection
-from schemas.topics import MTA, RAW_MAILLOG
+from schemas.topics import MTA, OPS, RAW_MAILLOG
+from streams.agents.maillog_rekeying import Reordering, is_key_of, mark, marked
 from streams.agents.maillog_state import MaillogState
 from streams.connectors.postfix import PostfixConnector, Site
-from streams.connectors.postfix.log_time import log_time
+from streams.connectors.stamps import to_micros
 from streams.live.decode.dead_letters import dead_letter
 from streams.live.task import Checkpoint
 from streams.runtime.batches import RecordBatch
@@ -25,6 +27,12 @@ from streams.runtime.delivery import Outgoing
 
 _IDLE_S: Final = 60.0
 """How long a host is silent before time passes on it without a line."""
+_PROGRESS_S: Final = 30.0
+"""How often the logs that are read to their end say so."""
+_NO_HOST: Final = (
+    "The record has no key, and neither its line nor a field names a host; "
+    "key raw.maillog by the host that wrote the lines."
+)
 _KEY_LIMIT: Final = 4_096
 _LONGEST_KEY: Final = 255
 
@@ -37,6 +45,7 @@ class MaillogCounters:
     events: int = 0
     unreadable: int = 0
     tombstones: int = 0
+    rekeyed: int = 0
 
 
 class _Host:
@@ -48,15 +57,20 @@ class _Host:
         """the log's own time, as of the last snapshot or advance"""
         self.since_s = now_s
         """system time of the last line or advance"""
+        self.waiting = Reordering()
+        self.received: datetime | None = None
+        """when the broker had the newest line"""
+        self.told: datetime | None = None
+        """the log's time that was published as its progress"""
 
     def snapshot(self) -> dict[str, Any]:
-        state = self.connector.snapshot()
-        self.reached = log_time(state)
-        return state
+        self.reached = self.connector.log_time
+        return {**self.connector.snapshot(), "waiting": self.waiting.snapshot()}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], now_s: float) -> None:
         self.connector.restore(state)
-        self.reached = log_time(state)
+        self.waiting.restore(state["waiting"], now_s)
+        self.reached = self.connector.log_time
 
 
 class MaillogTask:
@@ -77,6 +91,10 @@ class MaillogTask:
         self._outgoing: list[Outgoing] = []
         self._applied = 0
         self._next: int | None = None
+        self._locator = PostfixConnector(site)
+        self._first_held: int | None = None
+        self._at_end = False
+        self._progress_at = 0.0
 
     @property
     def pending(self) -> int:
@@ -86,7 +104,7 @@ class MaillogTask:
     @property
     def dirty(self) -> bool:
         """Whether anything has changed since the last checkpoint."""
-        return self._next is not None or bool(self._changed)
+        return self._next is not None or bool(self._changed) or bool(self._outgoing)
 
     @property
     def open_messages(self) -> int:
@@ -101,7 +119,7 @@ class MaillogTask:
 
         """
         for key, snapshot in self._state.read(records).items():
-            self._host(key, now_s).restore(snapshot)
+            self._host(key, now_s).restore(snapshot, now_s)
 
     def apply(self, batch: RecordBatch, now_us: int, now_s: float) -> int:
         """Apply a batch; what was applied before is skipped by its offset.
@@ -126,24 +144,50 @@ class MaillogTask:
                 self._apply_record(fresh, place, value, now_s)
         self._applied += len(fresh)
         self._next = fresh.next_offset
+        self._at_end = fresh.at_end
         return len(fresh)
 
     def advance(self, now_s: float) -> None:
-        """Let time pass on the hosts that are silent: by their own log's time, not by ours.
+        """Let time pass: feed what has waited for its order, finish what nobody goes on with.
 
-        A host's log may be old, or arrive late; what the system clock says is therefore not
-        its time, only how much of it has gone by.
+        A silent host's time goes on by its own log, not by ours: its log may be old, or arrive
+        late; what the system clock says is therefore not its time, only how much has gone by.
         """
         for key, host in self._hosts.items():
+            for value, received in host.waiting.due(now_s):
+                self._feed(key, host, value, received, now_s)
             if host.reached is None or now_s < host.since_s + _IDLE_S or key in self._changed:
                 continue
             host.reached += timedelta(seconds=now_s - host.since_s)
             host.since_s = now_s
             before = host.connector.open_messages
             events = host.connector.advance(host.reached)
-            self._outgoing += [_outgoing(event) for event in events]
-            if host.connector.open_messages != before:
+            self._outgoing += [_outgoing(MTA.name, event) for event in events]
+            if host.connector.open_messages != before or events:
                 self._changed.add(key)
+        if self._first_held is not None and not any(
+            len(host.waiting) for host in self._hosts.values()
+        ):
+            self._first_held = None
+            self._next = self._state.offset if self._next is None else self._next
+        if self._at_end and now_s >= self._progress_at:
+            self._progress_at = now_s + _PROGRESS_S
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        """How far each host's log is known: to its newest line.
+
+        A host that sends nothing may be quiet or cut off; that cannot be told apart here.
+        """
+        for host in self._hosts.values():
+            reached = host.connector.log_time
+            if reached is None or reached == host.told or len(host.waiting):
+                continue
+            host.told = reached
+            # A wrong stamp may have carried the log's time beyond the present.
+            until = reached if host.received is None else min(reached, host.received)
+            events = host.connector.progress(until)
+            self._outgoing += [_outgoing(OPS.name, event) for event in events]
 
     def checkpoint(self) -> Checkpoint:
         """Everything since the last checkpoint; the caller makes it durable, then `settle`s."""
@@ -151,7 +195,9 @@ class MaillogTask:
         changed = {key: self._hosts[key].snapshot() for key in sorted(self._changed)}
         offset = self._state.offset if self._next is None else self._next
         records, head = self._state.write(changed, dropped, offset)
-        offsets = {} if self._next is None else {(RAW_MAILLOG.name, self.partition): offset}
+        # What waits for its order is in the state, but not done with: the group lags behind it.
+        done = offset if self._first_held is None else min(offset, self._first_held)
+        offsets = {} if self._next is None else {(RAW_MAILLOG.name, self.partition): done}
         return Checkpoint([*self._outgoing, *records], head, offsets)
 
     def settle(self) -> None:
@@ -166,19 +212,45 @@ class MaillogTask:
 
     def _apply_record(self, batch: RecordBatch, place: int, value: bytes, now_s: float) -> None:
         key = (batch.keys[place] or b"")[:_LONGEST_KEY].decode("utf-8", "replace")
+        received_us = int(batch.timestamps_us[place])
+        received = datetime.fromtimestamp(received_us // 1_000_000, UTC)
+        first_received = marked(value)
+        if first_received is None and key and _names(value, key):
+            location = None
+        else:
+            location = self._locator.locate(value, first_received or received)
+        if first_received is not None and location is not None:
+            host = self._host(key, now_s)
+            host.waiting.add(to_micros(location.time), first_received, value, now_s)
+            self._changed.add(key)
+            if self._first_held is None:
+                self._first_held = int(batch.offsets[place])
+            return
+        if location is not None and location.host and not is_key_of(key, location.host):
+            if location.is_postfix:  # lines of other programs make no events
+                again = mark(value, received_us)
+                self._outgoing.append(Outgoing(RAW_MAILLOG.name, location.host.encode(), again))
+                self.counters.rekeyed += 1
+            return
+        if not key:
+            self.counters.unreadable += 1
+            self._outgoing.append(dead_letter(batch, place, Rejection(_NO_HOST)))
+            return
         host = self._host(key, now_s)
-        host.since_s = now_s
-        self._changed.add(key)
-        received_at = datetime.fromtimestamp(int(batch.timestamps_us[place]) // 1_000_000, UTC)
-        events = host.connector.feed(value, host=key or None, received_at=received_at)
-        self._outgoing += [_outgoing(event) for event in events]
-        self.counters.lines += 1
-        self.counters.events += len(events)
+        self._feed(key, host, value, received, now_s)
         problem = host.connector.last_problem
         if problem is not None:
             host.connector.last_problem = None
             self.counters.unreadable += 1
             self._outgoing.append(dead_letter(batch, place, Rejection(problem)))
+
+    def _feed(self, key: str, host: _Host, value: bytes, received: datetime, now_s: float) -> None:
+        host.since_s, host.received = now_s, received
+        self._changed.add(key)
+        events = host.connector.feed(value, host=key, received_at=received)
+        self._outgoing += [_outgoing(MTA.name, event) for event in events]
+        self.counters.lines += 1
+        self.counters.events += len(events)
 
     def _forget_finished(self) -> list[str]:
         """Beyond the limit of hosts, drop the silent ones that hold no message."""
@@ -187,12 +259,20 @@ class MaillogTask:
         finished = [
             key
             for key, host in self._hosts.items()
-            if key not in self._changed and host.connector.open_messages == 0
+            if key not in self._changed
+            and host.connector.open_messages == 0
+            and not len(host.waiting)
         ]
         for key in finished:
             del self._hosts[key]
         return finished
 
 
-def _outgoing(event: Mapping[str, Any]) -> Outgoing:
-    return Outgoing(MTA.name, event["tenant_id"].encode(), orjson.dumps(event))
+def _names(value: bytes, key: str) -> bool:
+    """Whether a record plainly stands under its host: that is the rule, and quickly seen."""
+    name = key.encode()
+    return (b" %b " % name) in value[:160] or (b'"%b"' % name) in value
+
+
+def _outgoing(topic: str, event: Mapping[str, Any]) -> Outgoing:
+    return Outgoing(topic, event["tenant_id"].encode(), orjson.dumps(event))

@@ -17,7 +17,7 @@ from schemas.topics import ASSEMBLER_STATE
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import StateError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 CHUNK_BYTES: Final = 900_000
 """Most bytes of one record, below the million a broker takes by default."""
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,14 +17,16 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.topics import MTA
+from schemas.topics import MTA, OPS
 from streams.connectors.follow import Follower, save_state
 from streams.connectors.postfix import PostfixConnector
-from streams.connectors.postfix.log_time import log_time
 from streams.runtime.delivery import Outgoing, send_all
 
 CHUNK_LINES: Final = 5_000
 """Lines read, published and acknowledged together."""
+
+PROGRESS_S: Final = 30.0
+"""How often a log that is read to its end says so."""
 
 _POLL_S: Final = 0.25
 _SAVE_S: Final = 1.0
@@ -70,9 +72,19 @@ class Shipper:
         total.subtract(self._before)
         return total
 
+    @property
+    def misunderstood(self) -> dict[str, tuple[int, str]]:
+        """The kinds of lines this run did not understand: how many, and an example of each."""
+        return {
+            kind: (count - self._known.get(kind, 0), example)
+            for kind, (count, example) in self.connector.misunderstood.items()
+            if count > self._known.get(kind, 0)
+        }
+
     def start_counting(self) -> None:
         """Count from here on: what a restored connector brings along is no work of this run."""
         self._before = self.connector.counters
+        self._known = {kind: seen[0] for kind, seen in self.connector.misunderstood.items()}
 
     async def ship(self, lines: Sequence[bytes], patient: bool) -> bool:
         """Publish the events of some lines; see `publish`."""
@@ -80,6 +92,12 @@ class Shipper:
         return await self.publish(
             [event for line in lines for event in feed(line, host=host)], patient
         )
+
+    async def publish_progress(self, reached: datetime) -> bool:
+        """Say how far the log is read; see `publish`."""
+        # A wrong stamp may have carried the log's time beyond ours.
+        events = self.connector.progress(min(reached, datetime.now(UTC)))
+        return await self._send(OPS.name, events, patient=True)
 
     async def publish(self, events: Sequence[Mapping[str, Any]], patient: bool) -> bool:
         """Send events and await every acknowledgement.
@@ -95,8 +113,14 @@ class Shipper:
             ShippingError: the broker did not take them, and ``patient`` is not set.
 
         """
+        if not await self._send(MTA.name, events, patient):
+            return False
+        self.events.update(event["type"] for event in events)
+        return True
+
+    async def _send(self, topic: str, events: Sequence[Mapping[str, Any]], patient: bool) -> bool:
         records = [
-            Outgoing(MTA.name, event["tenant_id"].encode(), orjson.dumps(event)) for event in events
+            Outgoing(topic, event["tenant_id"].encode(), orjson.dumps(event)) for event in events
         ]
         told = False
         while records:
@@ -114,7 +138,6 @@ class Shipper:
                     self._note(f"the broker is away ({type(error).__name__}); trying on")
                 told = True
                 await paused(self.stop, _RETRY_S)
-        self.events.update(event["type"] for event in events)
         return True
 
     async def _finished(self, sending: Any) -> bool:
@@ -137,8 +160,11 @@ async def ship_all(
     shipper: Shipper,
     chunks: AsyncIterator[list[bytes]],
     progress: Callable[[Shipper], None],
-) -> bool:
-    """Ship a log to its end, and what its end completes; False when stopped before.
+) -> dict[str, Any] | None:
+    """Ship a log to its end, and what its end completes.
+
+    Returns:
+        What was open at the end, for a log that goes on from there; None when stopped before.
 
     Raises:
         ShippingError: the broker did not take the events.
@@ -146,11 +172,14 @@ async def ship_all(
     """
     async for lines in chunks:
         if not await shipper.ship(lines, patient=False):
-            return False
+            return None
         progress(shipper)
     if shipper.stop.is_set():
-        return False
-    return await shipper.publish(shipper.connector.flush(), patient=False)
+        return None
+    state = shipper.connector.snapshot()
+    if not await shipper.publish(shipper.connector.flush(), patient=False):
+        return None
+    return state
 
 
 class Following:
@@ -158,6 +187,7 @@ class Following:
 
     The order is always the same: lines read, events acknowledged, place saved. It is saved
     about every second, and less often where the state is so large that writing it takes long.
+    At the end of the log its progress is published twice a minute.
     """
 
     def __init__(self, shipper: Shipper, follower: Follower, state_file: Path) -> None:
@@ -165,12 +195,14 @@ class Following:
         self._unsaved = False
         self._save_at = 0.0
         # The log's own time, and the moment of ours at which it had been reached.
-        self._reached = log_time(shipper.connector.snapshot())
+        self._reached = shipper.connector.log_time
         self._since = time.monotonic()
+        self._progress_at = 0.0
 
     async def run(self, progress: Callable[[Shipper], None]) -> None:
         """Ship what is written, until the shipper's `stop` is set."""
         stop = self._shipper.stop
+        self._remember_beginning()
         acknowledged = True
         while acknowledged and not stop.is_set():
             lines = self._follower.poll(CHUNK_LINES)
@@ -178,15 +210,23 @@ class Following:
                 self._since = time.monotonic()
                 acknowledged = await self._shipper.ship(lines, patient=True)
                 self._unsaved = True
+                self._reached = self._shipper.connector.log_time
                 progress(self._shipper)
             else:
-                acknowledged = await self._let_time_pass()
+                acknowledged = await self._let_time_pass() and await self._tell_progress()
             if acknowledged and self._unsaved and time.monotonic() >= self._save_at:
                 self._save()
             if not lines:
                 await paused(stop, _POLL_S)
         if acknowledged and self._unsaved:
             self._save()
+
+    def _remember_beginning(self) -> None:
+        """Name the log before anything is read of it: killed early, it is found again rotated."""
+        self._follower.open()
+        if self._follower.position is not None and not self._state_file.exists():
+            self._save()
+            self._save_at = 0.0
 
     async def _let_time_pass(self) -> bool:
         """A silent log's messages grow older by what elapses, from the log's own time on."""
@@ -199,11 +239,20 @@ class Following:
         self._unsaved = self._unsaved or bool(events)
         return await self._shipper.publish(events, patient=True)
 
+    async def _tell_progress(self) -> bool:
+        """All that was written is read: the log's time goes on by what elapses."""
+        now = time.monotonic()
+        if self._reached is None or now < self._progress_at:
+            return True
+        self._progress_at = now + PROGRESS_S
+        return await self._shipper.publish_progress(
+            self._reached + timedelta(seconds=now - self._since)
+        )
+
     def _save(self) -> None:
         started = time.monotonic()
         snapshot = self._shipper.connector.snapshot()
         save_state(self._state_file, self._follower.position, snapshot)
-        self._reached = log_time(snapshot)
         now = time.monotonic()
         self._save_at = now + max(_SAVE_S, (now - started) / _SAVE_SHARE)
         self._unsaved = False

@@ -104,6 +104,11 @@ class OpsFacts(Facts):
             self._fresh.clear()
         return self._covered
 
+    def observe(self, fact: Fact) -> None:
+        """Take an event of the topic; how far a log is read says nothing of operations."""
+        if fact["type"] != "source.progress":
+            super().observe(fact)
+
     def _take(self, fact: Fact) -> None:
         match fact["type"]:
             case "incident.opened":

@@ -1,46 +1,36 @@
 """``mailsla ship``: a real system's logs turned into events."""
 
 import asyncio
-import gzip
 import hashlib
 import logging
 import os
 import signal
-import threading
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any
 
 import click
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from schemas.topics import MTA
-from streams.agents.maillog_site import read_site, zone_of
-from streams.agents.shipping import CHUNK_LINES, Following, Shipper, ShippingError, ship_all
+from streams.agents.maillog_site import configured_site
+from streams.agents.shipping import Following, Shipper, ShippingError, ship_all
 from streams.cli.common import console, settings_of, state_file_option
-from streams.cli.errors import CommandError
-from streams.connectors.bounded import LineSplitter
-from streams.connectors.follow import Follower, StateFileError, load_state, read_lines
-from streams.connectors.postfix import PostfixConnector
+from streams.cli.errors import CheckFailed, CommandError
+from streams.cli.ship_input import STDIN, chunks_of
+from streams.cli.ship_report import problem_of, summarise
+from streams.connectors.finished import End, FinishedLogs
+from streams.connectors.follow import Follower, StateFileError, load_state
+from streams.connectors.postfix import NO_HOST, PostfixConnector
+from streams.connectors.postfix.log_time import log_time
 from streams.runtime.admin import administration
 from streams.runtime.delivery import start_producer
 from streams.runtime.kafka_probe import probe
 from streams.settings import ConfigurationError, Settings
-
-_STDIN: Final = "-"
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_READ_BYTES: Final = 65_536
-_EXPLAINED: Final = {
-    "unmapped": "results of domains the map does not name",
-    "unparsed": "no log lines",
-    "unreadable": "records no line can be made of",
-    "evicted": "messages given up unfinished: too many or too old",
-}
 
 
 @click.group()
@@ -61,6 +51,7 @@ class _Request:
     follow: bool
     position_file: Path | None
     host: str | None
+    afresh: bool
     settings: Settings
     connector: PostfixConnector
 
@@ -88,11 +79,26 @@ class _Request:
     "the transmission to the destination.",
 )
 @click.option(
+    "--mailbox-store",
+    "mailbox_stores",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="A host reached by SMTP that keeps the mailboxes; may be repeated. What it has taken "
+    "is delivered.",
+)
+@click.option(
+    "--queue-lifetime",
+    type=click.FloatRange(min=0, min_open=True, max=100),
+    metavar="DAYS",
+    help="Postfix's maximal_queue_lifetime.  [default: 5]",
+)
+@click.option(
     "--position-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where --follow remembers its place.  [default: under XDG_STATE_HOME]",
 )
-@click.option("--host", help="Host of records that name none.")
+@click.option("--host", help="Host of records that name none.  [default: localhost]")
+@click.option("--afresh", is_flag=True, help="Read FILE as if no earlier one had been read.")
 @state_file_option
 @click.pass_context
 def postfix(
@@ -103,8 +109,11 @@ def postfix(
     zone: str | None,
     year: int | None,
     own_relays: tuple[str, ...],
+    mailbox_stores: tuple[str, ...],
+    queue_lifetime: float | None,
     position_file: Path | None,
     host: str | None,
+    afresh: bool,
     own_state_file: Path | None,
 ) -> None:
     """Read a Postfix log and publish the mail events it tells of.
@@ -123,35 +132,51 @@ def postfix(
       example.com: acme
       "*.example.com": acme
 
+    Finished files, one a day, are read one after the other: each goes on from what the one
+    before left open. The command ends with 1 when nothing was published, or when more than one
+    line in a hundred could not be used, and says why.
+
     --follow keeps its place in a file, saved only after the broker has acknowledged, and goes
     on from there when started again: killed at any moment, nothing is lost and nothing counts
     twice. SIGTERM or Ctrl-C ends it.
     """  # noqa: D301
     settings = settings_of(ctx, own_state_file)
     _check_use(file, follow, position_file)
-    tenants = domain_tenant or settings.maillog_tenants
-    if tenants is None:
+    own = ",".join((settings.maillog_own_relays, *own_relays))
+    stores = ",".join((settings.maillog_mailbox_stores, *mailbox_stores))
+    given = {
+        "maillog_tenants": domain_tenant or settings.maillog_tenants,
+        "maillog_zone": zone or settings.maillog_zone,
+        "maillog_own_relays": own,
+        "maillog_mailbox_stores": stores,
+        "maillog_queue_lifetime_days": queue_lifetime or settings.maillog_queue_lifetime_days,
+    }
+    site = configured_site(settings.model_copy(update=given))
+    if site is None:
         raise ConfigurationError(
             "whose mail it is must be known; name a map with --domain-tenant or "
             "MAILSLA_MAILLOG_TENANTS"
         )
-    zone_name = zone or settings.maillog_zone
-    configured = [entry.strip() for entry in settings.maillog_own_relays.split(",")]
-    site = read_site(tenants, zone_name, [*filter(None, configured), *own_relays])
-    connector = PostfixConnector(site, _reference(file, zone_name, year))
-    request = _Request(file, follow, position_file, host, settings, connector)
+    connector = PostfixConnector(site, _reference(file), year)
+    _execute(_Request(file, follow, position_file, host, afresh, settings, connector))
+
+
+def _execute(request: _Request) -> None:
+    """Run to the end; what went wrong, or makes the result doubtful, as a sentence."""
     try:
-        complete = asyncio.run(_run(request))
+        complete, problem = asyncio.run(_run(request))
     except ShippingError as error:
         raise CommandError(str(error)) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise CommandError(f"{file} cannot be read to its end ({error})") from None
+        raise CommandError(f"{request.file} cannot be read to its end ({error})") from None
     if not complete:
         raise click.Abort
+    if problem is not None and not request.follow:
+        raise CheckFailed(problem)
 
 
 def _check_use(file: str, follow: bool, position_file: Path | None) -> None:
-    if file == _STDIN:
+    if file == STDIN:
         if follow:
             raise click.UsageError("--follow needs a file; standard input is read to its end")
     elif Path(file).is_dir():
@@ -169,15 +194,18 @@ def _position_path(file: str, given: Path | None) -> Path:
     if given is not None:
         return given
     path = Path(file).absolute()
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    return Path(home) / "mailsla" / "ship" / f"{path.name}-{digest}.json"
+    return _state_home() / f"{path.name}-{digest}.json"
 
 
-def _reference(file: str, zone: str, year: int | None) -> datetime:
+def _state_home() -> Path:
+    """Where shipping remembers what it has read."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "mailsla" / "ship"
+
+
+def _reference(file: str) -> datetime:
     """A moment the log's first line is not later than."""
-    if year is not None:
-        return datetime(year + 1, 1, 1, tzinfo=zone_of(zone))
     try:
         return datetime.fromtimestamp(Path(file).stat().st_mtime, UTC)
     except FileNotFoundError:
@@ -194,8 +222,13 @@ def _check_topic(settings: Settings) -> None:
             )
 
 
-async def _run(request: _Request) -> bool:
-    """Ship until the end, or until a stop signal; whether the end was reached."""
+async def _run(request: _Request) -> tuple[bool, str | None]:
+    """Ship until the end, or until a stop signal.
+
+    Returns:
+        Whether the end was reached, and what makes the result doubtful.
+
+    """
     for client in ("aiokafka", "kafka"):
         logging.getLogger(client).addHandler(logging.NullHandler())  # we say it in a sentence
     stop = asyncio.Event()
@@ -219,15 +252,15 @@ async def _run(request: _Request) -> bool:
             complete = await _ship(request, shipper, notes, lambda s: status.update(_progress(s)))
     finally:
         await _unless_it_hangs(producer.stop())
-    _summarise(shipper)
-    return complete
+    summarise(shipper, console())
+    return complete, problem_of(shipper)
 
 
 async def _ship(
     request: _Request, shipper: Shipper, notes: Console, progress: Callable[[Shipper], None]
 ) -> bool:
     if not request.follow:
-        return await ship_all(shipper, _chunks(request.file, shipper.stop), progress)
+        return await _ship_finished(request, shipper, notes, progress)
     state_file = _position_path(request.file, request.position_file)
     state_file.parent.mkdir(parents=True, exist_ok=True)
     follower = _resume(Path(request.file), state_file, request.connector)
@@ -237,6 +270,58 @@ async def _ship(
     shipper.start_counting()
     await Following(shipper, follower, state_file).run(progress)
     return True
+
+
+async def _ship_finished(
+    request: _Request, shipper: Shipper, notes: Console, progress: Callable[[Shipper], None]
+) -> bool:
+    """Ship a log to its end, going on from what an earlier one left open."""
+    cluster = hashlib.sha256(request.settings.kafka.encode()).hexdigest()[:12]
+    finished = FinishedLogs(_state_home() / f"finished-{cluster}")
+    chunks = chunks_of(request.file, shipper.stop)
+    first: list[bytes] = await anext(chunks, [])
+    opening = _opening(request, first)
+    if opening is not None and not request.afresh:
+        _go_on(shipper, notes, finished.end_before(*opening))
+
+    async def all_chunks() -> AsyncIterator[list[bytes]]:
+        yield first
+        async for lines in chunks:
+            yield lines
+
+    state = await ship_all(shipper, all_chunks(), progress)
+    if state is None:
+        return False
+    last = log_time(state)
+    if opening is not None and last is not None:
+        name = "standard input" if request.file == STDIN else Path(request.file).name
+        finished.keep(End(name, opening[1], last, state), shipper.connector.hosts_fed)
+    return True
+
+
+def _opening(request: _Request, lines: Sequence[bytes]) -> tuple[str, datetime] | None:
+    """Host and moment of the first line of Postfix."""
+    for line in lines:
+        place = request.connector.locate(line)
+        if place is not None and place.is_postfix:
+            return place.host or request.host or NO_HOST, place.time
+    return None
+
+
+def _go_on(shipper: Shipper, notes: Console, end: End | None) -> None:
+    """Take over what the log before this one left open."""
+    if end is None:
+        return
+    try:
+        # Its stamps without a year are completed by this file, not by the one before.
+        shipper.connector.restore({**end.connector, "stamps": {}})
+    except ValueError:
+        return  # of another version of this program: read on its own
+    shipper.start_counting()
+    notes.print(
+        f"going on from {end.file}, read to {end.last:%Y-%m-%d %H:%M:%S} UTC: "
+        f"{shipper.connector.open_messages} messages were open; --afresh reads without them"
+    )
 
 
 def _resume(path: Path, state_file: Path, connector: PostfixConnector) -> Follower:
@@ -253,83 +338,12 @@ def _resume(path: Path, state_file: Path, connector: PostfixConnector) -> Follow
     return Follower(path, position)
 
 
-async def _chunks(file: str, stop: asyncio.Event) -> AsyncIterator[list[bytes]]:
-    """The lines of a finished log, or of standard input as they come."""
-    if file == _STDIN:
-        async for lines in _stdin_chunks(stop):
-            yield lines
-        return
-    lines_left = read_lines(Path(file))
-    while not stop.is_set() and (lines := list(islice(lines_left, CHUNK_LINES))):
-        yield lines
-
-
-async def _stdin_chunks(stop: asyncio.Event) -> AsyncIterator[list[bytes]]:
-    """Standard input, read in a thread: a read that waits must not keep a signal waiting."""
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[list[bytes] | Exception | None] = asyncio.Queue(maxsize=4)
-
-    def put(item: list[bytes] | Exception | None) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
-
-    def read() -> None:
-        try:
-            _read_stdin(put)
-            put(None)
-        except (OSError, EOFError, zlib.error) as error:
-            put(error)
-
-    # A daemon: nobody can wake it from its read when the command ends before its input.
-    threading.Thread(target=read, daemon=True, name="stdin").start()
-    stopping = asyncio.ensure_future(stop.wait())
-    while True:
-        taking = asyncio.ensure_future(queue.get())
-        await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not taking.done():
-            taking.cancel()
-            return
-        item = taking.result()
-        if item is None:
-            stopping.cancel()
-            return
-        if isinstance(item, Exception):
-            raise item
-        yield item
-
-
-def _read_stdin(put: Callable[[list[bytes]], None]) -> None:
-    # Its own descriptor: Python closes sys.stdin at exit, under the feet of a waiting read.
-    source = os.fdopen(os.dup(0), "rb")
-    stream: IO[bytes] | gzip.GzipFile = source
-    if source.peek(2)[:2] == _GZIP_MAGIC:
-        stream = gzip.GzipFile(fileobj=source)
-    splitter = LineSplitter()
-    while block := stream.read1(_READ_BYTES):  # type: ignore[union-attr]
-        if lines := splitter.feed(block):
-            put(lines)
-    if rest := splitter.rest():
-        put([rest])
-
-
 def _progress(shipper: Shipper) -> str:
     counters = shipper.counters
     return (
         f"{counters['lines']} lines, {shipper.events.total()} events, "
         f"{counters['unmapped']} unmapped"
     )
-
-
-def _summarise(shipper: Shipper) -> None:
-    counters, out = shipper.counters, console()
-    kinds = ", ".join(
-        f"{kind.removeprefix('message.')} {count}" for kind, count in sorted(shipper.events.items())
-    )
-    out.print(f"lines       {counters['lines'] + counters['unparsed'] + counters['unreadable']}")
-    sent = f"events      {shipper.events.total()}" + (f"  ({kinds})" if kinds else "")
-    out.print(sent, soft_wrap=True)
-    for name, meaning in _EXPLAINED.items():
-        if counters[name]:
-            out.print(f"{name:<11} {counters[name]}  {meaning}")
 
 
 async def _unless_it_hangs(stopping: Awaitable[Any]) -> None:

@@ -77,6 +77,11 @@ class Follower:
         """The place after the last line returned; None before the first."""
         return self._position
 
+    def open(self) -> None:
+        """Open the log, if it is there, so that `position` names its generation."""
+        if self._current is None:
+            self._open_next()
+
     def poll(self, limit: int = 10_000) -> list[bytes]:
         """The next complete lines, oldest first; empty when nothing new was written."""
         lines: list[bytes] = []

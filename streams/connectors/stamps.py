@@ -3,12 +3,14 @@
 A log line carries its moment either as RFC 3339 (complete) or as RFC 3164
 (`Nov 22 12:14:43`: no year, no zone). The second form is completed from outside: the host's
 zone is configured, and the year follows from a reference moment for the first line and from
-the previous line for every later one, so that a log may run across New Year.
+the previous line for every later one, so that a log may run across New Year. Other writings
+(`read_any`) are those that journalctl, containers and older daemons give.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final
 
@@ -26,6 +28,19 @@ _REFERENCE_TOLERANCE: Final = timedelta(days=1)
 # Outside there are no mail logs, but arithmetic that leaves the calendar.
 _PLAUSIBLE_YEARS: Final = range(1970, 9000)
 _REPEATED_HOUR_TOLERANCE: Final = 120 * SECOND
+
+
+_ANY: Final = re.compile(
+    r"(?:(?P<epoch>\d{10})(?P<epoch_fraction>\.\d{1,9})?"
+    r"|(?:(?P<weekday>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*),?\s+)?"
+    r"(?:(?P<date>\d{4}-\d\d-\d\d)[T\s]"
+    r"|(?:(?P<year>\d{4})\s+)?"
+    r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<day>\d{1,2})"
+    r"(?:,?\s+(?P<year_after>\d{4}))?,?\s+)"
+    r"(?P<clock>\d\d:\d\d:\d\d)(?P<fraction>[.,]\d{1,9})?"
+    r"(?:\s(?P<year_last>\d{4})(?=\s|$))?"
+    r"\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d|(?(weekday)[A-Z]{2,5}|(?!)))?)(?=\s|:|$)"
+)
 
 
 def to_micros(moment: datetime) -> int:
@@ -54,12 +69,16 @@ class StampReader:
 
     `zone` is the zone the host writes RFC 3164 stamps in. `reference` is a moment the first
     line is not later than (a day of slack): the file's modification time, the moment the
-    record was received, or the end of the year the log is known to start in.
+    record was received. `year` is the year of the first line, where it is known: then it is
+    taken as it is, also on its first day.
     """
 
-    def __init__(self, zone: tzinfo = UTC, reference: datetime | None = None) -> None:
+    def __init__(
+        self, zone: tzinfo = UTC, reference: datetime | None = None, year: int | None = None
+    ) -> None:
         self._zone = zone
         self._reference = reference
+        self._year = year
         self._last: int | None = None
         self._seconds_key = ""
         self._seconds = 0
@@ -94,6 +113,46 @@ class StampReader:
         if line[3] == " " and line[15] == " " and line[:3] in _MONTHS:
             return self._read_rfc3164(line)
         return None
+
+    def read_any(self, text: str) -> tuple[int, int] | None:
+        """The same for every writing that is known; slower."""
+        match = _ANY.match(text)
+        if match is None:
+            return None
+        if match["epoch"] is not None:
+            micros = int(match["epoch"]) * SECOND + _fraction(match["epoch_fraction"])
+        else:
+            hour, minute, second = (int(part) for part in match["clock"].split(":"))
+            clock = hour, minute, min(second, 59)
+            day = self._day_of(match)
+            try:
+                whole = (
+                    self._complete(_MONTHS[match["month"]], int(match["day"]), *clock)
+                    if day is None
+                    else to_micros(
+                        datetime(*day, *clock, tzinfo=_zone_of(match["zone"]) or self._zone)
+                    )
+                )
+            except ValueError:
+                return None
+            if whole is None:
+                return None
+            micros = whole + _fraction(match["fraction"])
+            if day is None:
+                self._last, self._seconds_key = whole, ""
+        end = match.end()
+        while end < len(text) and text[end].isspace():
+            end += 1
+        return micros, end
+
+    @staticmethod
+    def _day_of(match: re.Match[str]) -> tuple[int, int, int] | None:
+        """Year, month and day of a stamp that names its year."""
+        if match["date"] is not None:
+            year, month, day = match["date"].split("-")
+            return int(year), int(month), int(day)
+        named = match["year"] or match["year_after"] or match["year_last"]
+        return None if named is None else (int(named), _MONTHS[match["month"]], int(match["day"]))
 
     def _read_rfc3339(self, line: str) -> tuple[int, int] | None:
         end = line.find(" ", 16)
@@ -134,6 +193,12 @@ class StampReader:
         return self._seconds, 16
 
     def _complete(self, month: int, day: int, hour: int, minute: int, second: int) -> int | None:
+        if self._last is None and self._year is not None:
+            try:
+                first = datetime(self._year, month, day, hour, minute, second, tzinfo=self._zone)
+            except ValueError:
+                return None
+            return to_micros(first)
         previous = None if self._last is None else to_datetime(self._last)
         anchor = previous or self._reference or _EPOCH
         candidates = []
@@ -159,3 +224,19 @@ class StampReader:
             if second > first:
                 return second
         return first
+
+
+def _fraction(text: str | None) -> int:
+    """Microseconds of a written fraction of a second (`.25`)."""
+    return 0 if text is None else int(text[1:7].ljust(6, "0"))
+
+
+def _zone_of(text: str | None) -> tzinfo | None:
+    """The zone a stamp names itself; None where it is the host's (names are ambiguous)."""
+    if text is None or (text[0] not in "+-" and text not in ("Z", "UTC", "GMT")):
+        return None
+    if text[0] not in "+-":
+        return UTC
+    digits = text[1:].replace(":", "")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)

@@ -1,6 +1,7 @@
 """The AsyncAPI document: valid by the specification's own parser, and true to the schemas."""
 
 import json
+import re
 
 import jsonschema
 import pytest
@@ -138,3 +139,16 @@ def test_common_parts_stand_once(document):
         "$ref": "#/components/schemas/Instant"
     }
     assert "$defs" not in json.dumps(document)
+
+
+def test_every_schema_of_a_message_has_a_name(document):
+    """Tools that make classes of the document would call them anonymous otherwise."""
+    schemas = document["components"]["schemas"]
+    assert schemas["incident.opened"]["title"] == "IncidentOpened"
+    names = []
+    for name, message in document["components"]["messages"].items():
+        payload = message["payload"]
+        reference = payload.get("$ref", "").rpartition("/")[2]
+        names.append((schemas[reference] if reference else payload).get("title", ""))
+        assert re.fullmatch(r"[A-Z]\w+", names[-1]), name
+    assert len(set(names)) == len(names)

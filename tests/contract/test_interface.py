@@ -58,6 +58,7 @@ EVENTS = {
         "event.voided": ("voids_topic voids_source voids_id reason actor", "", PLATFORM),
         "approval.given": ("approves actor", "", PLATFORM),
         "monitor.heartbeat": ("monitor interval_s", "", PLATFORM),
+        "source.progress": ("of", "", PLATFORM),
     },
     "mail.antivirus": {
         "definitions.updated": ("engine version", "signatures", PLATFORM),

@@ -20,7 +20,9 @@ from tests.unit.postfix_corpus import (
     REFERENCE,
     SHORT_ID_LOG,
     SITE,
+    latency,
     raw_lines,
+    seconds,
     ship,
 )
 
@@ -117,11 +119,73 @@ def test_the_year_and_the_zone_complete_rfc_3164_stamps(shipping, stack):
     before = published_so_far(stack)
     code, out, err = shipping.run(SHORT_ID_LOG, "--year", "2024", "--zone", "UTC")
     assert (code, err) == (0, "")
-    assert "unmapped    31 " in out
+    assert "unmapped    26 " in out
     reference = datetime(2025, 1, 1, tzinfo=UTC)
     expected = by_identity(ship(raw_lines(SHORT_ID_LOG), reference=reference)[0])
     assert by_identity(new_events(stack, before)) == expected
     assert {event["time"][:4] for event in expected.values()} == {"2024"}
+
+
+SITES = LONG_ID_LOG.parent / "sites"
+
+
+@pytest.fixture
+def acme(tmp_path, shipping):
+    """The shipping of a site whose tenant is another."""
+    path = tmp_path / "acme.yaml"
+    path.write_text("acme.example: acme\n")
+    shipping.domains = path
+    return shipping
+
+
+def test_logs_of_single_days_are_one_log(acme, stack, tmp_path):
+    before = published_so_far(stack)
+    for day in ("day1.log", "day2.log"):
+        (tmp_path / day).write_bytes((SITES / day).read_bytes())
+    assert acme.run(tmp_path / "day1.log")[::2] == (0, "")
+    code, out, err = acme.run(tmp_path / "day2.log")
+    assert (code, "events      1 " in out) == (0, True)
+    assert "going on from day1.log, read to 2026-10-10 15:59:51 UTC: 1 messages were open" in err
+    events = new_events(stack, before)
+    assert [event["type"].removeprefix("message.") for event in events] == [
+        "accepted",
+        "deferred",
+        "delivered",
+    ]
+    assert len({event["message_id"] for event in events}) == 1
+    assert latency(events[2]) == pytest.approx(29.7)
+    # Read again, each begins where it began the first time.
+    assert acme.run(tmp_path / "day1.log")[::2] == (0, "")
+    assert "going on from day1.log" in acme.run(tmp_path / "day2.log")[2]
+    assert by_identity(new_events(stack, before)) == by_identity(events)
+    assert "going on" not in acme.run(tmp_path / "day2.log", "--afresh")[2]
+
+
+def test_a_log_that_gives_nothing_or_is_not_understood_ends_with_1_and_says_why(
+    acme, stack, tmp_path
+):
+    code, out, err = acme.run(SITES / "gateway-store.log")
+    assert (code, "relayed_inbound 1 " in out) == (1, True)
+    assert "nothing was published" in err
+    assert "name the host with --mailbox-store" in err
+    before = published_so_far(stack)
+    code, _, err = acme.run(SITES / "gateway-store.log", "--mailbox-store", "10.0.0.7")
+    assert (code, err) == (0, "")
+    assert [event["type"] for event in new_events(stack, before)] == [
+        "message.accepted",
+        "message.delivered",
+    ]
+    odd = tmp_path / "odd.log"
+    odd.write_bytes(
+        (SITES / "softbounce.log").read_bytes()
+        + b"2026-10-05T14:00:00+08:00 mx1 postfix/smtp[1]: 5A1C0E2B93: to=<a@b.c>, status=odd (x)\n"
+    )
+    code, out, err = acme.run(odd)
+    assert code == 1
+    assert "1 × smtp: status=odd, the first: postfix/smtp[1]: 5A1C0E2B93: to=<a@b.c>" in out
+    assert "1 of 14 lines could not be used" in err
+    (tmp_path / "empty.log").touch()
+    assert "the log is empty" in acme.run(tmp_path / "empty.log")[2]
 
 
 def test_a_followed_log_survives_rotations_and_kills(shipping, stack, tmp_path):
@@ -176,10 +240,23 @@ def test_a_followed_log_survives_rotations_and_kills(shipping, stack, tmp_path):
             process.kill()
             process.wait()
     assert by_identity(new_events(stack, before)) == EXPECTED
-    (state,) = (tmp_path / "state" / "mailsla" / "ship").iterdir()
+    assert_progress_of_the_log(stack)
+    # A kill in the middle of a save may leave its half-written file beside it.
+    kept = (tmp_path / "state" / "mailsla" / "ship").iterdir()
+    (state,) = (path for path in kept if not path.name.startswith("."))
     assert state.name.startswith("mail.log-")
     code, out, err = follow_until_told(shipping, log)
     assert (code, "events      0" in out) == (0, True), "everything was saved as read"
+
+
+def assert_progress_of_the_log(stack):
+    """What the reader said of how far it was."""
+    progress = [json.loads(record.value) for record in stack.read("mail.ops")]
+    assert {(event["type"], event["tenant_id"], event["of"]) for event in progress} == {
+        ("source.progress", "*", "vm/postfix")
+    }
+    first = min(seconds(event["time"]) for event in EXPECTED.values())
+    assert all(seconds(event["time"]) >= first for event in progress)
 
 
 def follow_until_told(shipping, log):

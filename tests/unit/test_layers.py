@@ -88,6 +88,7 @@ PURE = (
 EDGES = {
     # The edges of pure packages, each the only place that does what its name says.
     "schemas.export",
+    "streams.connectors.finished",
     "streams.connectors.follow",
     "streams.connectors.rotation",
     "streams.simulate.publish",

@@ -38,7 +38,12 @@ def test_the_settings_make_a_site(domains, monkeypatch):
         ("\xff", "UTC", [], r"is wrong: "),
         ("a.test: a", "Mars/Olympus", [], r"no time zone 'Mars/Olympus'; write"),
         ("a.test: a", "../etc/passwd", [], r"no time zone"),
-        ("a.test: a", "UTC", ["10.0.0.0/99"], r"own relay is malformed \(.*write a host"),
+        (
+            "a.test: a",
+            "UTC",
+            ["10.0.0.0/99"],
+            r"mailbox store is malformed \(.*write a host",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, content, zone, relays, said):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from postfix_corpus import LONG_ID_LOG, RSYSLOG_JSON, SITE, raw_lines, scenario
+from postfix_corpus import LONG_ID_LOG, RSYSLOG_JSON, SITE, latency, raw_lines, scenario
 
-from schemas.topics import ASSEMBLER_STATE, DEAD_LETTERS, MTA, RAW_MAILLOG
+from schemas.topics import ASSEMBLER_STATE, DEAD_LETTERS, MTA, OPS, RAW_MAILLOG
 from streams.agents import maillog, maillog_state
 from streams.agents.maillog import MaillogTask
+from streams.agents.maillog_rekeying import HOLD_S
 from streams.connectors.postfix import OwnRelays, PostfixConnector, Site
 from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
 from streams.runtime.statelog import StateError
@@ -35,6 +36,7 @@ class Log:
     def __init__(self, records, site=SITE):
         self.records, self.site = records, site
         self.state, self.events, self.dead = {}, [], []
+        self.progress, self.rekeyed = [], []
         self.committed = 0
         self.restart()
 
@@ -74,6 +76,11 @@ class Log:
                 event = json.loads(record.value)
                 assert record.key == event["tenant_id"].encode()
                 self.events.append(event)
+            elif record.topic == OPS.name:
+                assert record.key == b"*"
+                self.progress.append(json.loads(record.value))
+            elif record.topic == RAW_MAILLOG.name:
+                self.rekeyed.append((record.key, record.value))
             else:
                 assert record.topic == DEAD_LETTERS.name
                 self.dead.append((record.key, json.loads(record.value)))
@@ -97,8 +104,10 @@ RECORDS = two_hosts(raw_lines(LONG_ID_LOG)[:250])
 
 
 def expected(records, site=SITE):
-    connector = PostfixConnector(site)
-    return [event for key, line in records for event in connector.feed(line, host=key.decode())]
+    connectors = {key: PostfixConnector(site) for key, _ in records}
+    return [
+        event for key, line in records for event in connectors[key].feed(line, host=key.decode())
+    ]
 
 
 EXPECTED = expected(RECORDS)
@@ -186,8 +195,8 @@ def test_a_large_state_is_cut_into_records_and_a_smaller_one_leaves_none_behind(
 
 def test_a_host_beyond_the_limit_is_forgotten_only_once_the_head_without_it_is_durable(monkeypatch):
     monkeypatch.setattr(maillog, "_KEY_LIMIT", 1)
-    removed = b"2026-11-22T08:00:00.0+00:00 mx postfix/qmgr[1]: AAAAA1: removed"
-    log = Log([(b"a", removed), (b"b", removed), (b"b", removed)])
+    removed = b"2026-11-22T08:00:00.0+00:00 %b postfix/qmgr[1]: AAAAA1: removed"
+    log = Log([(host, removed % host) for host in (b"a", b"b", b"b")])
     log.apply(0, 2)
     log.checkpoint()
     assert {key for key in log.state if key.endswith(b"/a")}
@@ -262,3 +271,100 @@ def test_rfc_3164_years_come_from_the_time_the_broker_received_a_line():
     log.apply(0, 1)
     log.checkpoint()
     assert [event["time"][:10] for event in log.events] == ["2026-11-22"]
+
+
+def forty_messages():
+    """The lines of forty messages of one host, two seconds apart."""
+    return [
+        line.replace(b"09:00:", b"09:%02d:" % number).replace(b"EA1C0E2B0D", b"EA1C0E%04d" % number)
+        for number in range(40)
+        for line in FORTY
+    ]
+
+
+FORTY = scenario("""
+    2026-11-22T09:00:00.0+08:00 mx1 postfix/submission/smtpd[4100]: EA1C0E2B0D: client=pc7[10.8.0.7], sasl_method=PLAIN, sasl_username=u1@tenant-a.test
+    2026-11-22T09:00:00.1+08:00 mx1 postfix/cleanup[4101]: EA1C0E2B0D: message-id=<EA1C0E2B0D@tenant-a.test>
+    2026-11-22T09:00:00.2+08:00 mx1 postfix/qmgr[900]: EA1C0E2B0D: from=<u1@tenant-a.test>, size=2100, nrcpt=1 (queue active)
+    2026-11-22T09:00:00.9+08:00 mx1 postfix/smtp[4102]: EA1C0E2B0D: to=<who@far.test>, relay=mx.far.test[192.0.2.25]:25, delay=0.9, delays=0.2/0/0.2/0.2, dsn=2.0.0, status=sent (250 ok)
+    2026-11-22T09:00:01.0+08:00 mx1 postfix/qmgr[900]: EA1C0E2B0D: removed
+""")
+
+
+@pytest.mark.parametrize("key", [None, b"filebeat"])
+@pytest.mark.parametrize("shape", ["plain", "json"])
+def test_records_without_their_hosts_key_are_brought_together_once_and_in_order(key, shape):
+    lines = forty_messages()
+    wrapped = [
+        line if shape == "plain" else json.dumps({"message": line.decode()}).encode()
+        for line in lines
+    ]
+    # Four partitions, read one after the other.
+    again = []
+    for partition in range(4):
+        log = Log([(key, value) for value in wrapped[partition::4]])
+        log.apply(0, len(lines))
+        log.task.advance(100.0)
+        log.checkpoint()
+        assert log.events == []
+        again += log.rekeyed
+    assert [under for under, _ in again] == [b"mx1"] * len(lines)
+    there = Log(again)
+    for start in range(0, len(again), 50):
+        there.apply(start, start + 50, now_s=start / 1000)
+        there.checkpoint()
+        assert there.committed == 0, "a drain waits for what waits for its order"
+    there.restart(now_s=1.0)  # killed: what waits is in the state
+    there.apply(0, len(again), now_s=1.0)
+    there.task.advance(2.0)
+    there.checkpoint()
+    assert there.events == there.rekeyed == []
+    there.task.advance(1.0 + HOLD_S)
+    there.checkpoint()
+    assert there.committed == len(again)
+    assert there.rekeyed == [], "once"
+    assert by_identity(there.events) == by_identity(expected([(b"mx1", line) for line in lines]))
+    starts = [event for event in there.events if event["type"] == "message.dispatched"]
+    assert {(round(latency(event), 3), event["estimate"]) for event in starts} == {(0.3, "exact")}
+    assert len(starts) == 40
+
+
+@pytest.mark.parametrize("key", [b"mx1", b"mx1.provider.test", b"MX1"])
+def test_a_host_may_be_named_with_its_domain(key):
+    log = Log([(key, line) for line in forty_messages()])
+    log.apply(0, 200)
+    log.checkpoint()
+    assert len(log.events) == 80
+    assert log.rekeyed == []
+
+
+def test_a_record_that_names_no_host_and_has_no_key_is_a_dead_letter():
+    text = "EA1C0E2B0D: removed"
+    nowhere = json.dumps(
+        {"message": text, "program": "postfix/qmgr", "time": "2026-11-22T09:00:00Z"}
+    )
+    unnamed = b"Nov 22 09:00:00 postfix/qmgr[900]: EA1C0E2B0D: removed"
+    other = b"2026-11-22T09:00:00Z mx1 dovecot: imap-login: Login"
+    log = Log([(None, nowhere.encode()), (b"", unnamed), (None, other), (b"mx1", unnamed)])
+    log.apply(0, 4)
+    log.checkpoint()
+    assert [letter["offset"] for _, letter in log.dead] == [0, 1]
+    assert all("key raw.maillog by the host" in letter["reason"] for _, letter in log.dead)
+    assert log.rekeyed == log.events == []
+    assert log.task.counters.unreadable == 2
+
+
+def test_a_log_that_is_read_to_its_end_says_how_far_it_is_known():
+    log = Log([(b"mx1", line) for line in forty_messages()])
+    log.apply(0, 100)
+    for now_s in (1.0, 2.0, 32.0, 33.0):
+        log.task.advance(now_s)
+        log.checkpoint()
+    log.apply(100, 200, now_s=40.0)
+    for now_s in (41.0, 63.0):
+        log.task.advance(now_s)
+        log.checkpoint()
+    assert [(event["of"], event["tenant_id"], event["time"]) for event in log.progress] == [
+        ("mx1/postfix", "*", "2026-11-22T01:19:01.000000+00:00"),
+        ("mx1/postfix", "*", "2026-11-22T01:39:01.000000+00:00"),
+    ]

@@ -34,6 +34,7 @@ def only(events, kind):
         "relay/smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, orig_to=<y@tenant-a.test>, relay=none, delay=8, delays=6/0/2/0, dsn=4.4.1, status=deferred (connect to mx.ext.test[192.0.2.1]:25: Connection timed out)",
         "smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/0/2/0, dsn=4.4.2, status=deferred (lost connection with mx.ext.test[192.0.2.1] while receiving the initial server greeting)",
         "error[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/2/0/0, dsn=4.4.1, status=deferred (delivery temporarily suspended: connect to mx.ext.test[192.0.2.1]:25: Connection timed out)",
+        "smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/0/2/0, dsn=4.4.3, status=deferred (Host or domain name not found. Name service error for name=ext.test type=MX: Host not found, try again)",
         "smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=mx.ext.test[192.0.2.1]:25, delay=8, delays=6/0/1/1, dsn=5.1.1, status=bounced (host mx.ext.test[192.0.2.1] said: 550 5.1.1 no)",
     ],
 )
@@ -43,7 +44,7 @@ def test_an_attempt_that_faces_a_foreign_system_is_the_start(attempt):
     assert start["accepted_at"] == "2026-11-22T08:00:06.000000+00:00"
     assert (
         start["time"]
-        == "2026-11-22T08:00:0" + ("8.5" if "error" in attempt else "6.5") + "00000+00:00"
+        == "2026-11-22T08:00:0" + ("8.5" if "/error[" in f"/{attempt}" else "6.5") + "00000+00:00"
     )
     assert (start["tenant_id"], start["attempt"], start["source"]) == ("tenant-a", 1, "mx/postfix")
 
@@ -54,7 +55,7 @@ def test_an_attempt_that_faces_a_foreign_system_is_the_start(attempt):
         "error[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/2/0/0, dsn=4.3.0, status=deferred (mail transport unavailable)",
         "retry[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/2/0/0, dsn=4.3.2, status=deferred (provider maintenance)",
         "error[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/2/0/0, dsn=4.3.0, status=deferred (delivery temporarily suspended: unknown mail transport error)",
-        "smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/2/0/0, dsn=4.4.3, status=deferred (Host or domain name not found. Name service error for name=ext.test type=MX: Host not found, try again)",
+        "smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/2/0/0, dsn=4.4.3, status=deferred (Host or domain name not found. Name service error for name=smarthost.test type=MX: Host not found, try again)",
         "smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/2/0/0, dsn=4.4.1, status=deferred (connect to 127.0.0.1[127.0.0.1]:10024: Connection refused)",
         "smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=127.0.0.1[127.0.0.1]:10024, delay=8, delays=6/2/0/0, dsn=4.5.0, status=deferred (host 127.0.0.1[127.0.0.1] said: 451 4.5.0 Error in processing)",
     ],
@@ -67,7 +68,7 @@ def test_an_attempt_that_stays_inside_is_no_start_but_makes_the_message_visible(
     ]
 
 
-def test_only_the_first_foreign_attempt_starts_and_a_bounce_for_lack_of_a_host_never_did():
+def test_only_the_first_foreign_attempt_starts_a_lookup_that_fails_included():
     attempt = "mx postfix/smtp[13]: 4jXSs86QcVzK5wh: to=<x@ext.test>, relay=none, delay=8, delays=6/2/0/0, dsn={}, status={}"
     events, _ = sent(
         HEAD
@@ -78,7 +79,13 @@ def test_only_the_first_foreign_attempt_starts_and_a_bounce_for_lack_of_a_host_n
             "5.4.4", "bounced (unable to look up host ext.test: Name or service not known)"
         )
     )
-    assert [kind for kind, *_ in brief(events)] == ["accepted", "deferred", "bounced"]
+    assert [kind for kind, *_ in brief(events)] == [
+        "accepted",
+        "dispatched",
+        "deferred",
+        "bounced",
+    ]
+    assert latency(only(events, "dispatched")) == pytest.approx(2.5)
 
 
 # The disconnect shows full reception when the queue manager is late.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from streams.connectors.shipper import UnreadableRecordError, unwrap
+from streams.connectors.shipper import UnreadableRecordError, lines_of
 from streams.connectors.stamps import StampReader, to_micros
 from streams.connectors.syslog import SyslogLine, parse_line
 
@@ -14,6 +14,11 @@ MOMENT = to_micros(datetime.fromisoformat(STAMP))
 TEXT = "4jXSs86QcVzK5wh: removed"
 LINE = f"{STAMP} vm postfix/qmgr[25805]: {TEXT}"
 PARSED = SyslogLine(MOMENT, "vm", "postfix/qmgr", "25805", TEXT)
+
+
+def unwrap(raw, host=None):
+    (line,) = lines_of(raw, host)
+    return line
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ def test_every_form_of_the_map(tmp_path, name, text):
         ("map.csv", "a.test,t1,x", "3 columns"),
         ("map.csv", "a.test,not ok", "not a tenant id"),
         ("map.csv", "*.,t1", "empty domain"),
+        ("map.csv", "a.test,t1\nA.test,t2", "are the same name"),
+        ("map.yaml", "a.test: t1\na.test: t2", "are the same name"),
+        ("map.json", '{"a.test": "t1", "a.test": "t2"}', "are the same name"),
+        ("map.yaml", "straße.test: t1\nxn--strae-oqa.test: t2", "are the same name"),
+        ("map.yaml", "t1: [例子.公司]\nt2: [xn--fsqu00a.xn--55qx5d]", "are the same name"),
     ],
 )
 def test_a_wrong_map_is_named_with_the_remedy(tmp_path, name, text, says):
@@ -58,6 +63,7 @@ def test_an_exact_domain_comes_before_a_wildcard_and_scripts_compare_equal():
         ("127.0.0.1:10024", "127.0.0.1[127.0.0.1]:2601", False),
         ("amavis.test", "amavis.test[10.1.2.3]:10024", True),
         ("10.0.0.0/8", "amavis.test[10.1.2.3]:10024", True),
+        ("store", "store[10.1.2.3]:25", True),
         ("10.0.0.0/8:25", "amavis.test[10.1.2.3]:10024", False),
         ("10.0.0.0/8", "mx[192.0.2.1]:25", False),
         ("[::1]:10026", "localhost[::1]:10026", True),

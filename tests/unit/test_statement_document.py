@@ -3,12 +3,13 @@
 import json
 import re
 from datetime import date
+from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from statement_scene import EXCLUSION, STATEMENT, at, changed, revised
+from statement_scene import EXCLUSION, STATEMENT, at, changed, credit, revised
 
 from sinks.statement.content import Voided
 from sinks.statement.document import render
@@ -90,6 +91,29 @@ def test_the_verdict_and_what_is_owed_come_first():
     ]
     places = [text.index(one) for one in order]
     assert places == sorted(places)
+
+
+def test_remedies_that_stack_are_one_line_with_their_sections():
+    fee = credit("fee_waiver", amount=Decimal("1200.5"), currency="CNY")
+    term, taken = credit("double_service", days=31), credit("double_service", "reversal", days=31)
+    breached = {"connectivity.downtime", "connectivity.ratio", "operations.availability"} | {
+        "antivirus.unscanned",
+        "provisioning.own_domain",
+    }
+    items = [
+        item.model_copy(update={"verdict": "breached" if item.indicator in breached else "met"})
+        for item in STATEMENT.items
+    ]
+    text = page(changed(items=items, credits=[term, term, fee, fee, taken, taken])).text
+    assert (
+        "Double service: 2 × the month's term (sections 1, 3); the term is extended by 62 days."
+        in text
+    )
+    assert "Fees waived: 2 × the month's fee (sections 5, 8); 2401.00 CNY in all." in text
+    assert "Double service: 2 × the month's term; the term is extended by 62 days" in text
+    assert text.count("extended by") == 2
+    chinese = render(changed(items=items, credits=[term, term]), "zh")
+    assert "2 × 当月服务时长（第 1、3 条）；服务期延长 62 天。" in chinese
 
 
 def test_every_indicator_stands_in_its_section_in_the_agreement_s_order():

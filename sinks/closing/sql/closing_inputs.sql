@@ -20,6 +20,7 @@ WITH
       SELECT tenant_id, sipHash64(source, id, _version) AS place, time, landed_at FROM probe_events FINAL
       UNION ALL
       SELECT tenant_id, sipHash64(source, id, _version) AS place, time, landed_at FROM ops_events FINAL
+      WHERE type != 'source.progress'
       UNION ALL
       SELECT tenant_id, sipHash64(source, id, _version) AS place, time, landed_at FROM antivirus_events FINAL
       UNION ALL

@@ -5,6 +5,8 @@ WITH
     SELECT topic, scope, min(time) AS first_time
     FROM (
       SELECT 'mail.ops' AS topic, toString(tenant_id) AS scope, time, landed_at FROM landed_ops_events(cutoff = {cutoff:Int64})
+      -- How far a log is read says nothing of operations.
+      WHERE type != 'source.progress'
       UNION ALL
       SELECT 'mail.abuse', toString(tenant_id), time, landed_at FROM landed_abuse_events(cutoff = {cutoff:Int64})
       UNION ALL

@@ -35,6 +35,11 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
         "Double service for the month: the term is extended by {days} days.",
         "提供甲方当月双倍服务时长：服务期延长 {days} 天。",
     ),
+    "double_service_stacked": (
+        "Double service: {count} × the month's term{named}; the term is extended by {days} days.",
+        "双倍服务时长：{count} × 当月服务时长{named}；服务期延长 {days} 天。",
+    ),
+    "of_sections": (" (sections {sections})", "（第 {sections} 条）"),
     "fee_waiver": (
         "The month's fee is waived: {amount} {currency}.",
         "免收甲方当月之费用：{amount} {currency}。",
@@ -42,6 +47,14 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
     "fee_waiver_unnamed": (
         "The month's fee is waived; the contract names no amount.",
         "免收甲方当月之费用；合同未载明金额。",
+    ),
+    "fee_waiver_stacked": (
+        "Fees waived: {count} × the month's fee{named}; {amount} {currency} in all.",
+        "免收费用：{count} × 当月费用{named}；共 {amount} {currency}。",
+    ),
+    "fee_waiver_unnamed_stacked": (
+        "Fees waived: {count} × the month's fee{named}; the contract names no amount.",
+        "免收费用：{count} × 当月费用{named}；合同未载明金额。",
     ),
     "reversed": (
         "This revision takes back what revision {revision} issued: {what}.",

@@ -11,12 +11,21 @@ message complete: `disconnect`, `lost connection`, `timeout`, or the session's n
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from streams.connectors.postfix.attempts import STAMP_SLACK, Attempts, is_stale
 from streams.connectors.postfix.events import Event
-from streams.connectors.postfix.incarnation import CLEANUP, PICKUP, SMTPD, UNSEEN, Incarnation
+from streams.connectors.postfix.harmless import Misunderstood, is_harmless, kind_of
+from streams.connectors.postfix.hops import Hops, names_nothing
+from streams.connectors.postfix.incarnation import (
+    CLEANUP,
+    PICKUP,
+    SMTPD,
+    UNSEEN,
+    Incarnation,
+)
 from streams.connectors.postfix.lines import (
     Active,
     Client,
@@ -36,18 +45,14 @@ from streams.connectors.postfix.lines import (
     TextParser,
     parser_of,
 )
-from streams.connectors.postfix.outcomes import Outcomes, queued_as
+from streams.connectors.postfix.outcomes import Outcomes
 from streams.connectors.postfix.queue import Queue
 from streams.connectors.postfix.refusals import refusal_events
-from streams.connectors.postfix.relays import Facing, faced
 from streams.connectors.postfix.site import Site
 from streams.connectors.syslog import SyslogLine
 
-_SNAPSHOT_VERSION: Final = 1
-_CONNECT_MEMORY: Final = 4_096
+_SNAPSHOT_VERSION: Final = 2
 _PROGRAM_MEMORY: Final = 4_096
-# A second-resolution stamp may lie a second before the attempt it belongs to.
-_STAMP_SLACK: Final = 1_000_000
 
 Handler = Callable[[SyslogLine, str, Any], list[Event]]
 
@@ -55,35 +60,41 @@ Handler = Callable[[SyslogLine, str, Any], list[Event]]
 class Assembler:
     """Feed it a host's lines in order; it returns the events each line completes.
 
-    `counters`: `lines`, `ignored` (not of interest), `unmapped` (recipient results of domains
-    that are no tenant's), `notifications`, `internal_hops`, `address_probes`, `evicted`.
+    `hops` is shared by the assemblers of all hosts.
+
+    `counters`: `lines`, `harmless` (Postfix says nothing of a message's fate), `other_programs`,
+    `not_understood` (also by kind, with an example, in `misunderstood`), `unmapped` (results of
+    domains that are no tenant's), `relayed_inbound` (received mail handed to a host that is not
+    known for a store), `notifications`, `internal_hops`, `address_probes`, `evicted`.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, hops: Hops) -> None:
         self.counters: Counter[str] = Counter()
-        self._site = site
+        self._misunderstood = Misunderstood(self.counters)
         self._own = site.own_relays
         self._tenants = site.tenants
         self._outcomes = Outcomes(site, self.counters)
-        self._queue = Queue(site.limits, self.counters, self._finish)
-        # smtp process → (stamp of its failed connect, queue id of the attempt it belongs to)
-        self._failed_connects: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._hops = hops
+        self._attempts = Attempts(site, self._outcomes, hops, self._misunderstood)
+        self._queue = Queue(
+            site.limits, self.counters, hops, self._attempts.decide_now, self._finish
+        )
+        self._attempts.queue = self._queue
         self._programs: dict[str, tuple[str, TextParser | None]] = {}
-        self._late: list[Event] = []
         self._handlers: dict[type[Record], Handler] = {
             Client: self._on_client,
             Pickup: self._on_pickup,
             MessageId: self._on_message_id,
             Active: self._on_active,
-            Status: self._on_status,
+            Status: self._attempts.on_status,
             Removed: self._on_removed,
             Session: self._on_session,
             Requeued: self._on_requeued,
             Expired: self._on_expired,
             Refusal: self._on_refusal,
             Notification: self._on_notification,
-            RemoteTrouble: self._on_remote_trouble,
-            ConnectFailure: self._on_connect_failure,
+            RemoteTrouble: self._attempts.on_remote_trouble,
+            ConnectFailure: self._attempts.on_connect_failure,
             Held: self._on_held,
         }
 
@@ -97,31 +108,55 @@ class Assembler:
         daemon, parse = known
         record = None if parse is None else parse(line.text)
         if record is None:
-            counters["ignored"] += 1
+            self._note_unread(line, daemon, parse)
             return []
+        self._attempts.end_waiting(line.stamp)
         self._queue.tick(line.stamp)
         events = self._handlers[type(record)](line, daemon, record)
-        if self._late:
-            events = [*self._late, *events]
-            self._late = []
+        if self._attempts.late:
+            events = [*self._attempts.take_late(), *events]
         return events
 
     def advance(self, now: int) -> list[Event]:
         """Let time pass to `now` (µs): forget what is too old, finish what nobody handed back."""
+        self._attempts.end_waiting(now)
         self._queue.tick(now)
-        events, self._late = self._late, []
-        return events
+        return self._attempts.take_late()
 
     def flush(self) -> list[Event]:
-        """The end of the input: nothing removed will be handed back any more."""
+        """The end of the input: nothing more will decide what waits or hand back what left."""
+        self._attempts.decide_all()
         self._queue.release_all()
-        events, self._late = self._late, []
-        return events
+        return self._attempts.take_late()
 
     @property
     def open_messages(self) -> int:
         """Incarnations held, removed ones that linger included."""
         return len(self._queue)
+
+    @property
+    def reached(self) -> int:
+        """The time the log has reached by its own stamps (µs); 0 before the first line."""
+        return self._queue.reached
+
+    @property
+    def undecided_since(self) -> int | None:
+        """When the earliest attempt began whose result is held back (µs); None without one."""
+        return self._attempts.undecided_since
+
+    @property
+    def misunderstood(self) -> dict[str, tuple[int, str]]:
+        """Kinds of lines that were not understood: how many, and the first of them."""
+        return self._misunderstood.kinds
+
+    def _note_unread(self, line: SyslogLine, daemon: str, parse: TextParser | None) -> None:
+        """Count a line no record was made of: nothing of Postfix is left out in silence."""
+        if "/" not in line.program:
+            self.counters["other_programs"] += 1
+        elif is_harmless(daemon, line.text, known=parse is not None):
+            self.counters["harmless"] += 1
+        else:
+            self._misunderstood.add(line, kind_of(daemon, line.text))
 
     def _learn_program(self, program: str) -> tuple[str, TextParser | None]:
         if len(self._programs) > _PROGRAM_MEMORY:
@@ -134,7 +169,7 @@ class Assembler:
     def _finish(self, root: Incarnation, stamp: int) -> None:
         """All incarnations of a root are gone: what was announced and never finished ends."""
         reason = "handed to an own relay and not seen again"
-        self._late += self._outcomes.left_behind(root, "discarded", stamp, reason)
+        self._attempts.late += self._outcomes.left_behind(root, "discarded", stamp, reason)
 
     # Reception
 
@@ -151,9 +186,12 @@ class Assembler:
         self._queue.sessions[session] = held
         held.session = session
         if record.original:
-            root = self._queue.find(line.host, record.original)
-            if root is not None:
-                held.adopt(root)
+            earlier = self._hops.named(record.original, line.stamp, line.host)
+            if earlier is not None and earlier is not held:
+                self._attempts.learn_way_in(held)
+                held.adopt(earlier)
+        elif (hop := self._hops.announced(held)) is not None:
+            self._attempts.chain(hop, held)
         return []
 
     def _same_birth(self, held: Incarnation, line: SyslogLine) -> bool:
@@ -164,7 +202,7 @@ class Assembler:
             held.origin == CLEANUP
             and not held.settled
             and held.active is None
-            and abs(held.birth - line.stamp) <= _STAMP_SLACK
+            and abs(held.birth - line.stamp) <= STAMP_SLACK
         )
 
     def _end_session_message(
@@ -195,7 +233,7 @@ class Assembler:
         held = self._queue.open_now(line.host, record.queue_id)
         if held is None or held.origin != PICKUP or held.birth != line.stamp:
             held = self._queue.open(line.host, record.queue_id, PICKUP, line.stamp)
-        held.sender = record.sender
+        self._hops.sent_by(held, record.sender)
         held.received_by(line.stamp)  # it lay complete in the maildrop
         if record.original:
             root = self._queue.find(line.host, record.original)
@@ -207,44 +245,56 @@ class Assembler:
         held = self._queue.open_now(line.host, record.queue_id)
         if held is None or (held.header_id is not None and held.header_id != record.message_id):
             held = self._queue.open(line.host, record.queue_id, CLEANUP, line.stamp)
+        self._queue.touch(held, line.stamp)
         earlier = self._queue.with_header(line.host, record.message_id)
         if (
-            earlier is not None
+            not names_nothing(record.message_id)
+            and earlier is not None
             and earlier is not held
             and held.root is held
             and earlier.expects_return
-            and self._may_return(held)
+            and self._may_return(held, earlier)
         ):
             held.adopt(earlier, guessed=True)
         self._queue.name(held, record.message_id)
         return []
 
-    def _may_return(self, held: Incarnation) -> bool:
-        """Whether it came the way a content filter, a requeue or a forward comes back."""
+    def _may_return(self, held: Incarnation, earlier: Incarnation) -> bool:
+        """Whether it came the way a content filter, a requeue or a forward comes back.
+
+        What one client sends twice it has sent twice, whatever the Message-ID.
+        """
         if held.origin == SMTPD:
-            return held.user is None and self._own.holds_host(held.client or "")
+            return (
+                held.user is None
+                and held.client != earlier.client
+                and self._own.holds_host(held.client or "")
+            )
         return True
 
     def _on_active(self, line: SyslogLine, daemon: str, record: Active) -> list[Event]:
         held = self._queue.find(line.host, record.queue_id)
-        if held is None or self._is_stale(held, line.stamp):
+        if held is None or is_stale(held, line.stamp):
             held = self._queue.open(line.host, record.queue_id, UNSEEN, line.stamp)
+        self._queue.touch(held, line.stamp)
         if held.guessed:
             held.refute(record.sender)
-        held.sender = record.sender
+        self._hops.sent_by(held, record.sender)
         held.size = record.size
         held.count = record.recipients
         if held.active is None:
             held.received_by(line.stamp)
         held.active = line.stamp
+        held.on_hold = False
+        held.tried.clear()
         return []
-
-    def _is_stale(self, held: Incarnation, stamp: int) -> bool:
-        """A line long after the removal belongs to a later message under a used-again id."""
-        return held.closed is not None and stamp > held.closed + _STAMP_SLACK
 
     def _on_held(self, line: SyslogLine, daemon: str, record: Held) -> list[Event]:
         self.counters["held" if record.on else "released"] += 1
+        held = self._queue.open_now(line.host, record.queue_id)
+        if held is not None:
+            held.on_hold = record.on
+            self._queue.touch(held, line.stamp)
         return []
 
     def _on_refusal(self, line: SyslogLine, daemon: str, record: Refusal) -> list[Event]:
@@ -262,79 +312,6 @@ class Assembler:
             notice.notice = True
         return []
 
-    # Delivery
-
-    def _on_status(self, line: SyslogLine, daemon: str, record: Status) -> list[Event]:
-        held = self._queue.find(line.host, record.queue_id)
-        if held is None or self._is_stale(held, line.stamp):
-            held = self._queue.open(line.host, record.queue_id, UNSEEN, line.stamp)
-        if self._failed_connects:
-            self._claim_failed_connect(line, record.queue_id)
-        ours = self._tenants.of_address(record.recipient) is not None
-        facing = faced(daemon, record, self._own, recipient_is_ours=ours)
-        if facing is Facing.OWN_RELAY and self._tried_elsewhere(held, line):
-            facing = Facing.FOREIGN
-        held.attempted.add(record.recipient)
-        if record.status == "sent":
-            facing = self._follow_hop(held, record, facing)
-        if facing is Facing.OWN_RELAY:
-            held.own_hop = True
-        return self._outcomes.of_attempt(held, record, line.stamp, facing)
-
-    def _follow_hop(self, held: Incarnation, record: Status, facing: Facing) -> Facing:
-        """Chain by `queued as Q2`; a next hop seen here is an own one, configured or not."""
-        next_id = queued_as(record)
-        if next_id is None or next_id == held.queue_id:
-            return facing
-        following = self._queue.find(held.host, next_id)
-        if following is None or following.user is not None:
-            return facing
-        if (
-            following.header_id is not None
-            and following.header_id == held.header_id
-            and following.birth >= held.birth
-        ):
-            following.adopt(held)
-        return Facing.OWN_RELAY if following.root is held.root else facing
-
-    def _tried_elsewhere(self, held: Incarnation, line: SyslogLine) -> bool:
-        """Foreign servers failed in this same attempt before a fallback relay took it."""
-        since = held.active or held.birth
-        if held.remote_trouble is not None and held.remote_trouble >= since:
-            return True
-        stamp, queue_id = self._failed_connects.get(f"{line.host} {line.pid}", (0, ""))
-        return queue_id == held.queue_id and stamp >= since
-
-    def _claim_failed_connect(self, line: SyslogLine, queue_id: str) -> None:
-        """A failed connect names no message: it belongs to the process's next status line."""
-        key = f"{line.host} {line.pid}"
-        failed = self._failed_connects.get(key)
-        if failed is None:
-            return
-        if failed[1] == "":
-            self._failed_connects[key] = (failed[0], queue_id)
-        elif failed[1] != queue_id:
-            del self._failed_connects[key]
-
-    def _on_remote_trouble(
-        self, line: SyslogLine, daemon: str, record: RemoteTrouble
-    ) -> list[Event]:
-        held = self._queue.find(line.host, record.queue_id)
-        if held is not None and daemon == "smtp" and not self._own.holds(record.server):
-            held.remote_trouble = line.stamp
-        return []
-
-    def _on_connect_failure(
-        self, line: SyslogLine, daemon: str, record: ConnectFailure
-    ) -> list[Event]:
-        if daemon == "smtp" and not self._own.holds(record.server):
-            key = f"{line.host} {line.pid}"
-            self._failed_connects[key] = (line.stamp, "")
-            self._failed_connects.move_to_end(key)
-            if len(self._failed_connects) > _CONNECT_MEMORY:
-                self._failed_connects.popitem(last=False)
-        return []
-
     # The end
 
     def _on_removed(self, line: SyslogLine, daemon: str, record: Removed) -> list[Event]:
@@ -343,6 +320,7 @@ class Assembler:
             return []
         events: list[Event] = []
         if record.by_operator:
+            self._attempts.decide_now(held)
             events = self._outcomes.left_behind(
                 held.root, "discarded", line.stamp, "deleted by the operator", held.serial
             )
@@ -360,6 +338,7 @@ class Assembler:
         held = self._queue.open_now(line.host, record.queue_id)
         if held is None:
             return []
+        self._attempts.decide_now(held)
         reason = "returned to sender, too old"
         return self._outcomes.left_behind(held.root, "expired", line.stamp, reason, held.serial)
 
@@ -370,20 +349,27 @@ class Assembler:
         return {
             "version": _SNAPSHOT_VERSION,
             "queue": self._queue.snapshot(),
-            "failed_connects": [[key, *failed] for key, failed in self._failed_connects.items()],
+            "attempts": self._attempts.snapshot(),
             "counters": dict(self.counters),
+            "misunderstood": self._misunderstood.snapshot(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a snapshot, in place of the present state. Raises ValueError."""
-        if state.get("version") != _SNAPSHOT_VERSION:
-            raise ValueError(
-                f"The saved state has version {state.get('version')!r}, not {_SNAPSHOT_VERSION}; "
-                "remove the state file to start afresh."
-            )
-        self._queue.restore(state["queue"])
-        self._failed_connects = OrderedDict(
-            (key, (stamp, queue_id)) for key, stamp, queue_id in state["failed_connects"]
-        )
+    def restore(self, state: Mapping[str, Any], stays: dict[int, Incarnation]) -> None:
+        """Go on from a snapshot, in place of the present state.
+
+        `stays` holds the incarnations of all hosts by serial.
+        """
+        self._queue.restore(state["queue"], stays)
+        self._attempts.restore(state["attempts"], stays)
         self.counters.clear()
         self.counters.update(state["counters"])
+        self._misunderstood.restore(state["misunderstood"])
+
+
+def check_version(state: Mapping[str, Any]) -> None:
+    """Raise ValueError for an assembler's snapshot of another version."""
+    if state.get("version") != _SNAPSHOT_VERSION:
+        raise ValueError(
+            f"The saved state has version {state.get('version')!r}, not {_SNAPSHOT_VERSION}; "
+            "remove the state file to start afresh."
+        )

@@ -70,6 +70,20 @@ def message_event(
     return event
 
 
+def progress_event(host: str, until: int) -> Event:
+    """`source.progress`: all that happened on a host up to `until` (µs) has been published."""
+    of = source_of(host)
+    time = rfc3339(until)
+    return {
+        "id": f"progress/{time}",
+        "source": of,
+        "type": "source.progress",
+        "tenant_id": "*",
+        "time": time,
+        "of": of,
+    }
+
+
 def shortened(reason: str) -> str | None:
     """A reason of at most 500 characters, None when empty."""
     return reason[:_REASON_LIMIT] or None

@@ -192,7 +192,7 @@ def micros(seconds: str) -> int:
     return round(float(seconds) * 1_000_000)
 
 
-def _head(text: str) -> tuple[str, str]:
+def head_of_text(text: str) -> tuple[str, str]:
     """Queue id and the rest; an empty queue id where the text opens with none."""
     head, separator, rest = text.partition(": ")
     if separator and _QUEUE_ID.match(head):
@@ -201,7 +201,7 @@ def _head(text: str) -> tuple[str, str]:
 
 
 def _delivery(text: str) -> Record | None:
-    queue_id, rest = _head(text)
+    queue_id, rest = head_of_text(text)
     if not queue_id:
         match = _CONNECT.match(text)
         return ConnectFailure(match[1]) if match else None
@@ -227,7 +227,7 @@ def _delivery(text: str) -> Record | None:
 
 
 def _smtpd(text: str) -> Record | None:
-    queue_id, rest = _head(text)
+    queue_id, rest = head_of_text(text)
     if queue_id and rest.startswith("client="):
         match = _CLIENT.match(rest)
         if match is None:
@@ -263,7 +263,7 @@ def _refusal(queue_id: str | None, rest: str) -> Refusal | None:
 
 
 def _cleanup(text: str) -> Record | None:
-    queue_id, rest = _head(text)
+    queue_id, rest = head_of_text(text)
     if not queue_id:
         return None
     if rest.startswith("message-id="):
@@ -274,7 +274,7 @@ def _cleanup(text: str) -> Record | None:
 
 
 def _qmgr(text: str) -> Record | None:
-    queue_id, rest = _head(text)
+    queue_id, rest = head_of_text(text)
     if not queue_id:
         return None
     if rest == "removed":
@@ -286,13 +286,13 @@ def _qmgr(text: str) -> Record | None:
 
 
 def _pickup(text: str) -> Record | None:
-    queue_id, rest = _head(text)
+    queue_id, rest = head_of_text(text)
     match = _PICKUP.match(rest) if queue_id else None
     return Pickup(queue_id, match[2], match[3]) if match else None
 
 
 def _postsuper(text: str) -> Record | None:
-    queue_id, rest = _head(text)
+    queue_id, rest = head_of_text(text)
     if not queue_id:
         return None
     if rest == "removed":
@@ -305,7 +305,7 @@ def _postsuper(text: str) -> Record | None:
 
 
 def _bounce(text: str) -> Record | None:
-    queue_id, rest = _head(text)
+    queue_id, rest = head_of_text(text)
     match = _NOTIFICATION.match(rest) if queue_id else None
     return Notification(queue_id, match[1]) if match else None
 

@@ -2,7 +2,9 @@
 
 Decisions:
 
-- Send latency ends at the first attempt that faces a foreign system, sent, deferred or bounced.
+- Send latency ends at the first attempt that faces a foreign system, sent, deferred or bounced;
+  a lookup of the destination's own name that fails is such an attempt.
+- `SOFTBOUNCE` (soft_bounce=yes) is a deferral: Postfix keeps the message.
 - Mail that stays inside the provider (recipient delivered to a mailbox here) has a receive
   latency for the recipient's tenant and no send latency: no transmission to a destination
   system ever starts, so no outbound event is made that would wait for one.
@@ -27,7 +29,14 @@ from streams.connectors.postfix.site import Site
 
 _OVER_QUOTA: Final = frozenset({"4.2.2", "5.2.2"})
 _OVER_QUOTA_LIABILITY: Final = "customer_negligence"
-_RESULTS: Final = frozenset({"sent", "deferred", "bounced"})
+_RESULTS: Final = {
+    "sent": "sent",
+    "deferred": "deferred",
+    "bounced": "bounced",
+    "SOFTBOUNCE": "deferred",
+}
+# Answers to address verification (sendmail -bv, reject_unverified_recipient): no message.
+_PROBES: Final = ("deliverable", "undeliverable")
 _SWALLOWED: Final = re.compile(r"\b(?:discarded|INFECTED|quarantined?|BOUNCE)\b")
 _QUEUED_AS: Final = re.compile(r"\b(?:queued|forwarded) as (\w+)")
 _FORWARDED: Final = "forwarded as "
@@ -41,33 +50,40 @@ def queued_as(status: Status) -> str | None:
     return match[1] if match else None
 
 
+def result_of(status: str) -> str | None:
+    """What a status word says of the message: `sent`, `deferred`, `bounced`; None for others."""
+    return _RESULTS.get(status)
+
+
+def is_probe(status: str) -> bool:
+    """Whether a status word answers an address verification."""
+    return status.startswith(_PROBES)
+
+
 class Outcomes:
     """Turns status lines into events; keeps what it decided in the root's recipients."""
 
     def __init__(self, site: Site, counters: Counter[str]) -> None:
         self._tenants = site.tenants
-        self._counters = counters
+        self.counters = counters
 
     def of_attempt(
         self, held: Incarnation, status: Status, stamp: int, facing: Facing
     ) -> list[Event]:
-        """The events of one attempt logged at `stamp` (µs)."""
-        if status.status not in _RESULTS:
-            self._counters["address_probes"] += 1
-            return []
+        """The events of one attempt logged at `stamp` (µs), its status one of `result_of`."""
         root = held.root
         if root.silent:
-            self._counters["notifications"] += 1
+            self.counters["notifications"] += 1
             return []
         self._settle_acceptance(root, held, status, stamp)
         if facing is Facing.FOREIGN:
             return self._transmission(held, status, stamp)
         if facing is Facing.MAILBOX and status.status == "sent":
             return self._delivery(held, status, stamp)
-        if facing is Facing.DISCARD or (status.status == "sent" and _is_swallowed(status)):
+        if facing is Facing.DISCARD or (status.status == "sent" and is_swallowed(status)):
             return self._unsent(held, status, stamp, facing, "discarded")
         if status.status == "sent":
-            self._counters["internal_hops"] += 1
+            self.counters["internal_hops"] += 1
             return []
         return self._unsent(held, status, stamp, facing, status.status)
 
@@ -91,7 +107,8 @@ class Outcomes:
         root = held.root
         party = self._sending_party(root, held)
         if party is None:
-            self._counters["unmapped"] += 1
+            name = "unmapped" if self._receiving_party(status) is None else "relayed_inbound"
+            self.counters[name] += 1
             return []
         address, recipient = self._recipient(held, status.recipient, status)
         events = self._announce(root, recipient, address, party)
@@ -119,11 +136,11 @@ class Outcomes:
     def _delivery(self, held: Incarnation, status: Status, stamp: int) -> list[Event]:
         if status.text.startswith(_FORWARDED):
             held.own_hop = True
-            self._counters["internal_hops"] += 1
+            self.counters["internal_hops"] += 1
             return []
         found = self._receiving_party(status)
         if found is None:
-            self._counters["unmapped"] += 1
+            self.counters["unmapped"] += 1
             return []
         party, named = found
         root = held.root
@@ -158,7 +175,7 @@ class Outcomes:
             sender = self._sending_party(root, held)
             found = None if sender is None else (sender, status.recipient)
         if found is None:
-            self._counters["unmapped"] += 1
+            self.counters["unmapped"] += 1
             return []
         party, named = found
         address, recipient = self._recipient(held, named, status)
@@ -244,7 +261,7 @@ class Outcomes:
         return None
 
 
-def _is_swallowed(status: Status) -> bool:
+def is_swallowed(status: Status) -> bool:
     """A content filter said 250 and kept the message (INFECTED, discarded)."""
     return "queued as" not in status.text and _SWALLOWED.search(status.text) is not None
 

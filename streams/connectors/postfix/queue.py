@@ -1,12 +1,18 @@
-"""The incarnations an assembler holds, in bounded memory (limits in `site.Limits`)."""
+"""The incarnations an assembler holds, in bounded memory (limits in `site.Limits`).
+
+What no line has spoken of for longer than Postfix keeps a message is forgotten. A message on
+hold is kept: nothing is logged about it, and Postfix never gives it up. Where there are too
+many, those go first of which nothing was heard for longest.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from streams.connectors.postfix.hops import Hops, names_nothing
 from streams.connectors.postfix.incarnation import Incarnation
 from streams.connectors.postfix.site import Limits
 from streams.connectors.stamps import SECOND
@@ -25,11 +31,17 @@ def _micros(length: timedelta) -> int:
 class Queue:
     """Open and lingering incarnations by (host, queue id), Message-ID and smtpd session.
 
-    `finish(root, stamp)` is called when the last incarnation of a root leaves in good order.
+    `decide(held)` is called before an incarnation is forgotten, `finish(root, stamp)` when the
+    last one of a root leaves in good order. `hops` knows the incarnations of every host.
     """
 
     def __init__(
-        self, limits: Limits, counters: Counter[str], finish: Callable[[Incarnation, int], None]
+        self,
+        limits: Limits,
+        counters: Counter[str],
+        hops: Hops,
+        decide: Callable[[Incarnation], None],
+        finish: Callable[[Incarnation, int], None],
     ) -> None:
         self.sessions: dict[str, Incarnation] = {}
         self._limit = limits.open_messages
@@ -37,6 +49,8 @@ class Queue:
         self._linger = _micros(limits.linger)
         self._filter_return = _micros(limits.filter_return)
         self._counters = counters
+        self._hops = hops
+        self._decide = decide
         self._finish = finish
         self._reset()
 
@@ -47,11 +61,15 @@ class Queue:
         self._returning: Waiting = deque()
         self._now = 0
         self._next_age_check = 0
-        self._serial = 0
         self.sessions.clear()
 
     def __len__(self) -> int:
         return len(self._held)
+
+    @property
+    def reached(self) -> int:
+        """The time the host's log has reached (µs); 0 before the first line."""
+        return self._now
 
     def find(self, host: str, queue_id: str) -> Incarnation | None:
         """The present incarnation, or one removed a short while ago."""
@@ -70,16 +88,22 @@ class Queue:
             if earlier.closed is None:
                 self._counters["superseded"] += 1
             self._forget(earlier)
-        self._serial += 1
-        held = self._held[key] = Incarnation(self._serial, host, queue_id, origin, birth)
+        self._hops.serial += 1
+        held = self._held[key] = Incarnation(self._hops.serial, host, queue_id, origin, birth)
+        self._hops.add(held)
         if len(self._held) > self._limit:
             self._make_room()
         return held
 
+    def touch(self, held: Incarnation, stamp: int) -> None:
+        """A line spoke of it."""
+        held.touched = max(held.touched, stamp)
+        self._held.move_to_end(f"{held.host} {held.queue_id}")
+
     def close(self, held: Incarnation, stamp: int) -> None:
         """Removed from Postfix's queue; lines out of order and filters may still refer to it."""
         held.closed = stamp
-        if (held.own_hop or held.requeued) and held.root.live < 2:
+        if (held.own_hop or held.requeued) and not held.followed:
             self._returning.append((stamp + self._filter_return, held))
         else:
             self._lingering.append((stamp + self._linger, held))
@@ -98,6 +122,8 @@ class Queue:
     def name(self, held: Incarnation, header_id: str) -> None:
         """Make it known by its Message-ID header; the latest of a host's holders counts."""
         held.header_id = header_id
+        if names_nothing(header_id):
+            return
         self._headers[f"{held.host} {header_id}"] = held
 
     def with_header(self, host: str, header_id: str) -> Incarnation | None:
@@ -132,6 +158,9 @@ class Queue:
             self.drop(held)
 
     def _forget(self, held: Incarnation) -> None:
+        if held.waiting:
+            self._decide(held)
+        self._hops.remove(held)
         header = f"{held.host} {held.header_id}"
         if self._headers.get(header) is held:
             del self._headers[header]
@@ -139,7 +168,7 @@ class Queue:
             del self.sessions[held.session]
         root = held.root
         root.live -= 1
-        if root.live == 0 and held.closed is not None:
+        if root.live <= 0 and held.closed is not None:
             self._finish(root, held.closed)
 
     def _make_room(self) -> None:
@@ -157,8 +186,14 @@ class Queue:
         self._forget(held)
 
     def _evict_aged(self) -> None:
-        while self._held and next(iter(self._held.values())).birth < self._now - self._age:
-            self._evict_oldest()
+        while self._held:
+            held = next(iter(self._held.values()))
+            if held.touched >= self._now - self._age:
+                return
+            if held.on_hold:
+                self.touch(held, self._now)
+            else:
+                self._evict_oldest()
 
     def snapshot(self) -> dict[str, Any]:
         """The state as JSON-able values; incarnations refer to each other by serial."""
@@ -171,27 +206,30 @@ class Queue:
             "returning": [[due, held.serial] for due, held in self._returning],
             "now": self._now,
             "next_age_check": self._next_age_check,
-            "serial": self._serial,
         }
 
     def _reachable(self) -> Iterator[Incarnation]:
         seen: set[int] = set()
         waiting = [held for queue in (self._lingering, self._returning) for _, held in queue]
         for held in [*self._held.values(), *waiting]:
-            for one in (held, held.root):
-                if one.serial not in seen:
-                    seen.add(one.serial)
-                    yield one
+            stay: Incarnation | None = held
+            while stay is not None and stay.serial not in seen:
+                seen.add(stay.serial)
+                yield stay
+                stay = stay.parent
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """The reverse of snapshot, in place of the present state."""
+    def restore(self, state: dict[str, Any], known: dict[int, Incarnation]) -> None:
+        """The reverse of snapshot, in place of the present state.
+
+        `known` holds the incarnations of all hosts by serial.
+        """
         self._reset()
-        known = {entry["serial"]: Incarnation.load(entry) for entry in state["incarnations"]}
-        for entry in state["incarnations"]:
-            known[entry["serial"]].root = known[entry["root"]]
         for serial in state["held"]:
             held = known[serial]
             self._held[f"{held.host} {held.queue_id}"] = held
+            self._hops.add(held)
+            if held.sender is not None:
+                self._hops.sent_by(held, held.sender)
         self.sessions.update((key, known[serial]) for key, serial in state["sessions"].items())
         for serial in state["headers"]:
             self._headers[f"{known[serial].host} {known[serial].header_id}"] = known[serial]
@@ -199,4 +237,13 @@ class Queue:
         self._returning.extend((due, known[serial]) for due, serial in state["returning"])
         self._now = state["now"]
         self._next_age_check = state["next_age_check"]
-        self._serial = state["serial"]
+
+
+def load_incarnations(queues: Iterable[Mapping[str, Any]]) -> dict[int, Incarnation]:
+    """The incarnations of several queues' snapshots by serial, with their parents."""
+    entries = [entry for queue in queues for entry in queue["incarnations"]]
+    known = {entry["serial"]: Incarnation.load(entry) for entry in entries}
+    for entry in entries:
+        parent = entry["parent"]
+        known[entry["serial"]].parent = None if parent is None else known[parent]
+    return known

@@ -3,14 +3,18 @@
 The send latency of contract §2 ends when transmission to the destination system starts, so
 only an attempt that faces a foreign system is a start. A hop into a content filter or to an
 own relay is not, and neither is a failure that never left the host (a transport that is not
-running, a hold, a local DNS failure, maintenance of the provider).
+running, a hold, maintenance of the provider). A lookup of the destination's name that fails is
+the first attempt, unless lookups fail for many domains at once (`resolver.Resolver`).
+
+Relays are compared with daemon, port and socket in view: `store1` names the host that smtp(8)
+relays to, not the mailboxes that lmtp(8) delivers to on it.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -27,6 +31,14 @@ _REACHED_FOR: Final = re.compile(
     r"(?:delivery temporarily suspended: )?"
     r"(?:connect to|lost connection with|conversation with|host) (\S+?\[[^\]]*\](?::\d+)?)[: ]"
 )
+_LOOKUP: Final = re.compile(
+    r"(?:delivery temporarily suspended: )?"
+    r"(?:.*Name service error for (?:name=|domain )(?P<name>\S+?):?(?: type=(?P<type>\w+).*)?$"
+    r"|unable to look up host (?P<host>\S+?):"
+    r"|TLSA lookup error for (?P<tlsa>\S+?)(?::\d+)?$"
+    r"|Host (?:or domain name )?not found)"
+)
+_REFUSES_MAIL: Final = re.compile(r"Domain \S+ does not accept mail")
 _SUSPENDED: Final = "delivery temporarily suspended: "
 _CACHE_LIMIT: Final = 16_384
 
@@ -41,6 +53,7 @@ class Facing(Enum):
     OWN_RELAY = auto()
     MAILBOX = auto()
     DISCARD = auto()
+    LOOKUP = auto()
     NOTHING = auto()
 
 
@@ -70,6 +83,10 @@ class OwnRelays:
             known = self._known[relay] = self._compare(relay, any_port=False)
         return known
 
+    def holds_exactly(self, relay: str) -> bool:
+        """Whether `relay` is one of them by its socket, its service name or its port."""
+        return self._compare(relay, any_port=False, exact=True)
+
     def holds_host(self, client: str) -> bool:
         """Whether a client (`name[address]`) is this host or the host of an own relay."""
         key = f"host {client}"
@@ -77,16 +94,18 @@ class OwnRelays:
         if known is None:
             if len(self._known) >= _CACHE_LIMIT:
                 self._known.clear()
-            known = self._known[key] = _is_loopback(client) or self._compare(client, any_port=True)
+            known = self._known[key] = is_loopback(client) or self._compare(client, any_port=True)
         return known
 
-    def _compare(self, relay: str, *, any_port: bool) -> bool:
+    def _compare(self, relay: str, *, any_port: bool, exact: bool = False) -> bool:
         match = _RELAY.match(relay)
         if match is None:
             return False
         name, address, port = match["name"].lower(), match["address"] or "", match["port"]
         for entry in self._entries:
             if not any_port and entry.port is not None and entry.port != port:
+                continue
+            if exact and entry.port is None and "/" not in entry.host:
                 continue
             if entry.host in (name, address.lower()) or (
                 entry.network is not None and _inside(address or name, entry.network)
@@ -118,7 +137,8 @@ def _inside(address: str, network: _Network) -> bool:
         return False
 
 
-def _is_loopback(client: str) -> bool:
+def is_loopback(client: str) -> bool:
+    """Whether a client or relay (`name[address]:port`) is this host itself."""
     match = _RELAY.match(client)
     try:
         return match is not None and ipaddress.ip_address(match["address"] or "").is_loopback
@@ -126,29 +146,67 @@ def _is_loopback(client: str) -> bool:
         return False
 
 
-def faced(daemon: str, status: Status, own: OwnRelays, *, recipient_is_ours: bool) -> Facing:
-    """What an attempt of `daemon` faced; error(8) and retry(8) are told by their text."""
+def faced(
+    daemon: str,
+    status: Status,
+    own: OwnRelays,
+    stores: OwnRelays,
+    hands_on: Callable[[str, str], bool],
+    *,
+    recipient_is_ours: bool,
+) -> Facing:
+    """What an attempt of `daemon` faced; error(8) and retry(8) are told by their text.
+
+    Args:
+        daemon: the delivery daemon.
+        status: its status line.
+        own: the provider's relays and filters.
+        stores: hosts that are the mailbox for whoever is relayed to them.
+        hands_on: whether a daemon's relay is known to have handed messages on.
+        recipient_is_ours: whether the recipient's domain is a tenant's.
+    """
     if daemon == "discard":
         return Facing.DISCARD
-    relay = status.relay
-    if relay != "none":
-        if own.holds(relay):
-            return Facing.OWN_RELAY
-        if daemon in _MAILBOX_DAEMONS or "[/" in relay or "[private/" in relay:
-            return Facing.MAILBOX
-        return Facing.FOREIGN
-    match = _REACHED_FOR.match(status.text)
-    if match is not None and own.holds(match[1]):
+    target = status.relay
+    if target == "none":
+        match = _REACHED_FOR.match(status.text)
+        target = match[1] if match is not None else ""
+    if not target:
+        return _not_reached(daemon, status, own, recipient_is_ours)
+    is_socket = "[/" in target or "[private/" in target
+    if daemon in _MAILBOX_DAEMONS or is_socket:
+        known = hands_on(daemon, target)
+        if daemon == "lmtp" or is_socket:
+            known = known or own.holds_exactly(target)
+        elif daemon == "pipe":
+            known = known or own.holds(target)
+        return Facing.OWN_RELAY if known else Facing.MAILBOX
+    if recipient_is_ours and stores.holds(target):
+        return Facing.MAILBOX
+    if own.holds(target) or stores.holds(target) or hands_on("smtp", target):
         return Facing.OWN_RELAY
+    if status.relay == "none" and daemon != "smtp":
+        if not status.text.startswith(_SUSPENDED):
+            return Facing.NOTHING
+        # error(8) does not say which transport is suspended: mail for an own domain was on its
+        # way to the mailbox.
+        return Facing.MAILBOX if recipient_is_ours else Facing.FOREIGN
+    return Facing.FOREIGN
+
+
+def _not_reached(daemon: str, status: Status, own: OwnRelays, recipient_is_ours: bool) -> Facing:
+    """What was faced where no server was: a mailbox here, a name that was not found, nothing."""
     if daemon in _MAILBOX_DAEMONS:
         return Facing.MAILBOX
-    if match is None:
+    if _REFUSES_MAIL.match(status.text):
+        return Facing.FOREIGN  # its name servers say so
+    match = _LOOKUP.match(status.text)
+    if match is None or recipient_is_ours:
         return Facing.NOTHING
-    if daemon == "smtp":
-        return Facing.FOREIGN
-    if not status.text.startswith(_SUSPENDED):
-        return Facing.NOTHING
-    # error(8) does not say which transport is suspended: mail for an own domain or a socket
-    # was on its way to the mailbox.
-    ours = recipient_is_ours or "[/" in match[1] or "[private/" in match[1]
-    return Facing.MAILBOX if ours else Facing.FOREIGN
+    name = match["name"] or match["host"] or match["tlsa"]
+    if name is not None and own.holds(name):
+        return Facing.OWN_RELAY
+    domain = status.recipient.rpartition("@")[2].lower()
+    if match["type"] == "MX" and name.lower() != domain:
+        return Facing.NOTHING  # the next hop is named by our own routing
+    return Facing.LOOKUP

@@ -14,7 +14,8 @@ class Limits:
     """How much is remembered: bounds memory whatever the log holds.
 
     `open_messages`: incarnations held at once; the oldest gives way, counted as `evicted`.
-    `age`: how long one is held; above Postfix's `maximal_queue_lifetime` (5 days).
+    `age`: how long one is held that no line speaks of, unless it is on hold; above Postfix's
+    `maximal_queue_lifetime` (5 days by default).
     `linger`: how long a removed one still takes lines that were written out of order.
     `filter_return`: how long a removed one waits for its content filter to hand it back.
     """
@@ -27,9 +28,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Site:
-    """Domains, own relays and filters, the zone of RFC 3164 stamps, and the limits."""
+    """Domains, own relays and filters, the zone of RFC 3164 stamps, and the limits.
+
+    `stores`: hosts reached by SMTP that are the mailbox of the tenants' recipients.
+    """
 
     tenants: TenantMap
     own_relays: OwnRelays = field(default_factory=OwnRelays)
     zone: tzinfo = UTC
     limits: Limits = field(default_factory=Limits)
+    stores: OwnRelays = field(default_factory=lambda: OwnRelays(()))
