@@ -9,6 +9,10 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from schemas.presentation.figures import microseconds, money
+from schemas.presentation.language import Language
+from schemas.presentation.names import cause
+from schemas.presentation.words import verdict_word
 from sinks.closing.periods import micros
 from sinks.statement import spans
 from sinks.statement.charts.calendar import calendar_chart, describe_faults
@@ -16,10 +20,7 @@ from sinks.statement.charts.latency import Limits, latency_chart
 from sinks.statement.charts.timeline import Month, timeline_chart
 from sinks.statement.content import Statement
 from sinks.statement.evidence import moment
-from sinks.statement.figures import microseconds, money
 from sinks.statement.view import last_day, lead, month_label, owed, reversal, sections
-from sinks.statement.wording import Language
-from sinks.statement.wording.names import cause
 from sinks.statement.wording.phrases import phrase
 from sinks.statement.wording.readings import readings
 
@@ -34,11 +35,12 @@ def render(statement: Statement, language: Language) -> str:
     views = sections(statement, language)
     html: str = _template().render(
         t=_Words(language),
+        word=lambda code: verdict_word(code, language),
         tag=_TAG[language],
         style=_style(),
         s=statement,
         month=month_label(statement.month, language),
-        lead=lead(views, statement.revision.verdict, language),
+        lead=lead(statement, language),
         owed=owed(statement, language),
         reversal=reversal(statement, language),
         sections=views,

@@ -13,12 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
+from schemas.presentation.language import Language
 from sinks.clickhouse import Client
 from sinks.statement.content import Revision, Statement
 from sinks.statement.document import render
 from sinks.statement.gather import gather
 from sinks.statement.pdf import pdf_of
-from sinks.statement.wording import Language
 
 Format = Literal["html", "pdf"]
 T = TypeVar("T")

@@ -10,13 +10,13 @@ from typing import Final
 import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from schemas.presentation.language import LANGUAGES
 from sinks.clickhouse import Client, connect
 from sinks.closing.close import close_month
 from sinks.embedded.state_file import State
 from sinks.embedded.supervisor import run_stack
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import content_of, file_name, write_whole
-from sinks.statement.wording import LANGUAGES
 from sinks.worker import clickhouse_settings
 from streams.cli.closing_feed import publish_closings
 from streams.cli.common import MONTH, console

@@ -6,8 +6,8 @@ from typing import Final
 from rich.text import Text
 
 from schemas.indicators import INDICATORS
+from schemas.presentation.decimals import plain
 from schemas.results import BreachEvent
-from streams.cli.closing_table import plain
 from streams.cli.reading import cell
 
 _WORDS: Final = {

@@ -10,6 +10,7 @@ import click
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from schemas.presentation.language import LANGUAGES, Language
 from sinks.clickhouse import Client, connect
 from sinks.closing.calendars import CalendarError
 from sinks.closing.plan import PlanError
@@ -18,7 +19,6 @@ from sinks.statement.content import Revision
 from sinks.statement.errors import StatementError
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import Format, content_of, file_name, make_all, write_whole
-from sinks.statement.wording import LANGUAGES, Language
 from sinks.worker import clickhouse_settings
 from streams.cli.common import MONTH, console, settings_of, state_file_option
 from streams.cli.errors import CommandError

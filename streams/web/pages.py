@@ -3,47 +3,40 @@
 import base64
 import hashlib
 from datetime import date, datetime
-from decimal import Decimal
 from importlib.resources import files
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.indicators import INDICATORS, SECTIONS
+from schemas.indicators import SECTIONS
+from schemas.presentation.figures import observed_figure, promise
+from schemas.presentation.names import indicator_title, section_title
+from schemas.presentation.words import REMEDIES, change_word, remedy_word, state_word
 from streams.web.lagging import LagReport
-from streams.web.reading import Overview, Tenant
+from streams.web.reading import BreachEvent, IndicatorState, Overview, Tenant
 
-_UNITS: Final = {"s": " s", "days": " days", "count": "", "ratio": ""}
-_WORDS: Final = {
-    "no_data": "no data",
-    "not_judged": "not judged",
-    "at_risk": "at risk",
-    "double_service": "term extended by the month",
-    "fee_waiver": "month's fee waived",
-}
+_VIOLATED: Final = frozenset({"breached", "failing"})
 
 
-def _value(amount: Decimal | None, unit: str) -> str:
-    """``2640 s``; a dash where nothing was observed or promised."""
-    if amount is None:
-        return "–"
-    text = f"{amount:f}"
-    plain = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{plain}{_UNITS.get(unit, f' {unit}')}"
+def _observed(one: IndicatorState | BreachEvent) -> str:
+    """What was observed, never rounded to the side its state denies."""
+    violated = one.state in _VIOLATED
+    limit = (one.comparator, one.target, one.unit)
+    return observed_figure(one.observed, *limit, "en", breached=violated).text
 
 
-def _target(amount: Decimal | None, comparator: str | None, unit: str) -> str:
-    return f"{comparator or ''} {_value(amount, unit)}".strip() if amount is not None else "–"
+def _promised(one: IndicatorState | BreachEvent) -> str:
+    return promise(one.comparator, one.target, one.unit, "en").text
 
 
 def _word(code: str) -> str:
-    return _WORDS.get(code, code)
+    """A verdict, a state or a remedy."""
+    return remedy_word(code, "en") if code in REMEDIES else state_word(code, "en")
 
 
 def _change(type_: str) -> str:
-    """``sla.indicator.at_risk`` → ``at risk``, ``sla.budget.burn`` → ``budget burn``."""
-    return type_.removeprefix("sla.").removeprefix("indicator.").replace("_", " ").replace(".", " ")
+    return change_word(type_, "en")
 
 
 def _instant(at: datetime) -> Markup:
@@ -55,13 +48,11 @@ def _month(first_day: date) -> str:
 
 
 def _title(indicator: str) -> str:
-    known = INDICATORS.get(indicator)
-    return known.title if known else ""
+    return indicator_title(indicator, "en")
 
 
 def _section(number: int) -> str:
-    known = SECTIONS.get(number)
-    return f"{number} {known.title}" if known else str(number)
+    return section_title(number, "en") if number in SECTIONS else str(number)
 
 
 def _environment() -> Environment:
@@ -77,9 +68,9 @@ def _environment() -> Environment:
         "instant": _instant,
         "month": _month,
         "section": _section,
-        "target": _target,
+        "observed": _observed,
+        "promised": _promised,
         "title_of": _title,
-        "value": _value,
         "word": _word,
     }
     return environment

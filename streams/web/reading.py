@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from schemas.indicators import Comparator
 from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 
 CONNECT_S: Final = 2.0
@@ -46,7 +47,7 @@ LIMIT 1 BY indicator
 _BREACHES: Final = """
 SELECT toString(tenant_id) AS tenant_id, toString(type) AS type, toString(indicator) AS indicator,
   toString(period) AS period, observed, toString(comparator) AS comparator, target,
-  toString(unit) AS unit, event_time
+  toString(unit) AS unit, toString(state) AS state, event_time
 FROM breaches FINAL
 ORDER BY event_time DESC, tenant_id, indicator, sequence DESC
 LIMIT {rows:UInt32}
@@ -86,7 +87,7 @@ class IndicatorState:
     period: str
     state: str
     observed: Decimal | None
-    comparator: str | None
+    comparator: Comparator | None
     target: Decimal | None
     unit: str
     event_time: datetime
@@ -101,9 +102,10 @@ class BreachEvent:
     indicator: str
     period: str
     observed: Decimal | None
-    comparator: str | None
+    comparator: Comparator | None
     target: Decimal | None
     unit: str
+    state: str
     event_time: datetime
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -10,10 +11,10 @@ from xml.etree import ElementTree
 import pytest
 from statement_scene import EXCLUSION, STATEMENT, at, changed, revised
 
+from schemas.presentation.language import LANGUAGES
 from sinks.statement.document import render
 from sinks.statement.making import content_of, file_name
 from sinks.statement.parts import read_parts
-from sinks.statement.wording import LANGUAGES
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -130,10 +131,25 @@ def test_a_month_in_which_the_contract_changed_shows_both_parts():
     parts = read_parts(json.dumps([one | promised for one in told]))
     text = page(changed(parts={"connectivity.downtime": parts})).text
     assert (
-        "version 2, 2025-10-01 to 2025-10-15 1 min 40 s 100 s < 44 min 0 s < 2640 s 42 min 20 s"
-        in text
+        "version 2, 2025-10-01 to 2025-10-15 1 min 40 s 100 s < 44 min < 2640 s 42 min 20 s" in text
     )
     assert "version 3, 2025-10-16 to 2025-10-31 42 min 20 s 2540 s" in text
+
+
+def test_what_nobody_measured_is_no_certificate():
+    """The month of the first steps: two promises measured, the rest without data."""
+    measured = {"operations.fault_duration", "operations.availability"}
+    items = [
+        item.model_copy(update={"verdict": "met" if item.indicator in measured else "no_data"})
+        if item.verdict != "not_judged"
+        else item
+        for item in STATEMENT.items
+    ]
+    text = page(replace(revised(verdict="incomplete"), items=items, credits=[])).text
+    assert "Verdict: incomplete" in text
+    assert "Kept as far as measured: 2 of 27; without data: 1 · Connectivity, 2 · Latency" in text
+    assert "3 · Operations: incomplete" in text
+    assert "kept this month" not in text
 
 
 def test_a_quiet_month_owes_nothing():

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from schemas.indicators import INDICATORS
+from schemas.presentation.decimals import plain
+from schemas.presentation.language import LANGUAGES
 from sinks.closing.close import close_month
 from sinks.statement import spans
-from sinks.statement.decimals import plain
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import content_of
-from sinks.statement.wording import LANGUAGES
 from sinks.statement.wording.phrases import phrase
 from streams.cli.errors import CommandError
 from streams.cli.main import cli
