@@ -6,7 +6,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 # Debian packages whose programs the tests run.
-DEBIAN_TEST_PACKAGES := kcat chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-1.0-0
+DEBIAN_TEST_PACKAGES := kcat chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-1.0-0 \
+	prometheus
 
 .PHONY: help demo test test-packages lint types bench clean
 help: ## list the targets

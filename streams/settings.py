@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -17,6 +20,11 @@ from pydantic_settings import (
 PREFIX: Final = "MAILSLA_"
 DEFAULT_KAFKA: Final = "127.0.0.1:29092"
 DEFAULT_CLICKHOUSE: Final = "http://127.0.0.1:28123"
+_OTHER_VARIABLES: Final = frozenset({"MAILSLA_CONFIG", "MAILSLA_STATE_FILE", "MAILSLA_RESTARTS"})
+"""Variables that say where settings stand, or that a worker leaves to its successor."""
+_SIMILAR: Final = 0.88
+"""So alike, of 1, a variable must be to a known one to be a misspelling: others may be somebody
+else's."""
 
 
 class ConfigurationError(Exception):
@@ -110,6 +118,12 @@ class Settings(BaseSettings):
         "127.0.0.1"
     )
     web_port: Annotated[int, Field(ge=1, le=65_535, description="port of the web page")] = 28080
+    metrics_host: Annotated[
+        str, Field(min_length=1, description="address for /metrics, /live and /ready of a worker")
+    ] = "127.0.0.1"
+    metrics_port: Annotated[
+        int, Field(ge=0, le=65_535, description="port for them; 0 = any free one, told in the log")
+    ] = 0
     log_level: Annotated[
         str, Field(description="logging level", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     ] = "INFO"
@@ -160,13 +174,53 @@ def load(state_file: Path | None = None, **overrides: Any) -> Settings:
     if named is not None and wanted:
         state = _read_state(named)
         addresses = {key: state[key] for key in wanted}
-    config = os.environ.get(f"{PREFIX}CONFIG")
-    if config and not Path(config).is_file():
-        raise ConfigurationError(f"MAILSLA_CONFIG names {config}, which is no readable file")
+    _check_names()
     try:
         return Settings(**{**addresses, **overrides})
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
+
+
+def unknown_variables() -> dict[str, str]:
+    """``MAILSLA_*`` variables that nothing reads → the one probably meant, or an empty text."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    given = (name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    return {name: _nearest(name, known, _SIMILAR) for name in given}
+
+
+def _check_names() -> None:
+    """Refuse a misspelt variable and any unknown key of the configuration file."""
+    for name, meant in unknown_variables().items():
+        if meant:
+            raise ConfigurationError(f"there is no setting {name}; did you mean {meant}?")
+    config = os.environ.get(f"{PREFIX}CONFIG")
+    if not config:
+        return
+    try:
+        keys = yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(
+            f"MAILSLA_CONFIG names {config}, which is no readable file"
+        ) from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise ConfigurationError(f"{config} is not valid YAML{line}; mend the text") from None
+    if not isinstance(keys, dict):
+        raise ConfigurationError(
+            f"{config} holds no settings; write lines such as kafka: host:port"
+        )
+    for key in keys:
+        if key not in Settings.model_fields:
+            meant = _nearest(str(key), Settings.model_fields, 0.6)
+            hint = f"; did you mean {meant}?" if meant else "; mailsla config lists all"
+            raise ConfigurationError(f"{config} holds an unknown setting {key}{hint}")
+
+
+def _nearest(name: str, known: Iterable[str], similar: float) -> str:
+    """The known name that was probably meant, or an empty text."""
+    near = get_close_matches(name, sorted(known), n=1, cutoff=similar)
+    return near[0] if near else ""
 
 
 def _path_from_environment() -> Path | None:

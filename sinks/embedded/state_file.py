@@ -14,7 +14,8 @@ class State(BaseModel):
     """What ``mailsla up`` writes when it is ready.
 
     ``kafka`` and ``clickhouse_native`` are ``host:port``, ``clickhouse`` and ``web`` are URLs,
-    ``data`` is the data directory, ``pids`` maps a child's name (and ``supervisor``) to its pid.
+    ``data`` is the data directory, ``metrics`` maps a worker's name to the URL of its ``/metrics``,
+    ``/live`` and ``/ready``, ``pids`` maps a child's name (and ``supervisor``) to its pid.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -26,6 +27,7 @@ class State(BaseModel):
     data: str
     broker: str = "kafka"
     pids: dict[str, int] = {}
+    metrics: dict[str, str] = {}
 
 
 def write_state(path: Path, state: State) -> None:

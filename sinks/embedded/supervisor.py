@@ -73,6 +73,12 @@ class Supervisor:
         """Pids by name, this process as ``supervisor``."""
         return {"supervisor": os.getpid()} | {r.child.name: r.pid for r in self._running}
 
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Addresses of metrics and health by name."""
+        addresses = {r.child.name: r.child.metrics for r in self._running}
+        return {name: address for name, address in addresses.items() if address is not None}
+
     def start(self, *children: Child) -> None:
         """Start them together and wait until all are ready.
 
@@ -116,11 +122,21 @@ class Supervisor:
 
 
 def worker_child(name: str, state: State, *arguments: str) -> Child:
-    """A worker process ``mailsla worker NAME …`` against the stack of ``state``."""
+    """A worker process ``mailsla worker NAME …`` against the stack of ``state``.
+
+    Its metrics and health are at a free port.
+    """
+    port = resolve_port(0, f"the metrics of {name}")
     return Child(
         name=name,
         argv=(sys.executable, "-m", "streams.cli.main", "worker", name, *arguments),
-        env={"MAILSLA_KAFKA": state.kafka, "MAILSLA_CLICKHOUSE": state.clickhouse},
+        env={
+            "MAILSLA_KAFKA": state.kafka,
+            "MAILSLA_CLICKHOUSE": state.clickhouse,
+            "MAILSLA_METRICS_HOST": LOOPBACK,
+            "MAILSLA_METRICS_PORT": str(port),
+        },
+        metrics=f"http://{LOOPBACK}:{port}",
     )
 
 
@@ -179,7 +195,7 @@ def _start(plan: StackPlan, data: Path, supervisor: Supervisor, stop: threading.
         supervisor.start(child)
         if stop.is_set():
             break
-    return state.model_copy(update={"pids": supervisor.pids})
+    return state.model_copy(update={"pids": supervisor.pids, "metrics": supervisor.metrics})
 
 
 def _clickhouse_child(data: Path, http: int, native: int, max_memory: int) -> Child:

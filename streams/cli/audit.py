@@ -15,6 +15,7 @@ from sinks.closing.plan import PlanError
 from sinks.worker import clickhouse_settings
 from streams.cli.common import MONTH, settings_of, state_file_option
 from streams.cli.errors import CheckFailed, CommandError
+from streams.cli.known import check_tenants
 from streams.cli.reading import cell, show_json, show_table
 from streams.settings import Settings
 
@@ -60,6 +61,7 @@ def audit(
 def _audit(settings: Settings, month: date, tenants: tuple[str, ...]) -> Audit:
     client = connect(clickhouse_settings(settings))
     try:
+        check_tenants(client, tenants)
         done = audit_month(client, month, tenants=tenants or None)
     except ClosingError as error:
         raise CheckFailed(str(error)) from None

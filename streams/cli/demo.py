@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from schemas.presentation.language import LANGUAGES
 from sinks.clickhouse import Client, connect
@@ -20,10 +19,19 @@ from sinks.statement.making import content_of, file_name, write_whole
 from sinks.worker import clickhouse_settings
 from streams.cli.closing_feed import publish_closings
 from streams.cli.common import MONTH, console
-from streams.cli.demo_report import DeadLetterCounts, log_table, tenants_table
+from streams.cli.demo_report import (
+    DeadLetterCounts,
+    Statements,
+    log_table,
+    show_end,
+    show_places,
+    tenants_table,
+)
+from streams.cli.errors import CheckFailed, CommandError
+from streams.cli.progress import Steps
 from streams.cli.up import stack_plan
-from streams.runtime.drain import Lag, drain
-from streams.settings import Settings, load
+from streams.runtime.drain import DrainTimeout, Lag, drain
+from streams.settings import ConfigurationError, Settings, load
 from streams.simulate.plan import Plan, plan
 from streams.simulate.publish import publish
 
@@ -60,7 +68,7 @@ def demo(
     Starts the whole stack, publishes a month of a provider with bursts, slow spells, duplicates,
     disorder, late and bad events, waits until everything has landed, closes the month, shows what
     was injected beside what was found, and writes one customer's statement. Takes under 90 seconds
-    on two cores.
+    on two cores. With --keep the stack stays up, also when something went wrong.
     """
     chosen = month or _last_month(datetime.now(UTC).date())
     simulated = plan(seed, tenants, f"{chosen:%Y-%m}", messages)
@@ -69,12 +77,31 @@ def demo(
 
     def main_job(state: State) -> int | None:
         settings = load(kafka=state.kafka, clickhouse=state.clickhouse)
-        agreed = _live_and_close(settings, simulated, chosen)
-        _write_statement(settings, chosen, directory)
-        _say_where(state, directory, keep)
-        return None if keep else (0 if agreed else 1)
+        try:
+            agreed = _live_and_close(settings, simulated, chosen)
+            statements = _write_statements(settings, chosen, directory)
+        except (DrainTimeout, CommandError, ConfigurationError) as error:
+            failed = _failure(error, directory)
+            if not keep:
+                raise failed from None
+            click.echo(f"mailsla: {failed}", err=True)
+            show_places(state, directory, kept=True)
+            return None
+        show_end(state, directory, chosen, statements, kept=keep)
+        return None if keep else (0 if agreed else CheckFailed.exit_code)
 
     ctx.exit(run_stack(stack, main_job))
+
+
+def _failure(error: Exception, directory: Path) -> CheckFailed:
+    """What went wrong, where it is to be seen, and what to do."""
+    what = str(error)
+    if isinstance(error, DrainTimeout):
+        what = f"{error.lag.group} is still {error.lag.total} records behind after {_DRAIN_S:.0f} s"
+    return CheckFailed(
+        f"{what}; the logs in {directory / 'logs'} say why; "
+        "try again with fewer --messages, or look on with --keep"
+    )
 
 
 def _last_month(today: date) -> date:
@@ -85,24 +112,17 @@ def _live_and_close(settings: Settings, simulated: Plan, month: date) -> bool:
     """Publish, drain, close, report; whether everything injected was found."""
     out = console()
     started = time.monotonic()
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description:<34}"),
-        BarColumn(),
-        TextColumn("{task.completed:>9,.0f}"),
-        TimeElapsedColumn(),
-        console=console(stderr=True),
-    ) as progress:
-        _publish(settings, simulated, progress)
-        _drain(settings, progress)
-        step = progress.add_task("closing the month", total=1)
+    with Steps() as steps:
+        _publish(settings, simulated, steps)
+        _drain(settings, steps)
+        closing = steps.begin("closing the month", 1)
         client = connect(clickhouse_settings(settings))
         closings = close_month(client, month)
         publish_closings(settings, client)
-        progress.update(step, completed=1)
-        _drain(settings, progress)
+        closing.done()
+        _drain(settings, steps)
     truth = simulated.truth
-    injected, agreed_tenants = tenants_table(truth, closings, _counted(client, month))
+    injected, agreed_tenants = tenants_table(truth, closings)
     out.print(injected)
     log, agreed_log = log_table(truth, _found_in_log(client))
     out.print(log)
@@ -110,51 +130,44 @@ def _live_and_close(settings: Settings, simulated: Plan, month: date) -> bool:
     return agreed_tenants and agreed_log
 
 
-def _write_statement(settings: Settings, month: date, directory: Path) -> None:
+def _write_statements(settings: Settings, month: date, directory: Path) -> Statements:
     """The statement of the first tenant to whom something is owed, in both languages."""
     client = connect(clickhouse_settings(settings))
     closed = closed_revisions(client, month)
     chosen = next((one for one in closed if one.verdict == "breached"), closed[0])
     (statement,) = gather(client, month, [chosen])
+    paths = []
     for language in LANGUAGES:
         path = directory / file_name(chosen, month, language, "html")
         write_whole(path, content_of(statement, language, "html"))
-        console().print(f"statement: {path}", soft_wrap=True)
+        paths.append(path)
+    broken = [item.indicator for item in statement.items if item.verdict == "breached"]
+    return Statements(chosen.tenant_id, (broken or ["connectivity.ratio"])[0], tuple(paths))
 
 
-def _publish(settings: Settings, simulated: Plan, progress: Progress) -> None:
+def _publish(settings: Settings, simulated: Plan, steps: Steps) -> None:
     expected = simulated.messages * _EVENTS_PER_MESSAGE
-    step = progress.add_task(f"publishing {len(simulated.tenants)} tenants' month", total=expected)
+    step = steps.begin(f"publishing {len(simulated.tenants)} tenants' month", expected)
 
     def show(count: int) -> None:
-        progress.update(step, completed=count, total=max(expected, count))
+        step.at(count, max(expected, count))
 
-    count = asyncio.run(publish(settings, simulated.records(), None, show))
-    progress.update(step, completed=count, total=count)
+    step.done(asyncio.run(publish(settings, simulated.records(), None, show)))
 
 
-def _drain(settings: Settings, progress: Progress) -> None:
-    step = progress.add_task("processing and landing", total=None)
-    first: list[int] = []
+def _drain(settings: Settings, steps: Steps) -> None:
+    step = steps.begin("processing and landing")
+    most = 0
 
     def show(lag: Lag) -> None:
-        first.append(lag.total)
-        progress.update(
-            step, description=f"{lag.group}: records to go", completed=lag.total, total=max(first)
-        )
+        nonlocal most
+        most = max(most, lag.total)
+        step.name = f"{lag.group}: processed of what waits"
+        step.at(most - lag.total, most)
 
     drain(settings, _DRAIN_S, show)
-    progress.update(step, description="processed and landed", completed=1, total=1)
-
-
-def _counted(client: Client, month: date) -> dict[str, int]:
-    """Messages of each tenant that the closing counted with a latency."""
-    rows = client.query(
-        "SELECT tenant_id, sum(evidence_count) FROM clause_results(month = {month:Date}) "
-        "WHERE indicator IN ('latency.send.mean', 'latency.receive.mean') GROUP BY tenant_id",
-        parameters={"month": month},
-    ).result_rows
-    return {str(tenant): int(count) for tenant, count in rows}
+    step.name = "processed and landed"
+    step.done(most)
 
 
 def _found_in_log(client: Client) -> DeadLetterCounts:
@@ -169,11 +182,3 @@ _FACT_COUNTS: Final = "\nUNION ALL\n".join(
         "mta", "probe", "ops", "antivirus", "backup", "billing", "abuse", "support", "security",
     )
 )  # fmt: skip
-
-
-def _say_where(state: State, directory: Path, keep: bool) -> None:
-    out = console()
-    out.print(f"data: {directory}")
-    if keep:
-        out.print(f"kafka {state.kafka}   clickhouse {state.clickhouse}")
-        out.print(f"state file: {directory / 'state.json'}; Ctrl-C ends it")

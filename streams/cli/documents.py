@@ -1,18 +1,27 @@
 """Contract documents from YAML or JSON files: read, checked, each complaint with its place."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import yaml
+from pydantic import BaseModel
 
-from schemas.codec import Rejection, decode_contract
-from schemas.contract import Contract
+from schemas.codec import Complaint, contract_complaints
+from schemas.contract import Contract, Fee, Override, Profile
+from streams.cli.nearest import suggestion
 
 _VALUE_TAG: Final = "tag:yaml.org,2002:value"
+_MODELS: Final[Mapping[str, type[BaseModel]]] = {
+    "profile": Profile,
+    "monthly_fee": Fee,
+    "overrides": Override,
+}
+"""Field of a contract → the model of what it holds."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class Document:
     place: str
     contract: Contract
     value: bytes
+    line: int | None = None
+    """Where its version stands."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +45,36 @@ class Problem:
     place: str
     reason: str
     field: str | None = None
+    line: int | None = None
+    """Of the file, counted from 1; None where it is not known."""
 
     def __str__(self) -> str:
+        line = f", line {self.line}" if self.line else ""
         field = f", {self.field}" if self.field else ""
-        return f"{self.place}{field}: {self.reason}"
+        return f"{self.place}{line}{field}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A document as it stands in its file: its value, and the lines of its fields."""
+
+    value: object
+    node: yaml.Node | None
+    before: int = 0
+    """Lines of the file before those that the node counts."""
+
+    def line(self, location: Sequence[str | int]) -> int | None:
+        """The line of a field, or of the nearest thing around it."""
+        node, found = self.node, None
+        if node is None:
+            return None
+        found = node.start_mark.line
+        for part in location:
+            child = _child(node, part)
+            if child is None:
+                break
+            found, node = child
+        return self.before + found + 1
 
 
 class _Loader(yaml.SafeLoader):
@@ -74,32 +111,65 @@ def read_documents(files: Sequence[Path]) -> tuple[list[Document], list[Problem]
             continue
         if not found:
             problems.append(Problem(str(path), "holds no document; write one, or leave it out"))
-        for number, value in enumerate(found, 1):
-            checked = _check(f"{path}, document {number}", value)
-            if isinstance(checked, Problem):
-                problems.append(checked)
-            else:
+        for number, written in enumerate(found, 1):
+            checked = _check(f"{path}, document {number}", written)
+            if isinstance(checked, Document):
                 valid.append(checked)
+            else:
+                problems += checked
     return valid, problems + _repeated(valid)
 
 
-def _parse(path: Path) -> Iterator[object]:
+def _parse(path: Path) -> Iterator[_Written]:
     text = path.read_text(encoding="utf-8")
-    parsed = _json_values(text) if path.suffix == ".json" else yaml.load_all(text, _Loader)
-    for value in parsed:
-        if isinstance(value, list):
-            yield from value
-        elif value is not None:
-            yield value
+    parsed = _json_values(text) if path.suffix == ".json" else _yaml_values(text)
+    for written in parsed:
+        if isinstance(written.value, list):
+            nodes = getattr(written.node, "value", [])
+            for value, node in zip_longest(written.value, nodes):
+                yield _Written(value, node, written.before)
+        elif written.value is not None:
+            yield written
 
 
-def _json_values(text: str) -> Iterator[object]:
+def _yaml_values(text: str) -> Iterator[_Written]:
+    loader = _Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            yield _Written(loader.construct_document(node), node)
+    finally:
+        loader.dispose()
+
+
+def _json_values(text: str) -> Iterator[_Written]:
     decoder = json.JSONDecoder(object_pairs_hook=_once)
     rest = text.lstrip()
     while rest:
         value, end = decoder.raw_decode(rest)
-        yield value
+        before = text[: len(text) - len(rest)].count("\n")
+        yield _Written(value, _lines_of(rest[:end]), before)
         rest = rest[end:].lstrip()
+
+
+def _lines_of(text: str) -> yaml.Node | None:
+    """The lines of a JSON text, which YAML reads but for some white space."""
+    try:
+        return yaml.compose(text, _Loader)
+    except yaml.YAMLError:
+        return None
+
+
+def _child(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
+    """The line of a mapping's key or a list's item, and its node."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark.line, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        item = node.value[part]
+        return item.start_mark.line, item
+    return None
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -111,15 +181,29 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _check(place: str, value: object) -> Document | Problem:
+def _check(place: str, written: _Written) -> Document | list[Problem]:
+    """The document, or everything that is wrong with it."""
     try:
-        encoded = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+        encoded = orjson.dumps(written.value, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
-        return Problem(place, f"holds what JSON cannot ({error}); write texts and numbers")
-    decoded = decode_contract(encoded)
-    if isinstance(decoded, Rejection):
-        return Problem(place, decoded.reason, decoded.field)
-    return Document(place, decoded, encoded)
+        reason = f"holds what JSON cannot ({error}); write texts and numbers"
+        return [Problem(place, reason, line=written.line(()))]
+    if complaints := contract_complaints(encoded):
+        return [
+            Problem(place, _advised(one), one.field, written.line(one.location))
+            for one in complaints
+        ]
+    contract = Contract.model_validate_json(encoded)
+    return Document(place, contract, encoded, written.line(("version",)))
+
+
+def _advised(complaint: Complaint) -> str:
+    """The reason; of a field that is not known with the one that was probably meant."""
+    *parent, name = complaint.location or ("",)
+    if complaint.kind != "extra_forbidden":
+        return complaint.reason
+    model = _MODELS.get(str(parent[0]) if parent else "", Contract)
+    return f"{complaint.reason}{suggestion(str(name), model.model_fields)}"
 
 
 def _repeated(documents: Sequence[Document]) -> list[Problem]:
@@ -132,7 +216,7 @@ def _repeated(documents: Sequence[Document]) -> list[Problem]:
                 f"version {identity[1]} of {identity[0]} also stands in {first[identity]}; "
                 "give one of them the next number"
             )
-            problems.append(Problem(document.place, reason, "version"))
+            problems.append(Problem(document.place, reason, "version", document.line))
         first.setdefault(identity, document.place)
     return problems
 

@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from schemas.identifiers import rfc3339
-from schemas.indicators import INDICATORS, SECTIONS
+from schemas.indicators import SECTIONS
 from schemas.presentation import figures
 from schemas.presentation.decimals import plain
 from schemas.presentation.words import remedy_word, verdict_word
@@ -25,8 +25,9 @@ from sinks.closing.formulas import seconds
 from sinks.closing.periods import instant
 from sinks.closing.plan import PlanError
 from sinks.worker import clickhouse_settings
-from streams.cli.common import MONTH, settings_of, state_file_option
+from streams.cli.common import INDICATOR, MONTH, settings_of, state_file_option
 from streams.cli.errors import CheckFailed, CommandError
+from streams.cli.known import check_tenants
 from streams.cli.reading import cell, show_numbers, show_table
 
 _LONGEST_QUERY_S: Final = 1800.0
@@ -36,7 +37,7 @@ _SPANS: Final = 4
 
 @click.command()
 @click.argument("tenant")
-@click.argument("indicator", type=click.Choice(list(INDICATORS)), metavar="INDICATOR")
+@click.argument("indicator", type=INDICATOR, metavar="INDICATOR")
 @click.argument("month", type=MONTH)
 @click.option("--revision", type=click.IntRange(1), help="This revision; the last by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
@@ -62,6 +63,7 @@ def explain(
       mailsla explain acme latency.send.mean 2026-10 --revision 1 --json
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     client = connect(clickhouse_settings(settings_of(ctx, own_state_file), _LONGEST_QUERY_S))
+    check_tenants(client, [tenant])
     try:
         done = work_out(client, tenant, indicator, month, revision=revision)
     except ClosingError as error:

@@ -8,7 +8,6 @@ from typing import Final, cast
 
 import click
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.presentation.language import LANGUAGES, Language
 from sinks.clickhouse import Client, connect
@@ -20,8 +19,10 @@ from sinks.statement.errors import StatementError
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import Format, content_of, file_name, make_all, write_whole
 from sinks.worker import clickhouse_settings
-from streams.cli.common import MONTH, console, settings_of, state_file_option
+from streams.cli.common import MONTH, settings_of, state_file_option
 from streams.cli.errors import CommandError
+from streams.cli.known import check_tenants
+from streams.cli.progress import Steps
 from streams.settings import Settings
 
 _LONGEST_QUERY_S: Final = 1800.0
@@ -122,6 +123,8 @@ def _closed(
         raise CommandError(
             f"{label_} {whose}has no revision {revision}; leave --revision out for the newest"
         )
+    if tenant:
+        check_tenants(client, [tenant])
     if tenant and closed_revisions(client, month):
         raise CommandError(
             f"{tenant} is not among the tenants closed in {label_}; "
@@ -153,16 +156,12 @@ def _make_all(
     language: Language,
     kind: Format,
 ) -> None:
-    columns = (TextColumn("statements"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True)) as progress:
-        step = progress.add_task("statements", total=len(revisions))
-        made = make_all(
-            client,
-            month,
-            revisions,
-            directory,
-            language,
-            kind,
-            lambda count: progress.advance(step, count),
-        )
+    with Steps() as steps:
+        step = steps.begin("statements", len(revisions))
+
+        def advance(count: int) -> None:
+            step.at(step.count + count)
+
+        made = make_all(client, month, revisions, directory, language, kind, advance)
+        step.done(len(revisions))
     click.echo(f"{made} made, {len(revisions) - made} were there: {directory}")

@@ -1,8 +1,8 @@
 """``mailsla watch``: the breach feed in a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,11 +11,16 @@ import orjson
 from pydantic import ValidationError
 from rich.console import Console
 
+from schemas.indicators import INDICATORS
 from schemas.results import BreachData, BreachEvent
 from streams.cli.common import console, settings_of, state_file_option
-from streams.cli.feed_lines import heading, line
+from streams.cli.feed_lines import condensed, day_line, heading, line
 from streams.cli.feed_reading import Feed
+from streams.cli.known import check_tenants
+from streams.cli.nearest import suggestion
 from streams.cli.ops import InstantType
+from streams.cli.reading import reading
+from streams.settings import ConfigurationError, Settings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,11 +71,13 @@ def watch(
     as_json: bool,
     own_state_file: Path | None,
 ) -> None:
-    """Follow the breach feed (sla.breaches) until Ctrl-C, one line per event.
+    """Follow the breach feed (sla.breaches) until Ctrl-C, one line per cause.
 
-    Told are, in columns: when it happened, in this machine's local time; the tenant; what became
-    of the indicator; the indicator, with what was observed and, in brackets, what was promised;
-    the month; and how many events or outages are named as evidence (--json names them).
+    Told are, in columns: when it happened, in this machine's local time, under its date and zone;
+    the tenant, or how many tenants a fault of the platform concerns; what became of the
+    indicator; the indicator, with what was observed and, in brackets, what was promised. Where
+    there is room, also the month, and how many events or outages are named as evidence. --json
+    prints every event whole.
 
     \b
     at risk    close to its limit           breached   cannot be undone by time
@@ -86,22 +93,78 @@ def watch(
       mailsla watch --indicator connectivity --indicator latency.exceedances
       mailsla watch --until-end --json | jq 'select(.type == "sla.indicator.breached")'
     """  # noqa: D301 - \b is click's mark for text to leave as it is
+    _check_indicators(indicators)
     settings = settings_of(ctx, own_state_file)
+    _check_names(settings, tenants)
     start = since or (_BEGINNING if until_end else None)
-    out = console()
+    screen = _Screen(console())
+    seen: set[str] = set()
     with suppress(KeyboardInterrupt), Feed(settings) as feed:
-        records = feed.records(start, until_end)
+        batches = feed.batches(start, until_end)
         if not as_json:
-            out.print(heading(), soft_wrap=True)
-        for value, event in _chosen(records, tenants, indicators):
-            _show(out, value, event, as_json)
+            screen.begin()
+        for batch in batches:
+            chosen = list(_chosen(batch, seen, tenants, indicators))
+            if as_json:
+                for value, _ in chosen:
+                    click.echo(value)
+            else:
+                screen.show([(event, _cause(value)) for value, event in chosen])
+
+
+class _Screen:
+    """Prints lines under the date of their day."""
+
+    def __init__(self, out: Console) -> None:
+        self._out = out
+        self._width = out.width
+        self._day: date | None = None
+
+    def begin(self) -> None:
+        self._out.print(heading(self._width), soft_wrap=True)
+
+    def show(self, events: Sequence[tuple[BreachEvent, str | None]]) -> None:
+        for told in condensed(events):
+            at = told.event.data.event_time.astimezone()
+            if at.date() != self._day:
+                self._day = at.date()
+                self._out.print(day_line(at), soft_wrap=True)
+            self._out.print(line(told, at, self._width), soft_wrap=True)
+
+
+def _check_indicators(indicators: tuple[str, ...]) -> None:
+    """Refuse what is neither an indicator nor the beginning of one."""
+    for name in indicators:
+        if not any(_within(indicator, name) for indicator in INDICATORS):
+            beginnings = {indicator.partition(".")[0] for indicator in INDICATORS}
+            meant = suggestion(name, [*INDICATORS, *beginnings])
+            raise click.UsageError(f"no indicator is or begins with {name}{meant}")
+
+
+def _check_names(settings: Settings, tenants: tuple[str, ...]) -> None:
+    """Refuse a tenant whom nobody knows; without ClickHouse the feed is read all the same."""
+    if not tenants:
+        return
+    try:
+        with reading(settings) as client:
+            check_tenants(client, tenants)
+    except ConfigurationError:
+        click.echo("the tenants' names were not checked: ClickHouse does not answer", err=True)
+
+
+def _cause(value: bytes) -> str | None:
+    """The incident, exclusion or outage of the platform that an event names as its cause."""
+    cause = orjson.loads(value)["data"].get("cause")
+    return None if cause is None else str(cause)
 
 
 def _chosen(
-    records: Iterator[bytes], tenants: tuple[str, ...], indicators: tuple[str, ...]
+    records: Sequence[bytes],
+    seen: set[str],
+    tenants: tuple[str, ...],
+    indicators: tuple[str, ...],
 ) -> Iterator[tuple[bytes, BreachEvent]]:
-    """The events asked for, each once."""
-    seen: set[str] = set()
+    """The events asked for that were not seen before."""
     for value in records:
         event = _event(value)
         if event is None or event.id in seen:
@@ -128,10 +191,3 @@ def _event(value: bytes) -> BreachEvent | None:
 
 def _within(indicator: str, chosen: str) -> bool:
     return indicator == chosen or indicator.startswith(f"{chosen}.")
-
-
-def _show(out: Console, value: bytes, event: BreachEvent, as_json: bool) -> None:
-    if as_json:
-        click.echo(value)
-    else:
-        out.print(line(event), soft_wrap=True)

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar
 
 from aiohttp import web
 
 from schemas.identifiers import PLATFORM, TENANT_PATTERN
 from sinks.clickhouse import ClickHouseSettings
+from streams.metrics.health import Health
+from streams.metrics.sampling import beat
 from streams.settings import ConfigurationError, Settings
 from streams.web.lagging import LagWatch
 from streams.web.pages import Pages
@@ -26,7 +28,7 @@ T = TypeVar("T")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def serve(settings: Settings, clickhouse: ClickHouseSettings) -> None:
+def serve(settings: Settings, clickhouse: ClickHouseSettings, health: Health) -> None:
     """Serve the page until SIGTERM or SIGINT.
 
     Raises:
@@ -36,7 +38,7 @@ def serve(settings: Settings, clickhouse: ClickHouseSettings) -> None:
     logger.info("web page at http://%s:%d", f"[{host}]" if ":" in host else host, port)
     try:
         web.run_app(
-            build_web(settings, clickhouse),
+            build_web(settings, clickhouse, health),
             host=host,
             port=port,
             print=None,
@@ -50,8 +52,10 @@ def serve(settings: Settings, clickhouse: ClickHouseSettings) -> None:
         ) from None
 
 
-def build_web(settings: Settings, clickhouse: ClickHouseSettings) -> web.Application:
-    """The application: ``/``, ``/tenants/{tenant}``, ``/healthz``."""
+def build_web(
+    settings: Settings, clickhouse: ClickHouseSettings, health: Health
+) -> web.Application:
+    """The application: ``/``, ``/tenants/{tenant}``, ``/live``, ``/ready``, ``/healthz``."""
     site = _Site(settings, clickhouse)
     middlewares = [_only_own_names] if settings.web_host in _LOOPBACK else []
     app = web.Application(middlewares=middlewares)
@@ -59,11 +63,20 @@ def build_web(settings: Settings, clickhouse: ClickHouseSettings) -> web.Applica
         [
             web.get("/", site.overview),
             web.get("/tenants/{tenant}", site.tenant),
+            web.get("/live", site.live),
+            web.get("/ready", site.healthz),
             web.get("/healthz", site.healthz),
         ]
     )
     app.on_response_prepare.append(site.guard)
     app.on_cleanup.append(site.close)
+
+    async def beating(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(beat(health))
+        yield
+        task.cancel()
+
+    app.cleanup_ctx.append(beating)
     return app
 
 
@@ -93,6 +106,10 @@ class _Site:
         if isinstance(found, Unavailable):
             return _html(self._pages.sorry("ClickHouse cannot be read", str(found)), 503)
         return _html(self._pages.tenant(found)) if found else self._no_tenant(tenant)
+
+    async def live(self, _: web.Request) -> web.Response:
+        """An answer is all there is to it."""
+        return web.json_response({"status": "ok"})
 
     async def healthz(self, _: web.Request) -> web.Response:
         lag, tables = await asyncio.gather(self._lag.report(), _read(self._reader.check))

@@ -5,6 +5,8 @@ cli → agents → clauses → windows → schemas
  │      ├→ runtime → settings ────────┤
  ├→ web ┴→ sinks.clickhouse           │
  └→ sinks ───┴────────────────────────┘
+
+metrics imports the settings alone; runtime, sinks, web and the live worker write to it.
 """
 
 import ast
@@ -46,13 +48,24 @@ LAYERS = (
     Layer("streams.simulate.publish", ("streams.simulate", "streams.settings", "streams.runtime")),
     Layer("streams.simulate", ("schemas",)),
     Layer("streams.settings", ("schemas",)),
-    Layer("streams.runtime", ("schemas", "streams.settings", "streams.windows", "streams.latency")),
+    Layer("streams.metrics", ("streams.settings",)),
+    Layer(
+        "streams.runtime",
+        (
+            "schemas",
+            "streams.settings",
+            "streams.windows",
+            "streams.latency",
+            "streams.metrics",
+        ),
+    ),
     Layer(
         "streams.live",
         (
             "schemas",
             "streams.settings",
             "streams.runtime",
+            "streams.metrics",
             "streams.windows",
             "streams.latency",
             "streams.clauses",
@@ -71,8 +84,11 @@ LAYERS = (
             "streams.live",
         ),
     ),
-    Layer("sinks", ("schemas", "streams.settings", "streams.runtime")),
-    Layer("streams.web", ("schemas", "streams.settings", "streams.runtime", "sinks.clickhouse")),
+    Layer("sinks", ("schemas", "streams.settings", "streams.runtime", "streams.metrics")),
+    Layer(
+        "streams.web",
+        ("schemas", "streams.settings", "streams.runtime", "streams.metrics", "sinks.clickhouse"),
+    ),
     Layer("streams.cli", PACKAGES),
 )
 

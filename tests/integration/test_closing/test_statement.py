@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from schemas.indicators import INDICATORS
 from schemas.presentation.decimals import plain
 from schemas.presentation.language import LANGUAGES
+from schemas.presentation.words import verdict_word
 from sinks.closing.close import close_month
 from sinks.statement import spans
 from sinks.statement.gather import closed_revisions, gather
@@ -122,7 +123,7 @@ def test_the_browser_shows_every_figure_of_the_closing(visits, items, tenant, la
         row = rows[item["indicator"]]
         for figure in figures(item):
             assert holds(f"{row['observed']} {row['promise']}", figure), (item, row)
-        assert row["verdict"] == phrase(item["verdict"], language)
+        assert row["verdict"] == verdict_word(item["verdict"], language)
 
 
 @pytest.mark.parametrize(("tenant", "language"), PAPERS)
@@ -134,7 +135,7 @@ def test_the_pdf_shows_every_figure_of_the_closing(papers, items, tenant, langua
         own = text[starts[item["indicator"]] : ends[item["indicator"]]]
         for figure in figures(item):
             assert holds(own, figure), (item["indicator"], figure, own[:200])
-        assert phrase(item["verdict"], language) in own
+        assert verdict_word(item["verdict"], language) in own
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
