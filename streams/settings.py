@@ -36,7 +36,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    secret_names: ClassVar[frozenset[str]] = frozenset({"clickhouse_password", "kafka_password"})
+    secret_names: ClassVar[frozenset[str]] = frozenset(
+        {"clickhouse_password", "kafka_password", "web_token"}
+    )
 
     kafka: Annotated[str, Field(description="Kafka bootstrap servers, host:port[,host:port]")] = (
         DEFAULT_KAFKA
@@ -118,6 +120,10 @@ class Settings(BaseSettings):
         "127.0.0.1"
     )
     web_port: Annotated[int, Field(ge=1, le=65_535, description="port of the web page")] = 28080
+    web_token: Annotated[
+        SecretStr | None,
+        Field(description="bearer token that visitors send; needed beyond loopback", min_length=16),
+    ] = None
     metrics_host: Annotated[
         str, Field(min_length=1, description="address for /metrics, /live and /ready of a worker")
     ] = "127.0.0.1"

@@ -261,7 +261,7 @@ def test_an_earlier_revision_is_told_as_it_was(closed, closing_server, pages, tm
     ("arguments", "sentence"),
     [
         (("--tenant", TERRIBLE, "--month", "2025-09"), "2025-09 is not closed; run mailsla close"),
-        (("--tenant", "nobody", "--month", "2025-10"), "nobody is not among the tenants closed"),
+        (("--tenant", "nobody", "--month", "2025-10"), "no tenant nobody is known"),
         (("--tenant", QUIET, "--month", "2025-10", "--revision", "9"), "has no revision 9"),
     ],
 )
