@@ -122,7 +122,13 @@ class Settings(BaseSettings):
     web_port: Annotated[int, Field(ge=1, le=65_535, description="port of the web page")] = 28080
     web_token: Annotated[
         SecretStr | None,
-        Field(description="bearer token that visitors send; needed beyond loopback", min_length=16),
+        Field(
+            description="token (bearer, or password) of the web page; needed beyond loopback",
+            min_length=16,
+        ),
+    ] = None
+    notify_routes: Annotated[
+        Path | None, Field(description="file with the routes of notifications (worker notify)")
     ] = None
     metrics_host: Annotated[
         str, Field(min_length=1, description="address for /metrics, /live and /ready of a worker")

@@ -1,16 +1,13 @@
 """Events of the breach feed as lines that fit 80 columns, one for each cause. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from rich.text import Text
 
-from schemas.presentation import figures
+from schemas.presentation.feed import Told, figures_of
 from schemas.presentation.names import indicator_title
 from schemas.presentation.words import change_word
-from schemas.results import BreachEvent
 from streams.cli.reading import cell
 
 NARROW: Final = 80
@@ -25,47 +22,7 @@ _STYLES: Final = {
     "sla.indicator.withdrawn": "cyan",
     "sla.budget.burn": "magenta",
 }
-_VIOLATED: Final = frozenset({"breached", "failing"})
 _TIME, _TENANT, _STATE, _MONTH = 8, 13, 9, 7
-
-
-@dataclass(frozen=True)
-class Told:
-    """What one line tells: an event, and of how many tenants the same was said for one cause."""
-
-    event: BreachEvent
-    cause: str | None = None
-    """The incident, exclusion or outage of the whole platform behind it."""
-    tenants: int = 1
-
-
-def condensed(events: Iterable[tuple[BreachEvent, str | None]]) -> list[Told]:
-    """Events with their causes, in order, each cause once.
-
-    A cause of the whole platform says the same of every tenant; the levels of a burning budget
-    say the same of one instant, and the worst of them speaks.
-    """
-    found: dict[tuple[object, ...], Told] = {}
-    seen: dict[tuple[object, ...], set[str]] = {}
-    for event, cause in events:
-        data = event.data
-        who = cause or event.subject
-        key: tuple[object, ...] = (event.type, data.indicator, data.period, who)
-        if data.burn is not None:
-            key = (*key, data.event_time, data.burn.active)
-        elif cause is None:
-            key = (*key, event.id)
-        seen.setdefault(key, set()).add(event.subject)
-        before = found.get(key)
-        worst = event if before is None or _rate(event) > _rate(before.event) else before.event
-        found[key] = Told(worst, cause, len(seen[key]))
-    return list(found.values())
-
-
-def _rate(event: BreachEvent) -> float:
-    """How fast a budget is spent, against how fast is told of."""
-    burn = event.data.burn
-    return float(burn.long_rate) if burn is not None else 0.0
 
 
 def heading(width: int) -> Text:
@@ -114,28 +71,8 @@ def _what(told: Told, width: int) -> str:
     title = indicator_title(data.indicator, "en")
     if told.cause is not None:
         title = f"{told.cause}: {title}"
-    shown = _burning(told.event) or _figures(told.event)
+    shown = figures_of(told.event, "en")
     return f"{_fit(title, max(1, width - 1 - len(shown)))} {shown}"
-
-
-def _figures(event: BreachEvent) -> str:
-    data = event.data
-    limit = (data.comparator, data.target, data.unit)
-    breached = data.state in _VIOLATED
-    shown = figures.observed_figure(data.observed, *limit, "en", breached=breached).text
-    if data.target is None:
-        return shown
-    return f"{shown} ({figures.promise(*limit, 'en').text})"
-
-
-def _burning(event: BreachEvent) -> str:
-    """``14.4 × allowed over 1h``; empty where no budget burns."""
-    burn = event.data.burn
-    if burn is None:
-        return ""
-    if not burn.active:
-        return f"no longer over {burn.long}"
-    return f"{float(burn.long_rate):.1f} × what is allowed, {burn.long}"
 
 
 def _fit(text: str, width: int) -> str:

@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "explain": "explain",
     "incident": "ops",
     "migrate": "migrate",
+    "notify": "notify",
     "schemas": "schemas",
     "ship": "ship",
     "simulate": "simulate",

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import orjson
-from pydantic import ValidationError
 from rich.console import Console
 
 from schemas.indicators import INDICATORS
-from schemas.results import BreachData, BreachEvent
+from schemas.presentation.feed import condensed
+from schemas.results import BreachEvent
 from streams.cli.common import console, settings_of, state_file_option
-from streams.cli.feed_lines import condensed, day_line, heading, line
+from streams.cli.feed_lines import day_line, heading, line
 from streams.cli.feed_reading import Feed
 from streams.cli.known import check_tenants
 from streams.cli.nearest import suggestion
 from streams.cli.ops import InstantType
 from streams.cli.reading import reading
+from streams.notify.events import News, read_news
 from streams.settings import ConfigurationError, Settings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -106,10 +106,10 @@ def watch(
         for batch in batches:
             chosen = list(_chosen(batch, seen, tenants, indicators))
             if as_json:
-                for value, _ in chosen:
-                    click.echo(value)
+                for news, _ in chosen:
+                    click.echo(news.value)
             else:
-                screen.show([(event, _cause(value)) for value, event in chosen])
+                screen.show([(event, news.cause) for news, event in chosen])
 
 
 class _Screen:
@@ -152,41 +152,26 @@ def _check_names(settings: Settings, tenants: tuple[str, ...]) -> None:
         click.echo("the tenants' names were not checked: ClickHouse does not answer", err=True)
 
 
-def _cause(value: bytes) -> str | None:
-    """The incident, exclusion or outage of the platform that an event names as its cause."""
-    cause = orjson.loads(value)["data"].get("cause")
-    return None if cause is None else str(cause)
-
-
 def _chosen(
     records: Sequence[bytes],
     seen: set[str],
     tenants: tuple[str, ...],
     indicators: tuple[str, ...],
-) -> Iterator[tuple[bytes, BreachEvent]]:
+) -> Iterator[tuple[News, BreachEvent]]:
     """The events asked for that were not seen before."""
     for value in records:
-        event = _event(value)
-        if event is None or event.id in seen:
+        news = read_news(value)
+        if news is None or not isinstance(event := news.event, BreachEvent):
+            click.echo("a record that is no event of the feed was left out", err=True)
+            continue
+        if event.id in seen:
             continue
         if tenants and event.subject not in tenants:
             continue
         if indicators and not any(_within(event.data.indicator, each) for each in indicators):
             continue
         seen.add(event.id)
-        yield value, event
-
-
-def _event(value: bytes) -> BreachEvent | None:
-    """The event, without fields of a newer release; ``None`` for what is none."""
-    try:
-        document = orjson.loads(value)
-        known = {k: v for k, v in document.items() if k in BreachEvent.model_fields}
-        known["data"] = {k: v for k, v in document["data"].items() if k in BreachData.model_fields}
-        return BreachEvent.model_validate(known)
-    except (ValueError, ValidationError, KeyError, AttributeError):
-        click.echo("a record that is no event of the feed was left out", err=True)
-        return None
+        yield news, event
 
 
 def _within(indicator: str, chosen: str) -> bool:

@@ -13,7 +13,7 @@ from streams.settings import Settings
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["streams", "sinks", "web"]))
+@click.argument("kind", type=click.Choice(["streams", "sinks", "web", "notify"]))
 @state_file_option
 @click.pass_context
 def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
@@ -21,8 +21,8 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
 
     Any number of workers of a kind share the partitions. `streams` keeps the windows and
     publishes results; `sinks` lands everything in ClickHouse and goes on retrying while it is
-    away. `web` serves the read-only page at MAILSLA_WEB_HOST and MAILSLA_WEB_PORT. SIGTERM ends a
-    worker after a last checkpoint.
+    away. `web` serves the read-only page at MAILSLA_WEB_HOST and MAILSLA_WEB_PORT. `notify`
+    delivers the routes of MAILSLA_NOTIFY_ROUTES. SIGTERM ends a worker after a last checkpoint.
 
     Each serves /metrics (OpenMetrics), /live and /ready at MAILSLA_METRICS_HOST and
     MAILSLA_METRICS_PORT, by default at a free port of loopback, which its log names.
@@ -35,8 +35,10 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
         _run_streams(settings)
     elif kind == "sinks":
         _run_sinks(settings)
-    else:
+    elif kind == "web":
         _run_web(settings)
+    else:
+        _run_notify(settings)
 
 
 def _run_streams(settings: Settings) -> None:
@@ -71,11 +73,18 @@ def _run_web(settings: Settings) -> None:
     serve(settings, clickhouse_settings(settings), _observed(settings, "web"))
 
 
+def _run_notify(settings: Settings) -> None:
+    from streams.cli.notify import routes_of
+    from streams.notify.worker import run_notify
+
+    run_notify(settings, routes_of(settings), _observed(settings, "notify"))
+
+
 def _observed(settings: Settings, kind: str) -> Health:
     """Begin to serve this worker's metrics and health, before it waits for anything."""
     from streams.metrics.server import serve_metrics
 
-    health = Health(kind, consumes=kind in {"streams", "sinks"}, moved_at=time.monotonic())
+    health = Health(kind, consumes=kind != "web", moved_at=time.monotonic())
     serve_metrics(settings, health)
     return health
 

@@ -40,72 +40,63 @@ WITH
     )
     GROUP BY tenant, month
   ),
-  closed AS (
+  latest AS (
     SELECT
-      toString(tenant_id) AS tenant, formatDateTime(c.month, '%Y-%m') AS month,
+      toString(tenant_id) AS tenant, formatDateTime(c.month, '%Y-%m') AS label, c.month AS month,
       toString(verdict) AS verdict, revision, provisional
     FROM closings AS c
     WHERE status = 'final'
       AND ({month:String} = '' OR c.month = toDate(concat({day:String}, '-01')))
   ),
-  missing AS (
+  items AS (
     SELECT
-      toString(tenant_id) AS tenant, formatDateTime(c.month, '%Y-%m') AS month,
+      toString(tenant_id) AS tenant, i.month AS month, i.revision AS revision,
       arraySort(groupUniqArrayIf(section, verdict = 'breached')) AS sections,
       countIf(verdict IN ('met', 'breached')) AS measured,
       countIf(verdict IN ('met', 'breached', 'no_data')) AS promised
-    FROM closing_items AS c
-    WHERE ({month:String} = '' OR c.month = toDate(concat({day:String}, '-01')))
-      AND (tenant_id, c.month, revision) IN (
-        SELECT tenant_id, month, revision FROM closings WHERE status = 'final'
-      )
-    GROUP BY tenant, month
+    FROM closing_items AS i
+    WHERE {month:String} = '' OR i.month = toDate(concat({day:String}, '-01'))
+    GROUP BY tenant, month, revision
   ),
-  every AS (
-    SELECT
-      tenant, month,
-      anyIf(state, final) AS final_state,
-      anyIf(state, NOT final) AS live_state,
-      max(final) AS is_closed,
-      if(is_closed, anyIf(sections, final), anyIf(sections, NOT final)) AS sections,
-      if(is_closed, anyIf(measured, final), anyIf(measured, NOT final)) AS measured,
-      if(is_closed, anyIf(promised, final), anyIf(promised, NOT final)) AS promised,
-      max(revision) AS revision,
-      anyIf(scarcest, NOT final) AS scarcest
-    FROM (
-      SELECT
-        tenant, month, worst AS state, false AS final, sections, measured,
-        toUInt64({promised:UInt32}) AS promised, toUInt32(0) AS revision, scarcest
-      FROM live
-      UNION ALL
-      SELECT
-        c.tenant, c.month, c.verdict, NOT c.provisional, m.sections, m.measured, m.promised,
-        c.revision, ('', nan)
-      FROM closed AS c
-      LEFT JOIN missing AS m ON c.tenant = m.tenant AND c.month = m.month
-    )
-    GROUP BY tenant, month
+  closed AS (
+    SELECT f.tenant, f.label, f.verdict, f.revision, i.sections, i.measured, i.promised
+    FROM latest AS f
+    INNER JOIN items AS i
+      ON f.tenant = i.tenant AND f.month = i.month AND f.revision = i.revision
+    -- What is provisional stands only for a month of which nothing is known live.
+    WHERE NOT f.provisional
+      OR (f.tenant, f.label) NOT IN (SELECT toString(tenant_id), toString(period) FROM status)
   )
 SELECT
-  e.tenant AS tenant,
-  n.name AS name,
-  e.month AS month,
-  if(e.is_closed, e.final_state, e.live_state) AS state,
-  e.sections AS sections,
-  e.measured AS measured,
-  e.promised AS promised,
-  if(e.is_closed, '', e.scarcest.1) AS budget,
-  if(e.is_closed OR e.scarcest.1 = '', NULL, round(e.scarcest.2, 4)) AS left,
-  if(e.is_closed, e.revision, 0) AS revision
-FROM (SELECT *, month = max(month) OVER (PARTITION BY tenant) AS is_last FROM every) AS e
+  e.tenant AS tenant, n.name AS name, e.month AS month, e.state AS state, e.sections AS sections,
+  e.measured AS measured, e.promised AS promised, e.budget AS budget, e.left AS left,
+  e.revision AS revision
+FROM (
+  SELECT
+    tenant, month, worst AS state, sections, measured, toUInt64({promised:UInt32}) AS promised,
+    scarcest.1 AS budget, if(scarcest.1 = '', NULL, round(scarcest.2, 4)) AS left,
+    toUInt32(0) AS revision
+  FROM live
+  WHERE (tenant, month) NOT IN (SELECT tenant, label FROM latest WHERE NOT provisional)
+  UNION ALL
+  SELECT c.tenant, c.label, c.verdict, c.sections, c.measured, c.promised, '', NULL, c.revision
+  FROM closed AS c
+  LEFT JOIN (
+    SELECT toString(tenant_id) AS tenant, toString(max(period)) AS month
+    FROM status
+    GROUP BY tenant
+  ) AS newest ON c.tenant = newest.tenant
+  WHERE {month:String} != ''
+    OR c.label >= newest.month
+      AND (c.tenant, c.label) IN (SELECT tenant, max(label) FROM latest GROUP BY tenant)
+) AS e
 LEFT JOIN (
   SELECT toString(tenant_id) AS tenant, argMax(ifNull(name, ''), version) AS name
   FROM contracts FINAL
   GROUP BY tenant
 ) AS n ON e.tenant = n.tenant
-WHERE {month:String} != '' OR NOT e.is_closed OR e.is_last
 ORDER BY
-  indexOf(['breached', 'failing', 'at_risk', 'incomplete', 'ok', 'met'], state), e.tenant, month
+  indexOf(['breached', 'failing', 'at_risk', 'incomplete', 'ok', 'met'], state), tenant, month
 """
 """Open months, and of a tenant without any its last closed one; with a month, that month of all."""
 

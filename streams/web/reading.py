@@ -16,6 +16,8 @@ from streams.web.overview import BUDGETS, JUDGED, MONTHS, OVERVIEW
 
 CONNECT_S: Final = 2.0
 ANSWER_S: Final = 3.0
+ROWS_S: Final = 30.0
+"""For every row of the overview."""
 _NO_SCHEMA: Final = frozenset({47, 60, 81})
 """Codes for an unknown column, table or database."""
 _REFUSED_USER: Final = frozenset({164, 192, 193, 194, 497, 516})
@@ -266,7 +268,8 @@ class Reader:
             "promised": len(JUDGED),
             "this_month": f"{datetime.now(ZoneInfo(DEFAULT_TIMEZONE)):%Y-%m}",
         }
-        with _Connection(self._settings) as client:
+        patient = self._settings.model_copy(update={"timeout_s": ROWS_S})
+        with _Connection(patient) as client:
             found: bytes = client.raw_query(OVERVIEW, parameters=parameters, fmt="JSONColumns")
             return found
 

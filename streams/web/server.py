@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import logging
 import re
+from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -24,6 +25,9 @@ from streams.web.reading import Reader, Unavailable
 from streams.web.words import word
 
 _READ_S: Final = 5.0
+_ROWS_S: Final = 35.0
+"""For the rows of a hundred thousand tenants on a busy machine."""
+_MONTHS_KEPT: Final = 8
 _STOP_S: Final = 2.0
 _TENANT: Final = re.compile(TENANT_PATTERN)
 _MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -114,8 +118,10 @@ class _Site:
         self._reader = Reader(clickhouse)
         self._lag = LagWatch(settings)
         self._pages = Pages()
-        self._changes = Changes(lambda: _read(self._reader.version))
-        self._cached: dict[str, tuple[float, bytes]] = {}
+        self._changes = Changes(lambda: _read(self._reader.version), self._reload)
+        self._rows: dict[str, bytes] = {}
+        """month → the rows of the overview, as they were read last."""
+        self._reading = asyncio.Lock()
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Look for changes as long as the server runs."""
@@ -155,19 +161,32 @@ class _Site:
         """Every row; asked once for everybody who looks on until something has changed."""
         month = _month(request)
         await self._changes.refresh()
-        version, text = self._cached.get(month, (-1.0, b""))
-        if version != self._changes.number:
-            number = self._changes.number
-            read = await _read(lambda: self._reader.overview(month))
-            if isinstance(read, Unavailable):
-                return web.json_response({"problem": str(read)}, status=503)
-            text = read
-            if len(self._cached) > _MONTHS_CACHED:
-                self._cached.clear()
-            self._cached[month] = (number, text)
+        if self._changes.problem is not None:
+            return web.json_response({"problem": str(self._changes.problem)}, status=503)
+        async with self._reading:
+            text = self._rows.get(month)
+            if text is None:
+                read = await self._read_rows(month)
+                if isinstance(read, Unavailable):
+                    return web.json_response({"problem": str(read)}, status=503)
+                if len(self._rows) >= _MONTHS_KEPT:
+                    self._rows.clear()
+                text = self._rows[month] = read
         answer = web.Response(body=text, content_type="application/json", charset="utf-8")
         answer.enable_compression()
         return answer
+
+    async def _reload(self) -> None:
+        """Read anew what is kept of the overview."""
+        for month in list(self._rows):
+            read = await self._read_rows(month)
+            if isinstance(read, Unavailable):
+                self._rows.pop(month, None)
+            else:
+                self._rows[month] = read
+
+    async def _read_rows(self, month: str) -> bytes | Unavailable:
+        return await _read(lambda: self._reader.overview(month), _ROWS_S)
 
     async def api_changes(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: ``changed``, whenever a state or a closing has landed."""
@@ -221,13 +240,10 @@ class _Site:
         return _html(request, self._pages.sorry(language, heading, explanation), 404)
 
 
-_MONTHS_CACHED: Final = 8
-
-
-async def _read(ask: Callable[[], T]) -> T | Unavailable:
+async def _read(ask: Callable[[], T], within_s: float = _READ_S) -> T | Unavailable:
     """Ask in a thread; one that does not end in time ends by its own time-outs soon after."""
     try:
-        async with asyncio.timeout(_READ_S):
+        async with asyncio.timeout(within_s):
             return await asyncio.to_thread(ask)
     except Unavailable as unavailable:
         return unavailable
@@ -261,21 +277,35 @@ async def _only_own_names(request: web.Request, handler: _Handler) -> web.Stream
 
 
 def _only_with(token: str) -> Middleware:
-    """Refuse whoever does not send the token."""
-    expected = f"Bearer {token}".encode()
+    """Refuse whoever does not send the token: as a bearer token, or as a password of any user.
+
+    A browser asks for a password by itself, and sends it with everything the page asks for.
+    """
 
     @web.middleware
     async def check(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if request.path in _OPEN or hmac.compare_digest(given, expected):
+        given = _given(request.headers.get("Authorization", ""))
+        if request.path in _OPEN or hmac.compare_digest(given, token.encode()):
             return await handler(request)
         return web.Response(
             status=HTTPStatus.UNAUTHORIZED,
-            text="Send the token as: Authorization: Bearer …\n",
-            headers={"WWW-Authenticate": "Bearer"},
+            text="Send the token as: Authorization: Bearer …, or as the password of any user.\n",
+            headers={"WWW-Authenticate": 'Basic realm="mailsla", charset="UTF-8"'},
         )
 
     return check
+
+
+def _given(authorization: str) -> bytes:
+    """The token of an Authorization header; empty where there is none."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip().encode("utf-8", "surrogateescape")
+    try:
+        decoded = b64decode(value, validate=True) if scheme.lower() == "basic" else b""
+    except ValueError:
+        return b""
+    return decoded.partition(b":")[2]
 
 
 def _html(request: web.Request, text: str, status: int = 200) -> web.Response:

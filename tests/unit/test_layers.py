@@ -89,6 +89,7 @@ LAYERS = (
         "streams.web",
         ("schemas", "streams.settings", "streams.runtime", "streams.metrics", "sinks.clickhouse"),
     ),
+    Layer("streams.notify", ("schemas", "streams.settings", "streams.runtime", "streams.metrics")),
     Layer("streams.cli", PACKAGES),
 )
 

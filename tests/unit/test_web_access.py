@@ -1,6 +1,7 @@
 """Who may look at the page: everybody on this machine, beyond it whoever sends the token."""
 
 import asyncio
+from base64 import b64encode
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -36,6 +37,8 @@ def test_without_a_token_nobody_beyond_this_machine_is_served():
         ({"Authorization": f"Bearer {TOKEN}"}, 200),
         ({"Authorization": f"Bearer {TOKEN}x"}, 401),
         ({"Authorization": f"Basic {TOKEN}"}, 401),
+        ({"Authorization": f"Basic {b64encode(f'desk:{TOKEN}'.encode()).decode()}"}, 200),
+        ({"Authorization": f"Basic {b64encode(f'{TOKEN}:desk'.encode()).decode()}"}, 401),
         ({}, 401),
     ],
 )
