@@ -120,6 +120,10 @@ class Settings(BaseSettings):
         "127.0.0.1"
     )
     web_port: Annotated[int, Field(ge=1, le=65_535, description="port of the web page")] = 28080
+    provider_name: Annotated[str, Field(description="the provider's name, on statements")] = ""
+    provider_logo: Annotated[
+        Path | None, Field(description="its logo, on statements: SVG, PNG or JPEG up to 200 kB")
+    ] = None
     web_token: Annotated[
         SecretStr | None,
         Field(

@@ -20,6 +20,7 @@ from sinks.statement.charts.latency import Limits, latency_chart
 from sinks.statement.charts.timeline import Month, timeline_chart
 from sinks.statement.content import Statement
 from sinks.statement.evidence import moment
+from sinks.statement.provider import NOBODY, Provider
 from sinks.statement.view import last_day, lead, month_label, owed, reversal, sections
 from sinks.statement.wording.phrases import phrase
 from sinks.statement.wording.readings import readings
@@ -30,8 +31,8 @@ _MEAN: Final = {"outbound": "latency.send.mean", "inbound": "latency.receive.mea
 _TAG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
 
 
-def render(statement: Statement, language: Language) -> str:
-    """The HTML of a statement; equal statements give equal bytes."""
+def render(statement: Statement, language: Language, provider: Provider = NOBODY) -> str:
+    """The HTML of a statement; equal statements of one provider give equal bytes."""
     views = sections(statement, language)
     html: str = _template().render(
         t=_Words(language),
@@ -39,6 +40,7 @@ def render(statement: Statement, language: Language) -> str:
         tag=_TAG[language],
         style=_style(),
         s=statement,
+        provider=provider,
         month=month_label(statement.month, language),
         lead=lead(statement, language),
         owed=owed(statement, language),

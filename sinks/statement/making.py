@@ -19,6 +19,7 @@ from sinks.statement.content import Revision, Statement
 from sinks.statement.document import render
 from sinks.statement.gather import gather
 from sinks.statement.pdf import pdf_of
+from sinks.statement.provider import NOBODY, Provider
 
 Format = Literal["html", "pdf"]
 T = TypeVar("T")
@@ -36,14 +37,16 @@ def file_name(revision: Revision, month: date, language: Language, kind: Format)
     )
 
 
-def content_of(statement: Statement, language: Language, kind: Format) -> bytes:
+def content_of(
+    statement: Statement, language: Language, kind: Format, provider: Provider = NOBODY
+) -> bytes:
     """The bytes of a statement.
 
     Raises:
         StatementError: PDF is asked for and something of it is not installed.
 
     """
-    html = render(statement, language)
+    html = render(statement, language, provider)
     return pdf_of(html, language) if kind == "pdf" else html.encode()
 
 
@@ -65,6 +68,7 @@ def make_all(
     language: Language,
     kind: Format,
     done: Callable[[int], None],
+    provider: Provider = NOBODY,
 ) -> int:
     """Make every statement whose file is not in ``directory`` yet.
 
@@ -76,6 +80,7 @@ def make_all(
         language: of all of them.
         kind: of all of them.
         done: hears of every few files that are there.
+        provider: whose they are.
 
     Returns:
         How many were made; the others were there.
@@ -100,7 +105,7 @@ def make_all(
         for some in _groups(missing, GATHERED):
             statements = gather(client, month, some)
             waiting += [
-                pool.submit(_write_some, handful, directory, language, kind)
+                pool.submit(_write_some, handful, directory, language, kind, provider)
                 for handful in _groups(statements, _HANDED_OVER)
             ]
             waiting = _settle(waiting, done)
@@ -127,9 +132,13 @@ def _groups(every: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _write_some(
-    statements: Sequence[Statement], directory: Path, language: Language, kind: Format
+    statements: Sequence[Statement],
+    directory: Path,
+    language: Language,
+    kind: Format,
+    provider: Provider,
 ) -> int:
     for one in statements:
         name = file_name(one.revision, one.month, language, kind)
-        write_whole(directory / name, content_of(one, language, kind))
+        write_whole(directory / name, content_of(one, language, kind, provider))
     return len(statements)

@@ -160,9 +160,49 @@ def lead(statement: Statement, language: Language) -> str:
     return month_sentence(summary, language)
 
 
-def owed(statement: Statement, language: Language) -> list[str]:
-    """What is owed, a sentence each: term extension in days, fee with currency."""
-    return [_credit(credit, language) for credit in statement.issued]
+@dataclass(frozen=True)
+class Owed:
+    """One kind of remedy in all, and the clauses that owe it."""
+
+    text: str
+    clauses: str
+
+
+def owed(statement: Statement, language: Language) -> list[Owed]:
+    """What is owed by remedy: a sentence for each credit, their total, and on which clauses."""
+    found: dict[str, list[Credit]] = {}
+    for credit in statement.issued:
+        found.setdefault(credit.remedy, []).append(credit)
+    return [
+        Owed(_in_all(credits, language), _clauses(remedy, statement, language))
+        for remedy, credits in found.items()
+    ]
+
+
+def _in_all(credits: Sequence[Credit], language: Language) -> str:
+    """The sentence of a credit; of several equal ones (stacking) with their number and sum."""
+    first, times = credits[0], len(credits)
+    if times == 1:
+        return _credit(first, language)
+    if first.remedy == "double_service":
+        total = phrase("days", language, days=sum(credit.days or 0 for credit in credits))
+    elif first.amount is None:
+        total = phrase("unnamed_amount", language)
+    else:
+        amount = sum((credit.amount or Decimal(0) for credit in credits), Decimal(0))
+        total = f"{money(amount)} {first.currency or ''}".rstrip()
+    text = _credit(first, language)
+    return phrase("times", language, text=text, times=times, total=total)
+
+
+def _clauses(remedy: str, statement: Statement, language: Language) -> str:
+    numbers = {
+        item.section
+        for item in statement.items
+        if item.verdict == "breached" and item.remedy == remedy
+    }
+    titles = [section_title(number, language) for number in sorted(numbers)]
+    return phrase("owed_for", language, sections=_listed(titles, language))
 
 
 def reversal(statement: Statement, language: Language) -> str:

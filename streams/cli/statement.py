@@ -18,6 +18,7 @@ from sinks.statement.content import Revision
 from sinks.statement.errors import StatementError
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import Format, content_of, file_name, make_all, write_whole
+from sinks.statement.provider import Provider, provider_of
 from sinks.worker import clickhouse_settings
 from streams.cli.common import MONTH, settings_of, state_file_option
 from streams.cli.errors import CommandError
@@ -79,12 +80,13 @@ def statement(
         raise click.UsageError("-o is for one statement, --dir for --all")
     settings = settings_of(ctx, own_state_file)
     with _connected(settings) as client:
+        provider = provider_of(settings.provider_name, settings.provider_logo)
         wanted = _closed(client, month, tenant, revision)
         if tenant:
-            _make_one(client, month, wanted[0], cast(Language, lang), format_, output)
+            _make_one(client, month, wanted[0], cast(Language, lang), format_, output, provider)
         else:
             place = directory or Path(f"statements-{month:%Y-%m}")
-            _make_all(client, month, wanted, place, cast(Language, lang), format_)
+            _make_all(client, month, wanted, place, cast(Language, lang), format_, provider)
 
 
 @contextmanager
@@ -140,11 +142,12 @@ def _make_one(
     language: Language,
     kind: Format,
     output: Path | None,
+    provider: Provider,
 ) -> None:
     path = output or Path(file_name(revision, month, language, kind))
     (one,) = gather(client, month, [revision])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content_of(one, language, kind))
+    write_whole(path, content_of(one, language, kind, provider))
     click.echo(path)
 
 
@@ -155,6 +158,7 @@ def _make_all(
     directory: Path,
     language: Language,
     kind: Format,
+    provider: Provider,
 ) -> None:
     with Steps() as steps:
         step = steps.begin("statements", len(revisions))
@@ -162,6 +166,6 @@ def _make_all(
         def advance(count: int) -> None:
             step.at(step.count + count)
 
-        made = make_all(client, month, revisions, directory, language, kind, advance)
+        made = make_all(client, month, revisions, directory, language, kind, advance, provider)
         step.done(len(revisions))
     click.echo(f"{made} made, {len(revisions) - made} were there: {directory}")

@@ -13,8 +13,10 @@ from statement_scene import EXCLUSION, STATEMENT, at, changed, revised
 
 from schemas.presentation.language import LANGUAGES
 from sinks.statement.document import render
+from sinks.statement.errors import StatementError
 from sinks.statement.making import content_of, file_name
 from sinks.statement.parts import read_parts
+from sinks.statement.provider import LARGEST_LOGO, provider_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -196,3 +198,35 @@ def test_equal_statements_are_equal_bytes_and_another_content_has_another_name()
     name = file_name(STATEMENT.revision, date(2025, 10, 1), "zh", "pdf")
     assert name == "statement-acme-2025-10-r2-zh-01234567.pdf"
     assert file_name(revised(fingerprint="f" * 32).revision, date(2025, 10, 1), "zh", "pdf") != name
+
+
+def test_credits_stand_with_their_clauses_and_their_total():
+    text = page().text
+    assert "the term is extended by 31 days. Clauses: 1 · Connectivity" in text
+    stacked = changed(credits=[STATEMENT.credits[0]] * 2)
+    assert "by 31 days. 2 times, in all 62 days. Clauses: 1 · Connectivity" in page(stacked).text
+
+
+def test_the_provider_s_name_and_logo_come_with_the_document(tmp_path):
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    html = render(STATEMENT, "en", provider_of("Example <Mail> Ltd", logo))
+    assert "Example &lt;Mail&gt; Ltd" in html
+    assert 'src="data:image/svg+xml;base64,' in html
+    assert "<img" not in render(STATEMENT, "en")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("logo.gif", b"x", "is no logo"),
+        ("logo.png", b"x" * (LARGEST_LOGO + 1), "at most 200,000"),
+        ("logo.png", None, "cannot be read"),
+    ],
+)
+def test_a_logo_that_cannot_be_used_is_told(tmp_path, name, content, says):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StatementError, match=says):
+        provider_of("x", path)

@@ -27,6 +27,9 @@ _PHRASES: Final[Mapping[str, Pair]] = {
         "The month's fee is waived; the contract names no amount.",
         "免收甲方当月之费用；合同未载明金额。",
     ),
+    "owed_for": ("Clauses: {sections}", "依据条款：{sections}"),
+    "times": ("{text} {times} times, in all {total}.", "{text}共 {times} 次，合计 {total}。"),
+    "unnamed_amount": ("an amount the contract does not name", "合同未载明的金额"),
     "reversed": (
         "This revision takes back what revision {revision} issued: {what}.",
         "本版冲销第 {revision} 版所列赔偿：{what}。",

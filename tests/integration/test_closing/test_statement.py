@@ -32,6 +32,8 @@ pytestmark = pytest.mark.embedded
 CREDITS = "SELECT tenant_id, remedy, days, amount, currency FROM credits"
 SIGNS = {"<": "<", "<=": "≤", ">=": "≥", "=": "="}
 PAPERS = ((TERRIBLE, "zh"), (TERRIBLE, "en"), (QUIET, "zh"))
+PHONE = 390
+"""Width of its window, px."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,9 @@ def pages(statements, tmp_path_factory):
 def visits(pages, tmp_path_factory):
     """(tenant, language) → what the browser showed."""
     with running_browser(tmp_path_factory.mktemp("browser")) as visit:
-        return {key: visit(path) for key, path in pages.items()}
+        found = {key: visit(path) for key, path in pages.items()}
+        found["phone"] = visit(pages[TERRIBLE, "zh"], PHONE)
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +169,14 @@ def test_the_evidence_goes_down_to_ids_and_times(visits, papers, language):
             assert told in text, told
         # 25 messages went over the limit, 20 of them are listed.
         assert phrase("evidence_some", language, total=25, shown=20) in text
+
+
+def test_a_phone_shows_all_of_it_below_each_other(visits):
+    phone = visits["phone"]
+    assert not phone.violations
+    assert phone.width <= PHONE
+    assert phone.height < 30_000
+    assert "over-24" in phone.text
 
 
 @pytest.mark.parametrize("key", [(t, lang) for t in (QUIET, TERRIBLE) for lang in LANGUAGES])
