@@ -1,5 +1,6 @@
 """How far a long command is: a bar on a terminal, else a line now and then; on stderr."""
 
+import threading
 import time
 from types import TracebackType
 from typing import Final, Self
@@ -16,7 +17,7 @@ from rich.progress import (
 from streams.cli.common import console
 
 EVERY_S: Final = 10.0
-"""Between two lines about one step where there is no terminal."""
+"""Between two lines about one step where there is no terminal; a quick one has but its last."""
 
 
 class Steps:
@@ -26,6 +27,8 @@ class Steps:
         out = console(stderr=True)
         self._out = out
         self._bars: Progress | None = None
+        self._step: Step | None = None
+        self._over = threading.Event()
         if out.is_terminal:
             self._bars = Progress(
                 SpinnerColumn(),
@@ -39,20 +42,28 @@ class Steps:
     def __enter__(self) -> Self:
         if self._bars is not None:
             self._bars.start()
+        else:
+            threading.Thread(target=self._tell, name="progress", daemon=True).start()
         return self
 
     def __exit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
+        self._over.set()
         if self._bars is not None:
             self._bars.stop()
 
+    def _tell(self) -> None:
+        """Say where the present step is, now and then, even where nobody counts."""
+        while not self._over.wait(EVERY_S):
+            if self._step is not None and not self._step.ended:
+                self._out.print(self._step.line)
+
     def begin(self, name: str, total: float | None = None) -> "Step":
         """The next step; ``total``: of how many, where that is known."""
-        if self._bars is None:
-            self._out.print(name)
-            return Step(self, name, total)
-        return Step(self, name, total, self._bars.add_task(name, total=total))
+        task = None if self._bars is None else self._bars.add_task(name, total=total)
+        self._step = Step(self, name, total, task)
+        return self._step
 
     def show(self, step: "Step") -> None:
         """Show where a step is."""
@@ -60,8 +71,8 @@ class Steps:
             self._bars.update(
                 step.task, description=step.name, completed=step.count, total=step.total
             )
-        elif self._bars is None and step.is_due():
-            self._out.print(f"{step.name}: {step.figures} after {step.elapsed_s:.0f} s")
+        elif step.ended:
+            self._out.print(step.line)
 
 
 class Step:
@@ -75,18 +86,14 @@ class Step:
         self.task = task
         self.count = 0.0
         self._steps = steps
-        self._begun = self._said = time.monotonic()
-        self._ended = False
+        self.ended = False
+        self._begun = time.monotonic()
 
     @property
-    def elapsed_s(self) -> float:
-        """Seconds since it began."""
-        return time.monotonic() - self._begun
-
-    @property
-    def figures(self) -> str:
-        """``1,200 of 5,000``."""
-        return f"{self.count:,.0f}" + (f" of {self.total:,.0f}" if self.total else "")
+    def line(self) -> str:
+        """``draining: 1,200 of 5,000 after 12 s``."""
+        done = f"{self.count:,.0f}" + (f" of {self.total:,.0f}" if self.total else "")
+        return f"{self.name}: {done} after {time.monotonic() - self._begun:.0f} s"
 
     def at(self, count: float, total: float | None = None) -> None:
         """So much is done, of so much where that is known by now."""
@@ -97,13 +104,5 @@ class Step:
         """All of it is done."""
         self.count = self.count if count is None else count
         self.total = self.count = max(self.count, 1)
-        self._ended = True
+        self.ended = True
         self._steps.show(self)
-
-    def is_due(self) -> bool:
-        """Whether a line about it is due."""
-        now = time.monotonic()
-        if not self._ended and now < self._said + EVERY_S:
-            return False
-        self._said = now
-        return True
