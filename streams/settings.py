@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 import yaml
@@ -140,6 +140,10 @@ class Settings(BaseSettings):
     metrics_port: Annotated[
         int, Field(ge=0, le=65_535, description="port for them; 0 = any free one, told in the log")
     ] = 0
+    log_format: Annotated[
+        Literal["console", "json"],
+        Field(description="a worker's log: console (lines for people) or json"),
+    ] = "console"
     log_level: Annotated[
         str, Field(description="logging level", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     ] = "INFO"

@@ -1,7 +1,6 @@
 """``mailsla worker``."""
 
 import asyncio
-import logging
 import time
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import click
 
 from streams.cli.common import settings_of, state_file_option
 from streams.metrics.health import Health
+from streams.runtime.logs import set_up_logging
 from streams.settings import Settings
 
 
@@ -28,9 +28,7 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
     MAILSLA_METRICS_PORT, by default at a free port of loopback, which its log names.
     """
     settings = settings_of(ctx, own_state_file)
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logging(settings.log_level, settings.log_format)
     if kind == "streams":
         _run_streams(settings)
     elif kind == "sinks":
