@@ -10,6 +10,7 @@ from streams.cli.checks import Finding, clickhouse_findings, kafka_findings
 from streams.cli.common import settings_of, state_file_option
 from streams.cli.errors import CheckFailed
 from streams.cli.reading import cell, show_json
+from streams.cli.security_check import security_finding
 from streams.settings import ConfigurationError
 
 
@@ -18,7 +19,7 @@ from streams.settings import ConfigurationError
 @state_file_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> None:
-    """Check configuration, broker, topics, consumer groups, ClickHouse, schema, clock, analyst.
+    """Check configuration, security, broker, topics, groups, ClickHouse, schema, clock, analyst.
 
     One line per check: ok, note (nothing to mend), wrong (and how to mend it), or skipped
     (what it needs is wrong). Changes nothing; exits 1 if anything is wrong.
@@ -50,5 +51,6 @@ def _findings(ctx: click.Context, state_file: Path | None) -> Iterator[Finding]:
     yield Finding(
         "configuration", "ok", f"kafka {settings.kafka}, clickhouse {settings.clickhouse}"
     )
+    yield security_finding(settings)
     yield from kafka_findings(settings)
     yield from clickhouse_findings(settings)

@@ -39,6 +39,7 @@ def clickhouse(stack):
 def test_a_healthy_stack_has_nothing_wrong(stack):
     assert states(findings(stack, 0)) == {
         "configuration": "ok",
+        "security": "ok",
         "broker": "ok",
         "topics": "ok",
         "group mailsla-streams": "ok",

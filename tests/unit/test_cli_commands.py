@@ -169,6 +169,7 @@ def test_doctor_without_anything_running_names_every_remedy_and_exits_1(monkeypa
     assert code == 1
     assert states == {
         "configuration": "ok",
+        "security": "ok",
         "broker": "wrong",
         "topics": "skipped",
         "consumer groups": "skipped",
