@@ -53,7 +53,7 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
 
 def test_without_json_there_is_one_line_per_check(stack):
     lines = stack.out("doctor").splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert all(line.startswith("ok ") for line in lines)
 
 
