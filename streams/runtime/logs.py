@@ -27,9 +27,8 @@ def set_up_logging(level: str, form: LogFormat) -> None:
     handler.setFormatter(JsonFormatter() if form == "json" else _console())
     handler.addFilter(RateLimit())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    if level != "DEBUG":
-        for name in _CHATTY:
-            logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.NOTSET if level == "DEBUG" else logging.WARNING)
 
 
 def _console() -> logging.Formatter:
