@@ -33,6 +33,23 @@ class Rejection:
     field: str | None = None
 
 
+@dataclass(frozen=True)
+class Complaint:
+    """One of the things wrong with a document; ``location`` leads from its top to the field.
+
+    ``kind`` is the validator's: ``extra_forbidden`` for a field that is not known.
+    """
+
+    reason: str
+    location: tuple[str | int, ...]
+    kind: str = ""
+
+    @property
+    def field(self) -> str | None:
+        """The location as a path."""
+        return ".".join(str(part) for part in self.location) or None
+
+
 def decode_event(topic: str, value: bytes, broker_time: datetime) -> Event | Rejection:
     """Check one record of an event topic.
 
@@ -96,6 +113,29 @@ def decode_calendar(value: bytes) -> WorkingCalendar | Rejection:
         return WorkingCalendar.model_validate_json(value)
     except ValidationError as error:
         return _explain(value, error, {})
+
+
+def contract_complaints(value: bytes) -> list[Complaint]:
+    """Everything that is wrong with a contract document; empty: nothing is."""
+    try:
+        Contract.model_validate_json(value)
+    except ValidationError as error:
+        document = _read(value)
+        if isinstance(document, Rejection):
+            return [Complaint(document.reason, ())]
+        if not isinstance(document, dict):
+            return [Complaint("not a JSON object; send one flat object per record", ())]
+        found = error.errors(include_url=False, include_input=False)
+        return [Complaint(sentence(one), _location(one), one["type"]) for one in found]
+    return []
+
+
+def _location(error: Mapping[str, Any]) -> tuple[str | int, ...]:
+    named = error.get("ctx", {}).get("field")
+    if named is None:
+        return tuple(error["loc"])
+    # `overrides.` is followed by the id of an indicator, which has dots of its own.
+    return tuple(str(named).split(".", 1)) if named.startswith("overrides.") else (str(named),)
 
 
 def _read(value: bytes) -> object:

@@ -214,9 +214,10 @@ class Contract(_Document):
     @field_validator("overrides")
     @classmethod
     def _known_indicators(cls, value: dict[str, Override]) -> dict[str, Override]:
-        for name in value:
-            if name not in INDICATORS:
-                raise ValueError(f"{name!r} is no indicator; known are {', '.join(INDICATORS)}")
+        if unknown := [name for name in value if name not in INDICATORS]:
+            names = ", ".join(repr(name) for name in unknown)
+            no = "is no indicator" if len(unknown) == 1 else "are no indicators"
+            raise ValueError(f"{names} {no}; known are {', '.join(INDICATORS)}")
         return value
 
     @model_validator(mode="after")

@@ -12,6 +12,9 @@ Comparator = Literal["<", "<=", ">=", "="]
 Remedy = Literal["double_service", "fee_waiver", "none"]
 Unit = Literal["s", "ratio", "count", "days"]
 Verdict = Literal["met", "breached", "no_data", "not_judged"]
+MonthVerdict = Literal["met", "breached", "incomplete"]
+"""Of a tenant's month: every judged promise was measured and kept, one was breached, or none was
+breached and one at least has no data."""
 
 
 @dataclass(frozen=True)

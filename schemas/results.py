@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 
 from schemas import topics
 from schemas.identifiers import Instant, TenantId
-from schemas.indicators import Comparator, Remedy, Verdict
+from schemas.indicators import Comparator, MonthVerdict, Remedy, Verdict
 
 Family = Literal["latency", "connectivity", "fault"]
 WindowName = Literal["5m", "1h", "24h", "month"]
@@ -228,7 +228,7 @@ class Closing(Result):
     tenant_id: TenantId
     month: str
     revision: int
-    verdict: Verdict
+    verdict: MonthVerdict
     remedies: tuple[Remedy, ...]
     items: tuple[ClosingItem, ...]
     credits: tuple[Credit, ...] = ()

@@ -23,12 +23,32 @@ def load_yaml(text: str) -> Iterator[Any]:
         yaml.YAMLError: not YAML, or beyond a bound; the message says what to do.
 
     """
+    for value, _ in load_yaml_nodes(text):
+        yield value
+
+
+def load_yaml_nodes(text: str) -> Iterator[tuple[Any, yaml.Node]]:
+    """The documents of a text, each with its nodes, which know their lines; raises as `load_yaml`."""
     if len(text) > MAX_CHARACTERS:
         raise yaml.YAMLError(f"is longer than {MAX_CHARACTERS} characters; write several files")
+    loader = _Loader(text)
     try:
-        yield from yaml.load_all(text, _Loader)
+        while loader.check_node():
+            node = loader.get_node()
+            yield loader.construct_document(node), node
     except RecursionError:
         raise _too_deep(None) from None
+    finally:
+        loader.dispose()
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """The nodes of a text's one document; raises as `load_yaml`."""
+    try:
+        node: yaml.Node | None = yaml.compose(text, _Loader)
+    except RecursionError:
+        raise _too_deep(None) from None
+    return node
 
 
 class _Loader(yaml.SafeLoader):

@@ -16,6 +16,8 @@ from sinks.closing.planning import refresh_plans
 from sinks.landing.delivery import Delivery
 from sinks.landing.faults import LandingError
 from sinks.landing.landing import LANDED_TOPICS, Landing
+from sinks.landing.metrics import LandingMetrics
+from streams.metrics.names import STAGE_SECONDS
 from streams.runtime.application import (
     BatchApp,
     attach,
@@ -102,8 +104,10 @@ class Gatherer:
 
     async def _land(self) -> None:
         held, self._held, self._size = self._held, [], 0
+        begun = time.monotonic()
         self._under_way = asyncio.ensure_future(self._landing.land_all(held))
         await asyncio.wait({self._under_way})
+        STAGE_SECONDS.labels("land").observe(time.monotonic() - begun)
         landed, self._under_way = self._under_way, None
         if landed.cancelled():
             return
@@ -151,14 +155,22 @@ def clickhouse_settings(
     )
 
 
-def build_sinks(settings: Settings, transactions: bool) -> BatchApp:
-    """The sinks worker's Faust app."""
+def build_sinks(
+    settings: Settings, transactions: bool, metrics: LandingMetrics | None = None
+) -> BatchApp:
+    """The sinks worker's Faust app; ``metrics`` counts what it lands."""
+    counted = metrics or LandingMetrics()
     app = build_app(SINKS_GROUP, settings, transactions)
     server = clickhouse_settings(settings)
-    gatherer = Gatherer(Landing(Delivery(lambda: connect(server))), app)
+    gatherer = Gatherer(Landing(Delivery(lambda: connect(server), counted)), app)
     attach(app, LANDED_TOPICS, gatherer.handle)
     background(app, gatherer.tick, _TICK_S)
     background(app, PlanKeeper(server).tick, _PLANS_S)
+
+    async def note_trouble() -> None:
+        app.health.problems = counted.problems()
+
+    background(app, note_trouble, _LONGEST_WAIT_S)
 
     async def on_revoked(sender: Any, revoked: Any, **_: Mapping[str, Any]) -> None:
         await gatherer.forget()

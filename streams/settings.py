@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 import yaml
@@ -25,11 +25,14 @@ DEFAULT_CLICKHOUSE: Final = "http://127.0.0.1:28123"
 DEFAULT_STATE: Final = Path("~/.local/share/mailsla/state.json")
 """The state file of a ``mailsla up`` with its default data directory."""
 
-
 _CONFIG: Final = f"{PREFIX}CONFIG"
-_NAMED_ELSEWHERE: Final = frozenset({"CONFIG", "STATE_FILE", "RESTARTS"})
-"""Variables that are no settings: where to find some, and a worker's note to itself."""
-_ALIKE: Final = 0.8
+_OTHER_VARIABLES: Final = frozenset({_CONFIG, f"{PREFIX}STATE_FILE", f"{PREFIX}RESTARTS"})
+"""Variables that say where settings stand, or that a worker leaves to its successor."""
+_SIMILAR: Final = 0.88
+"""So alike, of 1, a variable must be to a known one to be a misspelling: others may be somebody
+else's."""
+_SIMILAR_KEY: Final = 0.6
+"""The same of a key of the configuration file, which is ours."""
 
 
 class ConfigurationError(Exception):
@@ -45,7 +48,7 @@ class Settings(BaseSettings):
     )
 
     secret_names: ClassVar[frozenset[str]] = frozenset(
-        {"clickhouse_password", "kafka_password", "kafka_key_password"}
+        {"clickhouse_password", "kafka_password", "kafka_key_password", "web_token"}
     )
 
     kafka: Annotated[str, Field(description="Kafka bootstrap servers, host:port[,host:port]")] = (
@@ -161,6 +164,30 @@ class Settings(BaseSettings):
         "127.0.0.1"
     )
     web_port: Annotated[int, Field(ge=1, le=65_535, description="port of the web page")] = 28080
+    provider_name: Annotated[str, Field(description="the provider's name, on statements")] = ""
+    provider_logo: Annotated[
+        Path | None, Field(description="its logo, on statements: SVG, PNG or JPEG up to 200 kB")
+    ] = None
+    web_token: Annotated[
+        SecretStr | None,
+        Field(
+            description="token (bearer, or password) of the web page; needed beyond loopback",
+            min_length=16,
+        ),
+    ] = None
+    notify_routes: Annotated[
+        Path | None, Field(description="file with the routes of notifications (worker notify)")
+    ] = None
+    metrics_host: Annotated[
+        str, Field(min_length=1, description="address for /metrics, /live and /ready of a worker")
+    ] = "127.0.0.1"
+    metrics_port: Annotated[
+        int, Field(ge=0, le=65_535, description="port for them; 0 = any free one, told in the log")
+    ] = 0
+    log_format: Annotated[
+        Literal["console", "json"],
+        Field(description="a worker's log: console (lines for people) or json"),
+    ] = "console"
     log_level: Annotated[
         str, Field(description="logging level", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     ] = "INFO"
@@ -232,7 +259,7 @@ def load(state_file: Path | None = None, **overrides: Any) -> Settings:
     if named is not None and wanted:
         state = _read_state(named)
         addresses = {key: state[key] for what in wanted for key in _ADDRESSES[what] if key in state}
-    _refuse_misspelt(os.environ)
+    _refuse_misspelt()
     try:
         return Settings(**{**addresses, **overrides})
     except ValidationError as error:
@@ -258,35 +285,43 @@ def _read_config(path: Path, settings: type[BaseSettings]) -> dict[str, Any]:
     """The settings of the file that ``MAILSLA_CONFIG`` names."""
     try:
         found = next(load_yaml(path.read_text(encoding="utf-8")), None) or {}
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         raise ConfigurationError(f"{_CONFIG} names {path}, which is no readable file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = getattr(error, "problem", None) or "it is no text"
-        raise ConfigurationError(f"{_CONFIG}: {path} is no YAML ({problem})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigurationError(
+            f"{path} is not valid YAML{line} ({problem}); mend the text"
+        ) from None
     if not isinstance(found, dict):
-        raise ConfigurationError(f"{_CONFIG}: {path} is no mapping; write one `name: value` a line")
+        raise ConfigurationError(f"{path} holds no settings; write lines such as kafka: host:port")
     for name in found:
         if name not in settings.model_fields:
-            hint = _meant(str(name), settings.model_fields)
-            raise ConfigurationError(
-                f"{_CONFIG}: {path} has {str(name)[:64]!r}, which is no setting{hint}; "
-                "mailsla config lists all"
-            )
+            meant = _nearest(str(name), settings.model_fields, _SIMILAR_KEY)
+            hint = f"; did you mean {meant}?" if meant else "; mailsla config lists all"
+            raise ConfigurationError(f"{path} holds an unknown setting {str(name)[:64]}{hint}")
     return found
 
 
-def _refuse_misspelt(environment: Iterable[str]) -> None:
+def unknown_variables() -> dict[str, str]:
+    """``MAILSLA_*`` variables that nothing reads → the one probably meant, or an empty text."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    given = (name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    return {name: _nearest(name, known, _SIMILAR) for name in given}
+
+
+def _refuse_misspelt() -> None:
     """A variable spelt nearly like a setting would be ignored, and the setting stay as it was."""
-    known = {*(name.upper() for name in Settings.model_fields), *_NAMED_ELSEWHERE}
-    for variable in environment:
-        name = variable.removeprefix(PREFIX)
-        if variable.startswith(PREFIX) and name not in known and (hint := _meant(name, known)):
-            raise ConfigurationError(f"{variable} is no setting{hint}; mailsla config lists all")
+    for name, meant in unknown_variables().items():
+        if meant:
+            raise ConfigurationError(f"there is no setting {name}; did you mean {meant}?")
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    alike = get_close_matches(name, list(known), n=1, cutoff=_ALIKE)
-    return f" (did you mean {alike[0]}?)" if alike else ""
+def _nearest(name: str, known: Iterable[str], similar: float) -> str:
+    """The known name that was probably meant, or an empty text."""
+    near = get_close_matches(name, sorted(known), n=1, cutoff=similar)
+    return near[0] if near else ""
 
 
 def _path_from_environment() -> Path | None:

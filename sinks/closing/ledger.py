@@ -5,20 +5,22 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from schemas.indicators import Remedy, Verdict
+from schemas.indicators import MonthVerdict, Remedy
 from schemas.results import ClosingItem, Credit
 from sinks.closing.periods import Period, next_month
 
 _ORDER: Final[tuple[Remedy, ...]] = ("double_service", "fee_waiver")
 
 
-def overall_verdict(items: Iterable[ClosingItem]) -> Verdict:
-    """Breached if any judged indicator is, else met if any is met, else no_data."""
+def overall_verdict(items: Iterable[ClosingItem]) -> MonthVerdict:
+    """Breached if any judged indicator is, else incomplete if any has no data, else met.
+
+    Nobody certifies what nobody measured: `met` needs a measurement of every judged promise.
+    """
     verdicts = {item.verdict for item in items}
-    for verdict in ("breached", "met"):
-        if verdict in verdicts:
-            return "breached" if verdict == "breached" else "met"
-    return "no_data"
+    if "breached" in verdicts:
+        return "breached"
+    return "incomplete" if "no_data" in verdicts else "met"
 
 
 def owed_remedies(items: Iterable[ClosingItem], period: Period) -> tuple[Remedy, ...]:

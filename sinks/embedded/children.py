@@ -38,6 +38,8 @@ class Child:
     ready_within_s: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_s: float = 20.0
+    metrics: str | None = None
+    """Where it serves its metrics and health; None: nowhere."""
 
 
 class Running:

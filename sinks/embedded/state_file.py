@@ -17,7 +17,8 @@ class State(BaseModel):
     """What ``mailsla up`` writes when it is ready.
 
     ``kafka`` and ``clickhouse_native`` are ``host:port``, ``clickhouse`` and ``web`` are URLs,
-    ``data`` is the data directory, ``pids`` maps a child's name (and ``supervisor``) to its pid.
+    ``data`` is the data directory, ``metrics`` maps a worker's name to the URL of its ``/metrics``,
+    ``/live`` and ``/ready``, ``pids`` maps a child's name (and ``supervisor``) to its pid.
     ``clickhouse_users`` maps the server's users to their passwords; ``clickhouse_user`` is the one
     the project's tools use.
     """
@@ -33,6 +34,7 @@ class State(BaseModel):
     data: str
     broker: str = "kafka"
     pids: dict[str, int] = {}
+    metrics: dict[str, str] = {}
 
     def access(self) -> dict[str, Any]:
         """The settings that reach this stack as its tools do: addresses, ClickHouse's login."""

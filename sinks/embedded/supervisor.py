@@ -76,6 +76,12 @@ class Supervisor:
         """Pids by name, this process as ``supervisor``."""
         return {"supervisor": os.getpid()} | {r.child.name: r.pid for r in self._running}
 
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Addresses of metrics and health by name."""
+        addresses = {r.child.name: r.child.metrics for r in self._running}
+        return {name: address for name, address in addresses.items() if address is not None}
+
     def start(self, *children: Child) -> None:
         """Start them together and wait until all are ready.
 
@@ -118,17 +124,29 @@ class Supervisor:
             self._stop.wait(_POLL_S)
 
 
-def worker_child(name: str, state: State, clickhouse_user: str | None = None) -> Child:
-    """A worker process ``mailsla worker NAME`` against the stack of ``state``.
+def worker_child(
+    name: str, state: State, *arguments: str, clickhouse_user: str | None = None
+) -> Child:
+    """A worker process ``mailsla worker NAME …`` against the stack of ``state``.
 
-    ``clickhouse_user`` is who it is to ClickHouse; None for one that has no business there.
+    Its metrics and health are at a free port. ``clickhouse_user`` is who it is to ClickHouse; None
+    for one that has no business there.
     """
-    env = {"MAILSLA_KAFKA": state.kafka, "MAILSLA_CLICKHOUSE": state.clickhouse}
+    port = resolve_port(0, f"the metrics of {name}")
+    env = {
+        "MAILSLA_KAFKA": state.kafka,
+        "MAILSLA_CLICKHOUSE": state.clickhouse,
+        "MAILSLA_METRICS_HOST": LOOPBACK,
+        "MAILSLA_METRICS_PORT": str(port),
+    }
     if clickhouse_user is not None:
         env["MAILSLA_CLICKHOUSE_USER"] = clickhouse_user
         env["MAILSLA_CLICKHOUSE_PASSWORD"] = state.clickhouse_users[clickhouse_user]
     return Child(
-        name=name, argv=(sys.executable, "-m", "streams.cli.main", "worker", name), env=env
+        name=name,
+        argv=(sys.executable, "-m", "streams.cli.main", "worker", name, *arguments),
+        env=env,
+        metrics=f"http://{LOOPBACK}:{port}",
     )
 
 
@@ -190,7 +208,7 @@ def _start(plan: StackPlan, data: Path, supervisor: Supervisor, stop: threading.
         supervisor.start(child)
         if stop.is_set():
             break
-    return state.model_copy(update={"pids": supervisor.pids})
+    return state.model_copy(update={"pids": supervisor.pids, "metrics": supervisor.metrics})
 
 
 def _clickhouse_child(data: Path, http: int, native: int, max_memory: int) -> Child:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from schemas.contract import Profile
 from schemas.identifiers import PLATFORM
-from schemas.indicators import Comparator, Verdict
+from schemas.indicators import Comparator, MonthVerdict, Verdict
 from schemas.results import ClosingItem, Credit
 from sinks.closing.periods import Period
 from sinks.closing.periods import Span as ContractSpan
@@ -31,7 +31,7 @@ class Revision:
     cutoff: datetime
     superseded: bool
     provisional: bool
-    verdict: Verdict
+    verdict: MonthVerdict
     contract_version: int
     profile: str
     fingerprint: str

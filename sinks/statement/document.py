@@ -9,6 +9,10 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from schemas.presentation.figures import microseconds, money
+from schemas.presentation.language import Language
+from schemas.presentation.names import cause, indicator_title
+from schemas.presentation.words import verdict_word
 from schemas.printable import printable
 from sinks.closing.periods import micros
 from sinks.statement import spans
@@ -17,10 +21,8 @@ from sinks.statement.charts.latency import Limits, latency_chart
 from sinks.statement.charts.timeline import Month, timeline_chart
 from sinks.statement.content import Statement
 from sinks.statement.evidence import moment
-from sinks.statement.figures import microseconds, money
+from sinks.statement.provider import NOBODY, Provider
 from sinks.statement.view import last_day, lead, month_label, owed, reversal, sections
-from sinks.statement.wording import Language
-from sinks.statement.wording.names import cause, indicator_title
 from sinks.statement.wording.phrases import phrase
 from sinks.statement.wording.readings import readings
 
@@ -30,16 +32,18 @@ _MEAN: Final = {"outbound": "latency.send.mean", "inbound": "latency.receive.mea
 _TAG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
 
 
-def render(statement: Statement, language: Language) -> str:
-    """The HTML of a statement; equal statements give equal bytes."""
+def render(statement: Statement, language: Language, provider: Provider = NOBODY) -> str:
+    """The HTML of a statement; equal statements of one provider give equal bytes."""
     views = sections(statement, language)
     html: str = _template().render(
         t=_Words(language),
+        word=lambda code: verdict_word(code, language),
         tag=_TAG[language],
         style=_style(),
         s=statement,
+        provider=provider,
         month=month_label(statement.month, language),
-        lead=lead(views, statement.revision.verdict, language),
+        lead=lead(statement, language),
         owed=owed(statement, language),
         reversal=reversal(statement, language),
         sections=views,

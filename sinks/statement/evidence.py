@@ -1,17 +1,18 @@
 """Tables of what stands behind a figure: which columns a kind of evidence has. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from schemas.presentation.figures import clock, microseconds
+from schemas.presentation.language import Language
+from schemas.presentation.names import indicator_title
 from sinks.statement.content import Evidence, Proof
-from sinks.statement.figures import clock, microseconds
 from sinks.statement.spans import instant
-from sinks.statement.wording import Language
-from sinks.statement.wording.names import column_title, indicator_title, value_word
+from sinks.statement.wording.names import column_title, value_word
 from sinks.statement.wording.phrases import phrase
 
 _MICROSECOND: Final = 6
@@ -113,6 +114,9 @@ def _day(one: Evidence, local: Local) -> Sequence[str]:
 
 
 def _scan(one: Evidence, local: Local) -> Sequence[str]:
+    # A scanner's "clean" is a message without a virus, a mailbox's setting "clean" an order.
+    if one.about.get("scan") == "clean":
+        one = replace(one, about={**one.about, "scan": "undetected"})
     told = local.words(one, "mailbox", "policy", "scan", "action", "source")
     return one.reference, told, local.time(one.begins_us)
 
@@ -171,7 +175,7 @@ _TABLES: Final[Mapping[str, tuple[Sequence[str], Cells]]] = {
     "antivirus.unscanned": _SCAN,
     "antivirus.policy_mismatch": _SCAN,
     "antivirus.scan_delay": (("message", "mailbox", "at", "scan"), _timed_scan),
-    "security.incidents": (("incident", "kind", "at"), _record),
+    "security.incidents": (("security_incident", "kind", "at"), _record),
     "backup.incremental": (("day",), _day),
     "backup.full": (("day",), _day),
     "backup.retention": (("backup", "made", "deleted", "keep_until"), _destroyed),

@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from schemas.contract import Contract
+from schemas.presentation.decimals import exact
 from schemas.results import ClosingItem, Credit
 from sinks.clickhouse import Client
 from sinks.closing.calendars import calendars_of
@@ -26,7 +27,6 @@ from sinks.statement.content import (
     Statement,
     Voided,
 )
-from sinks.statement.decimals import exact
 from sinks.statement.frame import contracts_of, spans_of_month
 from sinks.statement.parts import read_parts
 from sinks.statement.proofs import incident_proofs, outage_proof, proof_of

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
+from schemas.presentation.language import Language
 from sinks.clickhouse import Client
 from sinks.closing.errors import Failed, TenantFailure, log_failure
 from sinks.statement.content import Revision, Statement
@@ -21,7 +22,7 @@ from sinks.statement.document import render
 from sinks.statement.errors import StatementError
 from sinks.statement.gather import gather
 from sinks.statement.pdf import pdf_of
-from sinks.statement.wording import Language
+from sinks.statement.provider import NOBODY, Provider
 
 Format = Literal["html", "pdf"]
 T = TypeVar("T")
@@ -39,14 +40,16 @@ def file_name(revision: Revision, month: date, language: Language, kind: Format)
     )
 
 
-def content_of(statement: Statement, language: Language, kind: Format) -> bytes:
+def content_of(
+    statement: Statement, language: Language, kind: Format, provider: Provider = NOBODY
+) -> bytes:
     """The bytes of a statement.
 
     Raises:
         StatementError: PDF is asked for and something of it is not installed.
 
     """
-    html = render(statement, language)
+    html = render(statement, language, provider)
     return pdf_of(html, language) if kind == "pdf" else html.encode()
 
 
@@ -69,6 +72,7 @@ def make_all(
     kind: Format,
     done: Callable[[int], None],
     failed: Failed = log_failure,
+    provider: Provider = NOBODY,
 ) -> int:
     """Make every statement whose file is not in ``directory`` yet.
 
@@ -81,6 +85,7 @@ def make_all(
         kind: of all of them.
         done: hears of every few files that are there.
         failed: hears of every tenant of whom none could be made; the next run tries again.
+        provider: whose they are.
 
     Returns:
         How many were made; the others were there, or failed.
@@ -101,7 +106,7 @@ def make_all(
         waiting: list[Future[_Outcome]] = []
         for some in _groups(missing, GATHERED):
             waiting += [
-                pool.submit(_write_some, handful, directory, language, kind)
+                pool.submit(_write_some, handful, directory, language, kind, provider)
                 for handful in _groups(gather(client, month, some, failed), _HANDED_OVER)
             ]
             waiting = _settle(waiting, tally.add)
@@ -160,13 +165,17 @@ def _groups(every: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _write_some(
-    statements: Sequence[Statement], directory: Path, language: Language, kind: Format
+    statements: Sequence[Statement],
+    directory: Path,
+    language: Language,
+    kind: Format,
+    provider: Provider,
 ) -> _Outcome:
     failures = []
     for one in statements:
         name = file_name(one.revision, one.month, language, kind)
         try:
-            write_whole(directory / name, content_of(one, language, kind))
+            write_whole(directory / name, content_of(one, language, kind, provider))
         except (StatementError, OSError):
             raise  # concerns every statement
         except Exception as error:

@@ -1,21 +1,31 @@
 """A statement in the words of one language, section by section. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Final
 
-from schemas.indicators import INDICATORS, SECTIONS, Verdict
+from schemas.indicators import INDICATORS, SECTIONS, Comparator, MonthVerdict, Verdict
+from schemas.presentation.figures import (
+    Figure,
+    budget,
+    figure,
+    item_figure,
+    money,
+    promise,
+)
+from schemas.presentation.language import Language
+from schemas.presentation.months import month_sentence, summarize
+from schemas.presentation.names import indicator_title, section_title
+from schemas.presentation.words import remedy_word
 from schemas.results import ClosingItem, Credit
 from sinks.statement.content import Part, Statement
 from sinks.statement.evidence import EvidenceTable, Local, evidence_table
-from sinks.statement.figures import Figure, budget, figure, money, promise
-from sinks.statement.wording import Language
-from sinks.statement.wording.names import indicator_title, section_title
 from sinks.statement.wording.phrases import phrase
 
 _ORDER: Final = {indicator: place for place, indicator in enumerate(INDICATORS)}
-_WORST_FIRST: Final[tuple[Verdict, ...]] = ("breached", "met", "no_data", "not_judged")
+_WORST_FIRST: Final[tuple[Verdict, ...]] = ("breached", "no_data", "met", "not_judged")
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class SectionView:
 
     number: int
     title: str
-    verdict: Verdict
+    verdict: MonthVerdict | Verdict
     remedy: str
     note: str
     rows: Sequence[IndicatorRow]
@@ -76,7 +86,7 @@ def _section(number: int, statement: Statement, local: Local) -> SectionView:
     return SectionView(
         number=number,
         title=section_title(number, language),
-        verdict=next((one for one in _WORST_FIRST if one in found), "not_judged"),
+        verdict=_section_verdict(found),
         remedy=_remedy(items, language),
         note=phrase("blank_section", language) if blank else "",
         rows=[_row(item, statement.parts.get(item.indicator, ()), language) for item in items],
@@ -88,9 +98,16 @@ def _section(number: int, statement: Statement, local: Local) -> SectionView:
     )
 
 
+def _section_verdict(found: set[Verdict]) -> MonthVerdict | Verdict:
+    """As of a month: kept in part and without data in part is incomplete."""
+    if "breached" not in found and {"met", "no_data"} <= found:
+        return "incomplete"
+    return next((one for one in _WORST_FIRST if one in found), "not_judged")
+
+
 def _remedy(items: Sequence[ClosingItem], language: Language) -> str:
     named = dict.fromkeys(item.remedy for item in items if item.verdict == "breached")
-    return ", ".join(phrase(f"remedy_{remedy}", language) for remedy in named) or "–"
+    return ", ".join(remedy_word(remedy, language) for remedy in named) or "–"
 
 
 def _row(item: ClosingItem, parts: Sequence[Part], language: Language) -> IndicatorRow:
@@ -98,16 +115,18 @@ def _row(item: ClosingItem, parts: Sequence[Part], language: Language) -> Indica
     if item.excluded and item.raw is not None:
         raw = figure(item.raw, item.unit, language)
         gross = phrase("gross", language, value=raw.text)
+    limit = (item.comparator, item.target, item.unit, language)
+    observed, left = _against(item.observed, *limit, item.verdict)
+    if parts:
+        # Where the contract changed, each part has its own promise to be held against.
+        observed, left = figure(item.observed, item.unit, language), Figure("–")
     return IndicatorRow(
         indicator=item.indicator,
         title=indicator_title(item.indicator, language),
-        observed=figure(item.observed, item.unit, language),
+        observed=observed,
         gross=gross,
-        promise=promise(item.comparator, item.target, item.unit, language),
-        # Where the contract changed, each part has its own promise to be held against.
-        budget=Figure(phrase("no_budget", language))
-        if parts
-        else budget(item.observed, item.comparator, item.target, item.unit, language),
+        promise=promise(*limit),
+        budget=left,
         verdict=item.verdict,
         parts=[_part(part, item.unit, language) for part in parts],
     )
@@ -116,58 +135,85 @@ def _row(item: ClosingItem, parts: Sequence[Part], language: Language) -> Indica
 def _part(part: Part, unit: str, language: Language) -> PartRow:
     last = last_day(part.last)
     span = phrase("part_span", language, version=part.version, first=part.first, last=last)
-    observed = figure(part.observed, unit, language)
-    promised = promise(part.comparator, part.target, unit, language)
-    left = budget(part.observed, part.comparator, part.target, unit, language)
-    return PartRow(span, observed, promised, left, part.verdict)
+    limit = (part.comparator, part.target, unit, language)
+    observed, left = _against(part.observed, *limit, part.verdict)
+    return PartRow(span, observed, promise(*limit), left, part.verdict)
 
 
-def lead(views: Sequence[SectionView], verdict: Verdict, language: Language) -> str:
-    """The verdict of the month in one sentence."""
-    if verdict != "breached":
-        return phrase(f"month_{verdict}", language)
-    broken = [view.title for view in views if view.verdict == "breached"]
-    return phrase("month_breached", language, sections=_listed(broken, language))
+def _against(
+    value: Decimal | None,
+    comparator: Comparator | None,
+    target: Decimal | None,
+    unit: str,
+    language: Language,
+    verdict: Verdict,
+) -> tuple[Figure, Figure]:
+    """An observed value beside its promise, and what remains of it."""
+    limit = (comparator, target, unit, language)
+    left = budget(value, *limit, breached=verdict == "breached")
+    return item_figure(value, *limit, verdict), left
 
 
-def owed(statement: Statement, language: Language) -> list[str]:
-    """What is owed, a sentence each: term extension in days, fee with currency.
+def lead(statement: Statement, language: Language) -> str:
+    """The verdict of the month in one sentence that claims only what was measured."""
+    summary = summarize((item.indicator, item.verdict) for item in statement.items)
+    return month_sentence(summary, language)
+
+
+@dataclass(frozen=True)
+class Owed:
+    """One kind of remedy in all, and the clauses that owe it."""
+
+    text: str
+    clauses: str
+
+
+def owed(statement: Statement, language: Language) -> list[Owed]:
+    """What is owed by remedy: term extension in days, fee with currency, and on which clauses.
 
     Where remedies stack by section, those of a kind are one sentence that names the sections.
     """
-    sections: dict[str, Sequence[int]] = {
-        remedy: sorted(
-            {
-                item.section
-                for item in statement.items
-                if item.verdict == "breached" and item.remedy == remedy
-            }
-        )
-        for remedy in {credit.remedy for credit in statement.issued}
-    }
-    return _credits(statement.issued, sections, language)
+    found: dict[str, list[Credit]] = {}
+    for credit in statement.issued:
+        found.setdefault(credit.remedy, []).append(credit)
+    kinds = [(_sections(remedy, statement), credits) for remedy, credits in found.items()]
+    return [
+        Owed(" ".join(_credits(credits, numbers, language)), _clauses(numbers, language))
+        for numbers, credits in kinds
+    ]
+
+
+def _sections(remedy: str, statement: Statement) -> list[int]:
+    """The sections that owe a remedy."""
+    return sorted(
+        {
+            item.section
+            for item in statement.items
+            if item.verdict == "breached" and item.remedy == remedy
+        }
+    )
+
+
+def _clauses(numbers: Sequence[int], language: Language) -> str:
+    titles = [section_title(number, language) for number in numbers]
+    return phrase("owed_for", language, sections=_listed(titles, language))
 
 
 def reversal(statement: Statement, language: Language) -> str:
     """What this revision took back; empty where that is nothing."""
     if not statement.reversed:
         return ""
-    what = [each.rstrip("。.") for each in _credits(statement.reversed, {}, language)]
+    what = [each.rstrip("。.") for each in _credits(statement.reversed, (), language)]
     number = statement.revision.revision - 1
     return phrase("reversed", language, revision=number, what=_listed(what, language))
 
 
-def _credits(
-    credits: Sequence[Credit], sections: Mapping[str, Sequence[int]], language: Language
-) -> list[str]:
+def _credits(credits: Sequence[Credit], sections: Sequence[int], language: Language) -> list[str]:
     """A sentence for each kind of credit, in the order given."""
     alike: dict[Credit, int] = {}
     for credit in credits:
         alike[credit] = alike.get(credit, 0) + 1
-    return [
-        _credit(credit, count, sections.get(credit.remedy, ()), language)
-        for credit, count in alike.items()
-    ]
+    return [_credit(credit, count, sections, language) for credit, count in alike.items()]
 
 
 def _credit(credit: Credit, count: int, sections: Sequence[int], language: Language) -> str:

@@ -13,6 +13,7 @@ from sinks.closing.errors import ClosingError, TenantFailure
 from sinks.worker import clickhouse_settings
 from streams.cli.common import MONTH, settings_of, state_file_option
 from streams.cli.errors import CheckFailed, raise_for
+from streams.cli.known import check_tenants
 from streams.cli.reading import cell, show_json, show_table
 from streams.settings import Settings
 
@@ -62,6 +63,7 @@ def _audit(
 ) -> Audit:
     client = connect(clickhouse_settings(settings))
     try:
+        check_tenants(client, tenants)
         done = audit_month(client, month, tenants=tenants or None, failed=failures.append)
     except ClosingError as error:
         raise CheckFailed(str(error)) from None

@@ -18,7 +18,9 @@ from streams.cli.closing_feed import publish_closings
 from streams.cli.closing_table import closing_table
 from streams.cli.common import MONTH, console, settings_of, state_file_option
 from streams.cli.errors import CheckFailed, raise_for
+from streams.cli.known import check_tenants
 from streams.cli.reading import show_numbers
+from streams.cli.steps import Steps
 from streams.runtime.drain import await_facts
 from streams.settings import Settings
 
@@ -78,6 +80,7 @@ def close(
     settings = settings_of(ctx, own_state_file)
     client = connect(clickhouse_settings(settings, _LONGEST_QUERY_S))
     only = tenants or None
+    check_tenants(client, tenants)
     try:
         if diff:
             show_differences(
@@ -126,15 +129,18 @@ def _close(
             f"{behind.group} is {behind.total} records behind; "
             "run mailsla drain first, or close with --force (marked provisional)"
         )
-    closings = close_month(
-        client,
-        month,
-        tenants=tenants or None,
-        dry_run=dry_run,
-        force=force,
-        undrained=behind is not None,
-        failed=failures.append,
-    )
+    with Steps() as steps:
+        step = steps.begin(f"closing {month:%Y-%m}", 1)
+        closings = close_month(
+            client,
+            month,
+            tenants=tenants or None,
+            dry_run=dry_run,
+            force=force,
+            undrained=behind is not None,
+            failed=failures.append,
+        )
+        step.done(len(closings))
     if not closings and not failures:
         raise CheckFailed(
             f"no tenant has an event or a contract in {month:%Y-%m}"

@@ -7,9 +7,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from schemas.presentation import figures
+from schemas.presentation.words import remedy_word
 from schemas.results import ClosingItem, Credit
 from sinks.closing.diff import Change, Difference
-from streams.cli.closing_table import MARKS, figure, plain
+from streams.cli.closing_table import MARKS, excluded_figure, figure
 from streams.cli.reading import cell, show_numbers, show_table
 
 
@@ -35,11 +37,12 @@ def show_differences(differences: Sequence[Difference], as_json: bool) -> None:
 def credit_line(credit: Credit) -> str:
     """One credit in words."""
     booked = "reversed" if credit.kind == "reversal" else "issued"
+    remedy = remedy_word(credit.remedy, "en")
     if credit.days is not None:
-        return f"{booked}: {credit.remedy}, {credit.days} days"
+        return f"{booked}: {remedy}, {credit.days} days"
     if credit.amount is None:
-        return f"{booked}: {credit.remedy}, the month's fee (the contract names none)"
-    return f"{booked}: {credit.remedy}, {credit.amount} {credit.currency}"
+        return f"{booked}: {remedy} (the contract names no fee)"
+    return f"{booked}: {remedy}, {figures.money(credit.amount)} {credit.currency}"
 
 
 def _changes(changes: Iterable[Change]) -> Table:
@@ -57,11 +60,11 @@ def _side(item: ClosingItem | None) -> Text:
         return Text("-")
     said = Text.from_markup(MARKS[item.verdict]).append(f" {figure(item)}")
     if item.raw is not None and item.raw != item.observed:
-        said.append(f" (raw {plain(round(item.raw, 6))})")
+        said.append(f" (raw {figures.figure(item.raw, item.unit, 'en').text})")
     if item.excluded:
-        said.append(f" excluded {plain(round(item.excluded, 6))}")
+        said.append(f" excluded {excluded_figure(item)}")
     if item.verdict == "breached":
-        said.append(f", {item.remedy}")
+        said.append(f", {remedy_word(item.remedy, 'en')}")
     return said
 
 

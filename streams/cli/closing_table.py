@@ -1,23 +1,31 @@
 """A closing as a table that fits 100 columns."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from typing import Final
 
 from rich.table import Table
 
-from schemas.indicators import SECTIONS
+from schemas.presentation import figures
+from schemas.presentation.decimals import plain
+from schemas.presentation.months import as_far_as_measured, summarize
+from schemas.presentation.words import VERDICTS, remedy_word, verdict_word
 from schemas.results import Closing, ClosingItem
 
-MARKS = {
-    "met": "[green]met[/]",
-    "breached": "[red]BREACHED[/]",
-    "no_data": "[dim]no data[/]",
-    "not_judged": "[dim]-[/]",
+_STYLES: Final = {
+    "met": "green",
+    "breached": "bold red",
+    "incomplete": "yellow",
+    "no_data": "dim",
+    "not_judged": "dim",
 }
+MARKS: Final = {
+    verdict: f"[{_STYLES[verdict]}]{verdict_word(verdict, 'en')}[/]" for verdict in VERDICTS
+}
+"""verdict → its word in its colour."""
 
 
 def closing_table(closings: Sequence[Closing]) -> Table:
-    """One row per tenant: verdict, remedies, and what was breached; ``*`` marks provisional."""
+    """One row per tenant: verdict, remedies, and what it rests on; ``*`` marks provisional."""
     table = Table(box=None, pad_edge=False)
     table.add_column("tenant", max_width=22, overflow="ellipsis", no_wrap=True)
     table.add_column("rev", justify="right")
@@ -25,38 +33,39 @@ def closing_table(closings: Sequence[Closing]) -> Table:
     table.add_column("owed", max_width=26)
     table.add_column("breached", max_width=40)
     for closing in closings:
-        broken = [item for item in closing.items if item.verdict == "breached"]
         table.add_row(
             closing.tenant_id,
             f"{closing.revision}*" if closing.provisional else str(closing.revision),
             MARKS[closing.verdict],
-            ", ".join(closing.remedies) or "-",
-            "\n".join(f"{item.indicator} {figure(item)}" for item in broken) or "-",
+            ", ".join(remedy_word(remedy, "en") for remedy in closing.remedies) or "-",
+            _grounds(closing),
         )
     return table
 
 
-def items_table(closing: Closing) -> Table:
-    """Every indicator of one tenant."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("section", "indicator", "observed", "target", "verdict"):
-        table.add_column(name, justify="right" if name in {"observed", "target"} else "left")
-    for item in closing.items:
-        title = f"{item.section} {SECTIONS[item.section].title}"
-        target = "-" if item.target is None else f"{item.comparator} {plain(item.target)}"
-        table.add_row(title, item.indicator, figure(item), target, MARKS[item.verdict])
-    return table
+def _grounds(closing: Closing) -> str:
+    """What is breached, else how far it was measured that nothing is."""
+    broken = [item for item in closing.items if item.verdict == "breached"]
+    if broken:
+        return "\n".join(f"{item.indicator} {figure(item)}" for item in broken)
+    summary = summarize((item.indicator, item.verdict) for item in closing.items)
+    return as_far_as_measured(summary, "en") if summary.without_data else "-"
 
 
-def plain(value: Decimal) -> str:
-    """A decimal without exponent or trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def excluded_figure(item: ClosingItem) -> str:
+    """What exclusions took out: messages of section 2, days, else time."""
+    if item.excluded is None:
+        return "-"
+    if item.section == 2:
+        return f"{plain(item.excluded)} messages"
+    unit = "days" if item.unit == "days" else "s"
+    return figures.figure(item.excluded, unit, "en").text
 
 
 def figure(item: ClosingItem) -> str:
-    """The observed value, to six decimals, with its unit."""
-    if item.observed is None:
-        return "-"
-    unit = item.unit if item.unit in {"s", "days"} else ""
-    return f"{plain(round(item.observed, 6))} {unit}".rstrip()
+    """The observed value as it reads beside its promise."""
+    if item.parts:
+        return figures.figure(item.observed, item.unit, "en").text
+    return figures.item_figure(
+        item.observed, item.comparator, item.target, item.unit, "en", item.verdict
+    ).text

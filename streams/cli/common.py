@@ -9,6 +9,8 @@ from typing import Any, Final, TypeVar
 import click
 from rich.console import Console
 
+from schemas.indicators import INDICATORS
+from streams.cli.nearest import suggestion
 from streams.settings import Settings, load
 
 _COLUMNS: Final = 100
@@ -57,4 +59,22 @@ class MonthType(click.ParamType):
         return date.fromisoformat(f"{value}-01")
 
 
+class IndicatorType(click.ParamType):
+    """An indicator of the agreement by its id."""
+
+    name = "INDICATOR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The id as it is."""
+        if value in INDICATORS:
+            return str(value)
+        near = suggestion(str(value), INDICATORS)
+        return self.fail(
+            f"no indicator {value!r}{near or '; see mailsla contract show TENANT --terms'}",
+            param,
+            ctx,
+        )
+
+
 MONTH = MonthType()
+INDICATOR = IndicatorType()

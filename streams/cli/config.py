@@ -5,7 +5,7 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from streams.cli.common import console, settings_of
-from streams.settings import PREFIX, Settings
+from streams.settings import PREFIX, Settings, unknown_variables
 
 
 @click.command()
@@ -23,6 +23,8 @@ def config(ctx: click.Context) -> None:
         if isinstance(value, SecretStr):
             value = "(set)" if value.get_secret_value() else "(empty)"
         table.add_row(f"{PREFIX}{name.upper()}", str(value), field.description or "")
+    for name in sorted(unknown_variables()):
+        table.add_row(name, "(set)", "unknown: nothing reads it")
     table.add_row("MAILSLA_CONFIG", "", "YAML file with settings, names in lower case")
     table.add_row("MAILSLA_STATE_FILE", "", "state file of a running mailsla up")
     console().print(table)

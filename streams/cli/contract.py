@@ -19,8 +19,9 @@ from streams.cli.calendars import published_names
 from streams.cli.common import settings_of, state_file_option
 from streams.cli.documents import Document, Problem, read_documents
 from streams.cli.errors import CheckFailed, CommandError
+from streams.cli.known import check_tenants
 from streams.cli.publishing import Record, publish
-from streams.cli.reading import cell, rows, show_json, show_table
+from streams.cli.reading import cell, reading, show_json, show_table
 from streams.settings import ConfigurationError, Settings
 
 _FILES = click.Path(path_type=Path, dir_okay=False)
@@ -99,6 +100,7 @@ def check(ctx: click.Context, files: tuple[Path, ...], own_state_file: Path | No
 @click.argument("tenant")
 @click.option("--terms", is_flag=True, help="What is promised: every indicator's effective terms.")
 @click.option("--version", type=int, help="The terms of this version, not of the governing one.")
+@click.option("--new-tenant", is_flag=True, help="A tenant of whom nothing is known yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_file_option
 @click.pass_context
@@ -107,6 +109,7 @@ def show(
     tenant: str,
     terms: bool,
     version: int | None,
+    new_tenant: bool,
     as_json: bool,
     own_state_file: Path | None,
 ) -> None:
@@ -119,7 +122,7 @@ def show(
       mailsla contract show acme
       mailsla contract show acme --terms --json
     """  # noqa: D301 - \b is click's mark for text to leave as it is
-    versions = _landed(ctx, tenant, own_state_file)
+    versions = _landed(ctx, tenant, own_state_file, new_tenant)
     governing = _governing(in_force(versions), datetime.now(UTC))
     chosen = governing or default_contract(tenant)
     if version is not None:
@@ -141,12 +144,14 @@ def show(
         show_table(_terms_table(chosen))
 
 
-def _landed(ctx: click.Context, tenant: str, state_file: Path | None) -> list[Contract]:
-    found = rows(
-        settings_of(ctx, state_file),
-        "SELECT document FROM contracts FINAL WHERE tenant_id = {tenant:String} ORDER BY version",
-        {"tenant": tenant},
-    )
+def _landed(
+    ctx: click.Context, tenant: str, state_file: Path | None, new_tenant: bool
+) -> list[Contract]:
+    sql = "SELECT document FROM contracts FINAL WHERE tenant_id = {tenant:String} ORDER BY version"
+    with reading(settings_of(ctx, state_file)) as client:
+        if not new_tenant:
+            check_tenants(client, [tenant], "; for the terms of a new one add --new-tenant")
+        found = client.query(sql, parameters={"tenant": tenant}).named_results()
     return [Contract.model_validate_json(row["document"]) for row in found]
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from sinks.closing.owed import Booking, Owed, read_ledger, totals
 from streams.cli.common import MONTH, settings_of, state_file_option
 from streams.cli.errors import CommandError
+from streams.cli.known import check_tenants
 from streams.cli.reading import cell, reading, show_table
 
 
@@ -57,6 +58,7 @@ def credits(
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json, not both")
     with reading(settings_of(ctx, own_state_file)) as client:
+        check_tenants(client, tenants)
         bookings = read_ledger(client, month, tenants)
     owed = totals(bookings)
     ledger = [] if only_totals else bookings

@@ -9,22 +9,29 @@ from typing import Final
 
 import click
 
+from schemas.presentation.language import LANGUAGES
 from sinks.clickhouse import Client, connect
 from sinks.closing.close import close_month
 from sinks.embedded.state_file import State
 from sinks.embedded.supervisor import run_stack
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import content_of, file_name, write_whole
-from sinks.statement.wording import LANGUAGES
 from sinks.worker import clickhouse_settings
 from streams.cli.closing_feed import publish_closings
 from streams.cli.common import MONTH, console
-from streams.cli.demo_report import DeadLetterCounts, log_table, tenants_table
-from streams.cli.errors import CheckFailed
+from streams.cli.demo_report import (
+    DeadLetterCounts,
+    Statements,
+    log_table,
+    show_end,
+    show_places,
+    tenants_table,
+)
+from streams.cli.errors import CheckFailed, CommandError
 from streams.cli.progress import ProgressDisplay, progress_display
 from streams.cli.up import stack_plan
 from streams.runtime.drain import DrainProgress, NotDrainedError, drain
-from streams.settings import Settings, load
+from streams.settings import ConfigurationError, Settings, load
 from streams.simulate.plan import Plan, plan
 from streams.simulate.publish import publish
 
@@ -62,7 +69,7 @@ def demo(
     Starts the whole stack, publishes a month of a provider with bursts, slow spells, duplicates,
     disorder, late and bad events, waits until everything has landed, closes the month, shows what
     was injected beside what was found, and writes one customer's statement. Takes under 90 seconds
-    on two cores.
+    on two cores. With --keep the stack stays up, also when something went wrong.
     """
     chosen = month or _last_month(datetime.now(UTC).date())
     simulated = plan(seed, tenants, f"{chosen:%Y-%m}", messages)
@@ -71,12 +78,28 @@ def demo(
 
     def main_job(state: State) -> int | None:
         settings = load(**state.access())
-        agreed = _live_and_close(settings, simulated, chosen)
-        _write_statement(settings, chosen, directory)
-        _say_where(state, directory, keep)
-        return None if keep else (0 if agreed else 1)
+        try:
+            agreed = _live_and_close(settings, simulated, chosen)
+            statements = _write_statements(settings, chosen, directory)
+        except (CommandError, ConfigurationError) as error:
+            failed = _failure(error, directory)
+            if not keep:
+                raise failed from None
+            click.echo(f"mailsla: {failed}", err=True)
+            show_places(state, directory, kept=True)
+            return None
+        show_end(state, directory, chosen, statements, kept=keep)
+        return None if keep else (0 if agreed else CheckFailed.exit_code)
 
     ctx.exit(run_stack(stack, main_job))
+
+
+def _failure(error: Exception, directory: Path) -> CheckFailed:
+    """What went wrong, where it is to be seen, and what to do."""
+    return CheckFailed(
+        f"{error}; the logs in {directory / 'logs'} say why; "
+        "try again with fewer --messages, or look on with --keep"
+    )
 
 
 def _last_month(today: date) -> date:
@@ -96,7 +119,7 @@ def _live_and_close(settings: Settings, simulated: Plan, month: date) -> bool:
         publish_closings(settings, client)
         _drain(settings, display, "closings")
     truth = simulated.truth
-    injected, agreed_tenants = tenants_table(truth, closings, _counted(client, month))
+    injected, agreed_tenants = tenants_table(truth, closings)
     out.print(injected)
     log, agreed_log = log_table(truth, _found_in_log(client))
     out.print(log)
@@ -104,16 +127,19 @@ def _live_and_close(settings: Settings, simulated: Plan, month: date) -> bool:
     return agreed_tenants and agreed_log
 
 
-def _write_statement(settings: Settings, month: date, directory: Path) -> None:
+def _write_statements(settings: Settings, month: date, directory: Path) -> Statements:
     """The statement of the first tenant to whom something is owed, in both languages."""
     client = connect(clickhouse_settings(settings))
     closed = closed_revisions(client, month)
     chosen = next((one for one in closed if one.verdict == "breached"), closed[0])
     (statement,) = gather(client, month, [chosen])
+    paths = []
     for language in LANGUAGES:
         path = directory / file_name(chosen, month, language, "html")
         write_whole(path, content_of(statement, language, "html"))
-        console().print(f"statement: {path}", soft_wrap=True)
+        paths.append(path)
+    broken = [item.indicator for item in statement.items if item.verdict == "breached"]
+    return Statements(chosen.tenant_id, (broken or ["connectivity.ratio"])[0], tuple(paths))
 
 
 def _publish(settings: Settings, simulated: Plan, display: ProgressDisplay) -> None:
@@ -146,16 +172,6 @@ def _drain(settings: Settings, display: ProgressDisplay, what: str) -> None:
         raise CheckFailed(str(error)) from None
 
 
-def _counted(client: Client, month: date) -> dict[str, int]:
-    """Messages of each tenant that the closing counted with a latency."""
-    rows = client.query(
-        "SELECT tenant_id, sum(evidence_count) FROM clause_results(month = {month:Date}) "
-        "WHERE indicator IN ('latency.send.mean', 'latency.receive.mean') GROUP BY tenant_id",
-        parameters={"month": month},
-    ).result_rows
-    return {str(tenant): int(count) for tenant, count in rows}
-
-
 def _found_in_log(client: Client) -> DeadLetterCounts:
     facts = client.query(_FACT_COUNTS).result_rows
     letters = client.query("SELECT count() FROM dead_letters FINAL").result_rows
@@ -168,11 +184,3 @@ _FACT_COUNTS: Final = "\nUNION ALL\n".join(
         "mta", "probe", "ops", "antivirus", "backup", "billing", "abuse", "support", "security",
     )
 )  # fmt: skip
-
-
-def _say_where(state: State, directory: Path, keep: bool) -> None:
-    out = console()
-    out.print(f"data: {directory}")
-    if keep:
-        out.print(f"kafka {state.kafka}   clickhouse {state.clickhouse}")
-        out.print(f"state file: {directory / 'state.json'}; Ctrl-C ends it")

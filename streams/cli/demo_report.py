@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 
 from rich.table import Table
 
+from schemas.presentation.words import remedy_word
 from schemas.results import Closing
+from sinks.embedded.state_file import State
+from streams.cli.common import console
 from streams.simulate.truth import Truth
 
 
@@ -17,9 +22,16 @@ class DeadLetterCounts:
     dead_letters: int
 
 
-def tenants_table(
-    truth: Truth, closings: Sequence[Closing], counted: Mapping[str, int]
-) -> tuple[Table, bool]:
+@dataclass(frozen=True)
+class Statements:
+    """The files of one tenant's statement, and an indicator worth an explanation."""
+
+    tenant_id: str
+    indicator: str
+    paths: Sequence[Path]
+
+
+def tenants_table(truth: Truth, closings: Sequence[Closing]) -> tuple[Table, bool]:
     """A row per tenant: its story, what was injected and what the closing found.
 
     Returns:
@@ -29,8 +41,8 @@ def tenants_table(
     table.add_column("tenant", no_wrap=True)
     table.add_column("messages", justify="right", no_wrap=True)
     table.add_column("over 1 h", justify="right", no_wrap=True)
-    table.add_column("breached", max_width=52)
-    table.add_column("owed", max_width=14, overflow="fold")
+    table.add_column("breached", max_width=40)
+    table.add_column("owed", max_width=18)
     table.add_column("")
     agreed = True
     by_tenant = {closing.tenant_id: closing for closing in closings}
@@ -43,10 +55,10 @@ def tenants_table(
         agreed &= same
         table.add_row(
             tenant,
-            f"{told.messages} | {counted.get(tenant, 0)}",
+            f"{told.messages:,}",
             f"{told.exceedances} | {'-' if over is None else int(over)}",
             _breaches(told.breached, found),
-            ", ".join(closing.remedies) if closing and closing.remedies else "-",
+            _owed(closing),
             "[green]✓[/]" if same else "[red]✗[/]",
         )
     return table, agreed
@@ -68,6 +80,44 @@ def log_table(truth: Truth, found: DeadLetterCounts) -> tuple[Table, bool]:
     table.add_row("late", f"{truth.late:,}", "", "")
     table.add_row("mis-keyed, keyed anew", f"{truth.miskeyed:,}", "", "")
     return table, all(injected == seen for _, injected, seen in pairs)
+
+
+def _owed(closing: Closing | None) -> str:
+    if closing is None or not closing.remedies:
+        return "-"
+    return ", ".join(remedy_word(remedy, "en") for remedy in closing.remedies)
+
+
+def show_places(state: State, directory: Path, *, kept: bool) -> None:
+    """Where everything is; addresses only of a stack that stays up."""
+    out = console()
+    out.print(f"data        {directory}", soft_wrap=True)
+    out.print(f"logs        {directory / 'logs'}", soft_wrap=True)
+    if kept:
+        out.print(f"page        {state.web}", soft_wrap=True)
+        out.print(f"kafka       {state.kafka}")
+        out.print(f"clickhouse  {state.clickhouse}")
+        out.print("Ctrl-C ends it")
+
+
+def show_end(
+    state: State, directory: Path, month: date, statements: Statements, *, kept: bool
+) -> None:
+    """The statement, the addresses, and three commands to try."""
+    out = console()
+    out.print()
+    for path in statements.paths:
+        out.print(f"statement   {path}", soft_wrap=True)
+    show_places(state, directory, kept=kept)
+    tenant, label = statements.tenant_id, f"{month:%Y-%m}"
+    out.print("\nto try:" if kept else "\nto try, after mailsla demo --keep, in another terminal:")
+    state_file = f"--state-file {directory / 'state.json'}" if kept else "--state-file F"
+    for command in (
+        f"close {label} --tenant {tenant} --dry-run",
+        f"explain {tenant} {statements.indicator} {label}",
+        f"watch --until-end --tenant {tenant}",
+    ):
+        out.print(f"  mailsla {state_file} {command}", soft_wrap=True)
 
 
 def _breaches(injected: frozenset[str], found: set[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,11 @@ import click
 from rich.table import Table
 
 from schemas.identifiers import rfc3339
-from schemas.indicators import INDICATORS, SECTIONS
+from schemas.indicators import SECTIONS
+from schemas.presentation import figures
+from schemas.presentation.decimals import plain
+from schemas.presentation.words import remedy_word, verdict_word
+from schemas.results import ClosingItem
 from sinks.clickhouse import connect
 from sinks.closing.errors import ClosingError
 from sinks.closing.explain import Explanation, Row
@@ -19,9 +23,9 @@ from sinks.closing.explain import explain as work_out
 from sinks.closing.formulas import seconds
 from sinks.closing.periods import instant
 from sinks.worker import clickhouse_settings
-from streams.cli.closing_table import plain
-from streams.cli.common import MONTH, settings_of, state_file_option
+from streams.cli.common import INDICATOR, MONTH, settings_of, state_file_option
 from streams.cli.errors import CheckFailed
+from streams.cli.known import check_tenants
 from streams.cli.reading import cell, show_numbers, show_table
 
 _LONGEST_QUERY_S: Final = 1800.0
@@ -31,7 +35,7 @@ _SPANS: Final = 4
 
 @click.command()
 @click.argument("tenant")
-@click.argument("indicator", type=click.Choice(list(INDICATORS)), metavar="INDICATOR")
+@click.argument("indicator", type=INDICATOR, metavar="INDICATOR")
 @click.argument("month", type=MONTH)
 @click.option("--revision", type=click.IntRange(1), help="This revision; the last by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
@@ -57,6 +61,7 @@ def explain(
       mailsla explain acme latency.send.mean 2026-10 --revision 1 --json
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     client = connect(clickhouse_settings(settings_of(ctx, own_state_file), _LONGEST_QUERY_S))
+    check_tenants(client, [tenant])
     try:
         done = work_out(client, tenant, indicator, month, revision=revision)
     except ClosingError as error:
@@ -87,7 +92,7 @@ def _show(done: Explanation) -> None:
 def _steps(done: Explanation) -> Iterator[tuple[str, str]]:
     item, sums = done.item, done.sums
     yield "facts", f"landed by {rfc3339(done.cutoff)}"
-    yield "contract", f"version {item.contract_version}, profile {item.profile}"
+    yield "contract", _contract(done)
     yield "promise", f"§{item.section} {SECTIONS[item.section].title}: {_promise(done)}"
     yield "period", _period(done)
     yield "reading", done.formula.reading
@@ -96,14 +101,47 @@ def _steps(done: Explanation) -> Iterator[tuple[str, str]]:
     if item.section <= 3:
         yield "exclusions", _exclusions(done)
     yield "arithmetic", _arithmetic(done)
+    yield from _contract_segments(item)
     yield "verdict", _verdict(done)
+
+
+def _contract(done: Explanation) -> str:
+    """The version that governs, and those before it in the month."""
+    spans = done.period.versions
+    if len(spans) == 1:
+        return f"version {done.item.contract_version}, profile {done.item.profile}"
+    versions = (
+        f"version {span.contract.version} from {span.first} to {span.last - timedelta(days=1)}"
+        for span in spans
+    )
+    return f"{'; '.join(versions)}; profile {done.item.profile}"
+
+
+def _contract_segments(item: ClosingItem) -> Iterator[tuple[str, str]]:
+    """Each segment of a month whose contract changes, judged by its own version."""
+    for part in item.parts:
+        promised = figures.promise(part.comparator, part.target, item.unit, "en")
+        observed = figures.item_figure(
+            part.observed, part.comparator, part.target, item.unit, "en", part.verdict
+        )
+        days = f"{part.first} to {part.end - timedelta(days=1)}"
+        yield (
+            "segment",
+            f"{days}, version {part.version}: {_both(observed)} against {_both(promised)}: "
+            f"{verdict_word(part.verdict, 'en')}",
+        )
+
+
+def _both(figure: figures.Figure) -> str:
+    """A figure as it reads, with the exact one behind it."""
+    return f"{figure.text} ({figure.exact})" if figure.exact else figure.text
 
 
 def _promise(done: Explanation) -> str:
     item = done.item
     if item.target is None:
         return "the agreement sets no target"
-    return f"{item.comparator} {plain(item.target)} {_unit(done)}".rstrip()
+    return _both(figures.promise(item.comparator, item.target, item.unit, "en"))
 
 
 def _unit(done: Explanation) -> str:
@@ -150,9 +188,11 @@ def _arithmetic(done: Explanation) -> str:
 def _verdict(done: Explanation) -> str:
     item = done.item
     observed = "no data" if item.observed is None else f"{plain(item.observed)} {_unit(done)}"
-    said = f"{observed.rstrip()} against {_promise(done)}: {item.verdict}"
+    said = f"{observed.rstrip()} against {_promise(done)}: {verdict_word(item.verdict, 'en')}"
+    if item.parts:
+        said = f"{verdict_word(item.verdict, 'en')}, as the segments are"
     if item.verdict == "breached":
-        said += f", owed: {item.remedy}"
+        said += f", owed: {remedy_word(item.remedy, 'en')}"
     if not done.agrees:
         said += f"; but the rows add up to {done.value}: run mailsla close {item.month} --verify"
     return said

@@ -1,75 +1,78 @@
-"""An event of the breach feed as one line of at most 100 columns."""
+"""Events of the breach feed as lines that fit 80 columns, one for each cause. Pure."""
 
-from decimal import Decimal
+from datetime import datetime
 from typing import Final
 
 from rich.text import Text
 
-from schemas.indicators import INDICATORS
-from schemas.results import BreachEvent
-from streams.cli.closing_table import plain
+from schemas.presentation.feed import Told, figures_of
+from schemas.presentation.names import indicator_title
+from schemas.presentation.words import change_word
 from streams.cli.reading import cell
 
-_WORDS: Final = {
-    "sla.indicator.at_risk": ("at risk", "yellow"),
-    "sla.indicator.failing": ("failing", "bold yellow"),
-    "sla.indicator.recovered": ("recovered", "green"),
-    "sla.indicator.breached": ("BREACHED", "bold red"),
-    "sla.indicator.withdrawn": ("withdrawn", "cyan"),
-    "sla.budget.burn": ("burning", "magenta"),
+NARROW: Final = 80
+WIDE: Final = 100
+"""From so many columns on, month and number of references have columns of their own."""
+
+_STYLES: Final = {
+    "sla.indicator.at_risk": "yellow",
+    "sla.indicator.failing": "bold yellow",
+    "sla.indicator.recovered": "green",
+    "sla.indicator.breached": "bold red",
+    "sla.indicator.withdrawn": "cyan",
+    "sla.budget.burn": "magenta",
 }
-_COMPARATORS: Final = {"<=": "≤", ">=": "≥"}
-_TENANT, _WHAT, _STATE = 13, 50, 9
+_TIME, _TENANT, _STATE, _MONTH = 8, 13, 9, 7
 
 
-def heading() -> Text:
+def heading(width: int) -> Text:
     """What stands in the columns."""
-    what = "indicator" + "observed (promised)".rjust(_WHAT - len("indicator"))
-    columns = ("time".ljust(14), "tenant".ljust(_TENANT), "state".ljust(_STATE), what, "month  ")
-    return Text(" ".join((*columns, "ev")), style="dim")
+    what = "indicator" + "observed (promised)".rjust(_what_width(width) - len("indicator"))
+    words = ["time".ljust(_TIME), "tenant".ljust(_TENANT), "state".ljust(_STATE), what]
+    if width >= WIDE:
+        words += ["month".ljust(_MONTH), "ev"]
+    return Text(" ".join(words), style="dim")
 
 
-def line(event: BreachEvent) -> Text:
-    """One event; what a producer or a contract wrote cannot steer the terminal."""
-    data = event.data
-    word, style = _WORDS[event.type]
-    local = data.event_time.astimezone()
-    return Text.assemble(
-        f"{local:%m-%d %H:%M:%S} ",
-        _fit(event.subject, _TENANT),
+def day_line(at: datetime) -> Text:
+    """The date under which lines stand, with the zone of its times."""
+    offset = f"{at:%z}"
+    zone = f"UTC{offset[:3]}:{offset[3:5]}" if offset.strip("+-0") else "UTC"
+    return Text(f"{at:%Y-%m-%d}, times in {zone}", style="dim")
+
+
+def line(told: Told, at: datetime, width: int) -> Text:
+    """One line; what a producer or a contract wrote cannot steer the terminal.
+
+    ``at`` is the event's time on the reader's clock.
+    """
+    event = told.event
+    who = event.subject if told.tenants == 1 else f"{told.tenants:,} tenants"
+    text = Text.assemble(
+        f"{at:%H:%M:%S} ",
+        _fit(who, _TENANT),
         " ",
-        (word.ljust(_STATE), style),
-        f" {_what(event)} ",
-        _fit(data.period, 7),
-        f" {len(data.evidence):>2}",
+        (change_word(event.type, "en").ljust(_STATE), _STYLES[event.type]),
+        f" {_what(told, _what_width(width))}",
     )
+    if width >= WIDE:
+        text.append(f" {_fit(event.data.period, _MONTH)} {len(event.data.evidence):>2}")
+    return text
 
 
-def _what(event: BreachEvent) -> str:
+def _what_width(width: int) -> int:
+    own = max(width, NARROW) - _TIME - _TENANT - _STATE - 3
+    return own - (_MONTH + 4 if width >= WIDE else 0)
+
+
+def _what(told: Told, width: int) -> str:
     """The indicator in words to the left, its figures to the right."""
-    data = event.data
-    known = INDICATORS.get(data.indicator)
-    title = data.indicator if known is None else known.title
-    figures = _figure(data.observed, data.unit)
-    if data.target is not None:
-        comparator = _COMPARATORS.get(data.comparator or "", data.comparator or "")
-        figures += f" ({comparator} {_figure(data.target, data.unit)})"
-    return f"{_fit(title, _WHAT - 1 - len(figures))} {figures}"
-
-
-def _figure(value: Decimal | None, unit: str) -> str:
-    """A figure with its unit; shares in per cent. Shown to three decimals, never judged by them."""
-    if value is None:
-        return "-"
-    if unit == "ratio":
-        return f"{plain(_rounded(value * 100))} %"
-    return f"{plain(_rounded(value))}{' s' if unit == 's' else ''}"
-
-
-def _rounded(value: Decimal) -> Decimal:
-    """Three decimals, or as many as the first digits of a small share need."""
-    rounded = round(value, 3)
-    return rounded if rounded or not value else Decimal(f"{value:.1e}")
+    data = told.event.data
+    title = indicator_title(data.indicator, "en")
+    if told.cause is not None:
+        title = f"{told.cause}: {title}"
+    shown = figures_of(told.event, "en")
+    return f"{_fit(title, max(1, width - 1 - len(shown)))} {shown}"
 
 
 def _fit(text: str, width: int) -> str:

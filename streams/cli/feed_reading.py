@@ -61,6 +61,11 @@ class Feed:
 
     def records(self, since: datetime | None, until_end: bool) -> Iterator[bytes]:
         """Records written since a time (``None``: from now on), then what comes, or to the end."""
+        for batch in self.batches(since, until_end):
+            yield from batch
+
+    def batches(self, since: datetime | None, until_end: bool) -> Iterator[list[bytes]]:
+        """`records`, as they are read together."""
         try:
             places = self._places()
             ends = self._consumer.end_offsets(places)
@@ -90,7 +95,7 @@ class Feed:
 
     def _read(
         self, places: list[TopicPartition], ends: dict[Any, int], until_end: bool
-    ) -> Iterator[bytes]:
+    ) -> Iterator[list[bytes]]:
         heard_at = time.monotonic()
         while not until_end or any(self._consumer.position(each) < ends[each] for each in places):
             fetched = self._consumer.poll(timeout_ms=_POLL_MS)
@@ -99,8 +104,9 @@ class Feed:
             elif time.monotonic() > heard_at + _QUIET_S:
                 self._consumer.end_offsets(places, timeout_ms=_ASKED_MS)
                 heard_at = time.monotonic()
-            for records in fetched.values():
-                yield from (record.value for record in records if record.value is not None)
+            if fetched:
+                read = (record for records in fetched.values() for record in records)
+                yield [record.value for record in read if record.value is not None]
 
     def _away(self, error: KafkaError) -> ConfigurationError:
         return ConfigurationError(

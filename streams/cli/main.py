@@ -14,6 +14,7 @@ import click
 
 from schemas.printable import printable
 from streams.cli.errors import CommandError, UnexpectedError
+from streams.cli.library_errors import explained, hush
 from streams.settings import ConfigurationError
 
 _COMMANDS: Final = {
@@ -31,6 +32,7 @@ _COMMANDS: Final = {
     "explain": "explain",
     "incident": "ops",
     "migrate": "migrate",
+    "notify": "notify",
     "outage": "corrections",
     "prove": "prove",
     "schemas": "schemas",
@@ -44,6 +46,8 @@ _COMMANDS: Final = {
     "worker": "worker",
 }
 """command → module beside this one; loaded only when asked for."""
+_LOGGING: Final = frozenset({"worker", "up", "demo"})
+"""Commands whose processes keep a log of their own."""
 
 
 class Commands(click.Group):
@@ -91,6 +95,8 @@ def cli(ctx: click.Context, state_file: Path | None, debug: bool) -> None:
     default addresses of `mailsla up`. `mailsla config` lists every setting.
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     ctx.obj = {"state_file": state_file, "debug": debug}
+    if not debug and ctx.invoked_subcommand not in _LOGGING:
+        hush()
 
 
 def main() -> None:
@@ -113,7 +119,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        _fail(UnexpectedError(_one_line(error)), debug, 2, error)
+        said = explained(error)
+        if said is None:
+            said = UnexpectedError(_one_line(error))
+        _fail(said, debug, getattr(said, "exit_code", 2), error)
     # Outside its standalone mode click returns the code of `ctx.exit` instead of leaving with it.
     sys.exit(code if isinstance(code, int) else 0)
 

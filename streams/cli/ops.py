@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 from rich.table import Table
@@ -11,9 +11,11 @@ from rich.table import Table
 from schemas.contract import DEFAULT_TIMEZONE
 from schemas.identifiers import PLATFORM, ExclusionCode, rfc3339
 from streams.cli.common import settings_of, state_file_option
+from streams.cli.incidents import list_incidents
+from streams.cli.known import check_id, check_listed, check_new_fact
 from streams.cli.ops_events import DURATION, INSTANT, SECTIONS, ops_record, user, windows_of
 from streams.cli.publishing import publish
-from streams.cli.reading import Row, cell, rows, show_json, show_table
+from streams.cli.reading import Row, cell, reading, show_json, show_table
 
 _CODES = get_args(ExclusionCode)
 _EXCUSABLE = frozenset({1, 2, 3})
@@ -21,6 +23,19 @@ _EXCUSABLE = frozenset({1, 2, 3})
 
 
 _TENANT = click.option("--tenant", required=True, help="The tenant; '*' is the whole platform.")
+_NEW_TENANT = click.option(
+    "--new-tenant", is_flag=True, help="The tenant is new: do not look whether it is known."
+)
+_UNCHECKED = click.option(
+    "--unchecked", is_flag=True, help="Do not look in ClickHouse whether there is such an id."
+)
+
+
+_EXCLUSIONS = """
+SELECT * FROM exclusions
+WHERE {tenant:String} = '' OR tenant_id IN ({tenant:String}, {platform:String})
+ORDER BY starts_at DESC, tenant_id, exclusion_id
+"""
 
 
 @click.group()
@@ -55,6 +70,7 @@ def exclude() -> None:
 @click.option("--consent", help="Reference of the customer's consent.")
 @click.option("--note", help="Free text.")
 @click.option("--id", "exclusion_id", help="Its id; generated when absent. The same id replaces.")
+@_NEW_TENANT
 @state_file_option
 @click.pass_context
 def declare(
@@ -70,6 +86,7 @@ def declare(
     consent: str | None,
     note: str | None,
     exclusion_id: str | None,
+    new_tenant: bool,
     own_state_file: Path | None,
 ) -> None:
     """Declare an exclusion and print its id; also possible after the fact.
@@ -100,7 +117,10 @@ def declare(
         )
         for name, (start, end) in zip(names, windows, strict=True)
     ]
-    publish(settings_of(ctx, own_state_file), records)
+    settings = settings_of(ctx, own_state_file)
+    if not new_tenant:
+        check_new_fact(settings, tenant)
+    publish(settings, records)
     for name in names:
         click.echo(name)
     _warn(code, consent, sections, tenant, base)
@@ -109,9 +129,16 @@ def declare(
 @exclude.command()
 @_TENANT
 @click.option("--id", "exclusion_id", required=True, help="As `exclude declare` or `list` gave it.")
+@_UNCHECKED
 @state_file_option
 @click.pass_context
-def revoke(ctx: click.Context, tenant: str, exclusion_id: str, own_state_file: Path | None) -> None:
+def revoke(
+    ctx: click.Context,
+    tenant: str,
+    exclusion_id: str,
+    unchecked: bool,
+    own_state_file: Path | None,
+) -> None:
     """Take a declared exclusion back and print its id.
 
     \b
@@ -119,7 +146,11 @@ def revoke(ctx: click.Context, tenant: str, exclusion_id: str, own_state_file: P
       mailsla exclude revoke --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     fields = {"exclusion_id": exclusion_id}
-    _publish(ctx, own_state_file, "exclusion.revoked", tenant, datetime.now(UTC), fields)
+    record = ops_record("exclusion.revoked", tenant, datetime.now(UTC), fields)
+    settings = settings_of(ctx, own_state_file)
+    if not unchecked:
+        check_id(settings, "exclusion", tenant, exclusion_id)
+    publish(settings, [record])
     click.echo(exclusion_id)
 
 
@@ -138,7 +169,8 @@ def approve(
       mailsla exclude approve --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     fields = {"approves": exclusion_id, "actor": user()}
-    _publish(ctx, own_state_file, "approval.given", tenant, datetime.now(UTC), fields)
+    record = ops_record("approval.given", tenant, datetime.now(UTC), fields)
+    publish(settings_of(ctx, own_state_file), [record])
     click.echo(exclusion_id)
 
 
@@ -156,13 +188,11 @@ def list_(
     Example:
       mailsla exclude list --tenant acme
     """  # noqa: D301 - \b is click's mark for text to leave as it is
-    found = rows(
-        settings_of(ctx, own_state_file),
-        "SELECT * FROM exclusions WHERE {tenant:String} = '' "
-        "OR tenant_id IN ({tenant:String}, {platform:String}) "
-        "ORDER BY starts_at DESC, tenant_id, exclusion_id",
-        {"tenant": tenant or "", "platform": PLATFORM},
-    )
+    settings = settings_of(ctx, own_state_file)
+    check_listed(settings, tenant)
+    with reading(settings) as client:
+        parameters = {"tenant": tenant or "", "platform": PLATFORM}
+        found = list(client.query(_EXCLUSIONS, parameters=parameters).named_results())
     if as_json:
         show_json(found)
     elif found:
@@ -173,12 +203,13 @@ def list_(
 
 @click.group()
 def incident() -> None:
-    """Open and close incidents: faults, and adjustments (planned changes).
+    """Open, close and list incidents: faults, and adjustments (planned changes).
 
     \b
     Examples:
       mailsla incident open --tenant '*' --kind fault --component mx1
       mailsla incident close --tenant '*' --id 5f0c…
+      mailsla incident list --open
     """  # noqa: D301 - \b is click's mark for text to leave as it is
 
 
@@ -189,6 +220,7 @@ def incident() -> None:
 @click.option("--at", type=INSTANT, help="When it began; now when absent.")
 @click.option("--component", help="What is concerned.")
 @click.option("--description", help="Free text.")
+@_NEW_TENANT
 @state_file_option
 @click.pass_context
 def open_(
@@ -199,6 +231,7 @@ def open_(
     at: datetime | None,
     component: str | None,
     description: str | None,
+    new_tenant: bool,
     own_state_file: Path | None,
 ) -> None:
     """Open an incident and print its id.
@@ -214,7 +247,11 @@ def open_(
         "component": component,
         "description": description,
     }
-    _publish(ctx, own_state_file, "incident.opened", tenant, at or datetime.now(UTC), fields)
+    record = ops_record("incident.opened", tenant, at or datetime.now(UTC), fields)
+    settings = settings_of(ctx, own_state_file)
+    if not new_tenant:
+        check_new_fact(settings, tenant)
+    publish(settings, [record])
     click.echo(opened)
 
 
@@ -222,6 +259,7 @@ def open_(
 @_TENANT
 @click.option("--id", "incident_id", required=True, help="As `incident open` gave it.")
 @click.option("--at", type=INSTANT, help="When it ended; now when absent.")
+@_UNCHECKED
 @state_file_option
 @click.pass_context
 def close(
@@ -229,6 +267,7 @@ def close(
     tenant: str,
     incident_id: str,
     at: datetime | None,
+    unchecked: bool,
     own_state_file: Path | None,
 ) -> None:
     """Close an incident and print its id.
@@ -238,20 +277,15 @@ def close(
       mailsla incident close --tenant acme --id 5f0c… --at 2026-10-03T02:40:00+08:00
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     fields = {"incident_id": incident_id}
-    _publish(ctx, own_state_file, "incident.closed", tenant, at or datetime.now(UTC), fields)
+    record = ops_record("incident.closed", tenant, at or datetime.now(UTC), fields)
+    settings = settings_of(ctx, own_state_file)
+    if not unchecked:
+        check_id(settings, "incident", tenant, incident_id)
+    publish(settings, [record])
     click.echo(incident_id)
 
 
-def _publish(
-    ctx: click.Context,
-    state_file: Path | None,
-    type_: str,
-    tenant: str,
-    time: datetime,
-    fields: dict[str, Any],
-) -> None:
-    record = ops_record(type_, tenant, time, fields)
-    publish(settings_of(ctx, state_file), [record])
+incident.add_command(list_incidents)
 
 
 def _warn(

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from sinks.embedded.confinement import landlock_version
 from streams.cli.checks import Finding
 from streams.settings import PREFIX, Settings
 
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_LOCAL_NAMES: Final = frozenset({"localhost", ""})
 _SHORTEST_PASSWORD: Final = 12
 _FILES: Final = (f"{PREFIX}CONFIG", f"{PREFIX}STATE_FILE")
 
@@ -24,6 +25,7 @@ def security_findings(settings: Settings, state_file: Path | None = None) -> Ite
         *_kafka(settings),
         *_clickhouse(settings),
         *_web(settings),
+        *_metrics(settings),
         *_files(state_file),
         *_weak(settings),
         *_machine(settings),
@@ -35,10 +37,8 @@ def security_findings(settings: Settings, state_file: Path | None = None) -> Ite
 
 
 def _kafka(settings: Settings) -> Iterator[str]:
-    hosts = {
-        address.strip().rpartition(":")[0].strip("[]") for address in settings.kafka.split(",")
-    }
-    remote = not hosts <= _LOOPBACK
+    hosts = [address.strip().rpartition(":")[0] for address in settings.kafka.split(",")]
+    remote = not all(_is_local(host) for host in hosts)
     if remote and not settings.kafka_security.endswith("SSL"):
         yield (
             f"Kafka at {settings.kafka} is reached unencrypted; set MAILSLA_KAFKA_SECURITY to SSL "
@@ -53,17 +53,25 @@ def _kafka(settings: Settings) -> Iterator[str]:
 
 def _clickhouse(settings: Settings) -> Iterator[str]:
     address = urlsplit(settings.clickhouse)
-    if address.scheme == "http" and address.hostname not in _LOOPBACK:
+    if address.scheme == "http" and not _is_local(address.hostname or ""):
         yield f"ClickHouse at {settings.clickhouse} is reached unencrypted; use https://"
     if not settings.clickhouse_password.get_secret_value():
         yield "no password for ClickHouse; set MAILSLA_CLICKHOUSE_PASSWORD"
 
 
 def _web(settings: Settings) -> Iterator[str]:
-    if settings.web_host not in _LOOPBACK:
+    if not _is_local(settings.web_host):
         yield (
-            f"the web page is open to other machines (MAILSLA_WEB_HOST {settings.web_host}) and "
-            "asks for no password; put a login in front of it"
+            f"the web page is open to other machines (MAILSLA_WEB_HOST {settings.web_host}); put "
+            "TLS in front of it, its token is sent with every request"
+        )
+
+
+def _metrics(settings: Settings) -> Iterator[str]:
+    if not _is_local(settings.metrics_host):
+        yield (
+            f"metrics are served at {settings.metrics_host} without a password; let only "
+            "Prometheus reach them"
         )
 
 
@@ -89,8 +97,18 @@ def _weak(settings: Settings) -> Iterator[str]:
 
 
 def _machine(settings: Settings) -> Iterator[str]:
-    if urlsplit(settings.clickhouse).hostname in _LOOPBACK and not landlock_version():
+    if _is_local(urlsplit(settings.clickhouse).hostname or "") and not landlock_version():
         yield (
             "this kernel has no Landlock (Linux 5.13): whoever may query an embedded ClickHouse "
             "reads the files of the user who runs it; use a ClickHouse of its own"
         )
+
+
+def _is_local(host: str) -> bool:
+    """Whether a name or address is of this machine alone."""
+    if host in _LOCAL_NAMES:
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

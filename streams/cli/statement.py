@@ -8,8 +8,8 @@ from typing import Final, cast
 
 import click
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from schemas.presentation.language import LANGUAGES, Language
 from sinks.clickhouse import Client, connect
 from sinks.closing.errors import TenantFailure
 from sinks.landing.faults import label
@@ -17,10 +17,12 @@ from sinks.statement.content import Revision
 from sinks.statement.errors import StatementError
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import Format, content_of, file_name, make_all, write_whole
-from sinks.statement.wording import LANGUAGES, Language
+from sinks.statement.provider import Provider, provider_of
 from sinks.worker import clickhouse_settings
-from streams.cli.common import MONTH, console, settings_of, state_file_option
+from streams.cli.common import MONTH, settings_of, state_file_option
 from streams.cli.errors import CheckFailed, CommandError, raise_for
+from streams.cli.known import check_tenants
+from streams.cli.steps import Steps
 from streams.settings import Settings
 
 _LONGEST_QUERY_S: Final = 1800.0
@@ -77,12 +79,13 @@ def statement(
         raise click.UsageError("-o is for one statement, --dir for --all")
     settings = settings_of(ctx, own_state_file)
     with _connected(settings) as client:
+        provider = provider_of(settings.provider_name, settings.provider_logo)
         wanted = _closed(client, month, tenant, revision)
         if tenant:
-            _make_one(client, month, wanted[0], cast(Language, lang), format_, output)
+            _make_one(client, month, wanted[0], cast(Language, lang), format_, output, provider)
         else:
             place = directory or Path(f"statements-{month:%Y-%m}")
-            _make_all(client, month, wanted, place, cast(Language, lang), format_)
+            _make_all(client, month, wanted, place, cast(Language, lang), format_, provider)
 
 
 @contextmanager
@@ -121,6 +124,8 @@ def _closed(
         raise CommandError(
             f"{label_} {whose}has no revision {revision}; leave --revision out for the newest"
         )
+    if tenant:
+        check_tenants(client, [tenant])
     if tenant and closed_revisions(client, month):
         raise CommandError(
             f"{tenant} is not among the tenants closed in {label_}; "
@@ -136,6 +141,7 @@ def _make_one(
     language: Language,
     kind: Format,
     output: Path | None,
+    provider: Provider,
 ) -> None:
     path = output or Path(file_name(revision, month, language, kind))
     failures: list[TenantFailure] = []
@@ -144,7 +150,7 @@ def _make_one(
         raise CheckFailed(f"{failures[0]}")
     (one,) = statements
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content_of(one, language, kind))
+    write_whole(path, content_of(one, language, kind, provider))
     click.echo(path)
 
 
@@ -155,11 +161,11 @@ def _make_all(
     directory: Path,
     language: Language,
     kind: Format,
+    provider: Provider,
 ) -> None:
     failures: list[TenantFailure] = []
-    columns = (TextColumn("statements"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True)) as progress:
-        step = progress.add_task("statements", total=len(revisions))
+    with Steps() as steps:
+        step = steps.begin("statements", len(revisions))
         made = make_all(
             client,
             month,
@@ -167,9 +173,11 @@ def _make_all(
             directory,
             language,
             kind,
-            lambda count: progress.advance(step, count),
+            lambda count: step.at(step.count + count),
             failures.append,
+            provider,
         )
+        step.done(len(revisions))
     there = len(revisions) - made - len(failures)
     click.echo(f"{made} made, {there} were there: {directory}")
     raise_for(failures, "run it again once that is mended: what is there is not made again")

@@ -131,7 +131,7 @@ def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
         variables = {**streams.env, "MAILSLA_MAILLOG_TENANTS": str(settings.maillog_tenants)}
         streams = replace(streams, env=variables)
     yield streams
-    yield worker_child("sinks", state, WRITER)
+    yield worker_child("sinks", state, clickhouse_user=WRITER)
     if state.web is not None:
         yield _web_child(state, state.web)
 
@@ -140,7 +140,7 @@ def _web_child(state: State, url: str) -> Child:
     """The web page at ``url``; ready when it finds everything well."""
     address = urlsplit(url)
     host, port = str(address.hostname), int(address.port or 0)
-    child = worker_child("web", state, WEB)
+    child = worker_child("web", state, clickhouse_user=WEB)
     variables = {**child.env, "MAILSLA_WEB_HOST": host, "MAILSLA_WEB_PORT": str(port)}
     return replace(child, env=variables, ready=lambda: _is_well(host, port))
 

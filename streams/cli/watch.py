@@ -1,21 +1,26 @@
 """``mailsla watch``: the breach feed in a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import click
-import orjson
-from pydantic import ValidationError
 from rich.console import Console
 
-from schemas.results import BreachData, BreachEvent
+from schemas.indicators import INDICATORS
+from schemas.presentation.feed import condensed
+from schemas.results import BreachEvent
 from streams.cli.common import console, settings_of, state_file_option
-from streams.cli.feed_lines import heading, line
+from streams.cli.feed_lines import day_line, heading, line
 from streams.cli.feed_reading import Feed
+from streams.cli.known import check_tenants
+from streams.cli.nearest import suggestion
 from streams.cli.ops_events import InstantType
+from streams.cli.reading import reading
+from streams.notify.events import News, read_news
+from streams.settings import ConfigurationError, Settings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,11 +71,13 @@ def watch(
     as_json: bool,
     own_state_file: Path | None,
 ) -> None:
-    """Follow the breach feed (sla.breaches) until Ctrl-C, one line per event.
+    """Follow the breach feed (sla.breaches) until Ctrl-C, one line per cause.
 
-    Told are, in columns: when it happened, in this machine's local time; the tenant; what became
-    of the indicator; the indicator, with what was observed and, in brackets, what was promised;
-    the month; and how many events or outages are named as evidence (--json names them).
+    Told are, in columns: when it happened, in this machine's local time, under its date and zone;
+    the tenant, or how many tenants a fault of the platform concerns; what became of the
+    indicator; the indicator, with what was observed and, in brackets, what was promised. Where
+    there is room, also the month, and how many events or outages are named as evidence. --json
+    prints every event whole.
 
     \b
     at risk    close to its limit           breached   cannot be undone by time
@@ -86,52 +93,86 @@ def watch(
       mailsla watch --indicator connectivity --indicator latency.exceedances
       mailsla watch --until-end --json | jq 'select(.type == "sla.indicator.breached")'
     """  # noqa: D301 - \b is click's mark for text to leave as it is
+    _check_indicators(indicators)
     settings = settings_of(ctx, own_state_file)
+    _check_names(settings, tenants)
     start = since or (_BEGINNING if until_end else None)
-    out = console()
+    screen = _Screen(console())
+    seen: set[str] = set()
     with suppress(KeyboardInterrupt), Feed(settings) as feed:
-        records = feed.records(start, until_end)
+        batches = feed.batches(start, until_end)
         if not as_json:
-            out.print(heading(), soft_wrap=True)
-        for value, event in _chosen(records, tenants, indicators):
-            _show(out, value, event, as_json)
+            screen.begin()
+        for batch in batches:
+            chosen = list(_chosen(batch, seen, tenants, indicators))
+            if as_json:
+                for news, _ in chosen:
+                    click.echo(news.value)
+            else:
+                screen.show([(event, news.cause) for news, event in chosen])
+
+
+class _Screen:
+    """Prints lines under the date of their day."""
+
+    def __init__(self, out: Console) -> None:
+        self._out = out
+        self._width = out.width
+        self._day: date | None = None
+
+    def begin(self) -> None:
+        self._out.print(heading(self._width), soft_wrap=True)
+
+    def show(self, events: Sequence[tuple[BreachEvent, str | None]]) -> None:
+        for told in condensed(events):
+            at = told.event.data.event_time.astimezone()
+            if at.date() != self._day:
+                self._day = at.date()
+                self._out.print(day_line(at), soft_wrap=True)
+            self._out.print(line(told, at, self._width), soft_wrap=True)
+
+
+def _check_indicators(indicators: tuple[str, ...]) -> None:
+    """Refuse what is neither an indicator nor the beginning of one."""
+    for name in indicators:
+        if not any(_within(indicator, name) for indicator in INDICATORS):
+            beginnings = {indicator.partition(".")[0] for indicator in INDICATORS}
+            meant = suggestion(name, [*INDICATORS, *beginnings])
+            raise click.UsageError(f"no indicator is or begins with {name}{meant}")
+
+
+def _check_names(settings: Settings, tenants: tuple[str, ...]) -> None:
+    """Refuse a tenant whom nobody knows; without ClickHouse the feed is read all the same."""
+    if not tenants:
+        return
+    try:
+        with reading(settings) as client:
+            check_tenants(client, tenants)
+    except ConfigurationError:
+        click.echo("the tenants' names were not checked: ClickHouse does not answer", err=True)
 
 
 def _chosen(
-    records: Iterator[bytes], tenants: tuple[str, ...], indicators: tuple[str, ...]
-) -> Iterator[tuple[bytes, BreachEvent]]:
-    """The events asked for, each once."""
-    seen: set[str] = set()
+    records: Sequence[bytes],
+    seen: set[str],
+    tenants: tuple[str, ...],
+    indicators: tuple[str, ...],
+) -> Iterator[tuple[News, BreachEvent]]:
+    """The events asked for that were not seen before."""
     for value in records:
-        event = _event(value)
-        if event is None or event.id in seen:
+        news = read_news(value)
+        if news is None or not isinstance(event := news.event, BreachEvent):
+            click.echo("a record that is no event of the feed was left out", err=True)
+            continue
+        if event.id in seen:
             continue
         if tenants and event.subject not in tenants:
             continue
         if indicators and not any(_within(event.data.indicator, each) for each in indicators):
             continue
         seen.add(event.id)
-        yield value, event
-
-
-def _event(value: bytes) -> BreachEvent | None:
-    """The event, without fields of a newer release; ``None`` for what is none."""
-    try:
-        document = orjson.loads(value)
-        known = {k: v for k, v in document.items() if k in BreachEvent.model_fields}
-        known["data"] = {k: v for k, v in document["data"].items() if k in BreachData.model_fields}
-        return BreachEvent.model_validate(known)
-    except (ValueError, ValidationError, KeyError, AttributeError):
-        click.echo("a record that is no event of the feed was left out", err=True)
-        return None
+        yield news, event
 
 
 def _within(indicator: str, chosen: str) -> bool:
     return indicator == chosen or indicator.startswith(f"{chosen}.")
-
-
-def _show(out: Console, value: bytes, event: BreachEvent, as_json: bool) -> None:
-    if as_json:
-        click.echo(value)
-    else:
-        out.print(line(event), soft_wrap=True)

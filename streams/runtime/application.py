@@ -17,6 +17,9 @@ import faust
 from faust.auth import OAuthCredentials
 from faust.types import TP
 
+from streams.metrics.health import Health
+from streams.metrics.names import LAST_CHECKPOINT
+from streams.metrics.sampling import applying
 from streams.runtime.batches import BatchTransport, RecordBatch, batch_topic
 from streams.runtime.kafka import FileToken, is_encrypted, login, tls_context
 from streams.runtime.restart import give_up, restart
@@ -33,6 +36,8 @@ class BatchApp(faust.App):  # type: ignore[misc]
 
     reads_committed = False
     """Whether records of open or aborted transactions are held back."""
+    health = Health("worker", consumes=True)
+    """What is known of this process; read by ``/live`` and ``/ready``."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
@@ -71,6 +76,7 @@ def build_app(
         broker_commit_livelock_soft_timeout=3600.0,
     )
     app.reads_committed = transactions
+    app.health = Health(name, consumes=True)
     return app
 
 
@@ -86,7 +92,8 @@ def attach(app: BatchApp, topics: Sequence[str], handler: Handler, name: str = "
             if event.message.generation_id != app.consumer_generation_id:
                 continue
             try:
-                await handler(event.value)
+                async with applying(app.health, event.message.topic, len(event.value)):
+                    await handler(event.value)
             except Exception as error:
                 _fail(app, f"a batch of {event.message.topic} failed: {error!r}", error)
 
@@ -123,7 +130,10 @@ async def commit_offsets(app: BatchApp, offsets: Mapping[tuple[str, int], int]) 
     wanted = {TP(*place): offset for place, offset in offsets.items()}
     if not set(wanted) <= set(held):
         return False
-    return bool(await app.consumer._commit(wanted))
+    committed = bool(await app.consumer._commit(wanted))
+    if committed:
+        LAST_CHECKPOINT.set_to_current_time()
+    return committed
 
 
 def _scratch(name: str) -> str:

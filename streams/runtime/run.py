@@ -3,12 +3,15 @@
 import gc
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import faust
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
+from streams.metrics.sampling import beat
+from streams.runtime.consumer_lag import waiting_records
 from streams.runtime.kafka import client_options
 from streams.runtime.kafka_probe import Trouble, late_trouble, probe
 from streams.settings import ConfigurationError, Settings
@@ -57,8 +60,23 @@ def _has_brokers(settings: Settings) -> bool:
     return True
 
 
+def _observe(app: Any) -> None:
+    """Measure the event loop and what waits at the broker, as long as the app runs."""
+
+    def waiting() -> tuple[int, Mapping[str, int]]:
+        if app.consumer is None:
+            return 0, {}
+        return len(app.consumer.assignment()), waiting_records(app)
+
+    async def observe() -> None:
+        await beat(app.health, waiting)
+
+    app.task(observe)
+
+
 def run(app: Any, settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT; does not return."""
+    _observe(app)
     gc.freeze()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     worker = faust.Worker(

@@ -5,58 +5,115 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from schemas.contract import DEFAULT_TIMEZONE
+from schemas.indicators import INDICATORS, Comparator
 from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
+from streams.web.overview import BUDGETS, JUDGED, MONTHS, OVERVIEW
 
 CONNECT_S: Final = 2.0
 ANSWER_S: Final = 3.0
+ROWS_S: Final = 30.0
+"""For every row of the overview."""
 _NO_SCHEMA: Final = frozenset({47, 60, 81})
 """Codes for an unknown column, table or database."""
 _REFUSED_USER: Final = frozenset({164, 192, 193, 194, 497, 516})
 
 _CLOSED: Final = """
-SELECT toString(tenant_id) AS tenant_id, month, revision, closed_at, toString(verdict) AS verdict,
-  remedies, provisional
+SELECT month, revision, closed_at, toString(verdict) AS verdict, remedies, provisional
 FROM closings
-WHERE status = 'final' AND ({tenant:String} = '' OR tenant_id = {tenant:String})
-ORDER BY tenant_id, month DESC
-LIMIT {months:UInt32} BY tenant_id
-"""
-_STATUS: Final = """
-SELECT toString(tenant_id) AS tenant_id, section, toString(indicator) AS indicator,
-  toString(period) AS period, toString(state) AS state, observed,
-  toString(comparator) AS comparator, target, toString(unit) AS unit, event_time
-FROM status FINAL
-"""
-_TROUBLE: Final = f"""
-SELECT * EXCEPT newest
-FROM (SELECT *, max(period) OVER (PARTITION BY tenant_id) AS newest FROM ({_STATUS}))
-WHERE period = newest AND state != 'ok'
-ORDER BY indexOf(['breached', 'failing', 'at_risk'], state), tenant_id, section, indicator
-LIMIT {{rows:UInt32}}
-"""  # noqa: S608 - put together from constants
-_TENANT_STATUS: Final = f"""
-{_STATUS}
-WHERE tenant_id = {{tenant:String}}
-ORDER BY section, indicator, period DESC
-LIMIT 1 BY indicator
-"""
-_BREACHES: Final = """
-SELECT toString(tenant_id) AS tenant_id, toString(type) AS type, toString(indicator) AS indicator,
-  toString(period) AS period, observed, toString(comparator) AS comparator, target,
-  toString(unit) AS unit, event_time
-FROM breaches FINAL
-ORDER BY event_time DESC, tenant_id, indicator, sequence DESC
+WHERE status = 'final' AND tenant_id = {tenant:String}
+ORDER BY month DESC
 LIMIT {rows:UInt32}
 """
-_IS_KNOWN: Final = "SELECT count() FROM contracts WHERE tenant_id = {tenant:String}"
+_STATUS: Final = """
+SELECT section, toString(indicator) AS indicator, toString(state) AS state, observed,
+  toString(comparator) AS comparator, target, toString(unit) AS unit, event_time
+FROM status FINAL
+WHERE tenant_id = {tenant:String} AND period = {month:String}
+"""
+_ITEMS: Final = """
+SELECT section, toString(indicator) AS indicator, toString(verdict) AS state, observed,
+  toString(comparator) AS comparator, target, toString(unit) AS unit,
+  toDateTime64(0, 6) AS event_time
+FROM closing_items
+WHERE tenant_id = {tenant:String} AND month = toDate(concat({month:String}, '-01'))
+  AND revision = {revision:UInt32}
+"""
+_TENANT_MONTHS: Final = """
+SELECT month FROM (
+  SELECT toString(period) AS month FROM status WHERE tenant_id = {tenant:String}
+  UNION DISTINCT
+  SELECT formatDateTime(month, '%Y-%m') FROM closings WHERE tenant_id = {tenant:String}
+)
+ORDER BY month DESC
+"""
+_FEED: Final = """
+SELECT toString(type) AS type, toString(indicator) AS indicator, toString(period) AS period,
+  toString(state) AS state, observed, toString(comparator) AS comparator, target,
+  toString(unit) AS unit, event_time
+FROM breaches FINAL
+WHERE tenant_id = {tenant:String}
+ORDER BY event_time DESC, indicator, sequence DESC
+LIMIT {rows:UInt32}
+"""
+_CONTRACTS: Final = """
+SELECT version, ifNull(name, '') AS name, effective_from, effective_to,
+  toString(timezone) AS timezone
+FROM contracts FINAL
+WHERE tenant_id = {tenant:String}
+ORDER BY version DESC
+"""
+_INCIDENTS: Final = """
+SELECT toString(tenant_id) AS tenant_id, incident_id,
+  argMinIf(toString(f.kind), time, type = 'incident.opened') AS kind,
+  minIf(time, type = 'incident.opened') AS opened_at,
+  concat(
+    ifNull(argMinIf(f.component, time, type = 'incident.opened'), ''), ' ',
+    ifNull(argMinIf(f.description, time, type = 'incident.opened'), '')
+  ) AS particulars
+FROM ops_events AS f FINAL
+WHERE type IN ('incident.opened', 'incident.closed') AND tenant_id IN ({tenant:String}, '*')
+GROUP BY tenant_id, incident_id
+HAVING countIf(type = 'incident.opened') > 0
+  AND maxIf(time, type = 'incident.closed') < opened_at
+ORDER BY opened_at DESC
+LIMIT {rows:UInt32}
+"""
+_EXCLUSIONS: Final = """
+SELECT toString(tenant_id) AS tenant_id, exclusion_id, toString(code) AS code, starts_at, ends_at,
+  toString(state) AS state
+FROM exclusions
+WHERE tenant_id IN ({tenant:String}, '*')
+ORDER BY starts_at DESC
+LIMIT {rows:UInt32}
+"""
+_DEAD_LETTERS: Final = """
+SELECT topic, reason, count() AS records, max(received_at) AS last
+FROM dead_letters FINAL
+WHERE received_at > now() - INTERVAL 7 DAY
+GROUP BY topic, reason
+ORDER BY records DESC, topic, reason
+LIMIT {rows:UInt32}
+"""
+_PROBES: Final = """
+SELECT toString(tenant_id) AS tenant_id, probe, max(time) AS last
+FROM probe_events
+WHERE type = 'probe.result' AND time > now() - INTERVAL 7 DAY
+GROUP BY tenant_id, probe
+ORDER BY last, tenant_id, probe
+LIMIT {rows:UInt32}
+"""
+_VERSION: Final = """
+SELECT (SELECT max(landed_at) FROM status), (SELECT count() FROM closing_log)
+"""
 _TABLES: Final = ("closings", "status", "breaches", "contracts")
 
-TROUBLE_ROWS: Final = 200
-BREACH_ROWS: Final = 20
-TENANT_MONTHS: Final = 12
+ROWS: Final = 100
+"""Of a list beside the main thing of a page; the newest."""
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the server, which the page tells
@@ -67,7 +124,6 @@ class Unavailable(Exception):  # noqa: N818 - a state of the server, which the p
 class ClosedMonth:
     """The final revision of a tenant-month; ``month`` is its first day."""
 
-    tenant_id: str
     month: date
     revision: int
     closed_at: datetime
@@ -78,15 +134,16 @@ class ClosedMonth:
 
 @dataclass(frozen=True)
 class IndicatorState:
-    """The present state of one indicator; observed and target in ``unit``."""
+    """One indicator in a month: its live state, or its verdict where the month is closed.
 
-    tenant_id: str
+    Observed and target in ``unit``; the time is that of the last change, 1970 for a verdict.
+    """
+
     section: int
     indicator: str
-    period: str
     state: str
     observed: Decimal | None
-    comparator: str | None
+    comparator: Comparator | None
     target: Decimal | None
     unit: str
     event_time: datetime
@@ -96,33 +153,99 @@ class IndicatorState:
 class BreachEvent:
     """One event of the breach feed; observed and target in ``unit``."""
 
-    tenant_id: str
     type: str
     indicator: str
     period: str
+    state: str
     observed: Decimal | None
-    comparator: str | None
+    comparator: Comparator | None
     target: Decimal | None
     unit: str
     event_time: datetime
 
 
 @dataclass(frozen=True)
-class Overview:
-    """All tenants together: latest closings, present trouble, newest breach events."""
+class ContractVersion:
+    """One version of a contract; half-open, None: without end."""
 
-    closed: Sequence[ClosedMonth]
-    trouble: Sequence[IndicatorState]
-    breaches: Sequence[BreachEvent]
+    version: int
+    name: str
+    effective_from: date
+    effective_to: date | None
+    timezone: str
+
+
+@dataclass(frozen=True)
+class OpenIncident:
+    """A fault or an adjustment that goes on."""
+
+    tenant_id: str
+    incident_id: str
+    kind: str
+    opened_at: datetime
+    particulars: str
+
+
+@dataclass(frozen=True)
+class DeclaredExclusion:
+    """An exclusion, declared or revoked."""
+
+    tenant_id: str
+    exclusion_id: str
+    code: str
+    starts_at: datetime
+    ends_at: datetime
+    state: str
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """One tenant: every indicator's present state, the last closings, newest first."""
+    """One tenant in one month, and what goes on."""
 
     tenant_id: str
+    month: str
+    """``2026-10``; empty where nothing was measured."""
+    months: Sequence[str]
+    """Those there are, the newest first."""
     states: Sequence[IndicatorState]
     closed: Sequence[ClosedMonth]
+    feed: Sequence[BreachEvent]
+    contracts: Sequence[ContractVersion]
+    incidents: Sequence[OpenIncident]
+    exclusions: Sequence[DeclaredExclusion]
+
+    @property
+    def timezone(self) -> str:
+        """In which its times are shown: that of its newest contract version."""
+        return self.contracts[0].timezone if self.contracts else DEFAULT_TIMEZONE
+
+
+@dataclass(frozen=True)
+class RefusedRecords:
+    """Dead letters of one topic for one reason."""
+
+    topic: str
+    reason: str
+    records: int
+    last: datetime
+
+
+@dataclass(frozen=True)
+class HeardProbe:
+    """When a probe last reported."""
+
+    tenant_id: str
+    probe: str
+    last: datetime
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What concerns everybody."""
+
+    refused: Sequence[RefusedRecords]
+    probes: Sequence[HeardProbe]
+    incidents: Sequence[OpenIncident]
 
 
 class Reader:
@@ -135,37 +258,82 @@ class Reader:
         hurried = {"connect_timeout_s": CONNECT_S, "timeout_s": ANSWER_S}
         self._settings = settings.model_copy(update=hurried)
 
-    def overview(self) -> Overview:
-        """What concerns all tenants.
+    def overview(self, month: str) -> bytes:
+        """Every tenant's row as JSON columns, as ClickHouse writes it; ``""``: the open months."""
+        parameters = {
+            "month": month,
+            "day": month or "1970-01",
+            "judged": JUDGED,
+            "budgets": BUDGETS,
+            "promised": len(JUDGED),
+            "this_month": f"{datetime.now(ZoneInfo(DEFAULT_TIMEZONE)):%Y-%m}",
+        }
+        patient = self._settings.model_copy(update={"timeout_s": ROWS_S})
+        with _Connection(patient) as client:
+            found: bytes = client.raw_query(OVERVIEW, parameters=parameters, fmt="JSONColumns")
+            return found
 
-        In trouble is an indicator that is not `ok` in the newest period of its tenant: tenants'
-        months end at different times.
-        """
+    def months(self) -> list[str]:
+        """The months of which anything is known, the newest first."""
         with _Connection(self._settings) as client:
-            return Overview(
-                closed=_rows(client, ClosedMonth, _CLOSED, tenant="", months=1),
-                trouble=_rows(client, IndicatorState, _TROUBLE, rows=TROUBLE_ROWS),
-                breaches=_rows(client, BreachEvent, _BREACHES, rows=BREACH_ROWS),
-            )
+            return [row[0] for row in client.query(MONTHS).result_rows]
 
-    def tenant(self, tenant_id: str) -> Tenant | None:
-        """What is known of a tenant; None when nothing is."""
+    def version(self) -> str:
+        """Changes whenever a state or a closing has landed."""
         with _Connection(self._settings) as client:
-            found = Tenant(
+            return "/".join(str(value) for value in client.query(_VERSION).result_rows[0])
+
+    def tenant(self, tenant_id: str, month: str) -> Tenant | None:
+        """What is known of a tenant, in a month (``""``: the newest); None when nothing is."""
+        with _Connection(self._settings) as client:
+            named = {"tenant": tenant_id}
+            months = [row[0] for row in client.query(_TENANT_MONTHS, parameters=named).result_rows]
+            contracts = _rows(client, ContractVersion, _CONTRACTS, **named)
+            if not months and not contracts:
+                return None
+            chosen = month or (months[0] if months else "")
+            closed = _rows(client, ClosedMonth, _CLOSED, rows=ROWS, **named)
+            return Tenant(
                 tenant_id,
-                _rows(client, IndicatorState, _TENANT_STATUS, tenant=tenant_id),
-                _rows(client, ClosedMonth, _CLOSED, tenant=tenant_id, months=TENANT_MONTHS),
+                chosen,
+                months,
+                _states(client, tenant_id, chosen, closed),
+                closed,
+                _rows(client, BreachEvent, _FEED, rows=ROWS, **named),
+                contracts,
+                _rows(client, OpenIncident, _INCIDENTS, rows=ROWS, **named),
+                _rows(client, DeclaredExclusion, _EXCLUSIONS, rows=ROWS, **named),
             )
-            if found.states or found.closed:
-                return found
-            has_contract = client.query(_IS_KNOWN, parameters={"tenant": tenant_id}).result_rows
-            return found if has_contract[0][0] else None
+
+    def platform(self) -> Platform:
+        """What concerns everybody."""
+        with _Connection(self._settings) as client:
+            return Platform(
+                _rows(client, RefusedRecords, _DEAD_LETTERS, rows=ROWS),
+                _rows(client, HeardProbe, _PROBES, rows=ROWS),
+                _rows(client, OpenIncident, _INCIDENTS, rows=ROWS, tenant="*"),
+            )
 
     def check(self) -> None:
         """Return when ClickHouse answers and every table the pages need is there."""
         with _Connection(self._settings) as client:
             for table in _TABLES:
                 client.query(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - constants
+
+
+def _states(
+    client: Client, tenant_id: str, month: str, closed: Sequence[ClosedMonth]
+) -> list[IndicatorState]:
+    """Verdicts of a month that is closed for good, else live states; by section and indicator."""
+    parameters = {"tenant": tenant_id, "month": month}
+    for one in closed:
+        if f"{one.month:%Y-%m}" == month and not one.provisional:
+            found = _rows(client, IndicatorState, _ITEMS, revision=one.revision, **parameters)
+            break
+    else:
+        found = _rows(client, IndicatorState, _STATUS, **parameters)
+    order = {name: index for index, name in enumerate(INDICATORS)}
+    return sorted(found, key=lambda one: (one.section, order.get(one.indicator, len(order))))
 
 
 class _Connection:
@@ -204,7 +372,7 @@ class _Connection:
         )
 
 
-Row = TypeVar("Row", ClosedMonth, IndicatorState, BreachEvent)
+Row = TypeVar("Row")
 
 
 def _rows(client: Client, kind: type[Row], sql: str, **parameters: Any) -> list[Row]:

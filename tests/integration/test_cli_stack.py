@@ -83,24 +83,28 @@ def test_a_bad_document_publishes_nothing(stack, tenant, tmp_path):
     path = tmp_path / "c.json"
     path.write_text(json.dumps([contract(tenant, 1, "2025-01-01"), contract(tenant, 2, "soon")]))
     refused = stack.run("contract", "apply", str(path), code=2)
-    assert "c.json, document 2, effective_from" in refused.stderr
+    assert "c.json, document 2, line 1, effective_from" in refused.stderr
     path.write_text(json.dumps(contract(tenant, 7, "2025-01-01")))
     stack.out("contract", "apply", str(path))
-    wait_for(lambda: stack.json("contract", "show", tenant)["versions"])
-    (landed,) = stack.json("contract", "show", tenant)["versions"]
+    wait_for(lambda: stack.json("contract", "show", tenant, "--new-tenant")["versions"])
+    (landed,) = stack.json("contract", "show", tenant, "--new-tenant")["versions"]
     assert landed["version"] == 7
 
 
 def test_a_tenant_without_a_document_is_under_the_default_contract(stack, tenant):
-    shown = stack.run("contract", "show", tenant, "--terms").stdout
+    shown = stack.run("contract", "show", tenant, "--terms", "--new-tenant").stdout
     assert "the default contract governs" in shown
     assert re.search(r"connectivity.downtime +< 2640 s", shown)
-    assert "apply it" in stack.run("contract", "show", tenant, "--version", "4", code=1).stderr
+    assert (
+        "apply it"
+        in stack.run("contract", "show", tenant, "--version", "4", "--new-tenant", code=1).stderr
+    )
 
 
 def test_an_exclusion_is_declared_listed_and_revoked(stack, clickhouse, tenant):
     declared = stack.run(
         *("exclude", "declare", "--tenant", tenant, "--code", "carrier", "--from", FROM),
+        "--new-tenant",
         *("--to", TO, "--sections", "2,1", "--note", "fibre \x1b[31mcut"),
     )
     name = declared.stdout.strip()
@@ -134,7 +138,7 @@ def test_a_list_for_one_tenant_includes_the_platform_s_and_nobody_else_s(stack, 
     for scope in (tenant, "*", "another"):
         stack.out(
             *("exclude", "declare", "--tenant", scope, "--code", "force_majeure"),
-            *("--from", FROM, "--to", TO, "--id", f"{tenant}/{scope}"),
+            *("--from", FROM, "--to", TO, "--id", f"{tenant}/{scope}", "--new-tenant"),
         )
 
     def listed():
@@ -152,7 +156,7 @@ def test_a_list_for_one_tenant_includes_the_platform_s_and_nobody_else_s(stack, 
 def test_maintenance_without_consent_is_declared_with_a_warning(stack, tenant, consent, warned):
     declared = stack.run(
         *("exclude", "declare", "--tenant", tenant, "--code", "agreed_maintenance"),
-        *("--from", FROM, "--to", TO, "--id", "m1", *consent),
+        *("--from", FROM, "--to", TO, "--id", "m1", "--new-tenant", *consent),
     )
     assert declared.stdout == "m1\n"
     assert ("excludes nothing" in declared.stderr) is warned
@@ -161,8 +165,13 @@ def test_maintenance_without_consent_is_declared_with_a_warning(stack, tenant, c
 def test_an_incident_is_opened_and_closed(stack, clickhouse, tenant):
     opened = stack.out(
         *("incident", "open", "--tenant", tenant, "--kind", "fault", "--at", FROM),
-        *("--component", "mx1"),
+        *("--component", "mx1", "--new-tenant"),
     ).strip()
+    wait_for(lambda: stack.json("incident", "list", "--open"))
+    (still,) = [
+        one for one in stack.json("incident", "list", "--open") if one["tenant_id"] == tenant
+    ]
+    assert (still["incident_id"], still["closed_at"]) == (opened, None)
     stack.out("incident", "close", "--tenant", tenant, "--id", opened, "--at", TO)
     wait_for(lambda: len(ops_rows(clickhouse, tenant)) == 2)
     first, last = ops_rows(clickhouse, tenant)
@@ -174,6 +183,69 @@ def test_an_incident_is_opened_and_closed(stack, clickhouse, tenant):
     assert (last["type"], last["incident_id"]) == ("incident.closed", first["incident_id"])
     assert last["time"] - first["time"] == timedelta(minutes=40)
     assert first["id"] != last["id"]
+    (listed,) = stack.json("incident", "list", "--tenant", tenant)
+    assert (listed["opened_at"], listed["closed_at"]) == (
+        "2026-10-02T18:00:00Z",
+        "2026-10-02T18:40:00Z",
+    )
+    table = stack.out("incident", "list", "--tenant", tenant)
+    assert opened in table
+    assert max(map(len, table.splitlines())) <= WIDE
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("exclude", "declare", "--code", "carrier", "--from", FROM, "--to", TO, "--tenant"),
+        ("incident", "open", "--kind", "fault", "--tenant"),
+        ("incident", "list", "--tenant"),
+        ("exclude", "list", "--tenant"),
+        ("close", "2026-10", "--tenant"),
+        ("audit", "2026-10", "--tenant"),
+        ("credits", "--all", "--tenant"),
+        ("contract", "show"),
+        ("watch", "--until-end", "--tenant"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_tenant_whom_nobody_knows_is_refused_with_the_nearest(stack, clickhouse, arguments):
+    known(stack)
+    refused = stack.run(*arguments, "harbor-lihgt", code=2)
+    assert "no tenant harbor-lihgt is known; did you mean harbor-light?" in refused.stderr
+    assert ops_rows(clickhouse, "harbor-lihgt") == []
+
+
+def known(stack):
+    """A tenant of whom a contract has landed."""
+    document = contract("harbor-light", 1, "2025-01-01")
+    path = stack.state_file.parent / "harbor.json"
+    path.write_text(json.dumps(document))
+    stack.out("contract", "apply", str(path))
+    wait_for(lambda: stack.json("contract", "show", "harbor-light", "--new-tenant")["versions"])
+
+
+def test_an_explanation_of_nobody_is_refused(stack):
+    known(stack)
+    refused = stack.run("explain", "harbor-lihgt", "connectivity.ratio", "2026-10", code=2)
+    assert "did you mean harbor-light?" in refused.stderr
+    typo = stack.run("explain", "harbor-light", "conectivity.ratio", "2026-10", code=2)
+    assert "did you mean connectivity.ratio?" in typo.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("exclude", "revoke", "--tenant", "harbor-light", "--id", "x"), "has no exclusion x"),
+        (("incident", "close", "--tenant", "*", "--id", "storm-l"), "did you mean storm-1?"),
+    ],
+    ids=["exclusion", "incident"],
+)
+def test_an_id_that_was_never_declared_is_refused(stack, monkeypatch, arguments, says):
+    monkeypatch.setattr("streams.cli.known.LANDING_S", 0.0)
+    known(stack)
+    stack.out("incident", "open", "--tenant", "*", "--kind", "adjustment", "--id", "storm-1")
+    wait_for(lambda: "storm-1" in stack.out("incident", "list"))
+    assert says in stack.run(*arguments, code=2).stderr
 
 
 def opened_at(tenant, time):

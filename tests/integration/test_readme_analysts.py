@@ -164,6 +164,9 @@ def test_the_days_of_the_year_that_had_a_fault(ask):
         (date(2025, 10, 4), "*"),
         (date(2025, 10, 13), faulty),
     ]
+    for row in ask(6):
+        assert row["since"] < row["until"]
+        assert row["since"].utcoffset() == row["until"].utcoffset() == timedelta(hours=8)
 
 
 def test_fault_time_and_spoiled_days(ask):

@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
 
+from sinks.clickhouse import ClickHouseSettings, connect
 from sinks.embedded.ports import LOOPBACK
 from streams.cli.publishing import Record, publish
 from streams.settings import load
@@ -28,24 +30,17 @@ TENANT, HEALTHY = "acme", "calm"
 MONTH = "2026-10"
 HOSTILE = "<script>alert(1)</script>"
 FAULT = ("2026-10-03T02:00:00+08:00", "2026-10-03T05:00:00+08:00")
-HEADINGS = [
-    "Service levels: overview",
-    "In trouble now",
-    "Latest closed month of each tenant",
-    "Newest breach events",
-    "Pipeline",
-]
 
 
-def unscanned():
+def unscanned(name="s1"):
     """A message of this moment that nobody scanned: a breach of the running month at once."""
     event = {
-        "id": "s1",
+        "id": name,
         "source": "mx1.example.net/scanner",
         "type": "message.scanned",
         "tenant_id": TENANT,
         "time": datetime.now(UTC).isoformat(),
-        "message_id": "m1",
+        "message_id": f"m-{name}",
         "mailbox": "bob@acme.example",
         "verdict": "error",
         "action": "none",
@@ -67,9 +62,12 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
         self.language = values.get("lang") if tag == "html" else self.language
-        if tag == "script" or "src" in values or any(name.startswith("on") for name in values):
-            self.loaded.append((tag, attributes))
-        if tag == "link" and not values["href"].startswith("data:"):
+        for name in ("src", "href"):
+            address = values.get(name)
+            loads = address is not None and tag in {"script", "link", "img"}
+            if loads and not address.startswith(("/static/", "data:")):
+                self.loaded.append((tag, attributes))
+        if any(name.startswith("on") or name == "style" for name in values) or tag == "style":
             self.loaded.append((tag, attributes))
         if tag == "tr":
             self.rows.append([])
@@ -77,7 +75,7 @@ class Page(HTMLParser):
             self.headings.append("")
             self._into = self.headings
         elif tag in {"td", "th"}:
-            assert tag == "td" or values["scope"] in {"row", "col"}
+            assert tag == "td" or values["scope"] in {"row", "col", "rowgroup"}
             self.rows[-1].append("")
             self._into = self.rows[-1]
 
@@ -161,37 +159,106 @@ def site(tmp_path_factory, hasty):
         yield Site(stack)
 
 
-def test_the_overview_shows_closings_trouble_changes_and_the_pipeline(site):
-    answer = site.get("/")
+def overview(site, query=""):
+    """tenant, month → its row."""
+    answer = site.get(f"/api/overview{query}")
     assert answer.status == 200
-    page = answer.page
-    assert (page.headings, page.language) == (HEADINGS, "en")
-    (closed,) = page.row(TENANT, MONTH)
-    assert closed[2:5] == ["breached", "term extended by the month", "1"]
-    (trouble,) = page.row(TENANT, "antivirus.unscannedmessages not scanned")
-    assert trouble[2:5] == ["breached", "1", "= 0"]
-    assert not [row for row in page.rows if row[0] == HEALTHY and row[2] != "no data"]
-    (change,) = [
-        r for r in page.rows if r[1:4] == [TENANT, "operations.fault_duration", "breached"]
-    ]
-    at_once = "6000.000001 s"  # the fault went on; the change says how it stood when it came
-    assert change[4:] == [at_once, "<= 6000 s", MONTH]
-    assert page.row("mailsla-streams")
-    assert page.row("mailsla-sinks")
-    assert "ClickHouse: answers" in answer.text
+    columns = json.loads(answer.text)
+    lines = zip(*columns.values(), strict=True)
+    rows = [dict(zip(columns, values, strict=True)) for values in lines]
+    return {(row["tenant"], row["month"]): row for row in rows}
+
+
+def this_month():
+    """As it is in the contracts' zone."""
+    return f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m}"
+
+
+def test_the_overview_has_every_open_month_else_the_last_closed_one(site):
+    rows = overview(site)
+    now = rows[TENANT, this_month()]
+    assert (now["state"], now["sections"], now["revision"]) == ("breached", [5], 0)
+    assert 1 <= now["measured"] < now["promised"] == 27
+    others = {month: row["state"] for (tenant, month), row in rows.items() if tenant == HEALTHY}
+    assert "breached" not in others.values()
+    assert (TENANT, MONTH) not in rows, "it is closed, and there is a later one"
+
+
+def test_a_past_month_stays_to_be_looked_at(site):
+    rows = overview(site, f"?month={MONTH}")
+    assert rows[TENANT, MONTH]["state"] == "breached"
+    assert (rows[TENANT, MONTH]["sections"], rows[TENANT, MONTH]["revision"]) == ([3], 1)
+    assert rows[HEALTHY, MONTH]["state"] == "incomplete"
+    assert {month for _, month in rows} == {MONTH}
+    page = site.get("/").page
+    assert page.headings == ["Service levels"]
+    assert MONTH in site.get("/").text
+
+
+def test_figures_equal_those_of_the_closing(site):
+    """As the analyst reads them."""
+    client = connect(ClickHouseSettings(url=site.stack.state["clickhouse"]))
+    summary = client.query(
+        "SELECT i.tenant_id, any(c.verdict), countIf(i.verdict = 'met'), "
+        "countIf(i.verdict = 'no_data') "
+        "FROM closing_items AS i INNER JOIN closings AS c "
+        "ON i.tenant_id = c.tenant_id AND i.month = c.month AND i.revision = c.revision "
+        "WHERE i.month = {month:Date} AND c.status = 'final' GROUP BY i.tenant_id",
+        parameters={"month": f"{MONTH}-01"},
+    ).result_rows
+    rows = overview(site, f"?month={MONTH}")
+    assert {tenant for tenant, *_ in summary} == {tenant for tenant, _ in rows}
+    for tenant, verdict, met, no_data in summary:
+        row = rows[tenant, MONTH]
+        assert row["state"] == verdict
+        if verdict == "incomplete":
+            assert (row["measured"], row["promised"]) == (met, met + no_data)
+    client.close()
 
 
 def test_a_tenant_s_page_shows_every_indicator_and_its_closings(site):
     page = site.get(f"/tenants/{TENANT}").page
-    assert page.headings == [
-        f"Tenant {TENANT}",
-        "Present state of every indicator",
-        "Last closed months",
-    ]
-    found = page.row("5 Anti-virus", "antivirus.unscannedmessages not scanned")
-    assert [row[2] for row in found] == ["breached"]
-    assert page.row("3 Operations", "operations.fault_durationtime in fault")
-    assert page.row(MONTH, "breached")
+    assert page.headings[:2] == [f"Tenant {TENANT}", f"Indicators in {this_month()}"]
+    (unscanned_row,) = page.row("Messages not scannedantivirus.unscanned")
+    assert unscanned_row[1:5] == ["breached", "1", "= 0", "1 over"]
+    assert page.row("Fault time of the monthoperations.fault_duration")
+    (closed,) = page.row(MONTH)
+    assert closed[1:4] == ["breached", "double service for the month", "1"]
+    changes = [row for row in page.rows if row[1:3] == ["Fault time of the month", "breached"]]
+    at_once = "1 h 40 min 0.000001 s"  # it went on; the change says how it stood when it came
+    assert [row[3:] for row in changes] == [[at_once, "≤ 1 h 40 min", MONTH]]
+
+
+def test_a_closed_month_of_a_tenant_shows_its_verdicts(site):
+    page = site.get(f"/tenants/{TENANT}?month={MONTH}").page
+    (fault,) = page.row("Fault time of the monthoperations.fault_duration")
+    assert fault[1:5] == ["breached", "3 h", "≤ 1 h 40 min", "1 h 20 min over"]
+    (silent,) = page.row("Share of the month connectedconnectivity.ratio")
+    assert silent[1:3] == ["no data", "–"]
+
+
+def test_the_platform_page_shows_lag_and_refused_records(site):
+    page = site.get("/platform").page
+    assert page.row("mailsla-streams")
+    assert page.row("mailsla-sinks")
+    assert "No record was refused." in site.get("/platform").text
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "language"),
+    [
+        ("/", {}, "en"),
+        ("/", {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}, "zh-CN"),
+        ("/?lang=zh", {}, "zh-CN"),
+        ("/?lang=en", {"Accept-Language": "zh"}, "en"),
+        ("/", {"Cookie": "lang=zh"}, "zh-CN"),
+        ("/?lang=xx", {"Accept-Language": "fr"}, "en"),
+    ],
+)
+def test_the_language_is_the_visitor_s(site, path, headers, language):
+    answer = site.get(path, **headers)
+    assert answer.page.language == language
+    assert answer.page.headings == [{"en": "Service levels", "zh-CN": "服务品质"}[language]]
 
 
 def test_a_tenant_of_whom_only_a_contract_is_known_has_a_page(site):
@@ -208,12 +275,17 @@ def test_an_unknown_or_hostile_tenant_is_not_found_and_comes_back_as_text(site, 
 
 
 def test_nothing_is_loaded_from_elsewhere(site):
-    for path in ("/", f"/tenants/{TENANT}"):
+    for path in ("/", f"/tenants/{TENANT}", "/platform"):
         answer = site.get(path)
         assert not answer.page.loaded
         assert not re.search(r"https?://|@import|url\(", answer.text)
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src")
+        for name in re.findall(r'"(/static/[^"]+)"', answer.text):
+            file = site.get(name)
+            assert file.status == 200
+            assert not re.search(r"https?://|@import|url\(", file.text)
         assert answer.headers["Cache-Control"] == "no-store"
+    assert site.get("/static/../server.py").status == 404
 
 
 def test_the_page_is_only_read(site):
@@ -239,28 +311,45 @@ def test_a_healthy_stack_is_ok(site):
 
 def test_without_the_broker_the_rest_is_still_shown(site):
     def told():
-        seen[:] = visitors.map(site.get, ("/", "/healthz"))
+        seen[:] = visitors.map(site.get, ("/platform", "/healthz"))
         return seen[1].status == 503
 
     seen = []
     with site.frozen("broker"), ThreadPoolExecutor(2) as visitors:
         wait_for(told)  # an answer from before holds for two seconds
-    overview, health = seen
-    assert (overview.status, overview.page.headings) == (200, HEADINGS)
-    assert "Consumer lag: <strong" in overview.text
+    platform, health = seen
+    assert platform.status == 200
+    assert "not known</strong>" in platform.text
     assert list(json.loads(health.text)["problems"]) == ["kafka"]
     wait_for(lambda: site.get("/healthz").status == 200)
 
 
 def test_without_clickhouse_every_page_says_so(site):
     """All at once: each page waits for its own time-out."""
-    with site.frozen("clickhouse"), ThreadPoolExecutor(3) as visitors:
-        pages = ("/", f"/tenants/{TENANT}", "/healthz")
-        overview, tenant, health = visitors.map(site.get, pages)
-    assert [each.status for each in (overview, tenant, health)] == [503] * 3
-    assert overview.page.headings == ["Service levels: overview", "Pipeline"]
-    assert overview.page.row("mailsla-streams")
-    for answer in (overview, tenant, health):
+    paths = ("/", f"/tenants/{TENANT}", "/platform", "/api/overview?month=2020-01", "/ready")
+    with site.frozen("clickhouse"), ThreadPoolExecutor(len(paths)) as visitors:
+        answers = dict(zip(paths, visitors.map(site.get, paths), strict=True))
+    assert {answer.status for answer in answers.values()} == {503}
+    assert answers["/platform"].page.row("mailsla-streams")
+    for answer in answers.values():
         assert "ClickHouse does not answer" in answer.text
         assert "Traceback" not in answer.text
-    assert list(json.loads(health.text)["problems"]) == ["clickhouse"]
+    assert list(json.loads(answers["/ready"].text)["problems"]) == ["clickhouse"]
+
+
+def test_changes_are_told_at_once(site):
+    """A page that is open hears of a state that has landed, and of nothing else."""
+    connection = http.client.HTTPConnection(LOOPBACK, site.port, timeout=30)
+    connection.request("GET", "/api/changes")
+    answer = connection.getresponse()
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    publish(load(site.stack.state_file), [unscanned("s2")])
+    while not (line := answer.readline()).startswith(b"event: changed"):
+        assert line, "the stream has ended"
+    connection.close()
+    wait_for(lambda: "2" in observed_of(site))
+
+
+def observed_of(site):
+    page = site.get(f"/tenants/{TENANT}").page
+    return [row[2] for row in page.row("Messages not scannedantivirus.unscanned")]

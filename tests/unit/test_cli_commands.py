@@ -94,7 +94,17 @@ DECLARE = ("exclude", "declare", "--tenant", "acme", "--code", "carrier")
         (("dead-letters", "replay", "--ids", "mail.mta-17"), "copy it from the list"),
         (("dead-letters", "list", "--limit", "0"), "x>=1"),
         (("schemas", "export", "/dev/null/x"), "name another directory"),
-        (("incident", "close", "--tenant", "acme", "--id", "1"), "no Kafka broker answers at"),
+        (("incident", "close", "--tenant", "acme", "--id", "1", "--unchecked"),
+         "no Kafka broker answers at"),
+        (("incident", "close", "--tenant", "acme", "--id", "1"), "skip the check with --unchecked"),
+        (("incident", "open", "--tenant", "acme", "--kind", "fault"), "with --new-tenant"),
+        (("close", "2026-10"), "no use of ClickHouse (no answer); start one with: mailsla up"),
+        (("audit", "2026-10"), "no use of ClickHouse"),
+        (("explain", "acme", "connectivity.ratio", "2026-10"), "no use of ClickHouse"),
+        (("explain", "acme", "conectivity.ratio", "2026-10"), "did you mean connectivity.ratio?"),
+        (("migrate",), "no use of ClickHouse"),
+        (("simulate", "--month", "2026-10", "--messages", "1"), "the Kafka broker does not answer"),
+        (("watch", "--indicator", "latency.exceedence"), "did you mean latency.exceedances?"),
         (("contract", "show", "acme"), "ClickHouse at http://127.0.0.1:1"),
         (("exclude", "list"), "set MAILSLA_CLICKHOUSE"),
         (("dead-letters", "replay"), "set MAILSLA_CLICKHOUSE"),
@@ -121,6 +131,27 @@ def test_the_installed_program_does_the_same():
     assert done.returncode == 2
     assert "Missing option '--tenant'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        ("MAILSLA_PARTITION", "4", "did you mean MAILSLA_PARTITIONS?"),
+        ("MAILSLA_CONFIG", "kafak: 127.0.0.1:1\n", "unknown setting kafak; did you mean kafka?"),
+        ("MAILSLA_CONFIG", "colour: red\n", "unknown setting colour; mailsla config lists all"),
+        ("MAILSLA_CONFIG", "a: [", "is not valid YAML at line"),
+        ("MAILSLA_CONFIG", "just text", "holds no settings"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_refused(
+    monkeypatch, capsys, tmp_path, variable, text, says
+):
+    path = tmp_path / "mailsla.yaml"
+    path.write_text(text)
+    value = str(path) if variable == "MAILSLA_CONFIG" else text
+    code, _, err = mailsla(monkeypatch, capsys, "config", env={variable: value})
+    assert code == 2
+    assert says in err
 
 
 def test_config_prints_no_secret(monkeypatch, capsys):

@@ -90,21 +90,60 @@ def test_what_is_published_is_the_document_as_written(tmp_path):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"timezone": "Mars/Base"}, "c.json, document 2, timezone: 'Mars/Base' is no IANA"),
-        ({"overrides": {"latency.nap": {}}}, "c.json, document 2, overrides: 'latency.nap' is no"),
+        ({"timezone": "Mars/Base"}, "c.json, document 2, line 1, timezone: 'Mars/Base' is no IANA"),
+        (
+            {"overrides": {"latency.nap": {}}},
+            "c.json, document 2, line 1, overrides: 'latency.nap' is no",
+        ),
         (
             {"overrides": {"connectivity.ratio": {"comparator": "~"}}},
-            "c.json, document 2, overrides.connectivity.ratio.comparator: not one of",
+            "c.json, document 2, line 1, overrides.connectivity.ratio.comparator: not one of",
         ),
-        ({"effective_to": "2025-01-01"}, "c.json, document 2, effective_to: effective_to must be"),
-        ({"version": 1}, "c.json, document 2, version: version 1 of acme also stands in "),
-        ({"misspelt": 1}, "c.json, document 2, misspelt: unknown field; remove it"),
+        (
+            {"effective_to": "2025-01-01"},
+            "c.json, document 2, line 1, effective_to: effective_to must be",
+        ),
+        ({"version": 1}, "c.json, document 2, line 1, version: version 1 of acme also stands in "),
+        ({"misspelt": 1}, "c.json, document 2, line 1, misspelt: unknown field; remove it"),
     ],
 )
 def test_a_complaint_names_file_document_and_field(tmp_path, change, complaint):
     text = json.dumps([GOOD, GOOD | {"version": 2} | change])
     (found,) = problems_of(tmp_path, text, "c.json")
     assert found.startswith(complaint)
+
+
+def test_every_complaint_comes_at_once_with_its_line(tmp_path):
+    text = """\
+tenant_id: acme
+versoin: 1
+effective_from: soon
+profile:
+  max_latency: 1800
+overrides:
+  connectivity.ratio:
+    target: high
+    comparator: "~"
+"""
+    found = problems_of(tmp_path, text)
+    places = [one.removeprefix("c.yaml, document 1, line ").partition(":")[0] for one in found]
+    assert sorted(places) == [
+        "1, version",
+        "2, versoin",
+        "3, effective_from",
+        "5, profile.max_latency",
+        "8, overrides.connectivity.ratio.target",
+        "9, overrides.connectivity.ratio.comparator",
+    ]
+    assert any("did you mean version?" in one for one in found)
+    assert any("did you mean max_latency_s?" in one for one in found)
+
+
+def test_the_lines_of_json_are_those_of_the_file(tmp_path):
+    text = json.dumps(GOOD, indent=1) + "\n\n" + json.dumps(GOOD | {"version": "x"}, indent=1)
+    (found,) = problems_of(tmp_path, text, "c.json")
+    line = [n for n, one in enumerate(text.splitlines(), 1) if '"x"' in one]
+    assert found.startswith(f"c.json, document 2, line {line[0]}, version: ")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +154,7 @@ def test_a_complaint_names_file_document_and_field(tmp_path, change, complaint):
         ("c.yaml", "a: 1\na: 2", "c.yaml: line 2, column 1: 'a' stands here twice"),
         ("c.json", '{"a": 1, "a": 2}', "c.json: is not valid ('a' stands twice"),
         ("c.json", "{", "c.json: is not valid (Expecting"),
-        ("c.yaml", "just text", "c.yaml, document 1: not a JSON object"),
+        ("c.yaml", "just text", "c.yaml, document 1, line 1: not a JSON object"),
         ("c.yaml", "!!python/object/apply:os.system [true]", "c.yaml: line 1"),
     ],
 )
@@ -137,7 +176,7 @@ def test_check_lists_the_good_and_fails_for_the_bad(tmp_path):
     failed = CliRunner().invoke(cli, ["contract", "check", str(good), str(bad)])
     assert isinstance(failed.exception, CheckFailed)
     assert failed.exception.exit_code == 1
-    assert "bad.json, document 1, version" in failed.stderr
+    assert "bad.json, document 1, line 1, version" in failed.stderr
 
 
 def test_apply_stops_before_it_connects_when_one_document_is_bad(tmp_path):

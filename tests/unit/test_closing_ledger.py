@@ -30,8 +30,10 @@ def item(verdict, section=2, remedy="double_service"):
     ("verdicts", "overall"),
     [
         (("met", "breached", "no_data"), "breached"),
-        (("met", "no_data", "not_judged"), "met"),
-        (("no_data", "not_judged"), "no_data"),
+        (("met", "not_judged"), "met"),
+        (("met", "no_data", "not_judged"), "incomplete"),
+        (("no_data", "not_judged"), "incomplete"),
+        (("not_judged",), "met"),
     ],
 )
 def test_the_month_is_as_bad_as_its_worst_indicator(verdicts, overall):

@@ -44,7 +44,8 @@ def test_remote_services_over_tls_with_a_login_are_well():
         ({"clickhouse_password": SecretStr("")}, "no password for ClickHouse"),
         ({"clickhouse_password": SecretStr("short")}, "MAILSLA_CLICKHOUSE_PASSWORD is shorter"),
         ({"kafka_password": SecretStr("short")}, "MAILSLA_KAFKA_PASSWORD is shorter"),
-        ({"web_host": "0.0.0.0"}, "put a login in front of it"),
+        ({"web_host": "0.0.0.0"}, "put TLS in front of it"),
+        ({"metrics_host": "10.0.0.7"}, "let only Prometheus reach them"),
     ],
 )
 def test_every_insecure_setting_is_named_with_its_remedy(changes, remedy):
@@ -71,3 +72,18 @@ def test_a_file_with_passwords_that_others_may_read_is_named(tmp_path, monkeypat
 def test_a_kernel_that_cannot_confine_is_named(monkeypatch):
     monkeypatch.setattr(security, "landlock_version", lambda: 0)
     assert "no Landlock" in said()[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.0.1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("10.0.0.1", False),
+    ],
+)
+def test_loopback_is_this_machine(host, local):
+    states, _ = said(kafka=f"{host}:9092")
+    assert states == ({"ok"} if local else {"note"})

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -11,11 +12,13 @@ from xml.etree import ElementTree
 import pytest
 from statement_scene import EXCLUSION, STATEMENT, at, changed, credit, revised
 
+from schemas.presentation.language import LANGUAGES
 from sinks.statement.content import Voided
 from sinks.statement.document import render
+from sinks.statement.errors import StatementError
 from sinks.statement.making import content_of, file_name
 from sinks.statement.parts import read_parts
-from sinks.statement.wording import LANGUAGES
+from sinks.statement.provider import LARGEST_LOGO, provider_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -170,10 +173,25 @@ def test_a_month_in_which_the_contract_changed_shows_both_parts():
     parts = read_parts(json.dumps([one | promised for one in told]))
     text = page(changed(parts={"connectivity.downtime": parts})).text
     assert (
-        "version 2, 2025-10-01 to 2025-10-15 1 min 40 s 100 s < 44 min 0 s < 2640 s 42 min 20 s"
-        in text
+        "version 2, 2025-10-01 to 2025-10-15 1 min 40 s 100 s < 44 min < 2640 s 42 min 20 s" in text
     )
     assert "version 3, 2025-10-16 to 2025-10-31 42 min 20 s 2540 s" in text
+
+
+def test_what_nobody_measured_is_no_certificate():
+    """The month of the first steps: two promises measured, the rest without data."""
+    measured = {"operations.fault_duration", "operations.availability"}
+    items = [
+        item.model_copy(update={"verdict": "met" if item.indicator in measured else "no_data"})
+        if item.verdict != "not_judged"
+        else item
+        for item in STATEMENT.items
+    ]
+    text = page(replace(revised(verdict="incomplete"), items=items, credits=[])).text
+    assert "Verdict: incomplete" in text
+    assert "Kept as far as measured: 2 of 27; without data: 1 · Connectivity, 2 · Latency" in text
+    assert "3 · Operations: incomplete" in text
+    assert "kept this month" not in text
 
 
 def test_a_quiet_month_owes_nothing():
@@ -220,3 +238,38 @@ def test_equal_statements_are_equal_bytes_and_another_content_has_another_name()
     name = file_name(STATEMENT.revision, date(2025, 10, 1), "zh", "pdf")
     assert name == "statement-acme-2025-10-r2-zh-01234567.pdf"
     assert file_name(revised(fingerprint="f" * 32).revision, date(2025, 10, 1), "zh", "pdf") != name
+
+
+def test_credits_stand_with_their_clauses_and_their_total():
+    text = page().text
+    assert "the term is extended by 31 days. Clauses: 1 · Connectivity" in text
+    stacked = changed(credits=[STATEMENT.credits[0]] * 2)
+    told = page(stacked).text
+    assert (
+        "2 × the month's term (sections 1); the term is extended by 62 days. Clauses: 1 ·" in told
+    )
+
+
+def test_the_provider_s_name_and_logo_come_with_the_document(tmp_path):
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    html = render(STATEMENT, "en", provider_of("Example <Mail> Ltd", logo))
+    assert "Example &lt;Mail&gt; Ltd" in html
+    assert 'src="data:image/svg+xml;base64,' in html
+    assert "<img" not in render(STATEMENT, "en")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("logo.gif", b"x", "is no logo"),
+        ("logo.png", b"x" * (LARGEST_LOGO + 1), "at most 200,000"),
+        ("logo.png", None, "cannot be read"),
+    ],
+)
+def test_a_logo_that_cannot_be_used_is_told(tmp_path, name, content, says):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StatementError, match=says):
+        provider_of("x", path)

@@ -7,8 +7,8 @@ from typing import Final
 
 from markupsafe import Markup
 
+from schemas.presentation.language import Language
 from sinks.statement.charts.svg import ALARM, Drawing
-from sinks.statement.wording import Language
 from sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720

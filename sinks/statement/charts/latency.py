@@ -9,10 +9,10 @@ from typing import Final
 
 from markupsafe import Markup
 
+from schemas.presentation.figures import microseconds
+from schemas.presentation.language import Language
 from sinks.statement.charts.svg import ALARM, COOL, FAINT, WARM, Drawing
 from sinks.statement.content import DayLatency
-from sinks.statement.figures import microseconds
-from sinks.statement.wording import Language
 from sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from schemas.presentation.figures import microseconds
+from schemas.presentation.language import Language
 from sinks.closing.periods import midnight_us
 from sinks.statement import spans
 from sinks.statement.charts.svg import ALARM, COOL, FAINT, Drawing
-from sinks.statement.figures import microseconds
-from sinks.statement.wording import Language
 from sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720

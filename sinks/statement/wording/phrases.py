@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from sinks.statement.wording import Language
+from schemas.presentation.language import Language, Pair, pick
 
-_PHRASES: Final[Mapping[str, tuple[str, str]]] = {
+_PHRASES: Final[Mapping[str, Pair]] = {
     # key: (English, Chinese)
     "title": ("Monthly service statement", "服务品质月度报告"),
     "subtitle": ("under the service-quality agreement", "依据《服务品质保证书》"),
@@ -13,22 +13,6 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
     "month": ("Month", "月份"),
     "verdict": ("Verdict", "结论"),
     "says": ("{title}:", "{title}："),
-    "met": ("met", "达标"),
-    "breached": ("breached", "未达标"),
-    "no_data": ("no data", "无数据"),
-    "not_judged": ("not judged", "不作考核"),
-    "month_met": (
-        "Every judged promise of the agreement was kept this month.",
-        "本月各项考核承诺均已达标。",
-    ),
-    "month_breached": (
-        "Not kept this month: {sections}.",
-        "本月以下承诺未达标：{sections}。",
-    ),
-    "month_no_data": (
-        "Nothing could be judged this month: no data.",
-        "本月无数据，无法考核。",
-    ),
     "owed": ("What is owed", "赔偿"),
     "nothing_owed": ("Nothing is owed for this month.", "本月无须赔偿。"),
     "double_service": (
@@ -56,6 +40,7 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
         "Fees waived: {count} × the month's fee{named}; the contract names no amount.",
         "免收费用：{count} × 当月费用{named}；合同未载明金额。",
     ),
+    "owed_for": ("Clauses: {sections}", "依据条款：{sections}"),
     "reversed": (
         "This revision takes back what revision {revision} issued: {what}.",
         "本版冲销第 {revision} 版所列赔偿：{what}。",
@@ -82,16 +67,7 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
     "promise": ("Promise", "承诺"),
     "budget": ("Remaining", "余量"),
     "remedy": ("Remedy", "赔偿"),
-    "remedy_double_service": ("double service for the month", "当月双倍服务时长"),
-    "remedy_fee_waiver": ("month's fee waived", "免收当月费用"),
-    "remedy_none": ("none named", "未约定"),
     "gross": ("before exclusions {value}", "扣除前 {value}"),
-    "left": ("{value} left", "尚余 {value}"),
-    "over": ("{value} over", "超出 {value}"),
-    "short": ("{value} short", "不足 {value}"),
-    "exact_limit": ("nothing left", "余量为零"),
-    "none_allowed": ("none is allowed", "不允许出现"),
-    "no_budget": ("–", "–"),
     "blank_section": (
         "The agreement leaves this section blank; what happened is shown, not judged.",
         "《服务品质保证书》本节内容暂缺；仅列示，不作考核。",
@@ -235,8 +211,6 @@ _PHRASES: Final[Mapping[str, tuple[str, str]]] = {
     "not_answered": ("not answered", "未处理"),
 }  # fmt: skip
 
-_PLACE: Final = {"en": 0, "zh": 1}
-
 
 def phrase(key: str, language: Language, **values: object) -> str:
     """The phrase in a language, its places filled in.
@@ -245,13 +219,8 @@ def phrase(key: str, language: Language, **values: object) -> str:
         KeyError: no such phrase, or a place without a value.
 
     """
-    text = _PHRASES[key][_PLACE[language]]
+    text = pick(_PHRASES[key], language)
     return text.format(**values) if values else text
-
-
-def pick(pair: tuple[str, str], language: Language) -> str:
-    """One of an English and a Chinese text."""
-    return pair[_PLACE[language]]
 
 
 PHRASES: Final = tuple(_PHRASES)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.contract import Profile
-from sinks.statement.wording import Language
-from sinks.statement.wording.names import cause
-from sinks.statement.wording.phrases import pick
+from schemas.presentation.language import Language, pick
+from schemas.presentation.names import cause
 
 _READINGS: Final[Mapping[str, tuple[str, str]]] = {
     "probe_hold_factor": (

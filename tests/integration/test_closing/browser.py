@@ -34,6 +34,9 @@ class Visit:
     requests: Sequence[str]
     messages: Sequence[str]
     violations: Sequence[str]
+    width: int
+    """What it takes to see everything without scrolling sideways, px."""
+    height: int
 
 
 def chromium():
@@ -47,7 +50,7 @@ def chromium():
 
 @contextmanager
 def running_browser(folder):
-    """Gives a function that opens a file."""
+    """Gives a function that opens a file, in a window of so many pixels."""
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             folder / "profile",
@@ -58,13 +61,14 @@ def running_browser(folder):
             bypass_csp=True,
         )
         try:
-            yield lambda path: _visit(context, path)
+            yield lambda path, width=1280: _visit(context, path, width)
         finally:
             context.close()
 
 
-def _visit(context, path):
+def _visit(context, path, width):
     page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 800})
     requests, messages = [], []
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: messages.append(message.text))
@@ -81,6 +85,8 @@ def _visit(context, path):
             f"{one['id']}: {one['nodes'][0]['html'][:200]}"
             for one in Axe().run(page).response["violations"]
         ],
+        width=page.evaluate("document.documentElement.scrollWidth"),
+        height=page.evaluate("document.documentElement.scrollHeight"),
     )
     page.close()
     return visit

@@ -12,6 +12,7 @@ from sinks.closing.close import close_month
 from sinks.closing.cutoff import fix_cutoff
 from sinks.closing.errors import ClosingInProgressError, MonthNotOverError
 from sinks.closing.planning import refresh_plans
+from sinks.migrations import read_migrations
 from tests.integration.test_closing.ledger import close, findings, land
 from tests.reference.scenario import (
     CUTOFF,
@@ -257,6 +258,27 @@ def test_views_show_the_month_before_and_after_it_is_closed(client):
     assert rows(client, summary) == [
         ("breached", ["latency.exceedances", "latency.send.mean"], ["double_service"])
     ]
+
+
+def test_what_was_not_measured_keeps_a_month_from_being_met(client):
+    """Nothing is breached, and much that is promised was never measured."""
+    (closing,) = close(client, [sent(NOON, 1, "m1")], now=CUTOFF, contracts=[contract()])
+    missing = sorted(item.indicator for item in closing.items if item.verdict == "no_data")
+    assert "connectivity.downtime" in missing
+    assert closing.verdict == "incomplete"
+    assert rows(client, "SELECT verdict FROM closings") == [("incomplete",)]
+    summary = "SELECT verdict, without_data FROM tenant_month_summary(month = '2025-10-01')"
+    assert rows(client, summary) == [("incomplete", missing)]
+
+
+def test_an_earlier_release_s_word_for_an_incomplete_month_is_mended(client):
+    close(client, [sent(NOON, 1, "m1")], now=CUTOFF, contracts=[contract()])
+    wrong = "ALTER TABLE closing_log UPDATE verdict = 'met' WHERE true SETTINGS mutations_sync = 2"
+    client.command(wrong)
+    (mended,) = [one for one in read_migrations() if one.name == "incomplete_months"]
+    for statement in mended.statements * 2:
+        client.command(statement)
+    assert rows(client, "SELECT verdict FROM closings") == [("incomplete",)]
 
 
 def test_views_of_the_sections_follow_the_facts(client):

@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from schemas.indicators import INDICATORS
+from schemas.presentation.decimals import plain
+from schemas.presentation.language import LANGUAGES
+from schemas.presentation.words import verdict_word
 from sinks.closing.close import close_month
 from sinks.statement import spans
-from sinks.statement.decimals import plain
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import content_of
-from sinks.statement.wording import LANGUAGES
 from sinks.statement.wording.phrases import phrase
 from streams.cli.errors import CommandError
 from streams.cli.main import cli
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.embedded
 CREDITS = "SELECT tenant_id, remedy, days, amount, currency FROM credits"
 SIGNS = {"<": "<", "<=": "≤", ">=": "≥", "=": "="}
 PAPERS = ((TERRIBLE, "zh"), (TERRIBLE, "en"), (QUIET, "zh"))
+PHONE = 390
+"""Width of its window, px."""
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,9 @@ def pages(statements, tmp_path_factory):
 def visits(pages, tmp_path_factory):
     """(tenant, language) → what the browser showed."""
     with running_browser(tmp_path_factory.mktemp("browser")) as visit:
-        return {key: visit(path) for key, path in pages.items()}
+        found = {key: visit(path) for key, path in pages.items()}
+        found["phone"] = visit(pages[TERRIBLE, "zh"], PHONE)
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +127,7 @@ def test_the_browser_shows_every_figure_of_the_closing(visits, items, tenant, la
         row = rows[item["indicator"]]
         for figure in figures(item):
             assert holds(f"{row['observed']} {row['promise']}", figure), (item, row)
-        assert row["verdict"] == phrase(item["verdict"], language)
+        assert row["verdict"] == verdict_word(item["verdict"], language)
 
 
 @pytest.mark.parametrize(("tenant", "language"), PAPERS)
@@ -134,7 +139,7 @@ def test_the_pdf_shows_every_figure_of_the_closing(papers, items, tenant, langua
         own = text[starts[item["indicator"]] : ends[item["indicator"]]]
         for figure in figures(item):
             assert holds(own, figure), (item["indicator"], figure, own[:200])
-        assert phrase(item["verdict"], language) in own
+        assert verdict_word(item["verdict"], language) in own
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -164,6 +169,14 @@ def test_the_evidence_goes_down_to_ids_and_times(visits, papers, language):
             assert told in text, told
         # 25 messages went over the limit, 20 of them are listed.
         assert phrase("evidence_some", language, total=25, shown=20) in text
+
+
+def test_a_phone_shows_all_of_it_below_each_other(visits):
+    phone = visits["phone"]
+    assert not phone.violations
+    assert phone.width <= PHONE
+    assert phone.height < 30_000
+    assert "over-24" in phone.text
 
 
 @pytest.mark.parametrize("key", [(t, lang) for t in (QUIET, TERRIBLE) for lang in LANGUAGES])
@@ -259,7 +272,7 @@ def test_an_earlier_revision_is_told_as_it_was(closed, closing_server, pages, tm
     ("arguments", "sentence"),
     [
         (("--tenant", TERRIBLE, "--month", "2025-09"), "2025-09 is not closed; run mailsla close"),
-        (("--tenant", "nobody", "--month", "2025-10"), "nobody is not among the tenants closed"),
+        (("--tenant", "nobody", "--month", "2025-10"), "no tenant nobody is known"),
         (("--tenant", QUIET, "--month", "2025-10", "--revision", "9"), "has no revision 9"),
     ],
 )

@@ -1,0 +1,93 @@
+"""The notify worker: every route at the same time, none of them in another's way."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import aiohttp
+import orjson
+
+from schemas.contract import DEFAULT_TIMEZONE
+from schemas.indicators import INDICATORS
+from streams.metrics.health import Health
+from streams.metrics.sampling import BEAT_S, beat
+from streams.notify.events import News, read_news
+from streams.notify.routes import Route
+from streams.notify.runner import Runner
+from streams.notify.senders import sender
+from streams.settings import Settings
+
+
+def run_notify(settings: Settings, routes: Sequence[Route], health: Health) -> None:
+    """Deliver every route until SIGTERM or SIGINT; raises `ConfigurationError` for a secret."""
+    asyncio.run(_run(settings, routes, health))
+
+
+async def _run(settings: Settings, routes: Sequence[Route], health: Health) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with aiohttp.ClientSession() as session:
+        runners = [Runner(route, settings, sender(route, session)) for route in routes]
+        beside = [asyncio.create_task(beat(health)), asyncio.create_task(_note(runners, health))]
+        await asyncio.gather(*(runner.run(stop) for runner in runners))
+    for task in beside:
+        task.cancel()
+
+
+async def _note(runners: Sequence[Runner], health: Health) -> None:
+    """Ready is a worker whose every route has partitions."""
+    while True:
+        held = [runner.partitions for runner in runners]
+        health.partitions = sum(held) if all(held) else 0
+        await asyncio.sleep(BEAT_S)
+
+
+def send_test(route: Route) -> None:
+    """Send an event that says it is a test; raises `Away`, `Refused` or `ConfigurationError`."""
+
+    async def send() -> None:
+        async with aiohttp.ClientSession() as session:
+            await sender(route, session)([sample_news(datetime.now(UTC))])
+
+    asyncio.run(send())
+
+
+def sample_news(now: datetime) -> News:
+    """An event as the feed has them, of a tenant that is called test."""
+    indicator = INDICATORS["connectivity.downtime"]
+    stamp = f"{now:%Y-%m-%dT%H:%M:%S}Z"
+    value = orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"test-{now:%Y%m%dT%H%M%S%f}",
+            "source": "mailsla/notify/test",
+            "type": "sla.indicator.at_risk",
+            "subject": "test",
+            "time": stamp,
+            "datacontenttype": "application/json",
+            "data": {
+                "tenant_id": "test",
+                "contract_version": 0,
+                "section": indicator.section,
+                "indicator": indicator.id,
+                "period": f"{now:%Y-%m}",
+                "state": "at_risk",
+                "observed": 2400,
+                "target": 2640,
+                "comparator": "<",
+                "unit": "s",
+                "remedy": "double_service",
+                "sequence": 0,
+                "evidence": [f"a test of {DEFAULT_TIMEZONE} at {stamp}"],
+                "profile": "default/1",
+                "event_time": stamp,
+            },
+        }
+    )
+    news = read_news(value)
+    if news is None:
+        raise ValueError("the test event does not fit the feed's model; mend it")
+    return news
