@@ -26,8 +26,9 @@ add --allow-principal User:mailsla-producer --operation WRITE --operation DESCRI
 add --allow-principal User:mailsla-producer --operation WRITE --operation DESCRIBE --topic mail.support
 add --allow-principal User:mailsla-producer --operation WRITE --operation DESCRIBE --topic raw.maillog
 
-# mailsla-operator: people at a terminal: contract, exclude, incident, drain, doctor
+# mailsla-operator: people at a terminal: contract, calendar, exclude, incident, drain
 add --allow-principal User:mailsla-operator --operation WRITE --operation DESCRIBE --topic mail.ops
+add --allow-principal User:mailsla-operator --operation WRITE --operation DESCRIBE --topic sla.calendars
 add --allow-principal User:mailsla-operator --operation WRITE --operation DESCRIBE --topic sla.contracts
 add --allow-principal User:mailsla-operator --operation READ --operation DESCRIBE --topic mail. --resource-pattern-type prefixed
 add --allow-principal User:mailsla-operator --operation READ --operation DESCRIBE --topic raw. --resource-pattern-type prefixed
@@ -70,6 +71,7 @@ add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE -
 add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE --topic mail.security
 add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE --topic mail.support
 add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE --topic sla.breaches
+add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE --topic sla.calendars
 add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE --topic sla.contracts
 add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE --topic sla.dead_letters
 add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE --topic sla.outages
@@ -88,6 +90,11 @@ add --allow-principal User:mailsla-web --operation READ --operation DESCRIBE --t
 add --allow-principal User:mailsla-web --operation READ --operation DESCRIBE --topic mailsla. --resource-pattern-type prefixed
 add --allow-principal User:mailsla-web --operation DESCRIBE --group mailsla-streams
 add --allow-principal User:mailsla-web --operation DESCRIBE --group mailsla-sinks
+
+# mailsla-notify: mailsla worker notify
+add --allow-principal User:mailsla-notify --operation READ --operation DESCRIBE --topic sla.breaches
+add --allow-principal User:mailsla-notify --operation READ --operation DESCRIBE --topic sla.closings
+add --allow-principal User:mailsla-notify --operation READ --group mailsla-notify- --resource-pattern-type prefixed
 
 # mailsla-subscriber: whoever reads the results
 add --allow-principal User:mailsla-subscriber --operation READ --operation DESCRIBE --topic sla.breaches

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from schemas.topics import (
+    BREACHES,
+    CALENDARS,
     CLOSINGS,
     CONTRACTS,
     EVENT_TOPICS,
@@ -91,8 +93,8 @@ COMPONENTS: Final = (
         writes=(*_EVENTS, RAW_MAILLOG.name),
     ),
     Component(
-        "mailsla-operator", "people at a terminal: contract, exclude, incident, drain, doctor",
-        writes=(OPS.name, CONTRACTS.name),
+        "mailsla-operator", "people at a terminal: contract, calendar, exclude, incident, drain",
+        writes=(OPS.name, CONTRACTS.name, CALENDARS.name),
         reads_under=_EVERYTHING,
         watches=(STREAMS_GROUP, SINKS_GROUP),
     ),
@@ -114,6 +116,8 @@ COMPONENTS: Final = (
         "mailsla-web", "mailsla worker web",
         reads_under=_EVERYTHING, watches=(STREAMS_GROUP, SINKS_GROUP),
     ),
+    Component("mailsla-notify", "mailsla worker notify", reads=(BREACHES.name, CLOSINGS.name),
+              group="mailsla-notify-", group_pattern="prefixed"),
     Component("mailsla-subscriber", "whoever reads the results", reads=_RESULTS,
               group="mailsla-subscriber-", group_pattern="prefixed"),
 )  # fmt: skip
