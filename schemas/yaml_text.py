@@ -27,8 +27,8 @@ def load_yaml(text: str) -> Iterator[Any]:
         yield value
 
 
-def load_yaml_nodes(text: str) -> Iterator[tuple[Any, yaml.Node]]:
-    """The documents of a text, each with its nodes, which know their lines; raises as `load_yaml`."""
+def load_yaml_nodes(text: str) -> Iterator[tuple[Any, yaml.Node | None]]:
+    """The documents of a text and their nodes, which know their lines; raises as `load_yaml`."""
     if len(text) > MAX_CHARACTERS:
         raise yaml.YAMLError(f"is longer than {MAX_CHARACTERS} characters; write several files")
     loader = _Loader(text)

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from streams.cli.ops import INSTANT
+from streams.cli.ops_events import INSTANT
 from streams.cli.reading import Row, reading, rows
 from streams.settings import Settings
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import count, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ from streams.cli.nearest import suggestion
 
 _NO_BLANK: Final = re.compile(r"\S")
 _MAX_BYTES: Final = 4 * 1024 * 1024
+_LOOKED_INTO: Final = 1_000
+"""Documents of one JSON file whose problems are told with their lines."""
 _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "profile": Profile,
     "monthly_fee": Fee,
@@ -141,10 +143,14 @@ def _json_values(text: str) -> Iterator[_Written]:
     decoder = json.JSONDecoder(object_pairs_hook=_once)
     at = _after_blanks(text, 0)
     line, counted = 0, 0
-    while at < len(text):
+    for number in count():
+        if at >= len(text):
+            return
         line, counted = line + text.count("\n", counted, at), at
         value, end = decoder.raw_decode(text, at)
-        yield _Written(value, _lines_of(text[at:end]), line)
+        # Where its fields stand takes a second reading: of the first ones, not of 100,000.
+        node = _lines_of(text[at:end]) if number < _LOOKED_INTO else None
+        yield _Written(value, node, line)
         at = _after_blanks(text, end)
 
 

@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 from rich.table import Table
@@ -104,19 +104,16 @@ def declare(
     windows = windows_of(starts_at, ends_at, duration, rrule, timezone)
     base = exclusion_id or str(uuid.uuid4())
     names = [base] if rrule is None else [f"{base}-{start:%Y%m%dT%H%M}" for start, _ in windows]
-    shared = {
+    shared: dict[str, Any] = {
         "code": code, "sections": sections, "consent_ref": consent, "note": note,
         "actor": user(),
     }  # fmt: skip
-    records = [
-        ops_record(
-            "exclusion.declared",
-            tenant,
-            datetime.now(UTC),
-            {"exclusion_id": name, "starts_at": rfc3339(start), "ends_at": rfc3339(end)} | shared,
-        )
+    now = datetime.now(UTC)
+    each = [
+        {"exclusion_id": name, "starts_at": rfc3339(start), "ends_at": rfc3339(end)} | shared
         for name, (start, end) in zip(names, windows, strict=True)
     ]
+    records = [ops_record("exclusion.declared", tenant, now, fields) for fields in each]
     settings = settings_of(ctx, own_state_file)
     if not new_tenant:
         check_new_fact(settings, tenant)
