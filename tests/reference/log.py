@@ -40,6 +40,7 @@ TOPIC_TYPES = {
         "exclusion.declared",
         "exclusion.revoked",
         "monitor.heartbeat",
+        "source.progress",
         "outage.declared",
         "outage.revoked",
         "event.voided",

@@ -36,7 +36,7 @@ def test_every_form_of_the_map(tmp_path, name, text):
         ("map.csv", "a.test,not ok", "not a tenant id"),
         ("map.csv", "*.,t1", "empty domain"),
         ("map.csv", "a.test,t1\nA.test,t2", "are the same name"),
-        ("map.yaml", "a.test: t1\na.test: t2", "are the same name"),
+        ("map.yaml", "a.test: t1\na.test: t2", "stands here twice"),
         ("map.json", '{"a.test": "t1", "a.test": "t2"}', "are the same name"),
         ("map.yaml", "straße.test: t1\nxn--strae-oqa.test: t2", "are the same name"),
         ("map.yaml", "t1: [例子.公司]\nt2: [xn--fsqu00a.xn--55qx5d]", "are the same name"),
