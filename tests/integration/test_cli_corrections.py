@@ -7,7 +7,7 @@ import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
 
-from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.clickhouse import connect
 
 pytestmark = pytest.mark.embedded
 
@@ -22,7 +22,7 @@ def stack(tmp_path_factory):
 
 @pytest.fixture
 def clickhouse(stack):
-    client = connect(ClickHouseSettings(url=stack.state["clickhouse"]))
+    client = connect(stack.clickhouse())
     yield client
     client.close()
 
@@ -38,6 +38,7 @@ def test_what_is_put_right_from_a_terminal_lands(stack, clickhouse):
     declared = stack.out(
         *("exclude", "declare", *own, "--code", "agreed_maintenance", "--consent", "CR-1"),
         *("--from", FROM, "--duration", "40m", "--id", "cr-1", "--rrule", "FREQ=WEEKLY;COUNT=3"),
+        "--new-tenant",
     ).split()
     assert declared == ["cr-1-20261003T1800", "cr-1-20261010T1800", "cr-1-20261017T1800"]
     window = ("--from", FROM, "--duration", "1h30m", "--reason", "power", "--id", "o1")

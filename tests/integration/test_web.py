@@ -19,7 +19,7 @@ import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
 
-from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.clickhouse import connect
 from sinks.embedded.ports import LOOPBACK
 from streams.cli.publishing import Record, publish
 from streams.settings import load
@@ -197,7 +197,7 @@ def test_a_past_month_stays_to_be_looked_at(site):
 
 def test_figures_equal_those_of_the_closing(site):
     """As the analyst reads them."""
-    client = connect(ClickHouseSettings(url=site.stack.state["clickhouse"]))
+    client = connect(site.stack.clickhouse())
     summary = client.query(
         "SELECT i.tenant_id, any(c.verdict), countIf(i.verdict = 'met'), "
         "countIf(i.verdict = 'no_data') "

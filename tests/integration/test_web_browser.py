@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from cli_stack import running_stack
 from playwright.sync_api import expect, sync_playwright
 
-from sinks.clickhouse import ClickHouseSettings, connect
+from sinks.clickhouse import connect
 from tests.integration.test_closing.browser import FLAGS, chromium
 
 pytestmark = pytest.mark.embedded
@@ -43,7 +43,7 @@ ARRAY JOIN [
 def stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     with running_stack(folder) as running:
-        client = connect(ClickHouseSettings(url=running.state["clickhouse"]))
+        client = connect(running.clickhouse())
         parameters = {"month": MONTH, "tenants": TENANTS, "breached": BREACHED}
         client.command(STATES, parameters=parameters)
         document = {"tenant_id": "t00001", "version": 1, "effective_from": "2026-01-01"}
@@ -169,7 +169,7 @@ def test_filtering_takes_less_than_a_tenth_of_a_second(opened):
 def test_an_open_page_follows_what_happens(stack, opened):
     page = opened("/?q=t02500")
     assert rows(page).first.locator(".c-state").inner_text() == "incomplete"
-    client = connect(ClickHouseSettings(url=stack.state["clickhouse"]))
+    client = connect(stack.clickhouse())
     client.command(
         "INSERT INTO status SELECT * REPLACE ('failing' AS state, now64(6) AS landed_at, "
         "now64(6) AS recorded_at, _version + 1 AS _version) "
