@@ -56,7 +56,8 @@ def test_a_scan_shows_the_documented_ports_only_and_all_of_them_on_loopback(stac
     """Besides, the embedded ClickHouse asks a port of its own who may come in: see `gate`."""
     state = stack.state
     names = ("kafka", "clickhouse", "clickhouse_native", "web")
-    documented = {int(state[name].rpartition(":")[2]) for name in names}
+    addresses = [*(state[name] for name in names), *state["metrics"].values()]
+    documented = {int(address.rpartition(":")[2]) for address in addresses}
     found = listeners(state["pids"]["supervisor"])
     assert all(address.is_loopback for address, _ in found)
     ports = {port for _, port in found}
