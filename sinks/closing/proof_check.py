@@ -112,7 +112,9 @@ class Pack:
         self.items: list[dict[str, Any]] = self.read("items.json")
         self.periods: list[dict[str, Any]] = self.read("period.json")
         self.rows: dict[tuple[str, int], Rows] = {}
-        table = pq.read_table(io.BytesIO(self.files["evidence.parquet"]))
+        # One thread: those of a pool may still be starting when a short run ends, which aborts it.
+        evidence = pq.ParquetFile(io.BytesIO(self.files["evidence.parquet"]))
+        table = evidence.read(use_threads=False)
         for row in table.to_pylist():
             self.rows.setdefault((row["indicator"], row["part"]), []).append(row)
 
