@@ -215,7 +215,10 @@ def test_a_closing_before_everything_has_landed_is_refused_or_provisional(
     assert closing["provisional"] is json.loads(event)["data"]["provisional"] is True
     table = stack.out("close", MONTH, "--tenant", "tenant-001", "--force")
     assert "1*" in table
-    assert "* provisional: the month was not over, records were still to land, or a later" in table
+    assert (
+        "* provisional: the month was not over, records were still to land, or a later notice "
+        "decides days of it" in table
+    )
 
 
 def _as_text(text, number):
