@@ -132,6 +132,17 @@ class Settings(BaseSettings):
     lateness_s: Annotated[
         float, Field(ge=0, le=86_400, description="how late an event may be for short windows")
     ] = 120.0
+    source_silence_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=86_400,
+            description=(
+                "seconds in which nothing came of a source until its messages in flight are judged "
+                "without it"
+            ),
+        ),
+    ] = 900.0
     live_messages: Annotated[
         int,
         Field(ge=1_000, description="messages one task remembers to recognise repeated ones"),

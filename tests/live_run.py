@@ -10,9 +10,9 @@ from schemas.results import Status
 from schemas.topics import BROADCAST, CONTRACTS, STATUS, STREAMS_STATE
 from streams.clauses import parts
 from streams.clauses.facts import Fact
-from streams.live.evaluate.dirty_sections import SECTIONS
+from streams.live.evaluate.sections import assess_sections
 from streams.live.state.platform import Platform
-from streams.live.task import Task
+from streams.live.task import SILENCE_US, Task
 from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import read_state
@@ -39,7 +39,8 @@ class LiveRun:
     Checkpoints are durable at once. `restart` is a crash right after one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, silence_us: int = SILENCE_US) -> None:
+        self.silence_us = silence_us
         self.now_s = 0.0
         self.status: dict[tuple[str, str, str], Status] = {}
         self.told: list[Outgoing] = []
@@ -52,19 +53,31 @@ class LiveRun:
 
     def _start(self) -> None:
         self.platform = Platform()
-        self.task = Task(0, LATENESS_US, self.platform)
+        self.task = Task(0, LATENESS_US, self.platform, silence_us=self.silence_us)
 
     def restart(self) -> None:
         """Go on in a new task, from what the old one made durable."""
         self._start()
         self._heard = 0
         self._read_broadcast()
-        self.task.restore(*read_state(self._state), self.now_s)
+        self.task.restore(read_state(self._state), self.now_s)
 
-    def feed(self, records: list[Record]) -> None:
-        """Apply consecutive records of the log, one batch per topic."""
+    def feed(self, records: list[Record], broker_us: list[int] | None = None) -> None:
+        """Apply consecutive records of the log, one batch per topic.
+
+        Args:
+            records: in log order.
+            broker_us: when the broker received each; long after every event where not given.
+
+        """
+        times = broker_us or [BROKER_US] * len(records)
         for topic in sorted({topic for topic, _, _ in records}):
-            self.task.apply(self._batch(topic, records), BROKER_US, self.now_s)
+            own = [
+                (record, at)
+                for record, at in zip(records, times, strict=True)
+                if record[0] == topic
+            ]
+            self.task.apply(self._batch(topic, own), BROKER_US, self.now_s)
 
     def checkpoint(self, everything: bool = True) -> None:
         """Make everything durable that the task has to tell, or what is urgent of it."""
@@ -82,7 +95,6 @@ class LiveRun:
 
     def hear(self) -> None:
         """Take what was broadcast since the last time."""
-        self.task.settle(self.now_s)
         facts = self._read_broadcast()
         if facts:
             self.task.hear(facts, self.now_s)
@@ -98,7 +110,9 @@ class LiveRun:
     def reach(self, instant_us: int) -> None:
         """Be idle until event time has come to an instant, and what is due there is told."""
         missing_us = instant_us + LATENESS_US - self.task.clock.now_us(self.now_s)
-        self.pass_time(max(0.0, missing_us / SECOND) + TICK_S)
+        # Sources that say nothing go on only after a while, and idle time trails the system's.
+        silence_s = self.silence_us / SECOND + 3.0
+        self.pass_time(max(0.0, missing_us / SECOND) + silence_s)
 
     def _read_broadcast(self) -> list[Fact]:
         news = list(enumerate(self._broadcast))[self._heard :]
@@ -112,17 +126,16 @@ class LiveRun:
         else:
             self._state[key] = value
 
-    def _batch(self, topic: str, records: list[Record]) -> RecordBatch:
-        own = [(key, value) for name, key, value in records if name == topic]
+    def _batch(self, topic: str, own: list[tuple[Record, int]]) -> RecordBatch:
         start = self._offsets.get(topic, 0)
         self._offsets[topic] = start + len(own)
         return RecordBatch(
             topic,
             0,
             np.arange(start, start + len(own)),
-            [key for key, _ in own],
-            [value for _, value in own],
-            np.full(len(own), BROKER_US),
+            [record[1] for record, _ in own],
+            [record[2] for record, _ in own],
+            np.array([at for _, at in own], dtype=np.int64),
             LOG_APPEND_TIME,
         )
 
@@ -173,8 +186,14 @@ def findings(run: LiveRun, history: History, tenants: set[str], now_us: int):
             tuple(_part(each) for each in found.parts),
         )
         for tenant in tenants
-        for found in run.task.ledger.findings(tenant, month, now_us, SECTIONS)
+        for found in assessments(run.task, tenant, month, now_us)
     }
+
+
+def assessments(task: Task, tenant: str, month: Month, now_us: int):
+    """Every indicator of a tenant-month as a task sees it at an event time."""
+    yield from task.latency.assess(task.tenants.code(tenant), month)
+    yield from assess_sections(task.tenants, tenant, month, now_us, range(1, 10))
 
 
 def _part(judged: parts.Judged) -> Part:

@@ -20,8 +20,8 @@ from streams.agents.maillog_rekeying import Reordering, is_key_of, mark, marked
 from streams.agents.maillog_state import MaillogState
 from streams.connectors.postfix import PostfixConnector, Site
 from streams.connectors.stamps import to_micros
+from streams.live.checkpoint.contents import Checkpoint
 from streams.live.decode.dead_letters import dead_letter
-from streams.live.task import Checkpoint
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 

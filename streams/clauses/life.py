@@ -28,33 +28,31 @@ class Life:
         """The event time at which the present state is told if it still holds by then."""
         return None if self.present == self.told else self.since_us + hold_us
 
+    def mature(self, at_us: int, hold_us: int) -> Iterator[Turn]:
+        """Let event time come to an instant: a state that has held long enough by then is told."""
+        due_us = self.due_us(hold_us)
+        if due_us is not None and at_us >= due_us:
+            yield self._tell(self.present, due_us)
+
     def turn(self, state: State, firm: bool, at_us: int, hold_us: int) -> Iterator[Turn]:
         """Take a state as of an event time, no earlier than the one before.
 
         A change that may turn back by itself is told once it has held for ``hold_us``; a breach,
-        its withdrawal and what is ``firm`` are told at once. A budget that jumps over the share
-        from which it is at risk is told to be at risk first, as if it had been looked at there.
+        its withdrawal and what is ``firm`` are told at once.
 
         Args:
             state: the state from then on.
-            firm: an at-risk state that only a correction can take back; of a breach, that the
-                budget has a share from which it is at risk.
+            firm: an at-risk state that only a correction can take back.
             at_us: event time, µs.
             hold_us: how long a change must hold, µs.
 
         """
-        due_us = self.due_us(hold_us)
-        if due_us is not None and at_us >= due_us:
-            yield self._tell(self.present, due_us)
+        yield from self.mature(at_us, hold_us)
         if state != self.present:
             self.present, self.since_us = state, at_us
         if self.told == self.present:
             return
-        if self.present == "breached":
-            if firm and self.told == "ok":
-                yield self._tell("at_risk", at_us)
-            yield self._tell("breached", at_us)
-        elif self.told == "breached" or firm or hold_us == 0:
+        if "breached" in {self.present, self.told} or firm or hold_us == 0:
             yield self._tell(self.present, at_us)
 
     def _tell(self, state: State, at_us: int) -> Turn:

@@ -33,8 +33,23 @@ from streams.clauses.timeline import Reading, TimelineCache
 from streams.windows.calendar import Period
 
 _F = TypeVar("_F", bound=Facts)
+_KINDS: Final[tuple[type[Facts], ...]] = (
+    ProbeFacts,
+    OpsFacts,
+    AbuseFacts,
+    AntivirusFacts,
+    BackupFacts,
+    BillingFacts,
+    SupportFacts,
+    SecurityFacts,
+)
 _NO_PROBES: Final = ProbeFacts()
 """Stands for every tenant that is probed only through the platform."""
+
+
+def reach_of_topic(topic: str) -> int:
+    """How long before a month a fact of a topic can matter to it, µs."""
+    return max((facts.reach_us for facts in _KINDS if facts.topic == topic), default=0)
 
 
 class Scope:

@@ -1,68 +1,31 @@
-"""Messages accepted and not finished yet (contract section 2).
+"""Messages accepted and not finished yet, in columns (contract section 2).
 
 The finish may be heard of before the acceptance, so finished messages are remembered too.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from streams.latency.keyhash import turned
-from streams.latency.messages import (
-    ACCEPTED,
-    ROW,
-    SETTLED,
-    Mask,
-    MessageStore,
-    Rows,
-    UInt64s,
+from streams.latency.flights import (
+    AT_RISK,
+    FLIGHT,
+    NO_END,
+    OVER,
+    YOUNG,
+    Aging,
+    Flights,
+    Limits,
+    Stretches,
+    as_rows,
+    in_order,
+    join,
+    without_direction,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A message in flight: when it was accepted, µs, and whether its event excuses the provider.
-
-    ``time_us`` and ``order`` (`ROW`) decide between acceptances of the same instant; ``reference``
-    names the event that told of it, ``source#id``.
-    """
-
-    accepted_us: int
-    liable: bool
-    time_us: int
-    order: int
-    reference: str = ""
-
-    @property
-    def place(self) -> tuple[int, int, int]:
-        """The least of a message's acceptances counts."""
-        return self.accepted_us, self.time_us, self.order
-
-
-class KeySet:
-    """A growing set of keys in sorted runs."""
-
-    def __init__(self) -> None:
-        self._runs: list[UInt64s] = []
-
-    def add(self, keys: UInt64s) -> None:
-        """Add keys; those it has already do no harm."""
-        if len(keys) == 0:
-            return
-        self._runs.append(np.unique(keys))
-        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
-            last, previous = self._runs.pop(), self._runs.pop()
-            self._runs.append(np.union1d(previous, last))
-
-    def has(self, keys: UInt64s) -> Mask:
-        """Which of the keys are in the set."""
-        found = np.zeros(len(keys), dtype=np.bool_)
-        for run in self._runs:
-            at = np.searchsorted(run, keys)
-            at[at == len(run)] = 0
-            found |= run[at] == keys
-        return found
+from streams.latency.keyhash import turned
+from streams.latency.messages import ACCEPTED, ENDED, MessageStore, Rows, tenant_of
+from streams.latency.row_index import Int64s, KeySet, Mask, RowIndex, UInt64s, dense, running_least
+from streams.latency.sources import Watermarks
 
 
 class InFlight:
@@ -72,121 +35,348 @@ class InFlight:
     kept here. Keys are without direction.
     """
 
-    def __init__(self, finished: MessageStore) -> None:
-        self._finished = finished
-        self._settled = KeySet()
-        self._open: dict[int, dict[int, Waiting]] = {}
-        self._series_of: dict[int, set[int]] = {}
+    def __init__(self, finished: MessageStore, limits: Limits) -> None:
+        self._finished, self._limits = finished, limits
+        self._ended = KeySet()
+        self._start_over(np.empty(0, dtype=FLIGHT), [])
+        nothing = Stretches(self._flights[:0], *(np.empty(0, dtype=np.int64) for _ in range(3)))
+        self._finished_here: tuple[Stretches, Stretches, Callable[[int], str]] = (
+            nothing,
+            nothing,
+            str,
+        )
 
-    def observe(self, rows: Rows, name: Callable[[int], str]) -> tuple[Rows, list[str], Rows]:
-        """Take a batch's rows of every kind, after those with a latency are in the store.
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._alive[: self._count]))
+
+    @property
+    def flights(self) -> Flights:
+        """Every message in flight, a copy."""
+        return self._flights[: self._count][self._alive[: self._count]]
+
+    def apply(
+        self, rows: Rows, marks: Mapping[int, Watermarks], name: Callable[[int], str]
+    ) -> tuple[list[Aging], Rows]:
+        """Take a batch's rows of every kind, before the store takes those with a latency.
 
         Args:
-            rows: a batch.
+            rows: a batch in log order.
+            marks: how far each source is known, record by record.
             name: the reference of the event of a row, by its place.
 
         Returns:
-            The rows of other kinds that said something new, to be kept with the state; the
-            references of those among them that say a message was accepted; and as rows the
-            messages that are no longer in flight.
+            What aged or ended, in the order of the log, and the rows of kind `ENDED` that said
+            something new, to be kept with the state.
 
         """
-        keys = without_direction(rows)
-        ended = rows["kind"] != ACCEPTED
-        settled = rows["kind"] == SETTLED
-        news = settled & ~self._settled.has(keys)
-        self._settled.add(keys[settled])
-        closed: list[tuple[int, int, Waiting]] = []
-        if self._series_of:
-            known = self._series_of
-            for key in [each for each in keys[ended].tolist() if each in known]:
-                closed.extend(self._close(key))
-        arrived = np.flatnonzero(~ended)
-        names: list[str] = []
-        if len(arrived):
-            waiting = arrived[~self.is_finished(keys[arrived])]
-            for place in waiting.tolist():
-                reference = name(place)
-                news[place] = self._open_one(int(keys[place]), rows[place], reference)
-                if news[place]:
-                    names.append(reference)
-        kept: Rows = rows[news]
-        return kept, names, _as_rows(closed)
+        keys, count = without_direction(rows), len(rows)
+        # 1. Where the batch finishes each message first.
+        ends = np.flatnonzero(rows["kind"] != ACCEPTED)
+        end_keys, first = np.unique(keys[ends], return_index=True)
+        end_places = ends[first]
+        # 2. What is in flight at some record: held ones that end here, and those that begin here.
+        held = self._held(end_keys, end_places)
+        begun = self._begun(rows, keys, (end_keys, end_places))
+        held, begun = self._best(held, begun)
+        # 3. What comes to an age that matters while it is in flight.
+        waiting = self._ripe(marks, held.slots, count)
+        agings: list[Aging] = []
+        for some in (held, waiting, begun):
+            agings += self._age(some, marks, count, name)
+        agings.sort(key=in_order)
+        self._finished_here = (held, begun, name)
+        # 4. Who is left.
+        self._alive[held.slots] = False
+        left = begun.ends == count
+        begins = begun.begins[left].tolist()
+        self._append(begun.flights[left], [name(place) for place in begins])
+        ended = rows[rows["kind"] == ENDED]
+        ended = ended[~self._ended.has(without_direction(ended))]
+        self._ended.add(without_direction(ended))
+        return agings, ended
 
-    def waiting_for(self, rows: Rows) -> Iterator[tuple[int, int, Waiting]]:
-        """The places of rows that end a message in flight, its series and its wait."""
-        known = self._series_of
-        if not known:
-            return
-        ended = np.flatnonzero(rows["kind"] != ACCEPTED)
-        keys = without_direction(rows[ended]).tolist()
-        for at in [at for at, key in enumerate(keys) if key in known]:
-            for series in known[keys[at]]:
-                if keys[at] in self._open[series]:
-                    yield int(ended[at]), series, self._open[series][keys[at]]
+    def acceptance_of(self, key: int) -> str | None:
+        """The reference of the acceptance of a message that the last batch finished, if known.
 
-    def of(self, series: int) -> Iterator[Waiting]:
-        """The messages of a series in flight."""
-        yield from self._open.get(series, {}).values()
+        Args:
+            key: of the message, without direction.
 
-    def rows(self) -> tuple[Rows, list[str]]:
-        """Every message in flight as a row, and its reference."""
-        held = [
-            (key, series, each) for series, some in self._open.items() for key, each in some.items()
+        """
+        held, begun, name = self._finished_here
+        at = np.flatnonzero(held.flights["key"] == key)
+        if len(at):
+            return self._references[int(held.slots[at[0]])]
+        at = np.flatnonzero(begun.flights["key"] == key)
+        return str(name(int(begun.begins[at[0]]))) if len(at) else None
+
+    def _held(self, end_keys: UInt64s, end_places: Int64s) -> Stretches:
+        """The flights of the table that the batch finishes."""
+        slots = self._index.find(end_keys, self._alive)
+        found = slots >= 0
+        slots = slots[found]
+        begins = np.full(len(slots), -1, dtype=np.int64)
+        return Stretches(self._flights[slots], begins, end_places[found], slots)
+
+    def _begun(self, rows: Rows, keys: UInt64s, finishes: tuple[UInt64s, Int64s]) -> Stretches:
+        """The flights that begin in the batch: acceptances of messages not finished before."""
+        end_keys, end_places = finishes
+        places = np.flatnonzero(rows["kind"] == ACCEPTED)
+        ends = np.full(len(places), len(rows), dtype=np.int64)
+        if len(end_keys):
+            at = np.minimum(np.searchsorted(end_keys, keys[places]), len(end_keys) - 1)
+            same = end_keys[at] == keys[places]
+            ends[same] = end_places[at[same]]
+        open_ = ends > places
+        open_[open_] = ~self.is_finished(keys[places[open_]])
+        places, ends = places[open_], ends[open_]
+        flights = self._flights_of(rows[places], keys[places])
+        return Stretches(flights, places, ends, np.full(len(places), -1, dtype=np.int64))
+
+    def _best(self, held: Stretches, begun: Stretches) -> tuple[Stretches, Stretches]:
+        """Of several acceptances of a message each counts that is better than all before it."""
+        slots = self._index.find(begun.flights["key"], self._alive)
+        distinct = np.unique(begun.flights["key"])
+        if (slots < 0).all() and len(distinct) == len(begun.flights):
+            return held, begun
+        # 1. What is held leads the acceptances of the batch, which keep their order.
+        more = np.setdiff1d(slots[slots >= 0], held.slots)
+        every = join(
+            held,
+            Stretches(
+                self._flights[more],
+                np.full(len(more), -1, dtype=np.int64),
+                np.full(len(more), NO_END, dtype=np.int64),
+                more,
+            ),
+            begun,
+        )
+        groups = dense(every.flights["key"])
+        order = np.lexsort((every.begins, groups))
+        every, groups = every[order], groups[order]
+        # 2. A better one takes the place of the one before it.
+        flights = every.flights
+        ranks = dense(flights["accepted_us"], flights["time_us"], flights["order"])
+        better = ranks < running_least(groups, ranks)
+        every, groups = every[better], groups[better]
+        followed = np.flatnonzero(groups[1:] == groups[:-1])
+        every.ends[followed] = np.minimum(every.ends[followed], every.begins[followed + 1])
+        # 3. A held one that nothing takes the place of, and that does not end, stays as it is.
+        every = every[every.ends < NO_END]
+        return every[every.slots >= 0], every[every.slots < 0]
+
+    def _ripe(self, marks: Mapping[int, Watermarks], ended: Int64s, count: int) -> Stretches:
+        """The flights of the table that come to an age in the batch, and do not end in it."""
+        known = np.full(self._sources, -(2**62), dtype=np.int64)
+        for source, mark in marks.items():
+            if source < self._sources:
+                known[source] = mark.known_us[-1]
+        slots = self._due(known)
+        slots = slots[~np.isin(slots, ended)]
+        begins = np.full(len(slots), -1, dtype=np.int64)
+        ends = np.full(len(slots), count, dtype=np.int64)
+        return Stretches(self._flights[slots], begins, ends, slots)
+
+    def _due(self, known_us: Int64s) -> Int64s:
+        """Places of flights whose next age has come by the watermarks of their sources."""
+        flights = self._flights[: self._count]
+        next_us = np.where(flights["age"] == YOUNG, flights["at_risk_us"], flights["over_us"])
+        due = self._alive[: self._count] & (flights["age"] < OVER)
+        due &= next_us <= known_us[flights["source"]]
+        return np.flatnonzero(due)
+
+    def _age(
+        self,
+        some: Stretches,
+        marks: Mapping[int, Watermarks],
+        count: int,
+        name: Callable[[int], str],
+    ) -> list[Aging]:
+        """The ages that flights come to, and the ends of those that had come to one."""
+        flights = some.flights
+        nowhere = count + 1
+        at_risk = np.full(len(flights), nowhere, dtype=np.int64)
+        over = at_risk.copy()
+        for source in np.unique(flights["source"]).tolist():
+            mark = marks.get(source)
+            if mark is None:
+                continue
+            own = flights["source"] == source
+            at_risk[own] = mark.passes(flights["at_risk_us"][own], nowhere)
+            over[own] = mark.passes(flights["over_us"][own], nowhere)
+        at_risk, over = np.maximum(at_risk, some.begins + 1), np.maximum(over, some.begins + 1)
+        ages = flights["age"]
+        risky = (at_risk <= some.ends) & (ages < AT_RISK)
+        late = (over <= some.ends) & (ages < OVER)
+        found: list[Aging] = []
+        for one in np.flatnonzero(risky | late | (ages > YOUNG)).tolist():
+            flight, slot = flights[one], int(some.slots[one])
+            reference = self._references[slot] if slot >= 0 else name(int(some.begins[one]))
+            age = int(ages[one])
+            if risky[one]:
+                found.append(Aging(int(at_risk[one]), flight, reference, age, AT_RISK))
+                age = AT_RISK
+            if late[one]:
+                found.append(Aging(int(over[one]), flight, reference, age, OVER))
+                age = OVER
+            flight["age"] = age
+            if slot >= 0:
+                self._flights["age"][slot] = age
+            if some.ends[one] < count and age > YOUNG:
+                found.append(Aging(int(some.ends[one]), flight, reference, age, None))
+        return found
+
+    def go_on(self, sources: Sequence[int], known_us: Int64s) -> list[Aging]:
+        """What ages without a record, because more is known of some sources.
+
+        Args:
+            sources: their numbers.
+            known_us: the watermarks of all sources, by number.
+
+        """
+        marks = {
+            source: Watermarks(np.zeros(1, dtype=np.int64), known_us[source : source + 1])
+            for source in sources
+        }
+        # One record that says nothing stands for the time that has passed.
+        found = self._age(self._ripe(marks, np.empty(0, dtype=np.int64), 1), marks, 1, str)
+        return sorted(found, key=in_order)
+
+    def next_us(self, sources: Sequence[int]) -> int | None:
+        """The next instant at which a flight of some sources comes to an age that matters."""
+        flights = self._flights[: self._count]
+        young = self._alive[: self._count] & (flights["age"] < OVER)
+        young &= np.isin(flights["source"], np.asarray(sources, dtype=np.int32))
+        if not young.any():
+            return None
+        chosen = flights[young]
+        return int(np.where(chosen["age"] == YOUNG, chosen["at_risk_us"], chosen["over_us"]).min())
+
+    def aged(self, tenants: Collection[int] | None) -> list[tuple[np.void, str]]:
+        """The flights that are at risk or over, of some tenants or of all, and references."""
+        flights = self._flights[: self._count]
+        wanted = self._alive[: self._count] & (flights["age"] > YOUNG)
+        if tenants is not None:
+            codes = np.fromiter(tenants, np.int64, len(tenants))
+            wanted &= np.isin(tenant_of(flights["series"]), codes)
+        return [
+            (self._flights[slot], self._references[slot])
+            for slot in np.flatnonzero(wanted).tolist()
         ]
-        return _as_rows(held), [each.reference for _, _, each in held]
+
+    def limit_again(self, series: Sequence[int], known_us: Int64s) -> None:
+        """Work out the ages of some series' flights again, after a contract has come.
+
+        Args:
+            series: theirs.
+            known_us: the watermark of each source, by its number.
+
+        """
+        flights = self._flights[: self._count]
+        slots = np.flatnonzero(
+            self._alive[: self._count]
+            & np.isin(flights["series"], np.asarray(series, dtype=np.int32))
+        )
+        some = self._flights[slots]
+        self._set_limits(some)
+        known = known_us[some["source"]]
+        some["age"] = (known >= some["at_risk_us"]).astype(np.uint8)
+        some["age"][known >= some["over_us"]] = OVER
+        self._flights[slots] = some
+
+    def take_unsaved(self) -> tuple[Rows, list[str]]:
+        """Flights that the state does not know yet as rows, and their references."""
+        alive = self._alive[: self._count]
+        slots = np.flatnonzero(alive & ~self._flights["saved"][: self._count])
+        self._flights["saved"][slots] = True
+        return as_rows(self._flights[slots]), [self._references[slot] for slot in slots.tolist()]
+
+    def save_again(self) -> None:
+        """The state is to know every flight anew: where it knew them is given up."""
+        self._flights["saved"] = False
+
+    def restore(self, rows: Rows, references: Sequence[str], known_us: Int64s) -> None:
+        """Take up what a former life kept, once the store of finished messages is whole.
+
+        Args:
+            rows: of kinds `ACCEPTED` and `ENDED`.
+            references: of those of kind `ACCEPTED`.
+            known_us: the watermark of each source, by its number.
+
+        """
+        self._ended.add(without_direction(rows[rows["kind"] == ENDED]))
+        accepted = rows[rows["kind"] == ACCEPTED]
+        keys = without_direction(accepted)
+        open_ = ~self.is_finished(keys)
+        names = [references[one] for one in np.flatnonzero(open_).tolist()]
+        flights = self._flights_of(accepted[open_], keys[open_])
+        ranks = dense(flights["accepted_us"], flights["time_us"], flights["order"])
+        order = np.lexsort((ranks, flights["key"]))
+        keys = flights["key"][order]
+        best = np.ones(len(order), dtype=np.bool_)
+        best[1:] = keys[1:] != keys[:-1]
+        kept = np.sort(order[best])
+        flights = flights[kept]
+        flights["saved"] = True
+        self._append(flights, [names[one] for one in kept.tolist()])
+        known = known_us[self._flights["source"][: self._count]]
+        held = self._flights[: self._count]
+        held["age"] = (known >= held["at_risk_us"]).astype(np.uint8)
+        held["age"][known >= held["over_us"]] = OVER
 
     def is_finished(self, keys: UInt64s) -> Mask:
         """Which messages, by keys without direction, are known to be finished."""
+        if len(keys) == 0:
+            return np.zeros(0, dtype=np.bool_)
         out, into = np.zeros(len(keys), dtype=np.bool_), np.ones(len(keys), dtype=np.bool_)
         result: Mask = (
-            self._settled.has(keys)
+            self._ended.has(keys)
             | self._finished.knows(turned(keys, out))
             | self._finished.knows(turned(keys, into))
         )
         return result
 
-    def _open_one(self, key: int, row: np.void, reference: str) -> bool:
-        series = int(row["series"])
-        arrived = Waiting(
-            int(row["accepted_us"]),
-            bool(row["liable"]),
-            int(row["finished_us"]),
-            int(row["order"]),
-            reference,
-        )
-        held = self._open.setdefault(series, {})
-        known = held.get(key)
-        if known is not None and known.place <= arrived.place:
-            return False
-        held[key] = arrived
-        self._series_of.setdefault(key, set()).add(series)
-        return True
+    def _flights_of(self, rows: Rows, keys: UInt64s) -> Flights:
+        flights = np.zeros(len(rows), dtype=FLIGHT)
+        for column in ("series", "source", "accepted_us", "order", "liable"):
+            flights[column] = rows[column]
+        flights["key"], flights["time_us"] = keys, rows["finished_us"]
+        if len(rows):
+            self._set_limits(flights)
+        return flights
 
-    def _close(self, key: int) -> Iterator[tuple[int, int, Waiting]]:
-        for series in self._series_of.pop(key, ()):
-            waiting = self._open[series].pop(key, None)
-            if waiting is not None:
-                yield key, series, waiting
+    def _set_limits(self, flights: Flights) -> None:
+        at_risk, longest = self._limits(flights["series"].astype(np.int64), flights["accepted_us"])
+        flights["at_risk_us"] = flights["accepted_us"] + at_risk
+        # An exceedance takes longer than the limit; equality passes.
+        flights["over_us"] = flights["accepted_us"] + longest + 1
 
+    def _start_over(self, flights: Flights, references: list[str]) -> None:
+        self._flights = np.empty(64, dtype=FLIGHT)
+        self._references: list[str] = []
+        self._alive, self._count = np.zeros(64, dtype=np.bool_), 0
+        self._index, self._sources = RowIndex(), 0
+        self._append(flights, references)
 
-def without_direction(rows: Rows) -> UInt64s:
-    """The keys of rows' messages, whatever the direction of the event."""
-    return turned(rows["key"], (rows["series"] % 2).astype(np.bool_))
-
-
-def _as_rows(held: Sequence[tuple[int, int, Waiting]]) -> Rows:
-    """Messages in flight, given as key, series and wait, in the form of rows."""
-    rows = np.zeros(len(held), dtype=ROW)
-    for place, (key, series, each) in enumerate(held):
-        inbound = np.array([series % 2], dtype=np.bool_)
-        rows[place] = (
-            turned(np.array([key], dtype=np.uint64), inbound)[0],
-            series,
-            each.accepted_us,
-            each.time_us,
-            each.liable,
-            ACCEPTED,
-            each.order,
-        )
-    return rows
+    def _append(self, flights: Flights, references: list[str]) -> None:
+        if len(flights) == 0:
+            return
+        end = self._count + len(flights)
+        if end > len(self._flights):
+            living = np.flatnonzero(self._alive[: self._count])
+            if len(living) < self._count // 2:
+                # Most are gone: move the others together instead of growing.
+                names = [self._references[slot] for slot in living.tolist()]
+                self._start_over(self._flights[living].copy(), names)
+                self._append(flights, references)
+                return
+            size = max(end, 2 * len(self._flights))
+            grown, alive = np.empty(size, dtype=FLIGHT), np.zeros(size, dtype=np.bool_)
+            grown[: self._count] = self._flights[: self._count]
+            alive[: self._count] = self._alive[: self._count]
+            self._flights, self._alive = grown, alive
+        self._flights[self._count : end] = flights
+        self._alive[self._count : end] = True
+        self._references += references
+        self._index.add(flights["key"], np.arange(self._count, end), self._alive)
+        self._count = end
+        self._sources = max(self._sources, int(flights["source"].max()) + 1)

@@ -1,8 +1,7 @@
-"""The messages a task remembers: one row each, columns of numbers, no Python object per row.
+"""The finished messages a task remembers: one row each, columns of numbers.
 
 Per message the earliest dispatch or delivery counts (contract section 2); a repeated one changes
-nothing, an earlier one that comes later replaces the row. Lookup goes through sorted runs of
-keys that are merged as they grow, so a batch costs a few binary searches per row.
+nothing, an earlier one that comes later replaces the row.
 """
 
 from dataclasses import dataclass, field
@@ -11,65 +10,83 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Int64s = npt.NDArray[np.int64]
-UInt64s = npt.NDArray[np.uint64]
-Mask = npt.NDArray[np.bool_]
+from streams.latency.row_index import (
+    Int64s,
+    Mask,
+    RowIndex,
+    UInt64s,
+    dense,
+    running_least,
+)
 
 ROW: Final = np.dtype(
     [
         ("key", np.uint64),
         ("series", np.int32),
+        ("source", np.int32),
         ("accepted_us", np.int64),
         ("finished_us", np.int64),
+        ("order", np.uint64),
         ("liable", np.bool_),
         ("kind", np.uint8),
-        ("order", np.uint64),
+        ("late", np.uint8),
     ]
 )
-"""One event of a message: the message's key, its series (tenant and direction), when it was
-accepted and finished, whether its own event says the provider is not liable, its kind, and the
-first bytes of its id, which decide between events of the same instants."""
+"""One event of a message: the message's key, its series (`series_of`), the number of its source,
+when it was accepted and finished, the first bytes of its id, which decide between events of the
+same instants, whether its own event says the provider is not liable, its kind, and for which of
+the short windows it came too late (`LATE_PANE`, `LATE_HOUR`)."""
 
 LATENCY: Final = 0
 """Kind of a row with a latency: the first dispatch, or the delivery."""
 ACCEPTED: Final = 1
 """The message was fully received; nothing has finished."""
-SETTLED: Final = 2
+ENDED: Final = 2
 """The message is finished without a latency: bounced, expired, discarded, dispatched again."""
+
+LATE_PANE: Final = 1
+LATE_HOUR: Final = 2
 
 Rows = npt.NDArray[np.void]
 
 
-@dataclass(frozen=True)
-class Admitted:
-    """What a batch changed: rows that are new, and rows that an earlier one replaced.
+def series_of(codes: Int64s, inbound: Mask | bool | int) -> Int64s:
+    """The series of tenants: two each, sent and received mail."""
+    result: Int64s = 2 * codes + inbound
+    return result
 
-    ``places`` are those of the new rows in the batch; ``repeats`` says whether a message came in
-    it more than once.
+
+def tenant_of(series: Int64s) -> Int64s:
+    """The number of the tenant whose series it is."""
+    result: Int64s = series // 2
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What a batch changed, record by record.
+
+    ``rows`` count from then on (``sign`` 1) or no longer do (-1); ``places`` are the records of
+    the batch at which they do, ascending. One record may take a row away and put a better one in
+    its place. ``added`` are the places of the rows that are in the store afterwards.
     """
 
-    added: Rows
-    replaced: Rows
+    rows: Rows
+    signs: Int64s
     places: Int64s
-    repeats: bool
-
-
-@dataclass
-class _Run:
-    keys: UInt64s
-    rows: Int64s
+    added: Int64s
 
 
 @dataclass
 class MessageStore:
-    """Rows in arrival order, looked up by key; dead rows were replaced by earlier ones."""
+    """Rows in arrival order, looked up by key; dead rows were replaced by better ones."""
 
     _rows: Rows = field(default_factory=lambda: np.empty(1024, dtype=ROW))
     _alive: Mask = field(default_factory=lambda: np.zeros(1024, dtype=np.bool_))
     _count: int = 0
-    _runs: list[_Run] = field(default_factory=list)
-    _by_series: list[_Run] = field(default_factory=list)
-    """Places by series, of the rows before ``_indexed``; made when a series is first asked for."""
+    _by_key: RowIndex = field(default_factory=RowIndex)
+    _by_series: list[tuple[Int64s, Int64s]] = field(default_factory=list)
+    """Series and places of the rows before ``_indexed``, sorted; made when first asked for."""
     _indexed: int = 0
 
     def __len__(self) -> int:
@@ -77,74 +94,132 @@ class MessageStore:
 
     @property
     def rows(self) -> Rows:
-        """Every living row."""
+        """Every living row, in order of arrival."""
         return self._rows[: self._count][self._alive[: self._count]]
 
     def admit(self, batch: Rows) -> Admitted:
-        """Take the rows of a batch in; each message keeps its earliest row.
+        """Take in rows of kind `LATENCY` in log order; each message keeps its best row."""
+        count = len(batch)
+        known = self._by_key.find(batch["key"], self._alive)
+        _, inverse, times = np.unique(batch["key"], return_inverse=True, return_counts=True)
+        single = (known < 0) & (times[inverse] == 1)
+        if single.all():
+            # The common case: every message is new, and comes once.
+            self._append(batch)
+            everything = np.arange(count)
+            return Admitted(batch, np.ones(count, dtype=np.int64), everything, everything)
+        again = np.flatnonzero(~single)
+        rows, signs, places, added = self._improve(batch, again, known[again])
+        fresh = np.flatnonzero(single)
+        kept = np.sort(np.concatenate([fresh, added]))
+        self._append(batch[kept])
+        rows = np.concatenate([batch[fresh], rows])
+        signs = np.concatenate([np.ones(len(fresh), dtype=np.int64), signs])
+        places = np.concatenate([fresh, places])
+        order = np.argsort(places, kind="stable")
+        return Admitted(rows[order], signs[order], places[order], kept)
 
-        Order of the batch does not matter, nor how often a row comes.
+    def _improve(
+        self, batch: Rows, again: Int64s, known: Int64s
+    ) -> tuple[Rows, Int64s, Int64s, Int64s]:
+        """Rows of messages that are known, or come several times.
+
+        Args:
+            batch: all rows.
+            again: places of those rows.
+            known: where the message of each stands in the store, or -1.
+
+        Returns:
+            What counts or no longer does: rows, signs, places; and the places of the best rows of
+            messages whose row in the store is none or worse.
+
         """
-        if len(batch) == 0:
-            return Admitted(batch, batch, np.empty(0, dtype=np.int64), False)
-        places = _earliest_per_key(batch)
-        repeats, batch = len(places) < len(batch), batch[places]
-        known = self._find(batch["key"])
-        fresh = known < 0
-        old = self._rows[known[~fresh]]
-        new = batch[~fresh]
-        better = _earlier(new, old)
-        self._alive[known[~fresh][better]] = False
-        added = np.concatenate([batch[fresh], new[better]])
-        self._append(added)
-        came = np.concatenate([places[fresh], places[~fresh][better]])
-        return Admitted(added, old[better], came, repeats)
+        # 1. The known row of each message leads the rows of the batch, which keep their order.
+        keys, first = np.unique(batch["key"][again], return_index=True)
+        held = np.flatnonzero(known[first] >= 0)
+        former = self._rows[known[first][held]]
+        rows = np.concatenate([former, batch[again]])
+        places = np.concatenate([np.full(len(former), -1, dtype=np.int64), again])
+        groups = np.searchsorted(keys, rows["key"])
+        order = np.lexsort((places, groups))
+        rows, places, groups = rows[order], places[order], groups[order]
+        # 2. A row counts where it is better than all before it, and takes their best away.
+        ranks = dense(rows["finished_us"], rows["accepted_us"], rows["order"])
+        better = ranks < running_least(groups, ranks)
+        rows, places, groups = rows[better], places[better], groups[better]
+        follows = np.zeros(len(rows), dtype=np.bool_)
+        follows[1:] = groups[1:] == groups[:-1]
+        gone = np.flatnonzero(follows) - 1
+        came = np.flatnonzero(places >= 0)
+        last = np.ones(len(rows), dtype=np.bool_)
+        last[:-1] = groups[1:] != groups[:-1]
+        replaced = rows["key"][gone[places[gone] < 0]]
+        self._alive[known[first][held][np.isin(former["key"], replaced)]] = False
+        return (
+            np.concatenate([rows[gone], rows[came]]),
+            np.concatenate([np.full(len(gone), -1, dtype=np.int64), np.ones(len(came), np.int64)]),
+            np.concatenate([places[gone + 1], places[came]]),
+            places[last & (places >= 0)],
+        )
 
     def knows(self, keys: UInt64s) -> Mask:
         """Which of the keys (in any order) have a living row."""
-        distinct, inverse = np.unique(keys, return_inverse=True)
-        result: Mask = (self._find(distinct) >= 0)[inverse]
+        result: Mask = self._by_key.find(keys, self._alive) >= 0
         return result
 
+    def restore(self, rows: Rows) -> None:
+        """Take up rows of kind `LATENCY` that a former life kept, in their order."""
+        # 1. Of a message's rows the best one lives.
+        ranks = dense(rows["finished_us"], rows["accepted_us"], rows["order"])
+        order = np.lexsort((ranks, rows["key"]))
+        keys = rows["key"][order]
+        best = np.ones(len(keys), dtype=np.bool_)
+        best[1:] = keys[1:] != keys[:-1]
+        self._append(rows[np.sort(order[best])])
+
     def drop_oldest(self, count: int) -> Rows:
-        """Forget the ``count`` rows that came first; the living ones among them."""
-        count = min(count, self._count)
-        dropped: Rows = self._rows[:count][self._alive[:count]].copy()
-        kept = self._rows[count : self._count][self._alive[count : self._count]].copy()
-        self._rows, self._alive, self._count = np.empty(1024, dtype=ROW), np.zeros(1024, bool), 0
-        self._runs, self._by_series, self._indexed = [], [], 0
-        self._append(kept)
+        """Forget the ``count`` living rows that came first, and return them."""
+        living = np.flatnonzero(self._alive[: self._count])
+        dropped: Rows = self._rows[living[:count]].copy()
+        kept = self._rows[living[count:]].copy()
+        self._start_over(kept)
         return dropped
+
+    def drop(self, unwanted: Mask) -> None:
+        """Forget some of the living rows (`rows`)."""
+        if unwanted.any():
+            self._start_over(self.rows[~unwanted])
 
     def of_series(self, series: int) -> Rows:
         """The living rows of a series, in order of arrival."""
         if self._indexed < self._count:
             places = np.arange(self._indexed, self._count)
-            keys = self._rows["series"][places].astype(np.uint64)
+            keys = self._rows["series"][places].astype(np.int64)
             order = np.argsort(keys, kind="stable")
-            self._by_series.append(_Run(keys[order], places[order]))
+            self._by_series.append((keys[order], places[order]))
             self._indexed = self._count
-            self._merge(self._by_series)
-        wanted = np.array([series, series + 1], dtype=np.uint64)
+            self._merge_series()
         found = [np.empty(0, dtype=np.int64)]
-        for run in self._by_series:
-            low, high = np.searchsorted(run.keys, wanted)
-            found.append(run.rows[low:high])
+        for keys, places in self._by_series:
+            low, high = np.searchsorted(keys, (series, series + 1))
+            found.append(places[low:high])
         places = np.concatenate(found)
         result: Rows = self._rows[places[self._alive[places]]]
         return result
 
-    def _find(self, keys: UInt64s) -> Int64s:
-        """Row of each key (sorted, distinct), or -1."""
-        found = np.full(len(keys), -1, dtype=np.int64)
-        for run in self._runs:
-            at = np.searchsorted(run.keys, keys)
-            at[at == len(run.keys)] = 0
-            hit = run.keys[at] == keys
-            rows = run.rows[at]
-            hit &= self._alive[rows]
-            found[hit] = rows[hit]
-        return found
+    def _merge_series(self) -> None:
+        runs = self._by_series
+        while len(runs) > 1 and len(runs[-2][0]) <= 2 * len(runs[-1][0]):
+            last, previous = runs.pop(), runs.pop()
+            keys = np.concatenate([previous[0], last[0]])
+            places = np.concatenate([previous[1], last[1]])
+            order = np.argsort(keys, kind="stable")
+            runs.append((keys[order], places[order]))
+
+    def _start_over(self, rows: Rows) -> None:
+        self._rows, self._alive, self._count = np.empty(1024, dtype=ROW), np.zeros(1024, bool), 0
+        self._by_key, self._by_series, self._indexed = RowIndex(), [], 0
+        self._append(rows)
 
     def _append(self, rows: Rows) -> None:
         if len(rows) == 0:
@@ -152,42 +227,11 @@ class MessageStore:
         end = self._count + len(rows)
         if end > len(self._rows):
             size = max(end, 2 * len(self._rows))
-            self._rows = np.resize(self._rows, size)
-            alive = np.zeros(size, dtype=np.bool_)
+            grown, alive = np.empty(size, dtype=ROW), np.zeros(size, dtype=np.bool_)
+            grown[: self._count] = self._rows[: self._count]
             alive[: self._count] = self._alive[: self._count]
-            self._alive = alive
+            self._rows, self._alive = grown, alive
         self._rows[self._count : end] = rows
         self._alive[self._count : end] = True
-        order = np.argsort(rows["key"], kind="stable")
-        self._runs.append(_Run(rows["key"][order], self._count + order))
+        self._by_key.add(rows["key"], np.arange(self._count, end), self._alive)
         self._count = end
-        self._merge(self._runs)
-
-    def _merge(self, runs: list[_Run]) -> None:
-        """Merge the newest runs while an older one is no larger: their number stays small."""
-        while len(runs) > 1 and len(runs[-2].keys) <= 2 * len(runs[-1].keys):
-            last, previous = runs.pop(), runs.pop()
-            keys = np.concatenate([previous.keys, last.keys])
-            rows = np.concatenate([previous.rows, last.rows])
-            # A message's key stands once in a run: its dead rows would hide the living one.
-            alive = self._alive[rows]
-            keys, rows = keys[alive], rows[alive]
-            order = np.argsort(keys, kind="stable")
-            runs.append(_Run(keys[order], rows[order]))
-
-
-def _earliest_per_key(batch: Rows) -> Int64s:
-    """The place of each message's row in the batch, by key; of equal rows the first."""
-    order = np.lexsort((batch["order"], batch["accepted_us"], batch["finished_us"], batch["key"]))
-    keys = batch["key"][order]
-    first = np.ones(len(keys), dtype=np.bool_)
-    first[1:] = keys[1:] != keys[:-1]
-    return order[first]
-
-
-def _earlier(new: Rows, old: Rows) -> Mask:
-    """Where the new row finished earlier, or then was accepted earlier, or has the lesser id."""
-    result: Mask = np.zeros(len(new), dtype=np.bool_)
-    for name in ("order", "accepted_us", "finished_us"):
-        result = (new[name] < old[name]) | ((new[name] == old[name]) & result)
-    return result

@@ -4,89 +4,81 @@ Only as many as evidence may have are kept, of each series and stretch of 31 day
 in the order of the log.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from streams.latency.messages import Int64s, Rows, UInt64s
 from streams.windows.calendar import DAY
 
 _MOST: Final = 20
 _STRETCH_US: Final = 31 * DAY
 
 Entry = tuple[int, int, int, int, str]
-"""series, key, accepted, finished (µs), ``source#id`` of the event that finished it"""
+"""series, key, accepted, finished (µs), ``source#id`` of the event that told of it"""
+
+_Shelf = tuple[int, int]
+"""series, number of the stretch"""
 
 
 @dataclass(frozen=True, slots=True)
-class Exceeded:
-    """A message that took too long; ``reference`` names the event that finished it."""
+class SlowMessage:
+    """A message that took too long; ``reference`` names an event that told of it."""
 
     accepted_us: int
     finished_us: int
     reference: str
 
 
-class Exceeding:
-    """The first messages of every series that exceeded the limit."""
+class SlowMessages:
+    """The first messages of every series that took longer than the maximum latency."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[int, int], dict[int, Exceeded]] = {}
-        self._place: dict[int, tuple[int, int]] = {}
-        self._news: set[int] = set()
+        self._held: dict[_Shelf, dict[int, SlowMessage]] = {}
+        self._shelf: dict[int, _Shelf] = {}
+        self._unsaved: set[int] = set()
 
-    def note(self, rows: Rows, limits_us: Int64s, name: Callable[[int], str]) -> None:
-        """Take messages that have just finished.
+    def add(self, entry: Entry, saved: bool = False) -> None:
+        """Take a message that has finished, in log order; ``saved`` says that the state has it."""
+        series, key, accepted_us, finished_us, reference = entry
+        shelf = series, accepted_us // _STRETCH_US
+        held = self._held.setdefault(shelf, {})
+        if len(held) == _MOST or key in held:
+            return
+        held[key] = SlowMessage(accepted_us, finished_us, reference)
+        self._shelf[key] = shelf
+        if not saved:
+            self._unsaved.add(key)
 
-        Args:
-            rows: in log order.
-            limits_us: the longest latency allowed to each.
-            name: the reference of a row's event, by its place among them.
+    def drop(self, key: int) -> None:
+        """Forget a message that turns out to have finished earlier, or not to count."""
+        shelf = self._shelf.pop(key, None)
+        if shelf is not None:
+            del self._held[shelf][key]
+            self._unsaved.discard(key)
 
-        """
-        over = (rows["finished_us"] - rows["accepted_us"] > limits_us) & ~rows["liable"]
-        for place in over.nonzero()[0].tolist():
-            row = rows[place]
-            entry = int(row["series"]), int(row["key"]), int(row["accepted_us"])
-            if self._take((*entry, int(row["finished_us"]), name(place))):
-                self._news.add(entry[1])
-
-    def drop(self, keys: UInt64s) -> None:
-        """Forget messages that turn out to have finished earlier."""
-        for key in keys.tolist() if self._place else ():
-            if place := self._place.pop(key, None):
-                del self._held[place][key]
-                self._news.discard(key)
-
-    def of(self, series: Iterable[int], start_us: int, end_us: int) -> Iterator[Exceeded]:
+    def of(self, series: Iterable[int], start_us: int, end_us: int) -> Iterator[SlowMessage]:
         """Those of some series that were accepted in ``[start_us, end_us)``."""
         for one in series:
             for stretch in range(start_us // _STRETCH_US, end_us // _STRETCH_US + 1):
-                for each in self._held.get((one, stretch), {}).values():
-                    if start_us <= each.accepted_us < end_us:
-                        yield each
+                for message in self._held.get((one, stretch), {}).values():
+                    if start_us <= message.accepted_us < end_us:
+                        yield message
 
-    def take_news(self) -> list[Entry]:
-        """What is held since the last call, to be kept with the state."""
-        news: list[Entry] = []
-        for key in sorted(self._news):
-            place = self._place[key]
-            each = self._held[place][key]
-            news.append((place[0], key, each.accepted_us, each.finished_us, each.reference))
-        self._news.clear()
-        return news
+    def forget(self, before_us: int) -> None:
+        """Drop the messages accepted before an instant."""
+        old = [shelf for shelf in self._held if (shelf[1] + 1) * _STRETCH_US <= before_us]
+        for shelf in old:
+            for key in self._held.pop(shelf):
+                self._shelf.pop(key, None)
+                self._unsaved.discard(key)
 
-    def restore(self, entries: Iterable[Entry]) -> None:
-        """Take up what a former life kept."""
-        for entry in entries:
-            self._take(entry)
-
-    def _take(self, entry: Entry) -> bool:
-        series, key, accepted_us, finished_us, reference = entry
-        place = series, accepted_us // _STRETCH_US
-        held = self._held.setdefault(place, {})
-        if len(held) == _MOST:
-            return False
-        held[key] = Exceeded(accepted_us, finished_us, reference)
-        self._place[key] = place
-        return True
+    def take_unsaved(self, everything: bool = False) -> list[Entry]:
+        """What the state does not have yet, or everything."""
+        keys = sorted(self._shelf if everything else self._unsaved)
+        entries: list[Entry] = []
+        for key in keys:
+            shelf = self._shelf[key]
+            one = self._held[shelf][key]
+            entries.append((shelf[0], key, one.accepted_us, one.finished_us, one.reference))
+        self._unsaved.clear()
+        return entries

@@ -1,4 +1,4 @@
-"""The live worker: tasks under Faust, their claims, checkpoints and rebalances."""
+"""The live worker: tasks under Faust, what they apply next, their checkpoints and rebalances."""
 
 import asyncio
 import gc
@@ -7,9 +7,15 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from faust.types import TP
+
 from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
 from streams.agents.maillog_live import attach_maillog
+from streams.live.breath import Breath
 from streams.live.checkpoint.in_flight import Deliveries
+from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
+from streams.live.decode.records import DecodedBatch, decode
+from streams.live.inbox import Inbox
 from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
@@ -33,39 +39,47 @@ from streams.runtime.statelog import read_state
 from streams.settings import Settings
 from streams.windows.clock import MICROS
 
-_TICK_S: Final = 0.1
-_BEHIND_ROWS: Final = 10_000
-_BEHIND_S: Final = 5.0
-_BEHIND_PAUSES: Final = 4
-"""A task that took so many rows since its last checkpoint, written so long ago, is catching up:
-nobody waits for what it tells meanwhile, and what a checkpoint costs per tenant is paid less often.
-Otherwise every pause is the configured one, however much comes in: a breach is to be out within
-two seconds."""
-_SHARE_OF_ALL: Final = 0.2
-_LONGEST_PAUSES: Final = 4
-"""Telling everything of every tenant takes such a share of the time, unless it would wait for more
-than so many pauses; what is urgent is told in between."""
+_PAUSE_S: Final = 0.02
+"""Between two looks at what there is to do, when there was nothing."""
+_TURN_S: Final = 0.2
+"""How long a task may apply what has come until it is another one's turn."""
+_SHARE_OF_ROUNDS: Final = 0.2
+"""Of the time that may go into publishing how tenants stand, while records wait."""
+_TENANTS_AT_ONCE: Final = 50
+_INPUT: Final = tuple(topic.name for topic in EVENT_TOPICS)
 
 logger = logging.getLogger(__name__)
+
+Behind = Callable[[str, int, int], bool]
+"""Whether records of a topic and partition beyond an offset wait at the broker, or may do so."""
+
+
+class _Member:
+    """A task of this worker, what it has still to apply, and when it did what."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.inbox = Inbox(_INPUT)
+        self.offered: dict[str, int] = {}
+        """Topic → offset after the last record that has come."""
+        self.begun_at = 0.0
+        """When its last checkpoint was begun, monotonic seconds."""
+        self.round_at = 0.0
+        """When more tenants may be published."""
 
 
 class Live:
     """The tasks of this worker.
 
     A task is claimed and its state read back once its partition is assigned, so that deadlines
-    are noticed in a quiet partition too; it is dropped, nothing committed, when partitions are
-    revoked.
+    are noticed in a quiet partition too; when partitions are revoked, what was applied is made
+    durable while they are still this worker's.
     """
 
-    def __init__(self, settings: Settings, delivery: Delivery) -> None:
-        self._settings, self._delivery = settings, delivery
-        self._tasks: dict[int, Task] = {}
-        self._told_at: dict[int, float] = {}
-        """Partition → when its last checkpoint was begun, monotonic seconds."""
-        self._all_at: dict[int, float] = {}
-        """Partition → when everything of it is told next, monotonic seconds."""
-        self._behind_s: dict[int, float] = {}
-        """Partition → how long ago the record applied last was written."""
+    def __init__(self, settings: Settings, delivery: Delivery, behind: Behind) -> None:
+        self._settings, self._delivery, self._behind = settings, delivery, behind
+        self._policy = CheckpointPolicy(settings.checkpoint_s, events=settings.checkpoint_events)
+        self._members: dict[int, _Member] = {}
         self._hear_at = 0.0
         self._suspended = False
         self._deliveries = Deliveries(delivery, lambda: self._suspended)
@@ -73,46 +87,145 @@ class Live:
         self._lock = asyncio.Lock()
         self._platform = Platform()
         self._reader: BroadcastReader | None = None
+        self.breath = Breath()
+
+    # What comes in.
 
     async def handle(self, batch: RecordBatch) -> None:
-        """Apply one batch, and checkpoint its task when that is due."""
+        """Take a fetched batch; it is applied when it is its turn."""
         async with self._lock:
             if self._suspended:
                 return  # its partition is on the move; whoever has it then fetches it again
-            task = self._tasks.get(batch.partition) or await self._claim(batch.partition)
-            now_us = time.time_ns() // 1000
-            task.apply(batch, now_us, time.monotonic())
-            self._behind_s[batch.partition] = (now_us - int(batch.timestamps_us[-1])) / MICROS
-            if task.pending >= self._settings.checkpoint_events:
-                await self._checkpoint(task)
+            member = self._members.get(batch.partition) or await self._claim(batch.partition)
+            self.breath.begin()
+            member.offered[batch.topic] = batch.next_offset
+            fresh = batch.after(member.task.applied(batch.topic))
+            if fresh is None:
+                return
+            if batch.topic == CONTRACTS.name:
+                member.task.apply_contracts(fresh)
+            else:
+                member.inbox.offer(decode(fresh, time.time_ns() // 1000))
+            await self.breath.take()
 
-    async def tick(self) -> None:
-        """Checkpoint the tasks whose time has come."""
+    def may_fetch(self, tp: TP) -> bool:
+        """Whether more of a partition may be fetched: what is ahead waits for the others."""
+        member = self._members.get(tp.partition)
+        return member is None or tp.topic not in _INPUT or member.inbox.has_room(tp.topic)
+
+    # What is done with it.
+
+    async def work(self) -> None:
+        """Apply what has come, publish, and checkpoint the tasks whose time has come."""
         async with self._lock:
             if self._suspended:
                 return
+            self.breath.begin()
             await self._deliveries.collect()
-            for partition in sorted(self._assigned - self._tasks.keys()):
+            for partition in sorted(self._assigned - self._members.keys()):
                 await self._claim(partition)
             await self._hear()
-        for partition in list(self._tasks):
-            # Let go in between: what is prepared leaves, and batches are applied, before the next.
+        for partition in list(self._members):
+            # Let go in between: what is prepared leaves, and batches are taken, before the next.
             async with self._lock:
-                task = self._tasks.get(partition)
-                if task is not None and not self._suspended and self._is_due(partition, task):
-                    await self._checkpoint(task)
-            await asyncio.sleep(0)
+                member = self._members.get(partition)
+                if member is not None and not self._suspended:
+                    await self._advance(partition, member)
+            await self.breath.take(always=True)
+
+    async def _advance(self, partition: int, member: _Member) -> None:
+        """One turn of a task."""
+        task, now = member.task, time.monotonic()
+        self.breath.begin()
+        busy = False
+        while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
+            busy = task.clock.waiting = True
+            for _ in task.apply_decoded(bite, now):
+                await self.breath.take()
+            await self.breath.take()
+            if task.pending >= self._settings.checkpoint_events:
+                break
+        task.clock.waiting = busy or not self._is_idle(member)
+        for _ in task.pass_time(now):
+            await self.breath.take()
+        await self._publish(member, busy)
+        if self._is_due(partition, member):
+            await self._checkpoint(member)
+
+    def _next(self, member: _Member) -> DecodedBatch | None:
+        return member.inbox.take(lambda topic: self._is_behind(member, topic))
+
+    def _is_behind(self, member: _Member, topic: str) -> bool:
+        """Whether records of a topic wait at the broker, or on their way, or may do so."""
+        offered = member.offered.get(topic, member.task.applied(topic))
+        return self._behind(topic, member.task.partition, offered)
+
+    def _is_idle(self, member: _Member) -> bool:
+        """Whether everything known of a task's topics is applied."""
+        return member.inbox.empty and not any(self._is_behind(member, topic) for topic in _INPUT)
+
+    async def _publish(self, member: _Member, busy: bool) -> None:
+        """Publish how some tenants stand; while records wait, for a share of the time only."""
+        if not member.task.rounds.has_news or time.monotonic() < member.round_at:
+            return
+        if self._deliveries.is_under_way(member.task.partition) and busy:
+            return
+        begun = time.monotonic()
+        ended = member.task.publish_some(_TENANTS_AT_ONCE)
+        taken = time.monotonic() - begun
+        await self.breath.take()
+        pause = taken / _SHARE_OF_ROUNDS if busy else 0.0
+        if ended:
+            pause = max(pause, self._settings.checkpoint_s)
+        member.round_at = time.monotonic() + pause
+
+    def _is_due(self, partition: int, member: _Member) -> bool:
+        if self._deliveries.is_under_way(partition):
+            return False
+        task, now = member.task, time.monotonic()
+        waiting = Waiting(
+            now - member.begun_at, task.pending, task.urgent, task.due(now, everything=True)
+        )
+        return self._policy.should_checkpoint(waiting)
+
+    async def _checkpoint(self, member: _Member, last: bool = False) -> None:
+        """Start to deliver what came since the last checkpoint, once that one has arrived."""
+        partition = member.task.partition
+        await self._deliveries.arrived(partition)
+        now = time.monotonic()
+        if last:
+            while not member.task.publish_some(_TENANTS_AT_ONCE):
+                await self.breath.take()
+        elif not member.task.rounds.has_news:
+            member.task.publish_some(_TENANTS_AT_ONCE)
+        self._deliveries.start(partition, member.task.checkpoint(now, everything=False))
+        member.begun_at = now
+        logger.debug("longest hold of the event loop: %.0f ms", 1000 * self.breath.longest_s)
+
+    # Rebalances and the end.
 
     async def drop_all(self) -> None:
-        """Forget every task: its partition may belong to another worker from now on."""
+        """Make durable what was applied, and forget every task: others may have them now."""
         self._suspended = True
         self._assigned = set()
         async with self._lock:
+            for member in self._members.values():
+                await self._last_checkpoint(member)
             await self._deliveries.end()
-            for partition in list(self._tasks):
-                del self._tasks[partition]
+            for partition in list(self._members):
+                del self._members[partition]
                 await self._delivery.release(str(partition))
         gc.collect()  # whole states are gone; by itself that might be noticed much later
+
+    async def _last_checkpoint(self, member: _Member) -> None:
+        """A checkpoint of a task that is given up; that it fails loses nothing but time."""
+        try:
+            partition = member.task.partition
+            await self._deliveries.arrived(partition)
+            checkpoint = member.task.checkpoint(time.monotonic(), everything=False)
+            self._deliveries.start(partition, checkpoint)
+        except Exception as error:
+            logger.warning("task %d: no last checkpoint: %r", member.task.partition, error)
 
     async def resume(self, partitions: set[int]) -> None:
         """Partitions were assigned: batches fetched from now on are this worker's."""
@@ -120,31 +233,33 @@ class Live:
         self._suspended = False
 
     async def close(self) -> None:
-        """Checkpoint what is pending and stop producing."""
+        """Checkpoint what is applied and stop producing."""
         self._suspended = True
         async with self._lock:
-            for task in list(self._tasks.values()):
-                await self._checkpoint(task, last=True)
+            for member in self._members.values():
+                await self._checkpoint(member, last=True)
             await self._deliveries.end()
-            self._tasks.clear()
+            self._members.clear()
             if self._reader is not None:
                 await self._reader.close()
             await self._delivery.close()
+        logger.info("longest hold of the event loop: %.0f ms", 1000 * self.breath.longest_s)
+
+    # The platform, and recovery.
 
     async def _hear(self) -> None:
         """Take what was broadcast since the last time; every tenant is looked at for it."""
         now = time.monotonic()
         if self._reader is None or now < self._hear_at:
             return
-        self._hear_at = now + self._settings.checkpoint_s
+        self._hear_at = now + self._settings.checkpoint_s / 2
         records = await self._reader.poll()
-        for task in self._tasks.values() if records else ():
-            task.settle(now)
         heard = [self._platform.read(*record, now) for record in records]
         facts = [fact for fact in heard if fact is not None]
         if facts:
-            for task in self._tasks.values():
-                task.hear(facts, now)
+            for member in self._members.values():
+                member.task.hear(facts, now)
+                await self.breath.take()
 
     async def _catch_up(self, committed: bool) -> None:
         """Know the platform before the first task judges anything by it."""
@@ -154,63 +269,29 @@ class Live:
                 self._platform.read(*record, time.monotonic())
             self._reader = reader
 
-    async def _claim(self, partition: int) -> Task:
+    async def _claim(self, partition: int) -> _Member:
         started = time.monotonic()
         await self._delivery.claim(str(partition))
         committed = self._delivery.name == TransactionalDelivery.name
         await self._catch_up(committed)
         records = await read_records(self._settings, partition, committed)
-        head, segments = read_state(records)
         task = Task(
             partition,
             int(self._settings.lateness_s * MICROS),
             self._platform,
             self._settings.live_messages,
+            int(self._settings.source_silence_s * MICROS),
         )
-        task.restore(head, segments, time.monotonic())
-        task.expect_mail(time.monotonic())
-        self._tasks[partition] = task
+        task.clock.waiting = True
+        task.restore(read_state(records), time.monotonic())
+        member = self._members[partition] = _Member(task)
         logger.info(
             "task %d: %d messages read back in %.2f s",
             partition,
-            len(task.ledger.latency.store),
+            len(task.tenants.latency.store),
             time.monotonic() - started,
         )
-        return task
-
-    def _is_due(self, partition: int, task: Task) -> bool:
-        if self._deliveries.is_under_way(partition):
-            return False
-        now = time.monotonic()
-        since_s, pause_s = now - self._told_at.get(partition, 0.0), self._pause_s(task)
-        if since_s >= pause_s:
-            return task.due(now, self._tells_all(partition, now))
-        # What is urgent is little, and waits half as long.
-        return since_s >= pause_s / 2 and task.due(now, everything=False)
-
-    def _tells_all(self, partition: int, now: float) -> bool:
-        """Whether a checkpoint tells everything, or only what is urgent."""
-        return now >= self._all_at.get(partition, 0.0)
-
-    def _pause_s(self, task: Task) -> float:
-        """Seconds between two checkpoints of a task, as things stand."""
-        late = self._behind_s.get(task.partition, 0.0) > _BEHIND_S
-        if late and task.pending >= _BEHIND_ROWS:
-            return self._settings.checkpoint_s * _BEHIND_PAUSES
-        return self._settings.checkpoint_s
-
-    async def _checkpoint(self, task: Task, last: bool = False) -> None:
-        """Start to deliver what came since the last checkpoint, once that one has arrived."""
-        partition = task.partition
-        await self._deliveries.arrived(partition)
-        begun = time.monotonic()
-        everything = last or self._tells_all(partition, begun)
-        self._deliveries.start(partition, task.checkpoint(begun, everything))
-        self._told_at[partition] = begun
-        if everything:
-            taken_s = (time.monotonic() - begun) * len(self._tasks)
-            longest_s = max(_LONGEST_PAUSES * self._settings.checkpoint_s, 2 * taken_s)
-            self._all_at[partition] = begun + min(taken_s / _SHARE_OF_ALL, longest_s)
+        return member
 
 
 def build_live(settings: Settings, transactions: bool) -> BatchApp:
@@ -226,9 +307,10 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
         else OrderedDelivery(settings, commit)
     )
     logger.info("checkpoints are delivered with: %s", delivery.name)
-    live = Live(settings, delivery)
-    attach(app, [topic.name for topic in (*EVENT_TOPICS, CONTRACTS)], live.handle)
-    background(app, live.tick, _TICK_S)
+    live = Live(settings, delivery, app.is_behind)
+    app.has_room = live.may_fetch
+    attach(app, [*_INPUT, CONTRACTS.name], live.handle)
+    background(app, live.work, _PAUSE_S)
     maillog = attach_maillog(app, settings, delivery)
 
     async def close() -> None:
@@ -247,6 +329,7 @@ def _connect(app: BatchApp, live: Live, close: Callable[[], Awaitable[None]]) ->
         await live.drop_all()
 
     async def on_assigned(sender: Any, assigned: Any, **_: Mapping[str, Any]) -> None:
+        app.consumer.forget_yielded()
         await live.resume({tp.partition for tp in assigned if tp.topic == MTA.name})
 
     async def on_shutdown(sender: Any, **_: Mapping[str, Any]) -> None:

@@ -39,6 +39,17 @@ class BatchApp(faust.App):  # type: ignore[misc]
     health = Health("worker", consumes=True)
     """What is known of this process; read by ``/live`` and ``/ready``."""
 
+    has_room: Callable[[TP], bool] | None = None
+    """Whether more of a partition may be fetched by now; always where nobody knows better."""
+
+    def may_fetch(self, tp: TP) -> bool:
+        """Whether more of a partition may be fetched by now."""
+        return self.has_room is None or self.has_room(tp)
+
+    def is_behind(self, topic: str, partition: int, offered: int) -> bool:
+        """Whether records of a partition beyond an offset wait, or it is not known yet."""
+        return bool(self.consumer.is_behind(TP(topic, partition), offered))
+
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
 

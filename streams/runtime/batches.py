@@ -18,6 +18,7 @@ from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
 LOG_APPEND_TIME: Final = 1
+_NO_ROOM_S: Final = 0.01
 _FETCH_WAIT_MS: Final = 20
 """How long the broker may hold an answer when it has nothing new. The client asks a broker one
 thing at a time: while busy partitions wait for the agent it asks for the quiet ones alone, and
@@ -110,6 +111,11 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Faust's consumer, one message per fetched partition batch."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._yielded: dict[TP, int] = {}
+        """Offset after the last record handed on of each partition."""
+
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -119,8 +125,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         Follows the contract of the method it replaces: nothing is yielded once flow is
         suspended or the group's generation has changed.
         """
-        records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
+        records, active = await self._wait_wanted(timeout)
         if records is None or self.should_stop:
             return
         if not self.flow_active:
@@ -131,7 +137,45 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 return
             if not fetched or not (active is None or tp in active):
                 continue
+            self._yielded[tp] = fetched[-1].offset + 1
             yield tp, self._batch_message(tp, fetched)
+
+    async def _wait_wanted(self, timeout: float) -> tuple[Any, set[TP] | None]:
+        """What has come of the partitions of which more may be fetched by now."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        active = self._get_active_partitions()
+        wanted = {tp for tp in active if self.app.may_fetch(tp)}
+        if not wanted:
+            # Everything that may be fetched is here; what is applied makes room.
+            await self.sleep(_NO_ROOM_S)
+            return {}, active
+        return await self._getmany(active_partitions=wanted, timeout=timeout), active
+
+    def is_behind(self, tp: TP, offered: int) -> bool:
+        """Whether records of a partition wait at the broker or on their way, or may do so.
+
+        Args:
+            tp: the partition.
+            offered: offset after the last record that whoever asks was given.
+
+        """
+        if self._yielded.get(tp, 0) > offered:
+            return True
+        consumer = self._thread._ensure_consumer()
+        assigned = consumer._subscription.subscription
+        assignment = None if assigned is None else assigned.assignment
+        if assignment is None or tp not in assignment.tps:
+            return True
+        state = assignment.state_value(tp)
+        end = state.lso if self.app.reads_committed else state.highwater
+        if end is None or not state.has_valid_position:
+            return True  # nothing has been fetched yet
+        return bool(end > state.position)
+
+    def forget_yielded(self) -> None:
+        """Partitions were assigned: what was handed on before is fetched again."""
+        self._yielded.clear()
 
     def on_buffer_full(self, tp: TP) -> None:
         """Go on fetching from a partition whose batches wait for the agent.

@@ -1,25 +1,28 @@
 """The state of a task as records of its own compacted topic.
 
-A task's state is the messages it remembers, appended segment by segment, and one head record
-that says which segments are valid and up to which offset each input topic is applied. A segment
-beyond the head is the trace of a checkpoint that did not complete; it is ignored and later
-overwritten, because its key is the same. Reading everything back gives the state as of the head.
+A task's state is a set of logs, one for each kind of thing it remembers, appended record by record,
+and one head record that says which records are valid and up to which offset each input topic is
+applied. A record beyond the head is the trace of a checkpoint that did not complete; it is ignored
+and later overwritten, because its key is the same. Reading everything back gives the state as of
+the head. Each log can be cut off at its beginning, once what stood there no longer matters.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import orjson
 
 from schemas.topics import STREAMS_STATE
-from streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows
+from streams.latency.messages import ACCEPTED, ROW, Rows
 from streams.runtime.delivery import Outgoing
 
-FORMAT: Final = f"3 {ROW.descr}"
+FORMAT: Final = f"4 {ROW.descr}"
+ROWS: Final = "rows"
+"""The log of messages; the others hold entries of bytes."""
 _ROWS_PER_RECORD: Final = 20_000
-_KEPT_BYTES: Final = 400_000
+_ENTRY_BYTES: Final = 400_000
 _NAMED_ROWS: Final = 4_000
 """Rows in a record that also names messages."""
 _HEADER_BYTES: Final = 4
@@ -29,142 +32,151 @@ class StateError(Exception):
     """The state topic cannot be read as state; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class Segment:
-    """What one checkpoint added: new tenants in code order, rows, and kept thin events.
-
-    ``names`` are the references of the rows that say a message was accepted, in their order.
-    """
-
-    tenants: tuple[str, ...]
-    rows: Rows
-    kept: tuple[bytes, ...] = ()
-    names: tuple[str, ...] = ()
-
-
 @dataclass
 class Head:
-    """What is valid: segments ``[first, next)`` and the offsets applied so far."""
+    """What is valid: of each log the records ``[first, next)``, and the offsets applied so far."""
 
-    first: int = 0
-    next: int = 0
+    logs: dict[str, list[int]] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
     """input topic → next offset to apply"""
     latest_us: int = 0
     extra: dict[str, object] = field(default_factory=dict)
-    rows_from: int = 0
-    """Rows in segments before this one are forgotten."""
-    row_records: list[tuple[int, int]] = field(default_factory=list)
-    """(segment, latencies in it) of the rows that are kept; known from the segments."""
+
+    def next(self, log: str) -> int:
+        """The number of the next record of a log."""
+        return self.logs.get(log, [0, 0])[1]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a state topic holds.
+
+    ``rows`` are those of the log of messages by record, with the references of the acceptances
+    among them; ``entries`` are those of every other log by record, in order.
+    """
+
+    head: Head = field(default_factory=Head)
+    rows: Sequence[tuple[int, Rows, Sequence[str]]] = ()
+    entries: Mapping[str, Sequence[tuple[int, Sequence[bytes]]]] = field(default_factory=dict)
+
+    def of(self, log: str) -> Iterator[bytes]:
+        """The entries of a log."""
+        for _, entries in self.entries.get(log, ()):
+            yield from entries
 
 
 def head_record(partition: int, head: Head) -> Outgoing:
     """The record that makes a checkpoint's state valid."""
     document = {
         "format": FORMAT,
-        "first": head.first,
-        "next": head.next,
+        "logs": head.logs,
         "offsets": head.offsets,
         "latest_us": head.latest_us,
         "extra": head.extra,
-        "rows_from": head.rows_from,
     }
     return Outgoing(STREAMS_STATE.name, b"head", orjson.dumps(document), partition)
 
 
-def segment_records(partition: int, head: Head, segment: Segment) -> list[Outgoing]:
-    """Append a segment, in as many records as it needs, and move the head on.
+def append_rows(
+    partition: int, head: Head, rows: Rows, names: Sequence[str]
+) -> list[tuple[int, Rows, Outgoing]]:
+    """Append messages, in as many records as they need.
 
-    Rows stand in records of their own, so that they can be forgotten (`forget_rows`) while what
-    stands beside them stays.
-    """
-    records = []
-    if segment.tenants:
-        records.append(_append(partition, head, {"tenants": segment.tenants, "rows": 0}, b""))
-    accepted = segment.rows["kind"] == ACCEPTED
-    unnamed = segment.rows[~accepted]
-    for start in range(0, len(unnamed), _ROWS_PER_RECORD):
-        rows = unnamed[start : start + _ROWS_PER_RECORD]
-        records.append(_rows_record(partition, head, rows, ()))
-    waiting, place = segment.rows[accepted], 0
-    for names in _by_size([name.encode() for name in segment.names], _NAMED_ROWS):
-        rows, place = waiting[place : place + len(names)], place + len(names)
-        records.append(_rows_record(partition, head, rows, [name.decode() for name in names]))
-    for some in _by_size(segment.kept):
-        header = {"tenants": (), "rows": 0, "kept": [len(one) for one in some]}
-        records.append(_append(partition, head, header, b"".join(some)))
-    return records
-
-
-def forget_rows(partition: int, head: Head, most: int) -> tuple[int, list[Outgoing]]:
-    """Give up the oldest row records until at most ``most`` latencies are left.
+    Args:
+        partition: the task's.
+        head: moved on.
+        rows: in the order they were applied.
+        names: the references of the rows that say a message was accepted, in their order.
 
     Returns:
-        How many latencies they held, and the tombstones to produce after the head.
+        For each record its number, its rows, and what to produce.
 
     """
-    excess = sum(count for _, count in head.row_records) - most
-    forgotten, tombstones = 0, []
-    while head.row_records and forgotten < excess:
-        number, count = head.row_records.pop(0)
-        forgotten += count
-        head.rows_from = number + 1
-        tombstones.append(Outgoing(STREAMS_STATE.name, _key(number), None, partition))
-    return forgotten, tombstones
+    accepted = rows["kind"] == ACCEPTED
+    unnamed, waiting = rows[~accepted], rows[accepted]
+    pieces: list[tuple[Rows, Sequence[str]]] = [
+        (unnamed[start : start + _ROWS_PER_RECORD], ())
+        for start in range(0, len(unnamed), _ROWS_PER_RECORD)
+    ]
+    start = 0
+    for some in _by_size([name.encode() for name in names], _NAMED_ROWS):
+        pieces.append((waiting[start : start + len(some)], [name.decode() for name in some]))
+        start += len(some)
+    made = []
+    for piece, named in pieces:
+        header = {"rows": len(piece), "names": named}
+        number = head.next(ROWS)
+        made.append((number, piece, _append(partition, head, ROWS, header, piece.tobytes())))
+    return made
 
 
-def read_state(records: Mapping[bytes, bytes]) -> tuple[Head, Sequence[Segment]]:
-    """The head and its segments from the newest value of each key.
+def append_entries(
+    partition: int, head: Head, log: str, entries: Sequence[bytes]
+) -> list[tuple[int, Outgoing]]:
+    """Append entries to a log, in as many records as they need; number and record of each."""
+    made = []
+    for some in _by_size(entries):
+        number = head.next(log)
+        header = {"sizes": [len(one) for one in some]}
+        made.append((number, _append(partition, head, log, header, b"".join(some))))
+    return made
+
+
+def cut_off(partition: int, head: Head, log: str, first: int) -> list[Outgoing]:
+    """Give up the records of a log before a number; the tombstones to produce after the head."""
+    begin, end = head.logs.get(log, [0, 0])
+    head.logs[log] = [max(begin, first), end]
+    return [
+        Outgoing(STREAMS_STATE.name, _key(log, number), None, partition)
+        for number in range(begin, first)
+    ]
+
+
+def read_state(records: Mapping[bytes, bytes]) -> State:
+    """The state from the newest value of each key.
 
     Raises:
-        StateError: a segment the head vouches for is missing or not readable.
+        StateError: a record the head vouches for is missing or not readable.
 
     """
     if b"head" not in records:
-        return Head(), []
+        return State()
     document = orjson.loads(records[b"head"])
     if document.get("format") != FORMAT:
         raise StateError(
             "the state was written by a version with another row layout; "
             f"delete the topic {STREAMS_STATE.name} and reset the group to replay"
         )
-    head = Head(
-        document["first"],
-        document["next"],
-        document["offsets"],
-        document["latest_us"],
-        document["extra"],
-        document.get("rows_from", 0),
-    )
-    segments = []
-    for number in range(head.first, head.next):
-        value = records.get(_key(number))
-        if value is None and number < head.rows_from:
-            continue
-        if value is None:
-            raise StateError(
-                f"segment {number} of the state is missing; "
-                f"delete the topic {STREAMS_STATE.name} and reset the group to replay"
-            )
-        segment = _parse(value)
-        if number < head.rows_from and len(segment.rows):
-            continue  # forgotten; its tombstone was not compacted away or not written yet
-        if len(segment.rows):
-            head.row_records.append((number, _latencies(segment.rows)))
-        segments.append(segment)
-    return head, segments
+    head = Head(document["logs"], document["offsets"], document["latest_us"], document["extra"])
+    rows: list[tuple[int, Rows, Sequence[str]]] = []
+    entries: dict[str, list[tuple[int, Sequence[bytes]]]] = {}
+    for log, (first, end) in head.logs.items():
+        for number in range(first, end):
+            value = records.get(_key(log, number))
+            if value is None:
+                raise StateError(
+                    f"record {number} of {log} is missing from the state; "
+                    f"delete the topic {STREAMS_STATE.name} and reset the group to replay"
+                )
+            header, body = _parse(value)
+            if log == ROWS:
+                found = np.frombuffer(body, dtype=ROW, count=header["rows"])
+                rows.append((number, found, header["names"]))
+            else:
+                entries.setdefault(log, []).append((number, _cut(body, header["sizes"])))
+    return State(head, rows, entries)
 
 
-def _key(number: int) -> bytes:
-    return b"segment/%d" % number
+def _key(log: str, number: int) -> bytes:
+    return f"{log}/{number}".encode()
 
 
-def _by_size(kept: Sequence[bytes], most: int | None = None) -> Iterator[list[bytes]]:
+def _by_size(entries: Sequence[bytes], most: int | None = None) -> Iterator[list[bytes]]:
     """Entries in groups of at most so many that fit a record of default size."""
     group: list[bytes] = []
     size = 0
-    for entry in kept:
-        if group and (size + len(entry) > _KEPT_BYTES or len(group) == most):
+    for entry in entries:
+        if group and (size + len(entry) > _ENTRY_BYTES or len(group) == most):
             yield group
             group, size = [], 0
         group.append(entry)
@@ -173,35 +185,25 @@ def _by_size(kept: Sequence[bytes], most: int | None = None) -> Iterator[list[by
         yield group
 
 
-def _rows_record(partition: int, head: Head, rows: Rows, names: Sequence[str]) -> Outgoing:
-    head.row_records.append((head.next, _latencies(rows)))
-    header: dict[str, object] = {"tenants": (), "rows": len(rows), "names": names}
-    return _append(partition, head, header, rows.tobytes())
-
-
-def _latencies(rows: Rows) -> int:
-    return int(np.count_nonzero(rows["kind"] == LATENCY))
-
-
-def _append(partition: int, head: Head, header: Mapping[str, object], body: bytes) -> Outgoing:
-    record = _record(partition, head.next, header, body)
-    head.next += 1
-    return record
-
-
-def _record(partition: int, number: int, header: Mapping[str, object], body: bytes) -> Outgoing:
+def _append(
+    partition: int, head: Head, log: str, header: Mapping[str, object], body: bytes
+) -> Outgoing:
+    first, number = head.logs.get(log, [0, 0])
+    head.logs[log] = [first, number + 1]
     encoded = orjson.dumps(header)
     value = len(encoded).to_bytes(_HEADER_BYTES, "big") + encoded + body
-    return Outgoing(STREAMS_STATE.name, _key(number), value, partition)
+    return Outgoing(STREAMS_STATE.name, _key(log, number), value, partition)
 
 
-def _parse(value: bytes) -> Segment:
+def _parse(value: bytes) -> tuple[dict[str, Any], bytes]:
     size = int.from_bytes(value[:_HEADER_BYTES], "big")
     header = orjson.loads(value[_HEADER_BYTES : _HEADER_BYTES + size])
-    body = value[_HEADER_BYTES + size :]
-    rows = np.frombuffer(body, dtype=ROW, count=header["rows"])
-    kept, at = [], 0
-    for length in header.get("kept", ()):
-        kept.append(body[at : at + length])
-        at += length
-    return Segment(tuple(header["tenants"]), rows, tuple(kept), tuple(header.get("names", ())))
+    return header, value[_HEADER_BYTES + size :]
+
+
+def _cut(body: bytes, sizes: Sequence[int]) -> list[bytes]:
+    entries, at = [], 0
+    for size in sizes:
+        entries.append(body[at : at + size])
+        at += size
+    return entries

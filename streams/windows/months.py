@@ -31,6 +31,12 @@ def month_bounds_us(zone: str, number: int) -> tuple[int, int]:
     return int(bounds[number]), int(bounds[number + 1])
 
 
+def month_starts_us(zone: str, numbers: Int64s) -> Int64s:
+    """First µs of each local month."""
+    result: Int64s = _bounds(zone)[np.maximum(numbers, 0)]
+    return result
+
+
 def months_of(instants_us: Int64s, zone: str) -> Int64s:
     """Number of the local month each instant falls into."""
     result: Int64s = np.searchsorted(_bounds(zone), instants_us, side="right") - 1

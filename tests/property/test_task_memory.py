@@ -10,6 +10,7 @@ from streams.live.state.platform import Platform
 from streams.live.task import Task
 from streams.runtime.batches import RecordBatch
 from streams.runtime.statelog import read_state
+from streams.windows.calendar import Month
 
 BROKER_US = 1_793_500_000_000_000  # 31 October 2026
 DAY = 86_400
@@ -71,16 +72,21 @@ class Run:
 
     def restart(self) -> None:
         self.task = Task(0, 120_000_000, Platform(), self.most)
-        self.task.restore(*read_state(self.topic), now_s=0.0)
+        self.task.restore(read_state(self.topic), now_s=0.0)
 
     def sums(self) -> dict[str, list[tuple]]:
+        """Per tenant the sums of October, and who is in flight."""
         found: dict[str, list[tuple]] = {}
-        ledger = self.task.ledger
-        for tenant in sorted(ledger.names):
-            code = ledger.code(tenant)
+        latency = self.task.tenants.latency
+        for tenant in sorted(self.task.tenants.names):
+            code = self.task.tenants.code(tenant)
+            slot = latency.months.of_month(code, Month(2026, 10))
+            flights = latency.in_flight.flights
+            own = flights[flights["series"] // 2 == code]
             found[tenant] = [
-                ledger.latency.month_totals(2 * code, 681),
-                sorted((w.accepted_us, w.liable) for w in ledger.in_flight.of(2 * code)),
+                latency.months.totals(slot, counted=True),
+                latency.months.totals(slot, counted=False),
+                sorted(zip(own["accepted_us"].tolist(), own["age"].tolist(), strict=True)),
             ]
         return found
 
@@ -116,9 +122,10 @@ def test_forgetting_old_messages_keeps_their_months(batches, data):
         for run in (steady, forgetful):
             run.apply(fresh)
             run.checkpoint()
-        assert len(forgetful.task.ledger.latency.store) <= 5 + 12
+        assert len(forgetful.task.tenants.latency.store) <= 5 + 12
         if data.draw(st.booleans()):
             forgetful.restart()
         if data.draw(st.booleans()):
-            forgetful.task.ledger.recount(forgetful.task.ledger.names)
+            for code in range(len(forgetful.task.tenants.names)):
+                list(forgetful.task.latency.judge_again(code))
     assert forgetful.sums() == steady.sums()

@@ -83,7 +83,7 @@ def test_messages_stuck_in_flight_are_told_by_name_and_once():
     _, (seen_at, last) = run.seen
     assert (last["type"], last["data"]["observed"]) == ("sla.indicator.breached", 2)
     assert last["data"]["evidence"] == ["s#e1", "s#e2"]
-    assert 3_600 < seen_at <= 3_600 + PROMISED_S
+    assert 3_600 < seen_at <= 3_600 + PROMISED_S + run.task.clock.quiet_s
     run.until(9_000)
     assert len(run.seen) == 2
 
@@ -136,8 +136,7 @@ def test_a_breach_names_the_finished_messages_that_took_too_long(restarted):
         run.restart()
     run.feed([message(3, "delivered", 3_700, name="other")])
     run.until(3_710)
-    breach = run.seen[-1][1]
-    assert breach["type"] == "sla.indicator.breached"
+    (breach,) = (event for _, event in run.seen if event["type"] == "sla.indicator.breached")
     assert breach["data"]["evidence"] == ["s#e1", "s#e3"]
 
 

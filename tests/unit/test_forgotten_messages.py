@@ -11,7 +11,7 @@ from schemas.topics import WINDOWS
 from streams.live.state.platform import Platform
 from streams.live.task import Task
 from streams.windows.calendar import Month
-from tests.live_run import LATENESS_US, LiveRun, contract_record
+from tests.live_run import LATENESS_US, LiveRun, assessments, contract_record
 from tests.unit.test_feed_clock import message
 
 MOST = 40
@@ -40,11 +40,11 @@ def test_the_month_still_counts_every_message(versions):
         if number % 70 == 69:
             run.restart()
     run.checkpoint()
-    assert len(run.task.ledger.latency.store) <= MOST + 10
+    assert len(run.task.tenants.latency.store) <= MOST + 10
     now_us = run.task.clock.latest_us
     (mean,) = (
         found
-        for found in run.task.ledger.findings("a", Month(2025, 10), now_us, {2})
+        for found in assessments(run.task, "a", Month(2025, 10), now_us)
         if found.measure.indicator == "latency.send.mean"
     )
     measure = mean.measure

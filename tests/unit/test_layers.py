@@ -42,7 +42,7 @@ class Layer:
 
 LAYERS = (
     Layer("schemas", ()),
-    Layer("streams.windows", ("schemas", "streams.latency")),
+    Layer("streams.windows", ("schemas",)),
     Layer("streams.latency", ("schemas", "streams.windows")),
     Layer("streams.clauses", ("schemas", "streams.windows")),
     Layer("streams.connectors", ("schemas",)),

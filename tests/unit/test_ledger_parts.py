@@ -1,8 +1,9 @@
 """The live state of a month in which the contract changes: the worst of its parts."""
 
-from streams.live.evaluate.assessment import Finding
+from streams.live.evaluate.assessment import Assessment
+from streams.live.evaluate.sections import assess_sections
 from streams.live.state.platform import Platform
-from streams.live.state.tenants import Ledger
+from streams.live.state.tenants import Tenants
 from streams.windows.calendar import DAY, HOUR, SECOND, Month
 from tests.unit.clauses_scene import TENANT, at, contract, fact
 
@@ -11,22 +12,22 @@ CHANGE = at("2026-10-16")
 FAULT, BACKUP = "operations.fault_duration", "backup.incremental"
 
 
-def ledger(overrides: dict[str, object], later: dict[str, object]) -> Ledger:
-    made = Ledger(Platform(), 0)
+def ledger(overrides: dict[str, object], later: dict[str, object]) -> Tenants:
+    made = Tenants(Platform(), 0, 0)
     made.agree(contract(overrides=overrides))
     made.agree(contract(version=2, effective_from="2026-10-16", overrides=later))
     return made
 
 
-def finding(known: Ledger, indicator: str, now: int) -> Finding:
+def finding(known: Tenants, indicator: str, now: int) -> Assessment:
     return next(
         each
-        for each in known.findings(TENANT, OCTOBER, now, range(1, 10))
+        for each in assess_sections(known, TENANT, OCTOBER, now, range(1, 10))
         if each.measure.indicator == indicator
     )
 
 
-def walk(known: Ledger, indicator: str, now: int) -> list[tuple[int, str]]:
+def walk(known: Tenants, indicator: str, now: int) -> list[tuple[int, str]]:
     """The states from an instant on if nothing more happens: when each begins."""
     states: list[tuple[int, str]] = []
     until = at("2026-11-01")

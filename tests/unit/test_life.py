@@ -44,11 +44,8 @@ def test_a_breach_and_its_withdrawal_are_told_at_once():
     ]
 
 
-def test_a_budget_that_is_jumped_over_was_at_risk_first():
-    assert lived((10, "breached"), firm=True) == [
-        ("at_risk", "at_risk", 10),
-        ("breached", "breached", 10),
-    ]
+def test_a_budget_that_is_jumped_over_was_never_at_risk():
+    assert lived((10, "breached"), firm=True) == [("breached", "breached", 10)]
 
 
 def test_a_budget_that_is_at_risk_stays_so_and_is_told_at_once():

@@ -4,65 +4,86 @@ import numpy as np
 import orjson
 import pytest
 
-from streams.latency.messages import LATENCY, ROW
+from streams.latency.messages import ACCEPTED, LATENCY, ROW
 from streams.runtime.statelog import (
     Head,
-    Segment,
+    State,
     StateError,
+    append_entries,
+    append_rows,
+    cut_off,
     head_record,
     read_state,
-    segment_records,
 )
 
 
-def rows(count, first=0):
+def rows(count, first=0, kind=LATENCY):
     made = np.zeros(count, dtype=ROW)
     made["key"] = np.arange(first, first + count)
-    made["kind"] = LATENCY
+    made["kind"] = kind
     return made
+
+
+def produced(made):
+    return [parts[-1] for parts in made]
 
 
 def compacted(*records):
     """The newest value of each key, as the compacted topic keeps it."""
-    return {record.key: record.value for record in records if record.value is not None}
+    kept = {}
+    for record in records:
+        if record.value is None:
+            kept.pop(record.key, None)
+        else:
+            kept[record.key] = record.value
+    return kept
 
 
-def test_no_state_is_an_empty_head():
-    assert read_state({}) == (Head(), [])
+def test_no_state_is_an_empty_one():
+    assert read_state({}) == State()
 
 
-def test_head_and_segments_come_back_as_written():
+def test_head_rows_and_entries_come_back_as_written():
     head = Head(offsets={"mail.mta": 17}, latest_us=5, extra={"a": 1})
-    first = segment_records(3, head, Segment(("t1", "t2"), rows(45_000), (b"one", b"", b"three")))
-    second = segment_records(3, head, Segment((), rows(2, 45_000)))
-    found, segments = read_state(compacted(*first, *second, head_record(3, head)))
-    assert found == head
-    assert [name for segment in segments for name in segment.tenants] == ["t1", "t2"]
-    assert [one for segment in segments for one in segment.kept] == [b"one", b"", b"three"]
-    keys = np.concatenate([segment.rows["key"] for segment in segments])
+    waiting = np.concatenate([rows(45_000), rows(2, 45_000, ACCEPTED)])
+    records = produced(append_rows(3, head, waiting, ["s#1", "s#2"]))
+    records += produced(append_entries(3, head, "facts", [b"one", b"", b"three"]))
+    records += produced(append_entries(3, head, "facts", [b"four"]))
+    state = read_state(compacted(*records, head_record(3, head)))
+    assert state.head == head
+    assert list(state.of("facts")) == [b"one", b"", b"three", b"four"]
+    assert [name for _, _, names in state.rows for name in names] == ["s#1", "s#2"]
+    keys = np.concatenate([found["key"] for _, found, _ in state.rows])
     np.testing.assert_array_equal(keys, np.arange(45_002))
-    assert {record.partition for record in [*first, *second]} == {3}
+    assert {record.partition for record in records} == {3}
 
 
-def test_a_crash_between_segment_and_head_is_invisible_and_is_written_over():
+def test_a_crash_between_record_and_head_is_invisible_and_is_written_over():
     head = Head(offsets={"mail.mta": 1})
-    durable = [*segment_records(0, head, Segment(("t1",), rows(3))), head_record(0, head)]
-    reader_head, _ = read_state(compacted(*durable))
-    lost = segment_records(0, head, Segment(("t2",), rows(5, 3)))  # and no head after it
-    found, segments = read_state(compacted(*durable, *lost))
-    assert found == reader_head
-    assert sum(len(segment.rows) for segment in segments) == 3
-    again = segment_records(0, found, Segment(("t3",), rows(2, 3)))
+    durable = [*produced(append_rows(0, head, rows(3), ())), head_record(0, head)]
+    lost = produced(append_rows(0, head, rows(5, 3), ()))  # and no head after it
+    state = read_state(compacted(*durable, *lost))
+    assert sum(len(found) for _, found, _ in state.rows) == 3
+    again = produced(append_rows(0, state.head, rows(2, 3), ()))
     assert again[0].key == lost[0].key
-    _, segments = read_state(compacted(*durable, *lost, *again, head_record(0, found)))
-    assert [name for segment in segments for name in segment.tenants] == ["t1", "t3"]
-    assert sum(len(segment.rows) for segment in segments) == 5
+    state = read_state(compacted(*durable, *lost, *again, head_record(0, state.head)))
+    assert sum(len(found) for _, found, _ in state.rows) == 5
 
 
-def test_a_missing_segment_is_an_error_with_the_remedy():
+def test_what_is_cut_off_is_not_read_whether_erased_yet_or_not():
     head = Head()
-    records = [*segment_records(0, head, Segment(("t1",), rows(3))), head_record(0, head)]
-    with pytest.raises(StateError, match="segment 0 of the state is missing; delete the topic"):
+    records = produced(append_entries(0, head, "states", [b"old"]))
+    tombstones = cut_off(0, head, "states", head.next("states"))
+    records += produced(append_entries(0, head, "states", [b"new"]))
+    before = [*records, head_record(0, head)]
+    for log in (before, [*before, *tombstones]):
+        assert list(read_state(compacted(*log)).of("states")) == [b"new"]
+
+
+def test_a_missing_record_is_an_error_with_the_remedy():
+    head = Head()
+    records = [*produced(append_rows(0, head, rows(3), ())), head_record(0, head)]
+    with pytest.raises(StateError, match="record 0 of rows is missing from the state; delete"):
         read_state(compacted(*records[1:]))
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from streams.live.task import Checkpoint
+from streams.live.checkpoint.contents import Checkpoint
 from streams.runtime.delivery import Delivery, Fenced
 from streams.runtime.restart import settled
 

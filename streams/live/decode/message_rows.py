@@ -9,56 +9,80 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streams.latency.keyhash import leading_bytes, message_keys
-from streams.latency.messages import ACCEPTED, LATENCY, ROW, SETTLED, Rows
+from streams.latency.messages import ACCEPTED, ENDED, LATENCY, ROW, Rows
+from streams.live.decode.records import DecodedBatch
+
+Int64s = npt.NDArray[np.int64]
 
 _IGNORED: Final = 255
 _KINDS: Final = {
-    "message.dispatched": SETTLED,  # a first attempt is told apart below
+    "message.dispatched": ENDED,  # a first attempt is told apart below
     "message.delivered": LATENCY,
     "message.accepted": ACCEPTED,
-    "message.bounced": SETTLED,
-    "message.expired": SETTLED,
-    "message.discarded": SETTLED,
+    "message.bounced": ENDED,
+    "message.expired": ENDED,
+    "message.discarded": ENDED,
 }
 
 
 def message_rows(
-    events: pa.Table, code: Callable[[str], int]
-) -> tuple[Rows, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    batch: DecodedBatch, tenant: Callable[[str], int], source: Callable[[str], int]
+) -> tuple[Rows, Int64s, Int64s, Int64s]:
     """The rows of a decoded batch of ``mail.mta``.
 
     Args:
-        events: the topic's Arrow table.
-        code: the number of a tenant.
+        batch: the events.
+        tenant: the number of a tenant.
+        source: the number of a source.
 
     Returns:
-        The rows of the events that matter to section 2, their places in the batch, and the tenant
-        code of every event.
+        The rows of the events that matter to section 2, their places in the batch, and the numbers
+        of tenant and source of every event.
 
     """
-    encoded = events.column("tenant_id").combine_chunks().dictionary_encode()
-    numbers = [code(name) for name in encoded.dictionary.to_pylist()]
-    codes = np.array(numbers or [0], dtype=np.int64)[_plain(encoded.indices)]
+    events = batch.events
+    codes = _numbers(events.column("tenant_id"), tenant)
+    sources = _numbers(events.column("source"), source)
     kinds = _kinds(events)
     chosen = kinds != _IGNORED
-    if not chosen.all():
+    places = np.flatnonzero(chosen)
+    if len(places) < len(kinds):
         events = events.filter(pa.array(chosen))
     inbound = np.asarray(_plain(pc.equal(events.column("direction"), "inbound")), dtype=np.bool_)
     accepted = pc.coalesce(events.column("accepted_at"), events.column("time"))
-    rows = np.empty(events.num_rows, dtype=ROW)
+    rows = np.zeros(events.num_rows, dtype=ROW)
     rows["key"] = message_keys(
         events.column("source").combine_chunks(),
         events.column("message_id").combine_chunks(),
         events.column("recipient").combine_chunks(),
         inbound,
     )
-    rows["series"] = (2 * codes[chosen] + inbound).astype(np.int32)
+    rows["series"] = 2 * codes[places] + inbound
+    rows["source"] = sources[places]
     rows["accepted_us"] = _plain(accepted.combine_chunks().cast(pa.int64()))
-    rows["finished_us"] = _plain(events.column("time").combine_chunks().cast(pa.int64()))
+    rows["finished_us"] = batch.times_us[places]
     rows["liable"] = _plain(pc.is_valid(events.column("liability")))
-    rows["kind"] = kinds[chosen]
+    rows["kind"] = kinds[places]
     rows["order"] = leading_bytes(events.column("id").combine_chunks())
-    return rows, np.flatnonzero(chosen), codes
+    return rows, places, codes, sources
+
+
+def reference_of(batch: DecodedBatch, places: Int64s) -> Callable[[int], str]:
+    """Names the event of a row: ``source#id``."""
+    sources, ids = batch.events.column("source"), batch.events.column("id")
+
+    def name(row: int) -> str:
+        place = int(places[row])
+        return f"{sources[place].as_py()}#{ids[place].as_py()}"
+
+    return name
+
+
+def _numbers(names: pa.ChunkedArray, number: Callable[[str], int]) -> Int64s:
+    encoded = names.combine_chunks().dictionary_encode()
+    numbers = [number(name) for name in encoded.dictionary.to_pylist()]
+    result: Int64s = np.array(numbers or [0], dtype=np.int64)[_plain(encoded.indices)]
+    return result
 
 
 def _kinds(events: pa.Table) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """From fetched records to accepted events, dead letters and records to be keyed anew."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +13,70 @@ from streams.live.decode.dead_letters import dead_letter
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 
+Int64s = npt.NDArray[np.int64]
 
-@dataclass(frozen=True)
-class Intake:
-    """A batch after checking.
+SKEW_CAP_US = 60_000_000
+"""How far beyond the broker's time an event may be and still move event time on."""
 
-    ``events`` has the topic's Arrow schema; ``broker_us`` is the broker's time of each of them.
-    ``outgoing`` holds the dead letters and the re-keyed records.
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    """Consecutive records of one topic and partition after checking.
+
+    ``events`` has the topic's Arrow schema; of each event ``times_us`` is its event time,
+    ``believed_us`` the same, or 0 where it is so far ahead that it must not move time,
+    ``heard_us`` when the broker received it and ``offsets`` its offset. ``outgoing`` holds the
+    dead letters and the re-keyed records with their offsets. Offsets ``[first, next)`` are done
+    with once everything of the batch is applied.
     """
 
+    topic: str
     events: pa.Table
-    broker_us: npt.NDArray[np.int64]
-    outgoing: tuple[Outgoing, ...]
-    rejected: int
-    rekeyed: int
-    tombstones: int
+    times_us: Int64s
+    believed_us: Int64s
+    heard_us: Int64s
+    offsets: Int64s
+    outgoing: Sequence[tuple[int, Outgoing]]
+    first_offset: int
+    next_offset: int
+    rejected: int = 0
+    rekeyed: int = 0
+    tombstones: int = 0
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def split(self, count: int) -> tuple["DecodedBatch", "DecodedBatch"]:
+        """The first events, and the rest with everything that follows them."""
+        cut = int(self.offsets[count])
+        before = [one for one in self.outgoing if one[0] < cut]
+        first = replace(
+            self,
+            events=self.events.slice(0, count),
+            times_us=self.times_us[:count],
+            believed_us=self.believed_us[:count],
+            heard_us=self.heard_us[:count],
+            offsets=self.offsets[:count],
+            outgoing=before,
+            next_offset=cut,
+        )
+        rest = replace(
+            self,
+            events=self.events.slice(count),
+            times_us=self.times_us[count:],
+            believed_us=self.believed_us[count:],
+            heard_us=self.heard_us[count:],
+            offsets=self.offsets[count:],
+            outgoing=self.outgoing[len(before) :],
+            first_offset=cut,
+            rejected=0,
+            rekeyed=0,
+            tombstones=0,
+        )
+        return first, rest
 
 
-def take_in(batch: RecordBatch, now_us: int) -> Intake:
+def decode(batch: RecordBatch, now_us: int) -> DecodedBatch:
     """Check a batch of an event topic.
 
     A record keyed otherwise than by its tenant is not applied here: it is published once more
@@ -43,33 +90,42 @@ def take_in(batch: RecordBatch, now_us: int) -> Intake:
         batch.timestamps_us if batch.broker_time else np.full(len(batch), now_us, dtype=np.int64)
     )
     decoded = decode_batch(batch.topic, batch.values, broker_times)
-    events, broker_us = decoded.table, broker_times[decoded.rows]
-    misplaced = _misplaced(batch, decoded.rows, events)
+    events, heard_us, rows = decoded.table, broker_times[decoded.rows], decoded.rows
+    misplaced = _misplaced(batch, rows, events)
     outgoing = [
-        dead_letter(batch, place, rejection)
+        (int(batch.offsets[place]), dead_letter(batch, place, rejection))
         for place, rejection in sorted(decoded.rejections.items())
     ]
     if misplaced.any():
         tenants = events.column("tenant_id").filter(pa.array(misplaced)).to_pylist()
-        places = decoded.rows[misplaced].tolist()
         outgoing += [
-            Outgoing(batch.topic, tenant.encode(), batch.values[place])
-            for tenant, place in zip(tenants, places, strict=True)
+            (
+                int(batch.offsets[place]),
+                Outgoing(batch.topic, tenant.encode(), batch.values[place]),
+            )
+            for tenant, place in zip(tenants, rows[misplaced].tolist(), strict=True)
         ]
-        events, broker_us = events.filter(pa.array(~misplaced)), broker_us[~misplaced]
-    return Intake(
+        outgoing.sort(key=lambda one: one[0])
+        kept = ~misplaced
+        events, heard_us, rows = events.filter(pa.array(kept)), heard_us[kept], rows[kept]
+    times = events.column("time").combine_chunks().cast(pa.int64()).to_numpy()
+    return DecodedBatch(
+        batch.topic,
         events,
-        broker_us,
-        tuple(outgoing),
+        times,
+        np.where(times <= heard_us + SKEW_CAP_US, times, 0),
+        heard_us,
+        batch.offsets[rows],
+        outgoing,
+        int(batch.offsets[0]),
+        batch.next_offset,
         len(decoded.rejections),
         int(np.count_nonzero(misplaced)),
         decoded.tombstones,
     )
 
 
-def _misplaced(
-    batch: RecordBatch, rows: npt.NDArray[np.int64], events: pa.Table
-) -> npt.NDArray[np.bool_]:
+def _misplaced(batch: RecordBatch, rows: Int64s, events: pa.Table) -> npt.NDArray[np.bool_]:
     keys = batch.keys if len(rows) == len(batch) else [batch.keys[i] for i in rows.tolist()]
     tenants = events.column("tenant_id").combine_chunks().cast(pa.binary())
     same = pc.fill_null(pc.equal(pa.array(keys, pa.binary()), tenants), False)

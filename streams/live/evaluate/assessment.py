@@ -18,7 +18,7 @@ from streams.windows.calendar import Month
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Assessment:
     """An indicator of a tenant-month as it stands at an event time.
 
     Where the contract changes within the month, state and verdict are made of those of ``parts``;
@@ -42,16 +42,16 @@ class Finding:
         term = self.governed.contract.term(self.measure.indicator)
         return Judged.of(self.governed, self.measure, term)
 
-    def at(self, measure: Measure) -> "Finding":
+    def at(self, measure: Measure) -> "Assessment":
         """The same indicator with another value."""
-        return found(self.tenant_id, self.month, Judged.of(self.governed, measure, self.term))
+        return assess(self.tenant_id, self.month, Judged.of(self.governed, measure, self.term))
 
 
-def found(tenant: str, month: Month, whole: Judged, parts: tuple[Judged, ...] = ()) -> Finding:
+def assess(tenant: str, month: Month, whole: Judged, parts: tuple[Judged, ...] = ()) -> Assessment:
     """What an indicator comes to; a month that has ``parts`` is judged one by one."""
     measure, term = whole.measure, whole.term
     state, verdict, firm = whole.state, whole.verdict, whole.firm
     if parts:
         measure, term = turns_of(measure, parts), term_of(parts, term)
         state, verdict, firm = state_of(parts), verdict_of(parts), is_firm_in(parts)
-    return Finding(tenant, month, whole.governed, measure, term, state, verdict, firm, parts)
+    return Assessment(tenant, month, whole.governed, measure, term, state, verdict, firm, parts)

@@ -1,54 +1,44 @@
-"""What is stale of a tenant, and when its sections change by themselves."""
+"""Which sections of which months are to be looked at, and when they change by themselves."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from streams.live.state.latency_months import OPEN_MONTHS
 from streams.windows.calendar import Month
 
 SECTIONS: Final = frozenset(range(1, 10))
 
-_REACH: Final = 24
-"""So many months before the present one are told again when something earlier has changed."""
 
-
-@dataclass
-class Watch:
-    """One tenant's; instants are event times, µs."""
+@dataclass(slots=True)
+class DirtySections:
+    """Those of one group of tenants; instants are event times, µs."""
 
     present: Month | None = None
     first: Month | None = None
-    """The first month of the tenant's own events."""
+    """The first month of the tenants' own events."""
     measured: Month | None = None
-    """The earliest month that was measured."""
-    stale: dict[Month, set[int]] = field(default_factory=dict)
+    """The earliest month that was looked at."""
+    of_month: dict[Month, set[int]] = field(default_factory=dict)
     since: dict[int, Month] = field(default_factory=dict)
-    """Section → the month from which on it is stale."""
+    """Section → the month from which on it is dirty."""
     due_us: dict[Month, dict[int, int]] = field(default_factory=dict)
     """Month → section → when it is to be looked at by then at the latest."""
-    unshown: dict[Month, set[int]] = field(default_factory=dict)
-    """What was looked at since the present states were shown."""
 
     def mark(self, month: Month, sections: Iterable[int]) -> None:
-        """Some sections of one month are stale."""
-        self.stale.setdefault(month, set()).update(sections)
+        """Some sections of one month are dirty."""
+        self.of_month.setdefault(month, set()).update(sections)
 
     def mark_since(self, month: Month, sections: Iterable[int]) -> None:
-        """Some sections are stale in a month and in all later ones."""
+        """Some sections are dirty in a month and in all later ones."""
         for section in sections:
             self.since[section] = min(month, self.since.get(section, month))
 
-    def mark_unshown(self) -> None:
-        """What was not shown yet is to be looked at once more."""
-        for month, sections in self.unshown.items():
-            self.mark(month, sections)
-        self.unshown = {}
-
-    def take_stale(self, present: Month, known: Month) -> dict[Month, set[int]]:
-        """What is to be measured again, up to the present month; nothing is stale afterwards.
+    def take(self, present: Month, known: Month) -> dict[Month, set[int]]:
+        """What is to be looked at, up to the present month; nothing is dirty afterwards.
 
         Before the month ``known`` nothing was known, hence nothing has changed, but for months
-        that were measured all the same.
+        that were looked at all the same.
         """
         known = min(known, self.measured or known)
         if self.present != present:
@@ -56,13 +46,25 @@ class Watch:
             self.present = present
         for section, first in self.since.items():
             month = present
-            for _ in range(_REACH + 1):
+            for _ in range(OPEN_MONTHS + 1):
                 if month < max(first, known):
                     break
                 self.mark(month, {section})
                 month = month.previous()
-        # A later month is measured whole when it begins.
-        taken = {month: self.stale[month] for month in sorted(self.stale) if month <= present}
-        self.stale, self.since = {}, {}
+        # A later month is looked at whole when it begins.
+        oldest = oldest_open(present)
+        taken = {
+            month: self.of_month[month]
+            for month in sorted(self.of_month)
+            if oldest <= month <= present
+        }
+        self.of_month, self.since = {}, {}
         self.measured = min((known, *taken))
         return taken
+
+
+def oldest_open(present: Month) -> Month:
+    """The earliest month that can still change."""
+    for _ in range(OPEN_MONTHS):
+        present = present.previous()
+    return present

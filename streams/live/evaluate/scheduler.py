@@ -1,35 +1,36 @@
-"""Which tenants to measure when, and what of it is news.
+"""When to look at which sections, and the transitions found: all sections but 2.
 
-A section of a tenant is measured when an event touched it, and when the event clock reaches an
-instant at which a value changes by itself (a deadline, a day's end, the month's end). Both are
-places of the log, so the same log gives the same news however it is cut into batches.
+A section is looked at when a fact has touched it and event time passes a tick, and when event time
+reaches an instant at which a value changes by itself (a deadline, a day's end, the month's end).
+Both are places of the log, so the same log gives the same feed however it is cut into batches.
+
+Tenants of whom nothing but mail was ever heard, under equal contracts, see the same of these
+sections: one look serves all of them (`Group`).
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from schemas.contract import DEFAULT_TIMEZONE
 from streams.clauses.burn import MARK_US, burns, next_mark_us
-from streams.clauses.contracts import month_at
 from streams.clauses.exclusions import CONNECTIVITY, LATENCY
-from streams.live.evaluate.assessment import Finding
-from streams.live.evaluate.dirty_sections import SECTIONS, Watch
-from streams.live.evaluate.latency_transitions import WAYS, note_margin, path
-from streams.live.publish.breach_feed import Feed, key_of
-from streams.live.publish.windows import Observations
-from streams.live.state.tenants import Ledger, month_of
-from streams.runtime.delivery import Outgoing
+from streams.live.evaluate.assessment import Assessment
+from streams.live.evaluate.dirty_sections import SECTIONS, oldest_open
+from streams.live.evaluate.groups import Group
+from streams.live.evaluate.sections import assess_sections
+from streams.live.evaluate.states import IndicatorStates, Transition
+from streams.live.state.tenants import Tenants
 from streams.windows.calendar import SECOND, Month, midnight
-from streams.windows.intervals import IntervalSet
-from streams.windows.steps import Steps
 
+TICK_US: Final = SECOND
+"""What was touched is looked at when event time passes a multiple of this."""
 PATIENT: Final = frozenset({4, 5, 7, 8})
 """Sections whose violations are absences: they wait a little for what may be on its way."""
-PROMPT: Final = SECTIONS - PATIENT
+OTHERS: Final = SECTIONS - {LATENCY}
+PROMPT: Final = OTHERS - PATIENT
 PATIENCE_US: Final = 15 * SECOND
 """How long: what is absent is told within 30 s of its deadline; to this come the time after which
 a partition is idle, the platform's clock and the checkpoint."""
@@ -49,101 +50,140 @@ SECTIONS_OF_TOPIC: Final = {
 }
 """What an event of a topic can change."""
 
-_Due = tuple[int, str, Month, int]
+_Due = tuple[int, int, Month, int]
+"""instant, number of the group, month, section"""
 
 
-class Evaluation:
-    """Measures the tenants of a task and tells what changed.
+class Scheduler:
+    """Looks at the tenants of a task.
 
     ``position_us`` is the event time of the place of the log that was reached: that of its
     records, or of the last instant since at which something was due. ``patient_us`` is that up
-    to which nothing is expected to come any more. ``mail_us`` is that up to which messages are
-    known, and ``mail_reach_us`` how far that may go: topics are not read in step, and a message
-    whose finish has still to be read is not stuck.
+    to which nothing is expected to come any more.
     """
 
-    def __init__(self, ledger: Ledger, partition: int) -> None:
-        self._ledger = ledger
-        self.feed = Feed(partition)
+    def __init__(self, tenants: Tenants, states: IndicatorStates) -> None:
+        self._tenants, self._states = tenants, states
         self.position_us = 0
         self.patient_us = 0
-        self.mail_us = 0
-        self.mail_reach_us = NO_LIMIT
-        self.down_until_us: dict[str, int] = {}
-        """Until when each tenant was ever seen, or foreseen, to be disconnected."""
-        self._observations = Observations(ledger, partition)
-        self._watches: dict[str, Watch] = {}
-        self.urgent: set[str] = set()
-        """Tenants whose news does not wait for a look at everybody."""
-        self._stale: set[str] = set()
-        self._unshown: set[str] = set()
+        self._groups: list[Group] = []
+        self._group_of: dict[str, int] = {}
+        self._alike: dict[tuple[bytes, ...], int] = {}
+        """Contracts, but for their tenants → the group of those of whom only mail is known."""
+        self._shared: set[int] = set()
+        self._restored: set[int] = set()
+        """Groups whose present states were published by a former life."""
+        self._stale: set[int] = set()
+        self._unpublished: dict[str, dict[Month, set[int]]] = {}
         self._prompt: list[_Due] = []
         self._patient: list[_Due] = []
-        self._mail: list[_Due] = []
 
-    @property
-    def open_since(self) -> Month | None:
-        """The earliest month in which something is still to change by itself."""
-        return min(
-            (month for watch in self._watches.values() for month in watch.due_us), default=None
-        )
+    # 1. Who is looked at together.
 
-    def is_new(self, tenant: str) -> bool:
-        """Whether a tenant was never looked at."""
-        watch = self._watches.get(tenant)
-        return watch is None or watch.present is None
+    def meet(self, tenant: str) -> Iterator[Transition]:
+        """A tenant has come up, or has another contract or its first fact: find its group."""
+        known, number = self._group_of.get(tenant), self._number_for(tenant)
+        if number == known:
+            return
+        if known is not None:
+            del self._groups[known].tenants[tenant]
+        group = self._groups[number]
+        group.tenants[tenant] = None
+        self._group_of[tenant] = number
+        if number not in self._shared or len(group.tenants) == 1:
+            self._mark_everything(number)
+        elif group.dirty.present is not None and self.position_us > 0:
+            yield from self._join(group, tenant)
 
-    def is_broken(self, tenant: str, indicator: str, instant_us: int) -> bool:
-        """Whether an indicator was last seen breached in the month of an instant."""
-        month = self._month(tenant, instant_us).label
-        return self.feed.present((tenant, indicator, month)) == "breached"
+    def _number_for(self, tenant: str) -> int:
+        if self._tenants.has_facts(tenant):
+            known = self._group_of.get(tenant)
+            return known if known is not None and known not in self._shared else self._add_group()
+        versions = self._tenants.versions(tenant)
+        alike = tuple(sorted(self._tenants.promises(each) for each in versions))
+        if alike not in self._alike:
+            self._alike[alike] = self._add_group()
+            self._shared.add(self._alike[alike])
+        return self._alike[alike]
 
-    def touch(self, tenant: str, sections: Iterable[int], instant_us: int) -> None:
-        """An event changed some sections from an instant on, which may lie in an earlier month."""
-        chosen, month = frozenset(sections), self._month(tenant, instant_us)
-        watch = self._watch(tenant)
-        watch.mark(month, chosen)
-        watch.mark_since(month, chosen)
-        self._stale.add(tenant)
+    def _add_group(self) -> int:
+        self._groups.append(Group())
+        return len(self._groups) - 1
+
+    def _join(self, group: Group, tenant: str) -> Iterator[Transition]:
+        """Bring a tenant to where the others of its group stand."""
+        month = group.dirty.present
+        if month is None:
+            return
+        known = max(group.dirty.measured or month, oldest_open(month))
+        while month >= known:
+            self._note_unpublished(tenant, month, OTHERS)
+            for sections, at_us in self._clocks(self.position_us):
+                for found in assess_sections(self._tenants, tenant, month, at_us, sections):
+                    yield from self._states.turn(found, self.position_us, _is_over(found, at_us))
+            month = month.previous()
+
+    # 2. What is dirty.
+
+    def touch(
+        self, tenant: str, sections: Iterable[int], instant_us: int, quiet: bool = False
+    ) -> None:
+        """A fact changed some sections from an instant on, which may lie in an earlier month.
+
+        Args:
+            tenant: whose fact it is.
+            sections: which.
+            instant_us: from when on.
+            quiet: that it changes values, but no state: nothing has to be looked at for it.
+
+        """
+        number = self._group_of[tenant]
+        chosen, month = frozenset(sections) & OTHERS, self._tenants.month(tenant, instant_us)
+        if quiet:
+            present = self._groups[number].dirty.present
+            for each in {month, present or month}:
+                self._note_unpublished(tenant, each, chosen)
+            return
+        self._mark(number, month, chosen)
 
     def touch_since(self, tenant: str, month: Month) -> None:
-        """Everything of a tenant may have changed from a month on, as far back as is told again."""
-        self._watch(tenant).mark_since(month, SECTIONS)
-        self._stale.add(tenant)
+        """Everything of a tenant may have changed from a month on."""
+        self._mark(self._group_of[tenant], month, OTHERS)
 
     def touch_all(self, sections: Iterable[int], instant_us: int) -> None:
         """Something about the platform changed from an instant on, which concerns every tenant."""
-        for tenant in self._ledger.names:
-            self.touch(tenant, sections, instant_us)
+        chosen = frozenset(sections) & OTHERS
+        for number, group in enumerate(self._groups):
+            if group.tenants:
+                self._mark(number, self._tenants.month(group.one, instant_us), chosen)
 
-    def meet(self, tenant: str, at_us: int) -> None:
-        """A tenant has come up; it is looked at by the end of its month at the latest."""
-        if self.is_new(tenant):
-            self._await_next(tenant, self._month(tenant, at_us), at_us)
+    def _mark(self, number: int, month: Month, sections: frozenset[int]) -> None:
+        if sections:
+            dirty = self._groups[number].dirty
+            dirty.mark(month, sections)
+            dirty.mark_since(month, sections)
+            self._stale.add(number)
 
-    def expect(self, tenant: str, accepted_us: int, at_us: int) -> None:
-        """A message accepted at an instant is in flight; it is to be looked at again by then."""
-        self._due(tenant, self._month(tenant, accepted_us), LATENCY, at_us)
+    def _mark_everything(self, number: int) -> None:
+        group = self._groups[number]
+        first = self._first(group)
+        if first is not None:
+            self._mark(number, first, OTHERS)
+        self._stale.add(number)
 
-    def know_mail(self, mail_waits: bool) -> None:
-        """Messages are known up to the last one read while others wait, else as far as anything."""
-        if mail_waits:
-            self.mail_reach_us = self.mail_us
-        else:
-            self.mail_us, self.mail_reach_us = max(self.mail_us, self.position_us), NO_LIMIT
+    def is_quiet_until(self, tenant: str) -> int:
+        """Until when a tenant was ever seen, or foreseen, to be disconnected, event time."""
+        return self._groups[self._group_of[tenant]].down_until_us
 
-    def resume(self, latest_us: int, open_since: str | None) -> None:
-        """Take up a former life: the months that were open then are looked at again."""
-        for tenant in self._ledger.names:
-            watch, month = self._watch(tenant), self._month(tenant, latest_us).previous()
-            if open_since is not None:
-                watch.measured = Month.parse(open_since)
-                month = min(month, watch.measured)
-            self.touch_since(tenant, month)
-            watch.first = self._first(tenant)
+    def is_new(self, tenant: str) -> bool:
+        """Whether a tenant was never looked at."""
+        number = self._group_of.get(tenant)
+        return number is None or self._groups[number].dirty.present is None
 
-    def soonest_us(self, reach_us: int) -> int | None:
-        """The next instant at which something changes by itself.
+    # 3. When to look.
+
+    def next_us(self, reach_us: int) -> int | None:
+        """The next event time at which there is something to look at, or to publish.
 
         Args:
             reach_us: event time up to which the platform's events are known; what may be absent
@@ -153,212 +193,197 @@ class Evaluation:
         prompt, patient = self._top(self._prompt), self._top(self._patient)
         if patient is not None and patient > reach_us:
             patient = None
-        mail = self._top(self._mail)
-        if mail is not None and mail > self.mail_reach_us:
-            mail = None
-        return min((at for at in (prompt, patient, mail) if at is not None), default=None)
+        tick = (self.position_us // TICK_US + 1) * TICK_US if self._stale else None
+        held = self._states.next_hold_us(mail=False)
+        return min((at for at in (prompt, patient, tick, held) if at is not None), default=None)
 
-    def advance(self, to_us: int, reach_us: int) -> Iterator[Outgoing]:
-        """Look at everything that is due up to an event time, one instant after the other."""
-        limit_us = self.mail_reach_us
-        while (at := self.soonest_us(reach_us)) is not None and at <= to_us:
-            self.mail_reach_us = limit_us if limit_us == NO_LIMIT else min(limit_us, at)
-            fired = [*self._take_due(self._prompt, at), *self._take_due(self._patient, at)]
-            fired += self._take_due(self._mail, min(self.mail_reach_us, at))
-            followed = {tenant for tenant, _, section in fired if section == LATENCY}
-            # What came before is followed message by message from where it stood just before.
-            for tenant in sorted(self._stale & followed):
-                self._unshown.add(tenant)
-                yield from self._look(tenant, at - 1, reach_us, show=False)
+    def begin(self, first_us: int) -> None:
+        """Begin at the first event; contracts may have come before it."""
+        if self.position_us <= 0 < first_us:
+            self.position_us = first_us - 1
+
+    def advance(self, to_us: int, reach_us: int) -> Iterator[Transition | None]:
+        """Look at everything that is due up to an event time, one instant after the other.
+
+        Yields ``None`` after each look, where others may have a turn.
+        """
+        while (at := self.next_us(reach_us)) is not None and at <= to_us:
+            tick = self._stale and at >= (self.position_us // TICK_US + 1) * TICK_US
             self.position_us = max(self.position_us, at)
-            for tenant, month, section in fired:
-                self._watches[tenant].mark(month, {section})
-                self._stale.add(tenant)
-            yield from self.settle([tenant for tenant, _, _ in fired], reach_us)
-            self.mail_reach_us = limit_us
+            yield from self._states.mature(at, mail=False)
+            chosen = set(self._stale) if tick else set()
+            for heap in (self._prompt, self._patient):
+                for number, month, section in self._take_due(heap, at):
+                    self._groups[number].dirty.mark(month, {section})
+                    chosen.add(number)
+            self._stale -= chosen
+            for number in sorted(chosen):
+                yield from self._look(number, self.position_us, reach_us)
+                yield None
+        self.position_us = max(self.position_us, to_us)
 
-    def _take_due(self, dues: list[_Due], at_us: int) -> Iterator[tuple[str, Month, int]]:
+    def _take_due(self, dues: list[_Due], at_us: int) -> Iterator[tuple[int, Month, int]]:
         while (top := self._top(dues)) is not None and top <= at_us:
-            _, tenant, month, section = heappop(dues)
-            opened = self._watches[tenant].due_us
+            _, number, month, section = heappop(dues)
+            opened = self._groups[number].dirty.due_us
             del opened[month][section]
             if not opened[month]:
                 del opened[month]
-            yield tenant, month, section
-
-    def settle(self, tenants: Collection[str], reach_us: int) -> Iterator[Outgoing]:
-        """Look at what is stale of some tenants at this place of the log, if any was reached."""
-        if self.position_us <= 0:
-            return
-        chosen = sorted(self._stale.intersection(tenants))
-        self._ledger.steps.sort(len(chosen))
-        for tenant in chosen:
-            self._stale.discard(tenant)
-            self._unshown.add(tenant)
-            yield from self._look(tenant, self.position_us, reach_us, show=False)
-
-    def run(self, now_us: int, reach_us: int, everybody: bool = True) -> Iterator[Outgoing]:
-        """Look at what is stale or due, and show what changed since the last time.
-
-        Args:
-            now_us: event time reached; 0 before the first event, when nothing is measured.
-            reach_us: event time up to which the platform's events are known.
-            everybody: or only who is urgent, and of whom something may have come and gone; of
-                the others nothing but the present value has changed, which is shown later.
-
-        """
-        if now_us <= 0:
-            return
-        yield from self.advance(now_us, reach_us)
-        chosen = self._stale | self._unshown
-        if not everybody:
-            chosen &= self.urgent | self._in_danger()
-        self._ledger.steps.sort(len(chosen))
-        for tenant in sorted(chosen):
-            self._watch(tenant).mark_unshown()
-            yield from self._look(tenant, now_us, reach_us, show=True)
-        if everybody:
-            self._ledger.steps.clear()
-        self._stale -= chosen
-        self._unshown -= chosen
-        self.urgent.clear()
-
-    def _in_danger(self) -> set[str]:
-        """Tenants whose steps since they were looked at must not be forgotten unseen."""
-        codes = np.unique(self._ledger.margins.in_danger() // 2).tolist()
-        return {self._ledger.names[code] for code in codes if code < len(self._ledger.names)}
-
-    def is_due(self, now_us: int, reach_us: int, everybody: bool = True) -> bool:
-        """Whether `run` would measure anything."""
-        if now_us <= 0:
-            return False
-        soonest = self.soonest_us(reach_us)
-        waiting = self._stale | self._unshown if everybody else self.urgent
-        return bool(waiting) or (soonest is not None and soonest <= now_us)
-
-    def _watch(self, tenant: str) -> Watch:
-        return self._watches.setdefault(tenant, Watch())
+            yield number, month, section
 
     def _top(self, dues: list[_Due]) -> int | None:
         """The earliest due instant that still holds."""
         while dues:
-            at, tenant, month, section = dues[0]
-            if self._watches[tenant].due_us.get(month, {}).get(section) == at:
+            at, number, month, section = dues[0]
+            if self._groups[number].dirty.due_us.get(month, {}).get(section) == at:
                 return at
             heappop(dues)
         return None
 
-    def _due(self, tenant: str, month: Month, section: int, at_us: int) -> None:
-        dues = self._watch(tenant).due_us.setdefault(month, {})
+    def _due(self, number: int, month: Month, section: int, at_us: int) -> None:
+        dues = self._groups[number].dirty.due_us.setdefault(month, {})
         if at_us < dues.get(section, NO_LIMIT):
             dues[section] = at_us
             heap = self._patient if section in PATIENT else self._prompt
-            heappush(self._mail if section == LATENCY else heap, (at_us, tenant, month, section))
+            heappush(heap, (at_us, number, month, section))
 
-    def _look(self, tenant: str, now_us: int, reach_us: int, show: bool) -> Iterator[Outgoing]:
-        watch, present = self._watch(tenant), self._month(tenant, now_us)
-        first, platform_us = self._first(tenant), self._ledger.platform.since_us
-        if first is not None and (watch.first is None or first < watch.first):
-            # Its months begin earlier than was known: every section of them is to be told.
-            watch.first = first
-            watch.mark(first, SECTIONS)
-            watch.mark_since(first, SECTIONS)
-        platform = None if platform_us is None else self._month(tenant, platform_us)
+    # 4. Looking.
+
+    def _look(self, number: int, now_us: int, reach_us: int) -> Iterator[Transition]:
+        group = self._groups[number]
+        if not group.tenants:
+            return
+        dirty, present = group.dirty, self._tenants.month(group.one, now_us)
+        first, platform_us = self._first(group), self._tenants.platform.since_us
+        if first is not None and (dirty.first is None or first < dirty.first):
+            # Its months begin earlier than was known: every section of them is to be looked at.
+            dirty.first = first
+            dirty.mark(first, OTHERS)
+            dirty.mark_since(first, OTHERS)
+        platform = None if platform_us is None else self._tenants.month(group.one, platform_us)
         known = min(each for each in (first, platform, present) if each is not None)
-        stale = watch.take_stale(present, known)
+        taken = dirty.take(present, known)
         self.patient_us = max(self.patient_us, min(now_us, reach_us) - PATIENCE_US)
-        self.mail_us = max(self.mail_us, min(now_us, self.mail_reach_us))
-        steps = self._ledger.steps.take(self._ledger.code(tenant))
-        for month, sections in stale.items():
-            dues = watch.due_us.get(month, {})
+        for month, sections in taken.items():
+            for tenant in group.tenants if number not in self._restored else ():
+                self._note_unpublished(tenant, month, sections)
+            dues = dirty.due_us.get(month, {})
             for section in sections:
                 dues.pop(section, None)
             for chosen, at_us in self._clocks(now_us):
-                for finding in self._findings(tenant, month, at_us, sections & chosen):
-                    yield from self._turn(finding, steps, at_us)
-                    if show:
-                        yield from self.feed.show(finding, now_us, _is_over(finding, at_us))
-                    self._note_due(finding, at_us)
-            if not watch.due_us.get(month, True):
-                del watch.due_us[month]
-            if not show:
-                watch.unshown.setdefault(month, set()).update(sections)
-        self._await_next(tenant, present, now_us)
-        if show and stale.get(present, frozenset()) & {1, 3}:
-            yield from self._observations.tell(tenant, present, now_us)
+                for found in assess_sections(
+                    self._tenants, group.one, month, at_us, sections & chosen
+                ):
+                    yield from self._turn(number, found, at_us)
+                    self._note_due(number, found, at_us)
+            if not dirty.due_us.get(month, True):
+                del dirty.due_us[month]
+        self._restored.discard(number)
+        self._await_next_month(number, present, now_us)
 
-    def _await_next(self, tenant: str, present: Month, now_us: int) -> None:
+    def _turn(self, number: int, found: Assessment, at_us: int) -> Iterator[Transition]:
+        """Publish what one look has found, for every tenant of the group."""
+        group, over = self._groups[number], _is_over(found, at_us)
+        key = (found.measure.indicator, found.month.label)
+        before = self._states.brief((group.one, *key))
+        turned = [*self._states.turn(found, self.position_us, over), *self._burn(number, found)]
+        yield from turned
+        if len(group.tenants) == 1 or (
+            not turned and before == self._states.brief((group.one, *key))
+        ):
+            return
+        for tenant in list(group.tenants)[1:]:
+            own = replace(found, tenant_id=tenant)
+            yield from self._states.turn(own, self.position_us, over)
+            yield from self._burn(number, own)
+
+    def _burn(self, number: int, found: Assessment) -> Iterator[Transition]:
+        """How fast a budget of time is spent, at marks of event time while it may be."""
+        measure, governed, now_us = found.measure, found.governed, self.position_us
+        spent = measure.spent
+        if spent is None:
+            return
+        if found.term.section == CONNECTIVITY and len(spent):
+            group = self._groups[number]
+            group.down_until_us = max(group.down_until_us, int(spent.ends[-1]))
+        if len(spent) == 0 and not self._states.is_burning(found):
+            return
+        if now_us % MARK_US == 0:
+            yield from self._states.burn(found, burns(measure, governed, now_us), now_us)
+        mark_us = next_mark_us(measure, governed, self._states.is_burning(found), now_us)
+        if mark_us is not None:
+            self._due(number, found.month, found.term.section, mark_us)
+
+    def _note_due(self, number: int, found: Assessment, at_us: int) -> None:
+        """Remember when an indicator changes by itself."""
+        section = found.term.section
+        patience_us = PATIENCE_US if section in PATIENT else 0
+        # What is absent is not missed before its source has ever spoken.
+        missed = found.measure.has_data or section in PROMPT
+        turn = found.measure.next_us if missed else None
+        for due_us in (turn, found.governed.period.end_us):
+            if due_us is not None and due_us > at_us:
+                self._due(number, found.month, section, due_us + patience_us)
+
+    def _await_next_month(self, number: int, present: Month, now_us: int) -> None:
         """Look again when the next month begins, whatever its zone by then."""
-        zones = {each.zone for each in self._ledger.versions(tenant)} | {_DEFAULT_ZONE}
+        versions = self._tenants.versions(self._groups[number].one)
+        zones = {each.zone for each in versions} | {_DEFAULT_ZONE}
         for begins_us in (midnight(present.end, zone) for zone in zones):
             if begins_us > now_us:
-                self._due(tenant, present, CONNECTIVITY, begins_us)
+                self._due(number, present, CONNECTIVITY, begins_us)
 
     def _clocks(self, now_us: int) -> Iterator[tuple[frozenset[int], int]]:
         """Sections, and the event time up to which they are known."""
-        yield PROMPT - {LATENCY}, now_us
-        yield frozenset({LATENCY}), self.mail_us
+        yield PROMPT, now_us
         yield PATIENT, self.patient_us
 
-    def _findings(
-        self, tenant: str, month: Month, at_us: int, sections: Collection[int]
-    ) -> Iterable[Finding]:
-        return self._ledger.findings(tenant, month, at_us, sections) if sections else ()
+    def _first(self, group: Group) -> Month | None:
+        """The month of the earliest event of the tenants' own."""
+        if len(group.tenants) != 1:
+            return None  # mail alone tells nothing of these sections
+        first_us = self._tenants.first_us(group.one)
+        return None if first_us is None else self._tenants.month(group.one, first_us)
 
-    def _turn(self, finding: Finding, steps: Steps, at_us: int) -> Iterator[Outgoing]:
-        """Tell what an indicator went through since the last look, and where it stands."""
-        if finding.term.section == LATENCY:
-            for then, since_us in path(finding, steps, self.feed.present(key_of(finding))):
-                yield from self.feed.turn(then, since_us, _is_over(then, since_us))
-            if (way := WAYS.get(finding.measure.indicator)) is not None:
-                series = 2 * self._ledger.code(finding.tenant_id) + way
-                note_margin(self._ledger.margins, series, finding)
-        turned_us = self.position_us
-        if finding.term.section == LATENCY:
-            turned_us = min(turned_us, self.mail_us)
-        yield from self.feed.turn(finding, turned_us, _is_over(finding, at_us))
-        spent = finding.measure.spent
-        if spent is not None:
-            if finding.term.section == CONNECTIVITY and len(spent):
-                known_us = self.down_until_us.get(finding.tenant_id, 0)
-                self.down_until_us[finding.tenant_id] = max(known_us, int(spent.ends[-1]))
-            yield from self._burn(finding, spent)
+    # 5. What is to be published.
 
-    def _burn(self, finding: Finding, spent: IntervalSet) -> Iterator[Outgoing]:
-        """Tell how fast a budget of time is spent, at marks of event time while it may be."""
-        measure, governed, now_us = finding.measure, finding.governed, self.position_us
-        if len(spent) == 0 and not self.feed.is_burning(finding):
-            return
-        if now_us % MARK_US == 0:
-            yield from self.feed.burn(finding, burns(measure, governed, now_us), now_us)
-        burning = self.feed.is_burning(finding)
-        mark_us = next_mark_us(measure, governed, burning, now_us)
-        if mark_us is not None:
-            self._due(finding.tenant_id, finding.month, finding.term.section, mark_us)
+    def _note_unpublished(self, tenant: str, month: Month, sections: Iterable[int]) -> None:
+        self._unpublished.setdefault(tenant, {}).setdefault(month, set()).update(sections)
 
-    def _note_due(self, finding: Finding, at_us: int) -> None:
-        """Remember when an indicator changes by itself, and when a change has held long enough."""
-        section, month = finding.term.section, finding.month
-        patience_us = PATIENCE_US if section in PATIENT else 0
-        # What is absent is not missed before its source has ever spoken.
-        missed = finding.measure.has_data or section in PROMPT
-        turn = finding.measure.next_us if missed else None
-        for due_us in (turn, finding.governed.period.end_us):
-            if due_us is not None and due_us > at_us:
-                self._due(finding.tenant_id, month, section, due_us + patience_us)
-        held_us = self.feed.due_us(finding)
-        if held_us is not None:
-            self._due(finding.tenant_id, month, section, held_us)
+    @property
+    def unpublished(self) -> bool:
+        """Whether anything was looked at, or changed, since it was published last."""
+        return bool(self._unpublished)
 
-    def _first(self, tenant: str) -> Month | None:
-        """The month of the tenant's earliest event."""
-        first_us = self._ledger.first_us(tenant)
-        return None if first_us is None else self._month(tenant, first_us)
+    def take_unpublished(self) -> dict[str, dict[Month, set[int]]]:
+        """Tenant → month → the sections that changed since the last call."""
+        taken, self._unpublished = self._unpublished, {}
+        return taken
 
-    def _month(self, tenant: str, instant_us: int) -> Month:
-        versions = self._ledger.versions(tenant)
-        return month_at(versions, instant_us) if versions else month_of(instant_us)
+    def assess(self, tenant: str, month: Month, sections: Iterable[int]) -> Iterator[Assessment]:
+        """Some sections of a tenant-month as they stand."""
+        chosen = frozenset(sections)
+        for clock, at_us in self._clocks(self.position_us):
+            if chosen & clock:
+                yield from assess_sections(self._tenants, tenant, month, at_us, chosen & clock)
+
+    def open_since(self) -> Month | None:
+        """The earliest month in which something is still to change by itself."""
+        return min((month for group in self._groups for month in group.dirty.due_us), default=None)
+
+    def resume(self, latest_us: int, open_since: str | None) -> None:
+        """Take up a former life: the months that were open then are looked at again."""
+        for number, group in enumerate(self._groups):
+            if not group.tenants:
+                continue
+            month = self._tenants.month(group.one, latest_us).previous()
+            if open_since is not None:
+                group.dirty.measured = Month.parse(open_since)
+                month = min(month, group.dirty.measured)
+            group.dirty.first = self._first(group)
+            self._mark(number, month, OTHERS)
+            self._restored.add(number)
 
 
-def _is_over(finding: Finding, at_us: int) -> bool:
-    return at_us >= finding.governed.period.end_us
+def _is_over(found: Assessment, at_us: int) -> bool:
+    return at_us >= found.governed.period.end_us

@@ -1,24 +1,29 @@
 """Latency windows as records of ``sla.windows``."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import orjson
 
 from schemas.topics import WINDOWS
+from streams.latency.window_kinds import LatencyWindow
 from streams.live.publish.times import text_of
 from streams.runtime.delivery import Outgoing
-from streams.windows.latency import LatencyWindow
 
 _DIRECTIONS: Final = ("outbound", "inbound")
 _MICROS: Final = 1_000_000
 
 
-def latency_record(
-    window: LatencyWindow, tenants: Sequence[str], as_of: str, partition: int
-) -> Outgoing:
-    """The record of one window; means and quantiles are null without a message."""
-    tenant, count = tenants[window.series // 2], window.count
+def latency_record(window: LatencyWindow, tenant: str, as_of: str, partition: int) -> Outgoing:
+    """The record of one window; means and quantiles are null without a message.
+
+    Args:
+        window: its series, span and sums.
+        tenant: whose it is.
+        as_of: up to which event time it is known.
+        partition: where it is published.
+
+    """
+    count = window.count
     p50, p95, p99 = window.quantiles_s
     document = {
         "tenant_id": tenant,
@@ -28,6 +33,7 @@ def latency_record(
         "window_start": text_of(window.start_us),
         "window_end": text_of(window.end_us),
         "as_of": as_of,
+        "revision": window.revision,
         "count": count,
         "mean_s": window.sum_us / count / _MICROS if count else None,
         "max_s": window.max_us / _MICROS if count else None,

@@ -12,29 +12,29 @@ from streams.clauses.base import View
 from streams.clauses.connectivity import Outage
 from streams.clauses.registry import Context
 from streams.clauses.timeline import Reading
+from streams.latency.changes import HOUR_US, PANE_US
 from streams.live.publish.times import text_of
-from streams.live.state.tenants import Ledger
+from streams.live.state.tenants import Tenants
 from streams.runtime.delivery import Outgoing
 from streams.windows.calendar import Month
-from streams.windows.latency import HOUR_US, PANE_US
 
 _DAY_US: Final = 24 * HOUR_US
 _SECOND: Final = 1_000_000
 
-_Place = tuple[str, Family, str]
+_Location = tuple[str, Family, str]
 
 
-class Observations:
-    """Tells windows and outages that changed since they were last told."""
+class ObservedWindows:
+    """Windows and outages that changed since they were last published."""
 
-    def __init__(self, ledger: Ledger, partition: int) -> None:
-        self._ledger, self._partition = ledger, partition
-        self._windows: dict[_Place, bytes] = {}
+    def __init__(self, tenants: Tenants, partition: int) -> None:
+        self._tenants, self._partition = tenants, partition
+        self._windows: dict[_Location, bytes] = {}
         self._outages: dict[str, dict[str, Outage]] = {}
 
-    def tell(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
+    def records(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
         """What changed of a tenant, looked at at an event time."""
-        context = self._ledger.context(tenant, month, now_us)
+        context = self._tenants.context(tenant, month, now_us)
         view, reading = context.view(), context.reading()
         for name, start, end in _spans(context, now_us):
             if len(reading.known):

@@ -18,6 +18,8 @@ from streams.live.apply.invalidation import changed_since
 from streams.runtime.delivery import Outgoing
 from streams.windows.clock import EventClock
 
+PROGRESS: Final = "source.progress"
+"""A source says up to when everything that happened there has been published."""
 _MARK: Final = "clock.mark"
 _STRETCH: Final = 1024
 """Records of the broadcast topic whose changes are remembered together."""
@@ -37,6 +39,8 @@ class Platform:
         self.register = BillingRegister()
         self.since_us: int | None = None
         """Before this instant nothing is known of the platform."""
+        self.progress: dict[str, int] = {}
+        """Source → up to when everything that happened there has been published, µs."""
         self.heard = 0
         """Offset in the broadcast topic up to which it was read."""
         self._changes: dict[int, dict[str, int]] = {}
@@ -58,8 +62,12 @@ class Platform:
         if fact["type"] == _MARK:
             if self._clock is None:
                 self._clock = EventClock(quiet_s=0.0)
-            self._clock.observe(fact["time"], fact["time"], now_s)
+            self._clock.observe(fact["time"], now_s)
             return None
+        if fact["type"] == PROGRESS:
+            source = fact["of"]
+            self.progress[source] = max(fact["time"], self.progress.get(source, 0))
+            return fact
         self.observe(fact)
         about = self._changes.setdefault(offset // _STRETCH, {})
         topic, since_us = TYPES[fact["type"]].topic, changed_since(fact, self.scope)

@@ -32,6 +32,12 @@ def bin_of(latency_us: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return result
 
 
+def middle_us(bins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The latency, µs, that stands for all latencies of a bin."""
+    result: npt.NDArray[np.int64] = np.rint(_MIDDLES_S[bins] * 1e6).astype(np.int64)
+    return result
+
+
 def quantiles_s(
     counts: npt.NDArray[np.int64], wanted: tuple[float, ...]
 ) -> npt.NDArray[np.float64]:
@@ -50,6 +56,6 @@ def quantiles_s(
     result = np.zeros((len(counts), len(wanted)))
     for column, share in enumerate(wanted):
         rank = np.maximum(np.ceil(share * total), 1)
-        reached = np.argmax(summed >= rank[:, None], axis=1)
-        result[:, column] = np.where(total > 0, _MIDDLES_S[reached], 0.0)
+        first = np.argmax(summed >= rank[:, None], axis=1)
+        result[:, column] = np.where(total > 0, _MIDDLES_S[first], 0.0)
     return result

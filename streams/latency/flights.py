@@ -1,0 +1,112 @@
+"""Messages in flight as rows, and what becomes of them within a batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.latency.keyhash import turned
+from streams.latency.messages import ACCEPTED, ROW, Rows
+from streams.latency.row_index import Int64s, Mask, UInt64s
+
+FLIGHT: Final = np.dtype(
+    [
+        ("key", np.uint64),
+        ("series", np.int32),
+        ("source", np.int32),
+        ("accepted_us", np.int64),
+        ("time_us", np.int64),
+        ("order", np.uint64),
+        ("liable", np.bool_),
+        ("at_risk_us", np.int64),
+        ("over_us", np.int64),
+        ("age", np.uint8),
+        ("saved", np.bool_),
+    ]
+)
+"""One message in flight: its key without direction, series and source, when it was accepted, time
+and id bytes of the event that said so, whether that event says the provider is not liable, the
+instants from which on it is at risk of being an exceedance and is one, which of them has come
+(`YOUNG`, `AT_RISK`, `OVER`), and whether the state knows it."""
+
+Flights = npt.NDArray[np.void]
+
+NO_END: Final = 2**62
+"""Where a stretch of a flight ends that the batch does not end."""
+
+YOUNG: Final = 0
+AT_RISK: Final = 1
+OVER: Final = 2
+
+Limits = Callable[[Int64s, Int64s], tuple[Int64s, Int64s]]
+"""Series and acceptance, µs → the ages from which on a message is at risk, and the longest allowed,
+µs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aging:
+    """A flight that comes to an age that matters, or ends after it has.
+
+    Before record ``place`` of the batch, or after the last one, its age becomes ``age``, or at that
+    record it ends (``age`` is ``None``); ``before`` is the age it had.
+    """
+
+    place: int
+    flight: np.void
+    reference: str
+    before: int
+    age: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """Flights with the records of a batch between which they are in flight, and their names.
+
+    ``begins`` is -1 for one from before the batch, ``ends`` the number of records for one that
+    goes on; ``slots`` are their places in the table, -1 for one that is not in it.
+    """
+
+    flights: Flights
+    begins: Int64s
+    ends: Int64s
+    slots: Int64s
+
+    def __getitem__(self, chosen: Mask | Int64s) -> "Stretches":
+        return Stretches(
+            self.flights[chosen], self.begins[chosen], self.ends[chosen], self.slots[chosen]
+        )
+
+
+def without_direction(rows: Rows) -> UInt64s:
+    """The keys of rows' messages, whatever the direction of the event."""
+    return turned(rows["key"], (rows["series"] % 2).astype(np.bool_))
+
+
+def in_order(aging: Aging) -> tuple[int, bool, int]:
+    """What ages before a record does so instant by instant; what ends at it comes last."""
+    if aging.age is None:
+        return aging.place, True, 0
+    instant = "at_risk_us" if aging.age == AT_RISK else "over_us"
+    return aging.place, False, int(aging.flight[instant])
+
+
+def join(*some: Stretches) -> Stretches:
+    """Several tables of flights as one, in their order."""
+    return Stretches(
+        np.concatenate([each.flights for each in some]),
+        np.concatenate([each.begins for each in some]),
+        np.concatenate([each.ends for each in some]),
+        np.concatenate([each.slots for each in some]),
+    )
+
+
+def as_rows(flights: Flights) -> Rows:
+    """Messages in flight in the form of rows."""
+    rows = np.zeros(len(flights), dtype=ROW)
+    for column in ("series", "source", "accepted_us", "order", "liable"):
+        rows[column] = flights[column]
+    rows["key"] = turned(flights["key"], (flights["series"] % 2).astype(np.bool_))
+    rows["finished_us"], rows["kind"] = flights["time_us"], ACCEPTED
+    return rows

@@ -1,0 +1,48 @@
+"""Facts of all topics but ``mail.mta`` change the state of their tenant."""
+
+from collections.abc import Sequence
+
+from schemas.registry import TYPES
+from streams.clauses.facts import Fact
+from streams.clauses.registry import Scope
+from streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
+from streams.live.state.tenants import Tenants
+
+
+def apply_fact(tenants: Tenants, fact: Fact) -> int:
+    """Take a fact of a tenant; the instant, µs, from which on it changes anything."""
+    tenant = fact["tenant_id"]
+    tenants.observe(fact)
+    if fact["type"] in EXCLUSIONS:
+        tenants.exclude(tenant)
+    return changed_since(fact, tenants.scope(tenant))
+
+
+def changed_topics(facts: Sequence[Fact], scope: Scope) -> dict[str, int]:
+    """Topic → the instant, µs, from which on facts that a scope has taken changed anything."""
+    since: dict[str, int] = {}
+    for fact in facts:
+        topic, about_us = topic_of(fact), changed_since(fact, scope)
+        since[topic] = min(about_us, since.get(topic, about_us))
+    return since
+
+
+def topic_of(fact: Fact) -> str:
+    """The topic that carries facts of this type."""
+    topic: str = TYPES[fact["type"]].topic
+    return topic
+
+
+def changes_no_state(tenants: Tenants, fact: Fact, position_us: int, down_until_us: int) -> bool:
+    """Whether a fact changes values at most: nothing has to be looked at for it.
+
+    Args:
+        tenants: whose fact it is.
+        fact: just applied, or about to be.
+        position_us: event time reached before.
+        down_until_us: until when the tenant was ever seen, or foreseen, to be disconnected.
+
+    """
+    versions = tenants.versions(fact["tenant_id"])
+    watched = any("operations.monitoring" in each.overrides for each in versions)
+    return is_quiet(fact, position_us, down_until_us, watched)

@@ -1,0 +1,198 @@
+"""A batch of ``mail.mta`` changes the state, in one step over columns.
+
+Late, repeated and contradicting events, contracts that change and messages in flight are all
+applied at once; what changed comes back record by record, so that whoever evaluates can see the
+state as it was after each of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from schemas.contract import DEFAULT_TIMEZONE
+from streams.latency.changes import late_flags
+from streams.latency.flights import Aging
+from streams.latency.messages import LATENCY, Rows, tenant_of
+from streams.latency.row_index import Int64s
+from streams.latency.sources import Watermarks
+from streams.live.state.excluded_spans import ExcludedSpans
+from streams.live.state.latency import Latency
+from streams.live.state.latency_months import NOWHERE, OPEN_MONTHS
+from streams.windows.clock import QUIET_US
+from streams.windows.months import month_starts_us, months_of
+
+STEP: Final = np.dtype(
+    [
+        ("place", np.int64),
+        ("slot", np.int64),
+        ("part", np.int64),
+        ("way", np.int64),
+        ("key", np.uint64),
+        ("accepted_us", np.int64),
+        ("latency_us", np.int64),
+        ("sign", np.int64),
+        ("counted", np.bool_),
+        ("everything", np.bool_),
+        ("liable", np.bool_),
+        ("over", np.bool_),
+        ("part_over", np.bool_),
+        ("limit_us", np.int64),
+    ]
+)
+"""A finished message that adds to the sums of its month, or no longer does: the record of the
+batch at which; the slots of its month and of its contract segment; its direction, key and
+acceptance; how long it took; 1 or -1; whether that changes what counts, and the sums of
+everything; whether its own event says that the provider is not liable; whether it took longer than
+the contract of the month and that of the segment allow, and what the latter allows (the former
+without one)."""
+
+Steps = np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class MailChanges:
+    """What changed in section 2, in log order; the sums have taken the steps in.
+
+    ``clocks_us`` is the event time that mail has come to at each record of the batch, ``name``
+    gives the reference of the event of a record, ``acceptance`` that of the acceptance of a
+    message (by its key without direction) that the batch has finished.
+    """
+
+    steps: Steps
+    agings: Sequence[Aging]
+    clocks_us: Int64s
+    name: Callable[[int], str]
+    acceptance: Callable[[int], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MailBatch:
+    """Events of ``mail.mta`` that matter to section 2, in log order.
+
+    ``sources``, ``believed_us`` and ``heard_us`` are of all events of the batch, and ``places``
+    says which of them the rows are: source, event time (0 where it must not move time), and when
+    the broker received it.
+    """
+
+    rows: Rows
+    places: Int64s
+    sources: Int64s
+    believed_us: Int64s
+    heard_us: Int64s
+    name: Callable[[int], str]
+
+
+def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
+    """Apply a batch.
+
+    Returns:
+        What changed, and the rows to be kept with the state; messages in flight are kept only
+        once they are still so at a checkpoint.
+
+    """
+    rows, places = batch.rows, batch.places
+    # 1. How far each source, and all mail, is known at each record.
+    heard = np.maximum(np.maximum.accumulate(batch.heard_us), latency.heard_us)
+    clocks = np.maximum(np.maximum.accumulate(batch.believed_us), latency.clock_us)
+    frontiers = latency.sources.frontiers(batch.sources, batch.believed_us, heard)
+    marks = {
+        source: Watermarks(np.searchsorted(places, mark.places), mark.known_us)
+        for source, mark in latency.sources.take(
+            batch.sources, batch.believed_us, heard, _idle(latency, clocks, heard)
+        ).items()
+    }
+    latency.clock_us, latency.heard_us = int(clocks[-1]), int(heard[-1])
+    late_pane, late_hour = late_flags(rows["finished_us"], frontiers[places], latency.lateness_us)
+    rows["late"] = late_pane + 2 * late_hour
+    # 2. Who begins to be in flight, ages, and ends.
+    agings, ended = latency.in_flight.apply(rows, marks, batch.name)
+    # 3. Which messages have a latency, and which of these is a better one than before.
+    finishes = np.flatnonzero(rows["kind"] == LATENCY)
+    admitted = latency.store.admit(rows[finishes])
+    steps = _steps(latency, admitted.rows, admitted.signs, finishes[admitted.places])
+    steps = steps[steps["accepted_us"] >= open_since_us(clocks[places[steps["place"]]])]
+    # 4. The sums, and the rolling windows.
+    _add(latency, steps)
+    counted = ~latency.left_out(admitted.rows)
+    changes = latency.window_changes(admitted.rows[counted], admitted.signs[counted])
+    latency.windows.apply(changes, latency.frontier_us())
+    news = np.concatenate([rows[finishes[admitted.added]], ended])
+    own_clocks = clocks[places] if len(places) else clocks[-1:]
+    found = MailChanges(steps, agings, own_clocks, batch.name, latency.in_flight.acceptance_of)
+    return found, news
+
+
+def exclude_again(latency: Latency, before: ExcludedSpans) -> MailChanges:
+    """Follow exclusions that have been declared or revoked, as one step at the present place.
+
+    Args:
+        latency: with the exclusions as they are now.
+        before: the exclusions as they were.
+
+    """
+    rows = latency.store.rows
+    spans = tenant_of(rows["series"]), rows["accepted_us"], rows["finished_us"]
+    is_ = latency.left_out(rows)
+    turned = np.flatnonzero((before.messages(*spans) | rows["liable"]) != is_)
+    rows = rows[turned]
+    signs = np.where(is_[turned], -1, 1).astype(np.int64)
+    steps = _steps(latency, rows, signs, np.zeros(len(rows), dtype=np.int64))
+    steps["counted"], steps["everything"] = True, False
+    _add(latency, steps)
+    latency.windows.apply(latency.window_changes(rows, signs), latency.frontier_us())
+    clocks = np.array([latency.clock_us], dtype=np.int64)
+    return MailChanges(steps, (), clocks, _unnamed, lambda key: None)
+
+
+def _idle(latency: Latency, clocks_us: Int64s, heard_us: Int64s) -> Int64s:
+    """Event time that mail has come to just before each record: moved on while nothing came."""
+    former = np.append(latency.clock_us, clocks_us[:-1])
+    pauses = np.diff(heard_us, prepend=latency.heard_us or heard_us[0])
+    result: Int64s = former + np.maximum(0, pauses - QUIET_US)
+    return result
+
+
+def _steps(latency: Latency, rows: Rows, signs: Int64s, places: Int64s) -> Steps:
+    slots, parts, limits_us, part_limits_us = latency.months.locate(
+        tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"]
+    )
+    steps = np.empty(len(rows), dtype=STEP)
+    steps["place"], steps["slot"], steps["part"] = places, slots, parts
+    steps["way"], steps["key"] = rows["series"] % 2, rows["key"]
+    steps["accepted_us"] = rows["accepted_us"]
+    steps["latency_us"] = rows["finished_us"] - rows["accepted_us"]
+    steps["sign"], steps["everything"], steps["liable"] = signs, True, rows["liable"]
+    steps["counted"] = ~latency.left_out(rows)
+    steps["over"] = steps["latency_us"] > limits_us
+    steps["part_over"] = (parts != NOWHERE) & (steps["latency_us"] > part_limits_us)
+    steps["limit_us"] = np.where(parts == NOWHERE, limits_us, part_limits_us)
+    result: Steps = steps[slots != NOWHERE]
+    return result
+
+
+def _add(latency: Latency, steps: Steps) -> None:
+    """Everything but the exceedances, which are followed one by one."""
+    latency.months.add(
+        steps["slot"],
+        steps["way"],
+        steps["latency_us"],
+        steps["sign"],
+        steps["counted"],
+        steps["everything"],
+    )
+    latency.look_up_largest(steps)
+
+
+def open_since_us(clocks_us: Int64s) -> Int64s:
+    """From when on messages can still change a live month, at event times; earlier ones are late.
+
+    By the default zone for all tenants, so that it is the same whatever has been forgotten.
+    """
+    months = months_of(clocks_us, DEFAULT_TIMEZONE)
+    return month_starts_us(DEFAULT_TIMEZONE, months - OPEN_MONTHS)
+
+
+def _unnamed(place: int) -> str:
+    raise KeyError(place)

@@ -1,0 +1,62 @@
+"""Giving up what can no longer change anything, so that a state is bounded by its open months."""
+
+import orjson
+
+from streams.live.checkpoint import state_log as logs
+from streams.live.checkpoint.state_log import StateLog
+from streams.live.evaluate.dirty_sections import oldest_open
+from streams.live.evaluate.states import IndicatorStates
+from streams.live.publish.breach_feed import StatusRecords
+from streams.live.state.latency import Latency
+from streams.live.state.tenants import Tenants
+from streams.windows.calendar import midnight
+
+
+def forget_messages(log: StateLog, latency: Latency, most: int) -> None:
+    """Keep no more than so many messages one by one; of the oldest their sums stay."""
+    latencies = log.excess(most)
+    if latencies == 0:
+        return
+    folded, panes = latency.fold(latencies)
+    log.add(logs.FOLDED, orjson.dumps(folded))
+    log.add(logs.PANES, panes, until_us=latency.clock_us)
+    log.forget_rows(latencies)
+    # Acceptances of messages in flight stood among what is given up.
+    latency.in_flight.save_again()
+
+
+def forget_months(
+    log: StateLog,
+    tenants: Tenants,
+    states: IndicatorStates,
+    statuses: StatusRecords,
+    known_us: int,
+) -> None:
+    """Drop the months that can no longer change.
+
+    Args:
+        log: what the state keeps.
+        tenants: their facts, messages and sums.
+        states: the states of indicators.
+        statuses: what was published of them.
+        known_us: event time behind which nothing is looked at any more.
+
+    """
+    if known_us <= 0:
+        return
+    oldest = oldest_open(tenants.month("", known_us))
+    if oldest.label <= str(log.head.extra.get("oldest", "")):
+        return
+    log.head.extra["oldest"] = oldest.label
+    before_us = midnight(oldest.first, tenants.latency.months.default_contract.zone)
+    tenants.forget(before_us, oldest)
+    states.forget(oldest.label)
+    statuses.forget(oldest.label)
+    log.forget(before_us)
+    # What is small and changes often is written anew, and all that was written of it given up.
+    latency = tenants.latency
+    log.rewrite(logs.STATES, [orjson.dumps(states.take_unsaved(everything=True))])
+    log.rewrite(logs.SLOW, [orjson.dumps(latency.slow.take_unsaved(everything=True))])
+    log.rewrite(logs.FOLDED, [orjson.dumps(latency.folded())])
+    log.rewrite(logs.PUBLISHED, [latency.windows.snapshot_published()])
+    latency.in_flight.save_again()

@@ -1,0 +1,116 @@
+"""What a former life of a task kept, taken up again."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+from schemas.codec import decode_contract
+from schemas.contract import Contract
+from streams.latency.messages import ROW, tenant_of
+from streams.live.apply.facts import topic_of
+from streams.live.checkpoint import state_log as logs
+from streams.live.evaluate.latency import LatencyEvaluation
+from streams.live.evaluate.scheduler import SECTIONS_OF_TOPIC, Scheduler
+from streams.live.evaluate.states import IndicatorStates
+from streams.live.state.tenants import Tenants
+from streams.runtime.statelog import ROWS, State
+
+
+def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> None:
+    """Everything but messages and positions: whose they are is known only with the rest."""
+    for name in state.of(logs.TENANTS):
+        tenants.code(name.decode())
+    for document in state.of(logs.CONTRACTS):
+        contract = decode_contract(document)
+        if isinstance(contract, Contract):
+            tenants.agree(contract)
+    for log in state.entries:
+        if log.startswith(logs.FACTS):
+            for fact in state.of(log):
+                tenants.observe(orjson.loads(fact))
+    for entry in state.of(logs.FIRST_MAIL):
+        codes, times = zip(*orjson.loads(entry), strict=True)
+        tenants.note_mail(np.array(codes), np.array(times))
+    for entry in state.of(logs.STATES):
+        states.restore(orjson.loads(entry))
+    _restore_latency(state, tenants)
+
+
+def _restore_latency(state: State, tenants: Tenants) -> None:
+    latency = tenants.latency
+    for entry in state.of(logs.SLOW):
+        for one in orjson.loads(entry):
+            latency.slow.add(tuple(one), saved=True)
+    for entry in state.of(logs.FOLDED):
+        latency.unfold(orjson.loads(entry), b"")
+    # The windows that were published say which panes still matter, so they come first.
+    for published in state.of(logs.PUBLISHED):
+        latency.windows.restore_published(published)
+    for panes in state.of(logs.PANES):
+        latency.unfold((), panes)
+
+
+def restore_messages(state: State, tenants: Tenants) -> None:
+    """Sources and messages, once facts and contracts are known."""
+    position: dict[str, Any] = dict(state.head.extra)
+    latency = tenants.latency
+    latency.sources.restore(position.get("sources", ()))
+    latency.clock_us = position.get("mail_us", 0)
+    latency.heard_us = position.get("heard_us", 0)
+    rows = [rows for _, rows, _ in state.rows]
+    names = [name for _, _, names in state.rows for name in names]
+    tenants.restore(np.concatenate(rows) if rows else np.empty(0, dtype=ROW), names)
+
+
+def position_of(
+    tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
+) -> dict[str, object]:
+    """How far everything has come, for the head."""
+    open_since = scheduler.open_since()
+    return {
+        "heard": tenants.platform.heard,
+        "open_since": None if open_since is None else open_since.label,
+        "position_us": scheduler.position_us,
+        "patient_us": scheduler.patient_us,
+        "known_us": latency.known_us,
+        "open_means": latency.position(),
+        "mail_us": tenants.latency.clock_us,
+        "heard_us": tenants.latency.heard_us,
+        "sources": tenants.latency.sources.export(),
+    }
+
+
+def resume(
+    state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
+) -> None:
+    """Go on where `position_of` says that a former life was."""
+    position: dict[str, Any] = dict(state.head.extra)
+    scheduler.position_us = position.get("position_us", 0)
+    scheduler.patient_us = position.get("patient_us", 0)
+    latency.known_us = position.get("known_us", 0)
+    for tenant in tenants.names:
+        # Nobody is in a group yet, so that nothing is found on the way.
+        list(scheduler.meet(tenant))
+    scheduler.resume(state.head.latest_us, position.get("open_since"))
+    open_tick, keys = position.get("open_means", (0, []))
+    latency.resume(open_tick, [(code, label, way) for code, label, way in keys])
+    # What was broadcast after the last checkpoint is known already, but not looked at.
+    for topic, instant in tenants.platform.changes_after(position.get("heard", 0)).items():
+        scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
+
+
+def mark_unpublished(state: State, latency: LatencyEvaluation, scheduler: Scheduler) -> None:
+    """What was applied since the last round began is to be published by the next one."""
+    extra: dict[str, Any] = dict(state.head.extra)
+    marks: dict[str, int] = extra.get("published", {})
+    for number, rows, _ in state.rows:
+        if number >= marks.get(ROWS, 0):
+            latency.mark_dirty(np.unique(tenant_of(rows["series"])).tolist())
+    for log, records in state.entries.items():
+        for number, entries in records:
+            if log.startswith(logs.FACTS) and number >= marks.get(log, 0):
+                for entry in entries:
+                    fact = orjson.loads(entry)
+                    sections = SECTIONS_OF_TOPIC[topic_of(fact)]
+                    scheduler.touch(fact["tenant_id"], sections, fact["time"], quiet=True)

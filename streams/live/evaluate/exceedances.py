@@ -1,0 +1,219 @@
+"""The exceedances of section 2, and what is at risk of becoming one, followed one by one.
+
+They are few. Each counts from the instant at which a message became one, whether it was in flight
+then or had finished by the time it was heard of.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+
+from streams.clauses.base import first_evidence
+from streams.latency.flights import AT_RISK, OVER, Aging
+from streams.latency.keyhash import turned
+from streams.latency.messages import tenant_of
+from streams.live.apply.mail import MailChanges
+from streams.live.evaluate.assessment import Assessment
+from streams.live.evaluate.latency_assessments import LatencyAssessments
+from streams.live.evaluate.means import Turn
+from streams.live.state.latency_months import NOWHERE
+from streams.live.state.tenants import Tenants
+from streams.windows.calendar import SECOND
+
+_Aged = tuple[int, int, int, int, str]
+"""older first: negative age, then acceptance, time and id bytes of its event; its reference"""
+
+
+class ExceedanceCounts:
+    """The exceedances of a task."""
+
+    def __init__(self, tenants: Tenants, assessments: LatencyAssessments) -> None:
+        self._tenants, self._assessments = tenants, assessments
+        self._latency = tenants.latency
+        self._aged: dict[int, dict[int, _Aged]] = {}
+        """Slot of a month → key → the messages in flight that are at risk or over, and count."""
+
+    def follow(self, changes: MailChanges) -> Iterator[Turn]:
+        """The exceedances, and what is at risk of becoming one, one after the other."""
+        steps = changes.steps
+        over = steps[steps["over"] | steps["part_over"]]
+        agings = changes.agings
+        if len(over) == 0 and not agings:
+            return
+        slots, parts, _, _ = self._latency.months.locate(
+            np.array([int(one.flight["series"]) // 2 for one in agings], dtype=np.int64),
+            np.array([int(one.flight["accepted_us"]) for one in agings], dtype=np.int64),
+        )
+        events: list[tuple[int, int, int, int, np.void | Aging]] = []
+        for number, step in enumerate(over):
+            events.append((int(step["slot"]), int(step["place"]), number, int(step["part"]), step))
+        for number, aging in enumerate(agings):
+            if slots[number] != NOWHERE:
+                # What ages does so before the record, what ends at it.
+                rank = number - len(agings) if aging.age is not None else number + len(over)
+                place = int(slots[number]), aging.place, rank
+                events.append((*place, int(parts[number]), aging))
+        events.sort(key=lambda event: event[:3])
+        for slot, own in groupby(events, key=lambda event: event[0]):
+            yield from self._count(slot, [event[1:] for event in own], changes)
+
+    def _count(
+        self,
+        slot: int,
+        events: list[tuple[int, int, int, np.void | Aging]],
+        changes: MailChanges,
+    ) -> Iterator[Turn]:
+        """The exceedances of one month.
+
+        Args:
+            slot: of the whole month.
+            events: record, rank, slot of the contract segment, and what happens there.
+            changes: the batch.
+
+        """
+        judged: dict[tuple[tuple[int, int], ...], Assessment] = {}
+        before = self._counted(slot, judged)
+        lasting = all(event[3]["sign"] > 0 for event in events if isinstance(event[3], np.void))
+        lasting &= all(e[3].age is not None for e in events if isinstance(e[3], Aging))
+        # What ages comes before the record, instant by instant.
+        for (place, _), group in groupby(events, key=lambda one: (one[0], _instant(one[3]))):
+            at_us = int(changes.clocks_us[min(place, len(changes.clocks_us) - 1)])
+            for _, _, part, event in group:
+                if isinstance(event, Aging):
+                    at_us = self._take_aging(slot, part, event, at_us)
+                else:
+                    at_us = self._take_step(slot, part, event, at_us, changes)
+            if lasting and before.state == "breached":
+                continue  # more of the same changes nothing
+            after = self._counted(slot, judged)
+            if (after.state, after.firm) != (before.state, before.firm):
+                yield self.with_evidence(after, slot), slot, at_us
+            before = after
+
+    def _take_aging(self, slot: int, part: int, aging: Aging, at_us: int) -> int:
+        """Count what a flight that ages, or ends, was and is; the instant of it."""
+        sums = self._latency.months.sums
+        counted = not self._latency.flights_left_out(np.array([aging.flight]))[0]
+        self._note_aged(slot, aging.flight, aging.age if counted else None, aging.reference)
+        for some in (slot, part):
+            if some == NOWHERE:
+                continue
+            for age, sign in ((aging.before, -1), (aging.age, 1)):
+                sums.all_flying_over[some] += sign * (age == OVER)
+                sums.flying_over[some] += sign * (age == OVER) * counted
+                sums.at_risk[some] += sign * (age == AT_RISK) * counted
+        instant = _instant(aging)
+        return at_us if instant is None else instant
+
+    def _note_aged(self, slot: int, flight: np.void, age: int | None, reference: str) -> None:
+        aged, key = self._aged.setdefault(slot, {}), int(flight["key"])
+        if age is None:
+            aged.pop(key, None)
+        else:
+            aged[key] = (-age, *_rank(flight), reference)
+        if not aged:
+            del self._aged[slot]
+
+    def note_flights(self, tenants: Collection[int] | None) -> None:
+        """Note the aged messages in flight of some tenants, or of all, anew."""
+        months = self._latency.months
+        for slot in [
+            slot
+            for slot in self._aged
+            if tenants is None or not months.stands(slot) or months.slot(slot).tenant in tenants
+        ]:
+            del self._aged[slot]
+        aged = self._latency.in_flight.aged(tenants)
+        if not aged:
+            return
+        flights = np.array([flight for flight, _ in aged])
+        slots, *_ = months.locate(
+            tenant_of(flights["series"]).astype(np.int64), flights["accepted_us"]
+        )
+        counted = ~self._latency.flights_left_out(flights)
+        for slot, counts, (flight, reference) in zip(
+            slots.tolist(), counted.tolist(), aged, strict=True
+        ):
+            if counts and slot != NOWHERE:
+                self._note_aged(slot, flight, int(flight["age"]), reference)
+
+    def _take_step(
+        self, slot: int, part: int, step: np.void, at_us: int, changes: MailChanges
+    ) -> int:
+        """Count a finished message that took too long, or no longer does; the instant of it."""
+        sums, sign, counted = self._latency.months.sums, int(step["sign"]), bool(step["counted"])
+        for some, over in ((slot, step["over"]), (part, step["part_over"])):
+            if some != NOWHERE and over:
+                sums.all_over[some] += sign * bool(step["everything"])
+                sums.over[some] += sign * counted
+        if step["everything"] and not step["liable"]:
+            self._note_slow(slot, step, changes)
+        return int(step["accepted_us"] + step["limit_us"]) + 1 if sign > 0 and counted else at_us
+
+    def _note_slow(self, slot: int, step: np.void, changes: MailChanges) -> None:
+        """Remember the reference of a message that took too long, whether excluded or not."""
+        if step["sign"] < 0:
+            self._latency.slow.drop(int(step["key"]))
+            return
+        accepted_us = int(step["accepted_us"])
+        finished_us = accepted_us + int(step["latency_us"])
+        series, reference = self._series(slot, int(step["way"])), self._reference(step, changes)
+        entry = (series, int(step["key"]), accepted_us, finished_us, reference)
+        self._latency.slow.add(entry)
+
+    def _reference(self, step: np.void, changes: MailChanges) -> str:
+        """The event that first told of a slow message: of its acceptance, or of its finish."""
+        key = turned(np.array([step["key"]]), np.array([step["way"] == 1]))
+        return changes.acceptance(int(key[0])) or changes.name(int(step["place"]))
+
+    def _series(self, slot: int, way: int) -> int:
+        return 2 * self._latency.months.slot(slot).tenant + way
+
+    # What has become of an indicator.
+
+    def _counted(
+        self, slot: int, judged: dict[tuple[tuple[int, int], ...], Assessment]
+    ) -> Assessment:
+        """The exceedances of a month as its sums stand; equal sums are judged once."""
+        sums = self._latency.months.sums
+        slots = (slot, *self._latency.months.parts(slot))
+        numbers = tuple(
+            (int(sums.over[one] + sums.flying_over[one]), int(sums.at_risk[one])) for one in slots
+        )
+        if numbers not in judged:
+            judged[numbers] = self._assessments.exceedances(slot)
+        return judged[numbers]
+
+    def with_evidence(self, assessment: Assessment, slot: int) -> Assessment:
+        """The exceedances of a month with what they are seen by."""
+        evidence = self._evidence(slot)
+        return replace(
+            assessment, measure=replace(assessment.measure, evidence=first_evidence(evidence))
+        )
+
+    def _evidence(self, slot: int) -> list[str]:
+        """The references of a month's exceedances, finished ones first, then of what impends."""
+        of = self._latency.months.slot(slot)
+        period, series = of.governed.period, (2 * of.tenant, 2 * of.tenant + 1)
+        limit_us = of.governed.contract.profile.max_latency_s * SECOND
+        names = [
+            one.reference
+            for one in self._latency.slow.of(series, period.start_us, period.end_us)
+            if (one.finished_us - one.accepted_us > limit_us or self._latency.months.parts(slot))
+            and not self._tenants.excluded.covers(of.tenant, one.accepted_us, one.finished_us)
+        ]
+        aged = sorted(self._aged.get(slot, {}).values())
+        return [*names, *(reference for *_, reference in aged)]
+
+
+def _instant(event: np.void | Aging) -> int | None:
+    """The instant at which a flight came to an age; none of what a record says."""
+    if not isinstance(event, Aging) or event.age is None:
+        return None
+    return int(event.flight["at_risk_us" if event.age == AT_RISK else "over_us"])
+
+
+def _rank(flight: np.void) -> tuple[int, int, int]:
+    return int(flight["accepted_us"]), int(flight["time_us"]), int(flight["order"])

@@ -1,0 +1,58 @@
+"""The largest latencies that a contract judges, followed at the end of each tick."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from streams.live.apply.mail import MailChanges
+from streams.live.evaluate.latency_assessments import LatencyAssessments
+from streams.live.evaluate.means import TICK_US, Turn
+from streams.live.state.latency import Latency
+
+
+class LargestLatencies:
+    """The largest latencies of a task."""
+
+    def __init__(self, latency: Latency, assessments: LatencyAssessments) -> None:
+        self._latency, self._assessments = latency, assessments
+        self._latest: dict[int, int] = {}
+        """2 * slot + direction → the largest latency it was last judged by."""
+
+    def note(self, slot: int) -> None:
+        """The largest latencies of a month are judged as its sums stand."""
+        for way in (0, 1):
+            self._latest[2 * slot + way] = int(self._latency.months.sums.largest_us[slot, way])
+
+    def follow(self, changes: MailChanges) -> Iterator[Turn]:
+        """The largest latencies that are judged, at the end of each tick."""
+        months = self._latency.months
+        if not months.judges_largest:
+            return
+        judged = np.fromiter(months.judges_largest, np.int64, len(months.judges_largest))
+        steps = changes.steps
+        steps = steps[np.isin(steps["slot"], judged) & steps["counted"]]
+        keys = 2 * steps["slot"] + steps["way"]
+        if len(keys) == 0:
+            return
+        order = np.argsort(keys, kind="stable")
+        steps, keys = steps[order], keys[order]
+        distinct, starts = np.unique(keys, return_index=True)
+        for key, own in zip(distinct.tolist(), np.split(steps, starts[1:]), strict=True):
+            slot, way = divmod(key, 2)
+            largest, at_us = self._latest.get(key, 0), 0
+            gone = own["sign"] < 0
+            reached = np.maximum.accumulate(np.where(gone, 0, own["latency_us"]))
+            grows = np.flatnonzero(np.diff(np.maximum(reached, largest), prepend=largest))
+            for one in grows.tolist():
+                largest = int(reached[one])
+                at_us = self._tick_end(changes, int(own["place"][one]))
+                yield self._assessments.maximum(slot, way, largest), slot, at_us
+            present = int(months.sums.largest_us[slot, way])
+            if present != largest:
+                at_us = self._tick_end(changes, int(own["place"][-1]))
+                yield self._assessments.maximum(slot, way, present), slot, at_us
+            self._latest[key] = present
+
+    @staticmethod
+    def _tick_end(changes: MailChanges, place: int) -> int:
+        return (int(changes.clocks_us[place]) // TICK_US + 1) * TICK_US

@@ -1,0 +1,259 @@
+"""Section 2: the transitions that a batch of mail caused, as if looked at after every record.
+
+Means are followed for all tenants at once, at every tick of event time: what turns and turns back
+within a tick is no news. Exceedances are few, and followed one by one: each at the instant at which
+a message became one, whether it was in flight then or had finished by the time it was heard of.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from heapq import heappop, heappush
+
+import numpy as np
+
+from streams.latency.messages import tenant_of
+from streams.live.apply.mail import STEP, MailChanges, exclude_again
+from streams.live.evaluate.assessment import Assessment
+from streams.live.evaluate.exceedances import ExceedanceCounts
+from streams.live.evaluate.largest import LargestLatencies
+from streams.live.evaluate.latency_assessments import LatencyAssessments
+from streams.live.evaluate.means import TICK_US, Means, Turn
+from streams.live.evaluate.states import IndicatorStates, Transition
+from streams.live.state.excluded_spans import ExcludedSpans
+from streams.live.state.latency_months import MEANS
+from streams.live.state.tenants import Tenants
+from streams.windows.calendar import SECOND, Month
+
+
+class LatencyEvaluation:
+    """Follows section 2 of all tenants of a task."""
+
+    def __init__(self, tenants: Tenants, states: IndicatorStates) -> None:
+        self._tenants, self._states = tenants, states
+        self._latency = tenants.latency
+        self._assessments = LatencyAssessments(tenants)
+        self._means = Means(self._latency, self._assessments)
+        self._largest = LargestLatencies(self._latency, self._assessments)
+        self._exceedances = ExceedanceCounts(tenants, self._assessments)
+        self._finals: list[tuple[int, int]] = []
+        """When means that miss their targets are final, and which (2 * slot + direction): a heap"""
+        self.known_us = 0
+        """Event time up to which all mail is known."""
+        self._dirty = np.zeros(64, dtype=np.bool_)
+
+    # What a batch changed.
+
+    def follow(self, changes: MailChanges) -> Iterator[Transition]:
+        """The transitions that a batch caused, in the order of the log for each indicator."""
+        self._mark_dirty(changes)
+        yield from self._turn_all(self._means.follow(changes, self.known_us))
+        yield from self._turn_all(self._largest.follow(changes))
+        yield from self._turn_all(self._exceedances.follow(changes))
+        yield from self._states.mature(self._means.open_tick * TICK_US, mail=True)
+
+    def advance(self, clock_us: int, silent_us: int, heard_us: int) -> Iterator[Transition]:
+        """What is due at an event time without any record.
+
+        Args:
+            clock_us: event time that mail has come to.
+            silent_us: up to when the mail of silent sources is taken to be known.
+            heard_us: the present time of the broker's clock.
+
+        """
+        if clock_us // TICK_US > self._means.open_tick:
+            passed = self._means.follow(_nothing_at(clock_us), self.known_us)
+            yield from self._turn_all(passed)
+            yield from self._states.mature(self._means.open_tick * TICK_US, mail=True)
+        self.known_us = max(self.known_us, self._latency.known_us(silent_us, heard_us))
+        while self._finals and self._finals[0][0] <= self.known_us:
+            _, key = heappop(self._finals)
+            slot, way = divmod(key, 2)
+            if self._latency.months.stands(slot):
+                self._dirty_tenant(self._latency.months.slot(slot).tenant)
+                end_us = self._latency.months.slot(slot).governed.period.end_us
+                found = self._assessments.present_mean(slot, way)
+                yield from self._turn(found, slot, end_us)
+
+    def age(self, sources: Sequence[int]) -> Iterator[Transition]:
+        """What comes to an age because more is known of some sources, without a record."""
+        known_us = self._latency.sources.all_known_us()
+        agings = self._latency.in_flight.go_on(sources, known_us)
+        if agings:
+            changes = replace(_nothing_at(self._latency.clock_us), agings=agings)
+            self._mark_dirty(changes)
+            yield from self._turn_all(self._exceedances.follow(changes))
+
+    def next_us(self, silent: Sequence[int], silent_us: int, heard_us: int) -> int | None:
+        """The next event time at which `advance` or `age` has something to do.
+
+        Args:
+            silent: the sources that are taken to go on.
+            silent_us: up to when their mail is taken to be known.
+            heard_us: the present time of the broker's clock.
+
+        """
+        hold_us = self._states.next_hold_us(mail=True)
+        found = [None if hold_us is None else -(-hold_us // TICK_US) * TICK_US]
+        if self._finals and self._finals[0][0] <= self._latency.known_us(silent_us, heard_us):
+            found.append(self._finals[0][0])
+        found.append((self._means.open_tick + 1) * TICK_US if len(self._means.open) else None)
+        found.append(self._latency.in_flight.next_us(silent) if silent else None)
+        return min((at for at in found if at is not None), default=None)
+
+    def judge_again(self, tenant: int) -> Iterator[Transition]:
+        """Follow a contract of a tenant that has come: everything of it is judged anew."""
+        months = self._latency.judge_again(tenant)
+        self._exceedances.note_flights([tenant])
+        self._means.drop_forgotten()
+        yield from self._look(tenant, months)
+
+    def exclude_again(
+        self, before: ExcludedSpans, tenants: Collection[int] | None
+    ) -> Iterator[Transition]:
+        """Follow exclusions that have come or gone.
+
+        Args:
+            before: the exclusions as they were.
+            tenants: whom they concern; all of them where not given.
+
+        """
+        yield from self.follow(exclude_again(self._latency, before))
+        flights = self._latency.in_flight.flights
+        aged = set(tenant_of(flights[flights["age"] > 0]["series"]).tolist())
+        concerned = aged if tenants is None else aged & set(tenants)
+        self._latency.count_flights(concerned)
+        self._exceedances.note_flights(concerned)
+        for tenant in sorted(concerned):
+            self._dirty_tenant(tenant)
+            for month in self._latency.months.months_of(tenant):
+                slot = self._latency.months.of_month(tenant, month)
+                if slot is not None:
+                    found = self._counted(slot)
+                    yield from self._turn(found, slot, self._present_us())
+
+    def _present_us(self) -> int:
+        """The end of the tick that mail has come to."""
+        return (self._latency.clock_us // TICK_US + 1) * TICK_US
+
+    def _look(self, tenant: int, months: Collection[Month]) -> Iterator[Transition]:
+        """Judge everything of some months as it stands."""
+        self._dirty_tenant(tenant)
+        for month in sorted(months):
+            slot = self._latency.months.of_month(tenant, month)
+            if slot is None:
+                continue
+            for assessment in self.assess(tenant, month):
+                yield from self._turn(assessment, slot, self._present_us())
+            self._resume(slot)
+
+    def _resume(self, slot: int) -> None:
+        """Note how the means of a slot stand, as they were published."""
+        months = self._latency.months
+        of = months.slot(slot)
+        for way, indicator in enumerate(MEANS):
+            name = self._tenants.names[of.tenant]
+            state = self._states.present((name, indicator, of.month.label))
+            months.means.failing[slot, way] = state in {"failing", "breached"}
+            if state == "failing":
+                final_us = int(months.means.final_us[slot])
+                heappush(self._finals, (final_us, 2 * slot + way))
+        self._largest.note(slot)
+
+    def resume(self, open_tick: int, open_keys: Iterable[tuple[int, str, int]]) -> None:
+        """Go on once everything is restored.
+
+        Args:
+            open_tick: the tick that is not over, and
+            open_keys: tenant, month and direction of the means that changed in it, as `position`
+                gave them.
+
+        """
+        for slot in self._latency.months.wholes():
+            self._resume(slot)
+        self._exceedances.note_flights(None)
+        self._means.open_tick, keys = open_tick, []
+        for tenant, label, way in open_keys:
+            open_slot = self._latency.months.of_month(tenant, Month.parse(label))
+            if open_slot is not None:
+                keys.append(2 * open_slot + way)
+        self._means.open = np.array(sorted(keys), dtype=np.int64)
+
+    def position(self) -> tuple[int, list[tuple[int, str, int]]]:
+        """The tick that is not over, and the means that changed in it, for the state."""
+        keys = []
+        for key in self._means.open.tolist():
+            slot, way = divmod(key, 2)
+            if not self._latency.months.stands(slot):
+                continue
+            of = self._latency.months.slot(slot)
+            keys.append((of.tenant, of.month.label, way))
+        return self._means.open_tick, keys
+
+    def take_dirty(self) -> list[int]:
+        """Numbers of the tenants of which anything changed since the last call."""
+        found: list[int] = np.flatnonzero(self._dirty).tolist()
+        self._dirty[:] = False
+        return found
+
+    @property
+    def dirty(self) -> bool:
+        """Whether `take_dirty` would give any."""
+        return bool(self._dirty.any())
+
+    def mark_dirty(self, tenants: Collection[int]) -> None:
+        """Some tenants are to be published again."""
+        for tenant in tenants:
+            self._dirty_tenant(tenant)
+
+    def _mark_dirty(self, changes: MailChanges) -> None:
+        tenants = self._latency.months.tenants_of(changes.steps["slot"])
+        flights = [int(aging.flight["series"]) // 2 for aging in changes.agings]
+        self._hold(max(int(tenants.max(initial=0)), max(flights, default=0)))
+        self._dirty[tenants] = True
+        self._dirty[flights] = True
+
+    def _dirty_tenant(self, tenant: int) -> None:
+        self._hold(tenant)
+        self._dirty[tenant] = True
+
+    def _hold(self, tenant: int) -> None:
+        if tenant >= len(self._dirty):
+            more = max(tenant + 1, 2 * len(self._dirty)) - len(self._dirty)
+            self._dirty = np.append(self._dirty, np.zeros(more, dtype=np.bool_))
+
+    def _turn_all(self, turns: Iterable[Turn]) -> Iterator[Transition]:
+        for found, slot, at_us in turns:
+            yield from self._turn(found, slot, at_us)
+
+    def _counted(self, slot: int) -> Assessment:
+        """The exceedances of a month as they stand, with what they are seen by."""
+        found = self._assessments.exceedances(slot)
+        return self._exceedances.with_evidence(found, slot)
+
+    def assess(self, tenant: int, month: Month) -> Iterator[Assessment]:
+        """Every indicator of section 2 of a tenant-month as it stands."""
+        yield from self._assessments.assess(tenant, month, self._exceedances.with_evidence)
+
+    def _turn(self, found: Assessment, slot: int, at_us: int) -> Iterator[Transition]:
+        final_us = int(self._latency.months.means.final_us[slot])
+        over = final_us <= self.known_us
+        yield from self._states.turn(found, at_us, over)
+        indicator = found.measure.indicator
+        if indicator in MEANS and found.state == "failing" and not over:
+            key = 2 * slot + MEANS.index(indicator)
+            heappush(self._finals, (final_us, key))
+
+    def is_over(self, assessment: Assessment) -> bool:
+        """Whether a mean of section 2 is final."""
+        limit_us = assessment.governed.contract.profile.max_latency_s * SECOND
+        return assessment.governed.period.end_us + limit_us <= self.known_us
+
+
+def _nothing_at(clock_us: int) -> MailChanges:
+    """No record, at an event time."""
+    clocks = np.array([clock_us], dtype=np.int64)
+    return MailChanges(np.empty(0, dtype=STEP), (), clocks, _unnamed, lambda key: None)
+
+
+def _unnamed(place: int) -> str:
+    raise KeyError(place)

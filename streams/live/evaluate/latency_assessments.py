@@ -1,0 +1,130 @@
+"""The indicators of section 2 with given or present values."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from streams.clauses.base import Measure
+from streams.clauses.latency import DirectionTotals, Exceedances, LatencyTotals, measure
+from streams.clauses.parts import Judged
+from streams.live.evaluate.assessment import Assessment, assess
+from streams.live.state.latency_months import COUNTED, LARGEST, MEANS, Slot, Totals
+from streams.live.state.tenants import Tenants
+from streams.windows.calendar import SECOND, Month
+
+
+class LatencyAssessments:
+    """Assesses section 2 of the tenants of a task from the sums of their months."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants, self._latency = tenants, tenants.latency
+
+    def exceedances(self, slot: int) -> Assessment:
+        """The exceedances of a month as its sums stand, without evidence."""
+        of = self._latency.months.slot(slot)
+        parts = tuple(
+            self._judged(self._latency.months.slot(part), self._count_measure(part))
+            for part in self._latency.months.parts(slot)
+        )
+        whole = self._judged(of, self._count_measure(slot))
+        return assess(self._name(of), of.month, whole, parts)
+
+    def _count_measure(self, slot: int) -> Measure:
+        sums, of = self._latency.months.sums, self._latency.months.slot(slot)
+        counted = int(sums.over[slot] + sums.flying_over[slot])
+        exceedances = Exceedances(
+            counted,
+            int(sums.all_over[slot] + sums.all_flying_over[slot]),
+            impending=int(sums.at_risk[slot]),
+        )
+        nothing = DirectionTotals()
+        spoken = self._tenants.has_mail(of.tenant, of.governed.heard_until_us)
+        return measure(nothing, nothing, exceedances, spoken)[2]
+
+    def mean(self, slot: int, way: int, values: tuple[int, int, int]) -> Assessment:
+        """A mean with a sum, µs, a count, and how many are left out."""
+        sum_us, count, excluded = values
+        found = Measure(
+            indicator=MEANS[way],
+            trend="moves",
+            numerator=sum_us,
+            denominator=count * SECOND,
+            raw_numerator=sum_us,
+            raw_denominator=count * SECOND,
+            excluded=Decimal(excluded),
+            evidence_count=count,
+        )
+        return self._whole(slot, found)
+
+    def maximum(self, slot: int, way: int, largest_us: int) -> Assessment:
+        """A largest latency, µs."""
+        count, everything = (
+            self._latency.months.totals(slot, counted).count[way] for counted in (True, False)
+        )
+        found = Measure(
+            indicator=LARGEST[way],
+            trend="rises",
+            numerator=largest_us,
+            denominator=SECOND if count else 0,
+            raw_numerator=largest_us,
+            raw_denominator=SECOND if count else 0,
+            excluded=Decimal(everything - count),
+            evidence_count=min(1, count),
+        )
+        return self._whole(slot, found)
+
+    def _whole(self, slot: int, found: Measure) -> Assessment:
+        of = self._latency.months.slot(slot)
+        return assess(self._name(of), of.month, self._judged(of, found))
+
+    def _judged(self, of: Slot, found: Measure) -> Judged:
+        term = self._tenants.term(of.governed.contract, found.indicator)
+        return Judged.of(of.governed, found, term)
+
+    def _name(self, of: Slot) -> str:
+        return self._tenants.names[of.tenant]
+
+    def present_mean(self, slot: int, way: int) -> Assessment:
+        """A mean as its sums stand."""
+        counted, everything = (self._latency.months.totals(slot, one) for one in (True, False))
+        excluded = everything.count[way] - counted.count[way]
+        return self.mean(slot, way, (counted.sum_us[way], counted.count[way], excluded))
+
+    def assess(
+        self, tenant: int, month: Month, evidence: Callable[[Assessment, int], Assessment]
+    ) -> Iterator[Assessment]:
+        """Every indicator of section 2 of a tenant-month as it stands.
+
+        Args:
+            tenant: its number.
+            month: which.
+            evidence: adds the evidence of a month's exceedances, given its slot.
+
+        """
+        months = self._latency.months
+        slot = months.of_month(tenant, month)
+        if slot is None:
+            governed = months.governed(tenant, month)
+            spoken = self._tenants.has_mail(tenant, governed.heard_until_us)
+            nothing = DirectionTotals()
+            name = self._tenants.names[tenant]
+            for found in measure(nothing, nothing, Exceedances(), spoken):
+                term = self._tenants.term(governed.contract, found.indicator)
+                parts = tuple(
+                    Judged.of(part, found, self._tenants.term(part.contract, found.indicator))
+                    for part in governed.parts(found.indicator)
+                )
+                yield assess(name, month, Judged.of(governed, found, term), parts)
+            return
+        counted, everything = (months.totals(slot, one) for one in (True, False))
+        sent, received = (
+            DirectionTotals(_totals(counted, way), _totals(everything, way)) for way in (0, 1)
+        )
+        for found in measure(sent, received, Exceedances(), True):
+            if found.indicator == COUNTED:
+                yield evidence(self.exceedances(slot), slot)
+            else:
+                yield self._whole(slot, found)
+
+
+def _totals(totals: Totals, way: int) -> LatencyTotals:
+    return LatencyTotals(totals.sum_us[way], totals.count[way], totals.largest_us[way])

@@ -1,0 +1,134 @@
+"""Present states and windows of tenants, published some at a time.
+
+Whoever has news is published in a round; who changes meanwhile comes in the next one. So a worker
+with very many tenants goes on reading while it says how they stand, and the group's offsets move on
+only when everything that followed from a record has been published.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from streams.clauses.exclusions import LATENCY
+from streams.latency.row_index import Int64s
+from streams.live.evaluate.latency import LatencyEvaluation
+from streams.live.evaluate.scheduler import Scheduler
+from streams.live.evaluate.states import IndicatorStates, key_of, state_of
+from streams.live.publish.breach_feed import StatusRecords
+from streams.live.publish.latency_windows import latency_record
+from streams.live.publish.times import text_of
+from streams.live.publish.windows import ObservedWindows
+from streams.live.state.tenants import Tenants
+from streams.runtime.delivery import Outgoing
+from streams.windows.calendar import Month
+
+Waiting = dict[str, dict[Month, set[int]]]
+"""Tenant → month → sections that have news"""
+
+
+class Rounds:
+    """Publishes how the tenants of a task stand."""
+
+    def __init__(
+        self,
+        tenants: Tenants,
+        latency: LatencyEvaluation,
+        scheduler: Scheduler,
+        states: IndicatorStates,
+        partition: int,
+    ) -> None:
+        self._tenants, self._latency, self._scheduler = tenants, latency, scheduler
+        self._states, self._partition = states, partition
+        self.statuses = StatusRecords(partition)
+        self._observed = ObservedWindows(tenants, partition)
+        self._waiting: Waiting = {}
+        self.offsets: dict[str, int] = {}
+        """Input topic → offset up to which everything that followed has been published."""
+        self.marks: dict[str, int] = {}
+        """Log of the state → the number of its first record that has not been published."""
+        self._begun: tuple[dict[str, int], dict[str, int]] = ({}, {})
+
+    @property
+    def under_way(self) -> bool:
+        """Whether tenants of this round are still to be published."""
+        return bool(self._waiting)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything for a round."""
+        return (
+            self.under_way
+            or self._latency.dirty
+            or self._scheduler.unpublished
+            or len(self._tenants.latency.windows.dirty_series()) > 0
+        )
+
+    def begin(self, offsets: Mapping[str, int], marks: Mapping[str, int]) -> None:
+        """Begin a round with everything that has news by now.
+
+        Args:
+            offsets: input topic → offset up to which records have been applied.
+            marks: log of the state → the number of its next record.
+
+        """
+        self._begun = dict(offsets), dict(marks)
+        for tenant, months in self._scheduler.take_unpublished().items():
+            own = self._waiting.setdefault(tenant, {})
+            for month, sections in months.items():
+                own.setdefault(month, set()).update(sections)
+        windows = self._tenants.latency.windows.dirty_series()
+        changed = {*self._latency.take_dirty(), *(windows // 2).tolist()}
+        for code in changed:
+            own = self._waiting.setdefault(self._tenants.names[code], {})
+            for month in self._tenants.latency.months.months_of(code):
+                own.setdefault(month, set()).add(LATENCY)
+
+    def publish(self, most: int, now_us: int) -> Iterator[Outgoing]:
+        """The records of so many tenants of the round.
+
+        Args:
+            most: how many tenants at the most.
+            now_us: event time reached.
+
+        """
+        chosen = list(self._waiting)[:most]
+        codes: list[int] = []
+        for tenant in chosen:
+            months = self._waiting.pop(tenant)
+            codes.append(self._tenants.code(tenant))
+            for month in sorted(months):
+                yield from self._status(tenant, month, months[month], now_us)
+            present = self._tenants.month(tenant, now_us)
+            if months.get(present, set()) & {1, 3}:
+                yield from self._observed.records(tenant, present, now_us)
+        yield from self._windows(np.array(codes, dtype=np.int64))
+        if not self._waiting:
+            self.offsets, self.marks = self._begun
+
+    def _status(
+        self, tenant: str, month: Month, sections: set[int], now_us: int
+    ) -> Iterator[Outgoing]:
+        found = list(self._scheduler.assess(tenant, month, sections))
+        if LATENCY in sections:
+            found += self._latency.assess(self._tenants.code(tenant), month)
+        for assessment in found:
+            key = key_of(assessment)
+            over = now_us >= assessment.governed.period.end_us
+            if assessment.term.section == LATENCY:
+                over = self._latency.is_over(assessment)
+            state = state_of(assessment, over)
+            record = self.statuses.record(assessment, state, self._states.sequence(key), now_us)
+            if record is not None:
+                yield record
+
+    def _windows(self, codes: Int64s) -> Iterator[Outgoing]:
+        latency = self._tenants.latency
+        as_of = text_of(max(latency.clock_us, 0))
+        series = np.concatenate([2 * codes, 2 * codes + 1])
+        for window in latency.windows.publish(series):
+            yield latency_record(
+                window,
+                self._tenants.names[window.series // 2],
+                as_of,
+                self._partition,
+            )

@@ -1,0 +1,397 @@
+"""Everything a task remembers of section 2: messages, who is in flight, sums, rolling windows."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.contract import Contract
+from streams.clauses.contracts import in_force
+from streams.clauses.limits import LatencyLimits
+from streams.latency.changes import HOUR_US, PANE_US, Changes
+from streams.latency.flights import AT_RISK, OVER
+from streams.latency.in_flight import InFlight
+from streams.latency.messages import (
+    LATE_HOUR,
+    LATE_PANE,
+    LATENCY,
+    MessageStore,
+    Rows,
+    tenant_of,
+)
+from streams.latency.rolling_windows import RollingWindows
+from streams.latency.row_index import Int64s, Mask
+from streams.latency.slow_messages import SlowMessages
+from streams.latency.sources import NEVER, Sources
+from streams.latency.window_kinds import PaneWidth
+from streams.live.state.excluded_spans import ExcludedSpans
+from streams.live.state.latency_months import NOWHERE, LatencyMonths
+from streams.windows.calendar import SECOND, Month
+from streams.windows.months import month_bounds_us, month_number, months_of
+
+_Folded = list[Any]
+"""tenant, month label, [count, sum, largest, exceedances] of what counts sent, received, and of
+everything sent, received"""
+
+
+class Latency:
+    """Section 2 of one task.
+
+    Args:
+        versions: the contract versions of a tenant, by its number.
+        name: the id of a tenant, by its number.
+        excluded: which messages exclusions leave out.
+        lateness_us: how late an event may be, µs.
+        silence_us: how long a source may be silent until it is taken to go on, µs.
+
+    """
+
+    def __init__(
+        self,
+        versions: Callable[[int], list[Contract]],
+        name: Callable[[int], str],
+        excluded: ExcludedSpans,
+        lateness_us: int,
+        silence_us: int,
+    ) -> None:
+        self._versions, self._name, self._excluded = versions, name, excluded
+        self.store = MessageStore()
+        self.in_flight = InFlight(self.store, self.limits)
+        self.sources = Sources(lateness_us, silence_us)
+        self.months = LatencyMonths(versions, name)
+        self.slow = SlowMessages()
+        self.windows = RollingWindows(lateness_us, self._largest, self._month_bounds)
+        self.lateness_us = lateness_us
+        self.clock_us = 0
+        """Event time that the mail read so far has come to."""
+        self.heard_us = 0
+        """When the last of it came, by the broker's clock."""
+        self._limits: dict[int, LatencyLimits] = {}
+        self._window_terms: dict[int, tuple[str, int]] = {}
+        self._folded: dict[tuple[int, str], _Folded] = {}
+
+    def limits(self, series: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s]:
+        """From which age on messages in flight are at risk, and the longest allowed, µs.
+
+        Args:
+            series: theirs.
+            accepted_us: when each was accepted.
+
+        """
+        if len(series) == 0:
+            return series, series
+        codes, inverse = np.unique(tenant_of(series), return_inverse=True)
+        limits = [self.limits_of(code) for code in codes.tolist()]
+        at_risk, longest = np.array([one.first for one in limits], dtype=np.int64)[inverse].T
+        for place, one in enumerate(limits):
+            if not one.constant:
+                own = np.flatnonzero(inverse == place)
+                at_risk[own], longest[own] = one.at(accepted_us[own])
+        return at_risk, longest
+
+    def limits_of(self, tenant: int) -> LatencyLimits:
+        """The ages that matter to the messages of a tenant."""
+        versions = self._versions(tenant)
+        if not versions:
+            tenant = NOWHERE  # one for all who are under the default contract
+        known = self._limits.get(tenant)
+        if known is None:
+            known = self._limits[tenant] = LatencyLimits("-", versions)
+        return known
+
+    def left_out(self, rows: Rows) -> Mask:
+        """Which messages count nowhere: the provider is not liable for them."""
+        liable: Mask = rows["liable"]
+        return liable | self._excluded.messages(
+            tenant_of(rows["series"]), rows["accepted_us"], rows["finished_us"]
+        )
+
+    def flights_left_out(self, flights: np.ndarray) -> Mask:
+        """Which messages in flight will count nowhere."""
+        liable: Mask = flights["liable"]
+        return liable | self._excluded.flights(tenant_of(flights["series"]), flights["accepted_us"])
+
+    def window_changes(self, rows: Rows, signs: Int64s) -> Changes:
+        """Messages that count from now on, or no longer do, as the windows see them."""
+        tenants = tenant_of(rows["series"])
+        distinct, inverse = np.unique(tenants, return_inverse=True)
+        terms = [self._window_terms_of(one) for one in distinct.tolist()]
+        limits = np.array([limit for _, limit in terms] or [0], dtype=np.int64)[inverse]
+        zones = [zone for zone, _ in terms]
+        months = np.zeros(len(rows), dtype=np.int64)
+        for zone in set(zones):
+            inside = np.array([one == zone for one in zones])[inverse]
+            months[inside] = months_of(rows["accepted_us"][inside], zone)
+        latency = rows["finished_us"] - rows["accepted_us"]
+        return Changes(
+            rows["series"].astype(np.int64),
+            rows["finished_us"],
+            months,
+            latency,
+            latency > limits,
+            signs,
+            (rows["late"] & LATE_PANE).astype(np.bool_),
+            (rows["late"] & LATE_HOUR).astype(np.bool_),
+        )
+
+    def _month_bounds(self, series: Int64s, months: Int64s) -> tuple[Int64s, Int64s]:
+        """First µs of local months, in the zones of their series' contracts, and of the next."""
+        bounds = [
+            month_bounds_us(self._window_terms_of(one // 2)[0], month)
+            for one, month in zip(series.tolist(), months.tolist(), strict=True)
+        ]
+        first, end = np.array(bounds, dtype=np.int64).reshape(-1, 2).T
+        return first, end
+
+    def _window_terms_of(self, tenant: int) -> tuple[str, int]:
+        known = self._window_terms.get(tenant)
+        if known is None:
+            forces = in_force(self._versions(tenant))
+            contract = forces[-1].contract if forces else self.months.default_contract
+            longest_us = contract.profile.max_latency_s * SECOND
+            known = self._window_terms[tenant] = contract.timezone, longest_us
+        return known
+
+    def _largest(self, width: PaneWidth, series: Int64s, panes: Int64s) -> Int64s:
+        """The largest latency of panes whose largest one was taken away."""
+        found = np.full(len(series), -1, dtype=np.int64)
+        for place, (one, pane) in enumerate(zip(series.tolist(), panes.tolist(), strict=True)):
+            rows = self.store.of_series(one)
+            rows = rows[~self.left_out(rows)]
+            own = self.window_changes(rows, np.ones(len(rows), dtype=np.int64))
+            match width:
+                case PaneWidth.FIVE_MINUTES:
+                    inside = (own.finished_us // PANE_US == pane) & ~own.late_pane
+                case PaneWidth.HOUR:
+                    inside = (own.finished_us // HOUR_US == pane) & ~own.late_hour
+                case PaneWidth.MONTH:
+                    inside = own.month == pane
+            found[place] = own.latency_us[inside].max(initial=-1)
+        return found
+
+    def rows_of(self, tenant: int) -> Rows:
+        """The finished messages of a tenant that are remembered one by one."""
+        return np.concatenate([self.store.of_series(2 * tenant + way) for way in (0, 1)])
+
+    def sum_up(self, rows: Rows) -> None:
+        """Add finished messages to the sums of their months, exceedances included."""
+        slots, parts, limits_us, part_limits_us = self.months.locate(
+            tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"]
+        )
+        counted = ~self.left_out(rows)
+        latency = rows["finished_us"] - rows["accepted_us"]
+        inside = slots != NOWHERE
+        ones = np.ones(len(rows), dtype=np.int64)
+        self.months.add(
+            slots[inside],
+            (rows["series"] % 2).astype(np.int64)[inside],
+            latency[inside],
+            ones[inside],
+            counted[inside],
+            np.ones(int(inside.sum()), dtype=np.bool_),
+        )
+        for some, longest in ((slots, limits_us), (parts, part_limits_us)):
+            over = (some != NOWHERE) & (latency > longest)
+            np.add.at(self.months.sums.all_over, some[over], 1)
+            np.add.at(self.months.sums.over, some[over & counted], 1)
+
+    def count_flights(self, tenants: Collection[int]) -> None:
+        """Count the aged messages in flight of some tenants again."""
+        sums = self.months.sums
+        for tenant in tenants:
+            for month in self.months.months_of(tenant):
+                whole = self.months.of_month(tenant, month)
+                if whole is not None:
+                    for slot in (whole, *self.months.parts(whole)):
+                        sums.at_risk[slot] = sums.flying_over[slot] = 0
+                        sums.all_flying_over[slot] = 0
+        flights = self.aged_flights(tenants)
+        if len(flights):
+            self.add_flights(flights, np.ones(len(flights), dtype=np.int64))
+
+    def aged_flights(self, tenants: Collection[int]) -> np.ndarray:
+        """The aged messages in flight of some tenants."""
+        flights = self.in_flight.flights
+        aged = flights[flights["age"] > 0]
+        chosen = np.isin(tenant_of(aged["series"]), np.fromiter(tenants, np.int64, len(tenants)))
+        return aged[chosen]
+
+    def add_flights(self, flights: np.ndarray, signs: Int64s) -> None:
+        """Add aged messages in flight to what is at risk or over, or take them away."""
+        slots, parts, _, _ = self.months.locate(
+            tenant_of(flights["series"]).astype(np.int64), flights["accepted_us"]
+        )
+        counted = ~self.flights_left_out(flights)
+        over = flights["age"] == OVER
+        at_risk = flights["age"] == AT_RISK
+        sums = self.months.sums
+        for some in (slots, parts):
+            inside = some != NOWHERE
+            np.add.at(sums.all_flying_over, some[inside & over], signs[inside & over])
+            chosen = inside & over & counted
+            np.add.at(sums.flying_over, some[chosen], signs[chosen])
+            chosen = inside & at_risk & counted
+            np.add.at(sums.at_risk, some[chosen], signs[chosen])
+
+    def look_up_largest(self, steps: np.ndarray) -> None:
+        """Find the largest latency of a month again where the largest one was taken away.
+
+        Args:
+            steps: signed changes of sums with the columns slot, way, latency_us, sign, counted.
+
+        """
+        sums = self.months.sums
+        gone = steps[(steps["sign"] < 0) & steps["counted"]]
+        gone = gone[gone["latency_us"] >= sums.largest_us[gone["slot"], gone["way"]]]
+        for slot, way in {(int(one["slot"]), int(one["way"])) for one in gone}:
+            stands_for = self.months.slot(slot)
+            period = stands_for.governed.period
+            rows = self.store.of_series(2 * stands_for.tenant + way)
+            rows = rows[
+                (rows["accepted_us"] >= period.start_us) & (rows["accepted_us"] < period.end_us)
+            ]
+            counted = rows[~self.left_out(rows)]
+            latency = counted["finished_us"] - counted["accepted_us"]
+            folded = self._folded.get((stands_for.tenant, stands_for.month.label))
+            least = folded[way][2] if folded else 0
+            sums.largest_us[slot, way] = max(int(latency.max(initial=0)), least)
+            every = rows["finished_us"] - rows["accepted_us"]
+            least = folded[2 + way][2] if folded else 0
+            sums.all_largest_us[slot, way] = max(int(every.max(initial=0)), least)
+
+    def judge_again(self, tenant: int) -> list[Month]:
+        """Work out all sums of a tenant anew, after its contract has changed; its months."""
+        self._limits.pop(tenant, None)
+        known = self._window_terms.pop(tenant, None)
+        rows = self.rows_of(tenant)
+        counted = rows[~self.left_out(rows)]
+        if known is not None and len(counted):
+            self._window_terms[tenant] = known
+            gone = self.window_changes(counted, np.full(len(counted), -1, dtype=np.int64))
+            del self._window_terms[tenant]
+            came = self.window_changes(counted, np.ones(len(counted), dtype=np.int64))
+            if known != self._window_terms[tenant]:
+                frontier_us = self.frontier_us()
+                self.windows.apply(gone, frontier_us)
+                self.windows.apply(came, frontier_us)
+        series = [2 * tenant, 2 * tenant + 1]
+        self.months.forget(tenant)
+        self.sum_up(rows)
+        for (owner, label), folded in self._folded.items():
+            if owner == tenant:
+                self._add_folded(tenant, Month.parse(label), folded)
+        self.in_flight.limit_again(series, self.sources.all_known_us())
+        flights = self.aged_flights([tenant])
+        if len(flights):
+            self.add_flights(flights, np.ones(len(flights), dtype=np.int64))
+        return self.months.months_of(tenant)
+
+    def frontier_us(self) -> int:
+        """Event time up to which the mail of all sources that are not silent has come."""
+        return self.sources.least_newest_us(self.heard_us)
+
+    def known_us(self, silent_us: int, heard_us: int) -> int:
+        """Event time up to which all mail is known.
+
+        Args:
+            silent_us: up to when that of silent sources is taken to be.
+            heard_us: the present time of the broker's clock.
+
+        """
+        least = self.sources.least_known_us(heard_us)
+        return silent_us if least == NEVER else least
+
+    def restore(self, rows: Rows, names: Sequence[str]) -> None:
+        """Take up what a former life kept, once sources, exclusions and contracts are known.
+
+        Args:
+            rows: events of all kinds in the order they were kept.
+            names: the references of the rows that say a message was accepted, in their order.
+
+        """
+        self.store.restore(rows[rows["kind"] == LATENCY])
+        self.in_flight.restore(rows[rows["kind"] != LATENCY], names, self.sources.all_known_us())
+        living = self.store.rows
+        self.sum_up(living)
+        for (tenant, label), folded in self._folded.items():
+            self._add_folded(tenant, Month.parse(label), folded)
+        flights = self.in_flight.flights
+        aged = flights[flights["age"] > 0]
+        if len(aged):
+            self.add_flights(aged, np.ones(len(aged), dtype=np.int64))
+        counted = living[~self.left_out(living)]
+        ones = np.ones(len(counted), dtype=np.int64)
+        self.windows.rebuild(self.window_changes(counted, ones), self.frontier_us())
+
+    def fold(self, count: int) -> tuple[list[_Folded], bytes]:
+        """Forget the messages that came first; their sums stay.
+
+        A repeated message among them is no longer recognised, and an exclusion declared later
+        no longer reaches them.
+
+        Returns:
+            What must be kept so that `unfold` brings back the sums of months, and of windows.
+
+        """
+        rows = self.store.drop_oldest(count)
+        counted = rows[~self.left_out(rows)]
+        ones = np.ones(len(counted), dtype=np.int64)
+        panes = self.windows.fold(self.window_changes(counted, ones))
+        folded = list(self._fold_months(rows))
+        self.unfold(folded, b"")
+        return folded, panes
+
+    def _fold_months(self, rows: Rows) -> Iterator[_Folded]:
+        slots, _, limits_us, _ = self.months.locate(
+            tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"]
+        )
+        latency = rows["finished_us"] - rows["accepted_us"]
+        ways, counted = rows["series"] % 2, ~self.left_out(rows)
+        for slot in np.unique(slots[slots != NOWHERE]).tolist():
+            sums = []
+            for chosen in (counted, np.ones(len(rows), dtype=np.bool_)):
+                for way in (0, 1):
+                    own = (slots == slot) & (ways == way) & chosen
+                    some = latency[own]
+                    over = int((some > limits_us[own]).sum())
+                    sums.append([len(some), int(some.sum()), int(some.max(initial=0)), over])
+            stands_for = self.months.slot(slot)
+            yield [stands_for.tenant, stands_for.month.label, *sums]
+
+    def unfold(self, folded: Iterable[_Folded], panes: bytes) -> None:
+        """Take up the sums of messages that were forgotten, before `restore`."""
+        for tenant, label, *sums in folded:
+            known = self._folded.get((tenant, label), [[0] * 4 for _ in range(4)])
+            self._folded[tenant, label] = [
+                [old[0] + new[0], old[1] + new[1], max(old[2], new[2]), old[3] + new[3]]
+                for old, new in zip(known, sums, strict=True)
+            ]
+        if panes:
+            self.windows.unfold(panes)
+
+    def folded(self) -> list[_Folded]:
+        """The sums of all messages that were forgotten."""
+        return [[*key, *sums] for key, sums in self._folded.items()]
+
+    def forget(self, before_us: int, oldest: Month) -> None:
+        """Drop the messages and sums of months before ``oldest``, which begins at ``before_us``."""
+        rows = self.store.rows
+        self.store.drop((rows["accepted_us"] < before_us) & (rows["finished_us"] < before_us))
+        self.slow.forget(before_us)
+        self.months.forget_before(oldest)
+        self.windows.forget_months(month_number(oldest.first))
+        for key in [key for key in self._folded if key[1] < oldest.label]:
+            del self._folded[key]
+
+    def _add_folded(self, tenant: int, month: Month, folded: _Folded) -> None:
+        period = self.months.governed(tenant, month).period
+        at = np.array([period.start_us], dtype=np.int64)
+        slots, *_ = self.months.locate(np.array([tenant], dtype=np.int64), at)
+        slot, sums = int(slots[0]), self.months.sums
+        for place, (count, sum_us, largest_us, over) in enumerate(folded):
+            way, prefix = place % 2, "" if place < 2 else "all_"
+            getattr(sums, f"{prefix}count")[slot, way] += count
+            getattr(sums, f"{prefix}sum_us")[slot, way] += sum_us
+            largest = getattr(sums, f"{prefix}largest_us")
+            largest[slot, way] = max(int(largest[slot, way]), largest_us)
+            getattr(sums, f"{prefix}over")[slot] += over
