@@ -4,7 +4,8 @@ Nothing here waits: a task takes batches in, and prepares a checkpoint that its 
 durable. Its feed is a function of the records applied, whatever the batches' cut or timing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,10 +19,11 @@ from streams.live.apply.facts import apply_fact, changed_topics, changes_no_stat
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.apply.mail import MailBatch, apply_mail
 from streams.live.checkpoint import state_log as logs
-from streams.live.checkpoint.contents import Checkpoint, Counters, Pending
+from streams.live.checkpoint.contents import Checkpoint
 from streams.live.checkpoint.forgetting import forget_messages, forget_months
 from streams.live.checkpoint.recovery import (
     mark_unpublished,
+    open_entries,
     position_of,
     restore_entries,
     restore_messages,
@@ -33,10 +35,12 @@ from streams.live.decode.facts import facts_of
 from streams.live.decode.message_rows import message_rows, reference_of
 from streams.live.decode.records import DecodedBatch, decode
 from streams.live.evaluate.assessment import Assessment
+from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
+from streams.live.evaluate.dues import NO_LIMIT
 from streams.live.evaluate.latency import LatencyEvaluation
-from streams.live.evaluate.scheduler import NO_LIMIT, SECTIONS_OF_TOPIC, Scheduler
-from streams.live.evaluate.states import IndicatorStates, Key, Transition
-from streams.live.publish.breach_feed import breach_record
+from streams.live.evaluate.scheduler import Scheduler
+from streams.live.evaluate.states import IndicatorStates, Key
+from streams.live.publish.outbox import Outbox
 from streams.live.publish.rounds import Rounds
 from streams.live.state.platform import (
     PROGRESS,
@@ -78,7 +82,6 @@ class Task:
         silence_us: int = SILENCE_US,
     ) -> None:
         self.partition = partition
-        self.counters = Counters()
         self.clock = EventClock()
         self.tenants = Tenants(platform, lateness_us, silence_us)
         self.states = IndicatorStates(self._assessed)
@@ -87,9 +90,14 @@ class Task:
         self.rounds = Rounds(self.tenants, self.latency, self.scheduler, self.states, partition)
         self._log = StateLog(partition)
         self._most_messages = most_messages
-        self._pending = Pending()
+        self.outbox = Outbox(self.rounds.statuses, partition)
+        self._applied = False
         self._committed: dict[str, int] = {}
         """Input topic → offset that the last checkpoint committed in the group."""
+        self.late = Counter[str]()
+        """Topic → late events since it was asked last."""
+        self.known_us: dict[str, int] = {}
+        """Topic → event time up to which it was read."""
         self._marked_us = 0
         self._mail_heard_s = 0.0
         for name, to_us in platform.progress.items():
@@ -98,17 +106,17 @@ class Task:
     @property
     def pending(self) -> int:
         """Records and rows that wait for the next checkpoint."""
-        return len(self._pending.outgoing) + self._log.pending
+        return len(self.outbox.records) + self._log.pending
 
     @property
     def urgent(self) -> bool:
         """Whether there is anything that should not wait: transitions, dead letters, re-keyed."""
-        return bool(self._pending.outgoing)
+        return bool(self.outbox.records)
 
     @property
     def dirty(self) -> bool:
         """Whether anything applied has still to be published, and its offsets to be committed."""
-        return self._pending.applied or self.rounds.offsets != self._log.head.offsets
+        return self._applied or self.rounds.offsets != self._log.head.offsets
 
     def restore(self, state: State, now_s: float) -> None:
         """Rebuild the state as of its head."""
@@ -150,17 +158,15 @@ class Task:
 
     def apply_decoded(self, batch: DecodedBatch, now_s: float) -> Iterator[None]:
         """Apply events of one topic, with a pause wherever others may have a turn."""
-        self.counters.events += len(batch)
-        self.counters.rejected += batch.rejected
-        self.counters.rekeyed += batch.rekeyed
-        self.counters.tombstones += batch.tombstones
-        self._pending.outgoing.extend(record for _, record in batch.outgoing)
+        self.outbox.records.extend(record for _, record in batch.outgoing)
         if len(batch):
             if batch.topic == MTA.name:
                 yield from self._apply_mail(batch, now_s)
             else:
                 yield from self._apply_facts(batch, now_s)
-            self.clock.observe(int(batch.believed_us.max()), now_s)
+            latest_us = int(batch.believed_us.max())
+            self.clock.observe(latest_us, now_s)
+            self.known_us[batch.topic] = max(latest_us, self.known_us.get(batch.topic, 0))
         self._done(batch.topic, batch.next_offset)
 
     def _apply_mail(self, batch: DecodedBatch, now_s: float) -> Iterator[None]:
@@ -182,17 +188,16 @@ class Task:
             reference_of(batch, places),
         )
         changes, kept = apply_mail(latency, mail)
+        self.late[MTA.name] += int(np.count_nonzero(rows["late"]))
         self._log.add_rows(kept)
         yield
         believed = batch.believed_us[batch.believed_us > 0]
         if len(believed):
             self.scheduler.begin(int(believed[0]))
-        self._publish(self.latency.follow(changes))
-        self._publish(
-            self.latency.advance(latency.clock_us, self._silent_us(now_s), latency.heard_us)
-        )
+        self.outbox.publish(self.latency.follow(changes))
+        self.outbox.publish(self.latency.advance(latency.clock_us, *self._mail_known(now_s)))
         for tenant in self.tenants.names[known:]:
-            self._publish(self.scheduler.meet(tenant))
+            self.outbox.publish(self.scheduler.meet(tenant))
         yield from self._advance(int(batch.believed_us.max()), self._reach_us(now_s))
 
     def _apply_facts(self, batch: DecodedBatch, now_s: float) -> Iterator[None]:
@@ -202,7 +207,7 @@ class Task:
         for fact, clock_us in zip(facts_of(batch.events), clocks.tolist(), strict=True):
             yield from self._advance(clock_us, reach_us)
             if concerns_platform(fact):
-                self._pending.outgoing.append(broadcast_record(fact))
+                self.outbox.records.append(broadcast_record(fact))
             if fact["tenant_id"] == PLATFORM:
                 self._log.head.extra["meets_platform"] = True
             elif fact["type"] == PROGRESS:
@@ -214,7 +219,7 @@ class Task:
         tenant, before = fact["tenant_id"], self.tenants.excluded.copy()
         since_us = apply_fact(self.tenants, fact)
         self._log.add_fact(fact)
-        self._publish(self.scheduler.meet(tenant))
+        self.outbox.publish(self.scheduler.meet(tenant))
         quiet = not self.scheduler.is_new(tenant) and changes_no_state(
             self.tenants,
             fact,
@@ -224,15 +229,12 @@ class Task:
         self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[topic_of(fact)], since_us, quiet)
         if fact["type"] in EXCLUSIONS:
             code = self.tenants.code(tenant)
-            self._publish(self.latency.exclude_again(before, [code]))
+            self.outbox.publish(self.latency.exclude_again(before, [code]))
 
     def apply_contracts(self, batch: RecordBatch) -> None:
         """Apply contract documents."""
-        contracts, refused, self.counters.tombstones = decode_contracts(
-            batch, self.counters.tombstones
-        )
-        self.counters.rejected += len(refused)
-        self._pending.outgoing += refused
+        contracts, refused = decode_contracts(batch)
+        self.outbox.records.extend(refused)
         for value, contract in contracts:
             self._log.add(logs.CONTRACTS, value)
             self._agree(contract)
@@ -243,15 +245,15 @@ class Task:
         known = self.tenants.versions(tenant)
         self.tenants.agree(contract)
         self.tenants.exclude(tenant)
-        self._publish(self.latency.judge_again(self.tenants.code(tenant)))
-        self._publish(self.scheduler.meet(tenant))
+        self.outbox.publish(self.latency.judge_again(self.tenants.code(tenant)))
+        self.outbox.publish(self.scheduler.meet(tenant))
         # From the first day of any version: the one published again may have had an earlier one.
         first = min(each.effective_from for each in (contract, *known))
         self.scheduler.touch_since(tenant, Month.of(first))
 
     def _done(self, topic: str, offset: int) -> None:
         self._log.head.offsets[topic] = offset
-        self._pending.applied = True
+        self._applied = True
 
     def hear(self, facts: Sequence[Fact], now_s: float) -> None:
         """Facts of the platform, just taken by the shared `Platform`."""
@@ -264,7 +266,7 @@ class Task:
         if any(fact["type"] in EXCLUSIONS for fact in others):
             before = self.tenants.excluded.copy()
             self.tenants.exclude(PLATFORM)
-            self._publish(self.latency.exclude_again(before, None))
+            self.outbox.publish(self.latency.exclude_again(before, None))
         for topic, instant in changed_topics(others, self.tenants.platform.scope).items():
             self.scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
 
@@ -272,7 +274,7 @@ class Task:
         """A source says that everything that happened there up to an instant is published."""
         source = self.tenants.latency.sources.progress(fact["of"], fact["time"])
         if source is not None:
-            self._publish(self.latency.age([source]))
+            self.outbox.publish(self.latency.age([source]))
 
     def pass_time(self, now_s: float) -> Iterator[None]:
         """Let event time come to where idle time has moved it, and look at what is due."""
@@ -285,9 +287,9 @@ class Task:
             silent = latency.sources.silent(self._heard_us(now_s))
             moved = [one for one in silent if latency.sources.go_on(one, now_us)]
             if moved:
-                self._publish(self.latency.age(moved))
+                self.outbox.publish(self.latency.age(moved))
         clock_us = max(latency.clock_us, now_us if quiet else 0)
-        self._publish(self.latency.advance(clock_us, self._silent_us(now_s), self._heard_us(now_s)))
+        self.outbox.publish(self.latency.advance(clock_us, *self._mail_known(now_s)))
         yield from self._advance(now_us, self._reach_us(now_s))
 
     def _advance(self, to_us: int, reach_us: int) -> Iterator[None]:
@@ -295,16 +297,18 @@ class Task:
             if found is None:
                 yield
             else:
-                self._publish([found])
+                self.outbox.publish([found])
 
     def _heard_us(self, now_s: float) -> int:
         """The present time of the broker's clock, as far as mail tells it."""
         since_s = max(0.0, now_s - self._mail_heard_s - self.clock.quiet_s)
         return self.tenants.latency.heard_us + int(since_s * MICROS)
 
-    def _silent_us(self, now_s: float) -> int:
-        """Up to when the mail of silent sources is known."""
-        return self.tenants.latency.clock_us if self.clock.waiting else self.clock.now_us(now_s)
+    def _mail_known(self, now_s: float) -> tuple[int, int]:
+        """Up to when the mail of silent sources is known, and the present by the broker's clock."""
+        clock_us = self.tenants.latency.clock_us
+        silent_us = clock_us if self.clock.waiting else self.clock.now_us(now_s)
+        return silent_us, self._heard_us(now_s)
 
     def _reach_us(self, now_s: float) -> int:
         """Event time up to which the platform's events are known, if it ever had any."""
@@ -324,9 +328,7 @@ class Task:
         soonest = [self.scheduler.next_us(self._reach_us(now_s))]
         if not self.clock.waiting and now_s >= self._mail_heard_s + self.clock.quiet_s:
             silent = latency.sources.silent(self._heard_us(now_s))
-            soonest.append(
-                self.latency.next_us(silent, self._silent_us(now_s), self._heard_us(now_s))
-            )
+            soonest.append(self.latency.next_us(silent, *self._mail_known(now_s)))
         return any(at is not None and at <= now_us for at in soonest)
 
     def publish_some(self, most: int) -> bool:
@@ -338,9 +340,9 @@ class Task:
         """
         if not self.rounds.under_way:
             self.rounds.begin(self._log.head.offsets, self._log.marks())
-            self._pending.applied = False
+            self._applied = False
         now_us = max(self.scheduler.position_us, self.clock.latest_us)
-        self._pending.outgoing.extend(self.rounds.publish(most, now_us))
+        self.outbox.records.extend(self.rounds.publish(most, now_us))
         return not self.rounds.under_way
 
     def checkpoint(self, now_s: float, everything: bool = True) -> Checkpoint:
@@ -358,7 +360,7 @@ class Task:
         if everything:
             while not self.publish_some(_ALL):
                 pass
-            if self.rounds.has_news or self._pending.applied:
+            if self.rounds.has_news or self._applied:
                 self.publish_some(_ALL)
         self._mark(now_s)
         # Nothing is looked at behind either of these any more.
@@ -369,6 +371,7 @@ class Task:
         self._log.head.extra |= position_of(self.tenants, self.latency, self.scheduler)
         self._log.head.extra["published"] = self.rounds.marks
         latency = self.tenants.latency
+        self._log.rewrite(logs.OPEN, open_entries(self.latency, self.scheduler))
         if states := self.states.take_unsaved():
             self._log.add(logs.STATES, orjson.dumps(states))
         if slow := latency.slow.take_unsaved():
@@ -382,17 +385,9 @@ class Task:
             if self._committed.get(topic) != offset
         }
         self._committed = dict(self.rounds.offsets)
-        outgoing, self._pending.outgoing = self._pending.outgoing, []
+        outgoing = self.outbox.take()
         head = head_record(self.partition, self._log.head)
         return Checkpoint([*outgoing, *records], head, offsets)
-
-    def _publish(self, transitions: Iterable[Transition]) -> None:
-        """Transitions leave with the next checkpoint, each with the state it leads to."""
-        for one in transitions:
-            self._pending.outgoing.append(breach_record(one, self.partition))
-            status = self.rounds.statuses.record(one.assessment, one.state, one.sequence, one.at_us)
-            if status is not None:
-                self._pending.outgoing.append(status)
 
     def _mark(self, now_s: float) -> None:
         """How far event time has come, if this task is the one that meets the platform's events."""
@@ -400,4 +395,4 @@ class Task:
         meets = self._log.head.extra.get("meets_platform")
         if meets and now_us >= self._marked_us + _MARK_EVERY_US:
             self._marked_us = now_us
-            self._pending.outgoing.append(mark_record(now_us))
+            self.outbox.records.append(mark_record(now_us))

@@ -16,6 +16,7 @@ from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
 from streams.live.decode.records import DecodedBatch, decode
 from streams.live.inbox import Inbox
+from streams.live.measures import Measures
 from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
@@ -76,7 +77,9 @@ class Live:
     durable while they are still this worker's.
     """
 
-    def __init__(self, settings: Settings, delivery: Delivery, behind: Behind) -> None:
+    def __init__(
+        self, settings: Settings, delivery: Delivery, behind: Behind, measures: Measures
+    ) -> None:
         self._settings, self._delivery, self._behind = settings, delivery, behind
         self._policy = CheckpointPolicy(settings.checkpoint_s, events=settings.checkpoint_events)
         self._members: dict[int, _Member] = {}
@@ -88,6 +91,7 @@ class Live:
         self._platform = Platform()
         self._reader: BroadcastReader | None = None
         self.breath = Breath()
+        self._measures = measures
 
     # What comes in.
 
@@ -105,7 +109,9 @@ class Live:
             if batch.topic == CONTRACTS.name:
                 member.task.apply_contracts(fresh)
             else:
-                member.inbox.offer(decode(fresh, time.time_ns() // 1000))
+                decoded = decode(fresh, time.time_ns() // 1000)
+                self._measures.taken(decoded)
+                member.inbox.offer(decoded)
             await self.breath.take()
 
     def may_fetch(self, tp: TP) -> bool:
@@ -132,6 +138,7 @@ class Live:
                 if member is not None and not self._suspended:
                     await self._advance(partition, member)
             await self.breath.take(always=True)
+        self._measures.look([member.task for member in self._members.values()])
 
     async def _advance(self, partition: int, member: _Member) -> None:
         """One turn of a task."""
@@ -140,8 +147,9 @@ class Live:
         busy = False
         while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
             busy = task.clock.waiting = True
-            for _ in task.apply_decoded(bite, now):
-                await self.breath.take()
+            with self._measures.stage("evaluate"):
+                for _ in task.apply_decoded(bite, now):
+                    await self.breath.take()
             await self.breath.take()
             if task.pending >= self._settings.checkpoint_events:
                 break
@@ -171,7 +179,8 @@ class Live:
         if self._deliveries.is_under_way(member.task.partition) and busy:
             return
         begun = time.monotonic()
-        ended = member.task.publish_some(_TENANTS_AT_ONCE)
+        with self._measures.stage("publish"):
+            ended = member.task.publish_some(_TENANTS_AT_ONCE)
         taken = time.monotonic() - begun
         await self.breath.take()
         pause = taken / _SHARE_OF_ROUNDS if busy else 0.0
@@ -270,21 +279,23 @@ class Live:
             self._reader = reader
 
     async def _claim(self, partition: int) -> _Member:
-        started = time.monotonic()
-        await self._delivery.claim(str(partition))
-        committed = self._delivery.name == TransactionalDelivery.name
-        await self._catch_up(committed)
-        records = await read_records(self._settings, partition, committed)
-        task = Task(
-            partition,
-            int(self._settings.lateness_s * MICROS),
-            self._platform,
-            self._settings.live_messages,
-            int(self._settings.source_silence_s * MICROS),
-        )
-        task.clock.waiting = True
-        task.restore(read_state(records), time.monotonic())
-        member = self._members[partition] = _Member(task)
+        with self._measures.recovery():
+            started = time.monotonic()
+            await self._delivery.claim(str(partition))
+            committed = self._delivery.name == TransactionalDelivery.name
+            await self._catch_up(committed)
+            records = await read_records(self._settings, partition, committed)
+            task = Task(
+                partition,
+                int(self._settings.lateness_s * MICROS),
+                self._platform,
+                self._settings.live_messages,
+                int(self._settings.source_silence_s * MICROS),
+            )
+            task.clock.waiting = True
+            # Beside the event loop: nobody else has the task yet, and it may take long.
+            await asyncio.to_thread(lambda: task.restore(read_state(records), time.monotonic()))
+            member = self._members[partition] = _Member(task)
         logger.info(
             "task %d: %d messages read back in %.2f s",
             partition,
@@ -307,7 +318,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
         else OrderedDelivery(settings, commit)
     )
     logger.info("checkpoints are delivered with: %s", delivery.name)
-    live = Live(settings, delivery, app.is_behind)
+    live = Live(settings, delivery, app.is_behind, Measures(app.health))
     app.has_room = live.may_fetch
     attach(app, [*_INPUT, CONTRACTS.name], live.handle)
     background(app, live.work, _PAUSE_S)

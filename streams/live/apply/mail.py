@@ -19,7 +19,8 @@ from streams.latency.row_index import Int64s
 from streams.latency.sources import Watermarks
 from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency import Latency
-from streams.live.state.latency_months import NOWHERE, OPEN_MONTHS
+from streams.live.state.latency_months import OPEN_MONTHS
+from streams.live.state.stretches import NOWHERE
 from streams.windows.clock import QUIET_US
 from streams.windows.months import month_starts_us, months_of
 
@@ -155,20 +156,19 @@ def _idle(latency: Latency, clocks_us: Int64s, heard_us: Int64s) -> Int64s:
 
 
 def _steps(latency: Latency, rows: Rows, signs: Int64s, places: Int64s) -> Steps:
-    slots, parts, limits_us, part_limits_us = latency.months.locate(
-        tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"]
-    )
+    at = latency.months.locate(tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"])
+    rows, signs, places = (at.expand(each) for each in (rows, signs, places))
     steps = np.empty(len(rows), dtype=STEP)
-    steps["place"], steps["slot"], steps["part"] = places, slots, parts
+    steps["place"], steps["slot"], steps["part"] = places, at.slots, at.parts
     steps["way"], steps["key"] = rows["series"] % 2, rows["key"]
     steps["accepted_us"] = rows["accepted_us"]
     steps["latency_us"] = rows["finished_us"] - rows["accepted_us"]
     steps["sign"], steps["everything"], steps["liable"] = signs, True, rows["liable"]
     steps["counted"] = ~latency.left_out(rows)
-    steps["over"] = steps["latency_us"] > limits_us
-    steps["part_over"] = (parts != NOWHERE) & (steps["latency_us"] > part_limits_us)
-    steps["limit_us"] = np.where(parts == NOWHERE, limits_us, part_limits_us)
-    result: Steps = steps[slots != NOWHERE]
+    steps["over"] = steps["latency_us"] > at.limits_us
+    steps["part_over"] = (at.parts != NOWHERE) & (steps["latency_us"] > at.part_limits_us)
+    steps["limit_us"] = np.where(at.parts == NOWHERE, at.limits_us, at.part_limits_us)
+    result: Steps = steps[at.slots != NOWHERE]
     return result
 
 

@@ -1,7 +1,7 @@
-"""What a checkpoint holds, and what waits for the next one."""
+"""What a checkpoint holds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from streams.runtime.delivery import Outgoing
 
@@ -13,22 +13,3 @@ class Checkpoint:
     records: Sequence[Outgoing]
     head: Outgoing
     offsets: dict[tuple[str, int], int]
-
-
-@dataclass
-class Counters:
-    """What a task has seen since it was claimed."""
-
-    events: int = 0
-    rejected: int = 0
-    rekeyed: int = 0
-    tombstones: int = 0
-
-
-@dataclass
-class Pending:
-    """What waits for the next checkpoint."""
-
-    outgoing: list[Outgoing] = field(default_factory=list)
-    transitions: int = 0
-    applied: bool = False

@@ -6,9 +6,11 @@ would be idle for as long.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from streams.live.checkpoint.contents import Checkpoint
+from streams.metrics import names
 from streams.runtime.delivery import Delivery, Fenced
 from streams.runtime.restart import settled
 
@@ -67,6 +69,7 @@ class Deliveries:
                 logger.warning("a last checkpoint was not delivered: %r", outcome)
 
     async def _deliver(self, partition: int, checkpoint: Checkpoint) -> None:
+        begun = time.monotonic()
         try:
             await self._delivery.deliver(
                 str(partition), checkpoint.records, checkpoint.head, checkpoint.offsets
@@ -75,4 +78,6 @@ class Deliveries:
             if self._on_the_move():
                 return
             raise
+        names.CHECKPOINT_SECONDS.observe(time.monotonic() - begun)
+        names.LAST_CHECKPOINT.set_to_current_time()
         settled()

@@ -10,8 +10,9 @@ from schemas.contract import Contract
 from streams.latency.messages import ROW, tenant_of
 from streams.live.apply.facts import topic_of
 from streams.live.checkpoint import state_log as logs
+from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from streams.live.evaluate.latency import LatencyEvaluation
-from streams.live.evaluate.scheduler import SECTIONS_OF_TOPIC, Scheduler
+from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates
 from streams.live.state.tenants import Tenants
 from streams.runtime.statelog import ROWS, State
@@ -74,11 +75,15 @@ def position_of(
         "position_us": scheduler.position_us,
         "patient_us": scheduler.patient_us,
         "known_us": latency.known_us,
-        "open_means": latency.position(),
         "mail_us": tenants.latency.clock_us,
         "heard_us": tenants.latency.heard_us,
         "sources": tenants.latency.sources.export(),
     }
+
+
+def open_entries(latency: LatencyEvaluation, scheduler: Scheduler) -> list[bytes]:
+    """What was touched in the ticks that are not over, for the state."""
+    return [orjson.dumps(one) for one in (*latency.position(), *scheduler.stale())]
 
 
 def resume(
@@ -92,9 +97,9 @@ def resume(
     for tenant in tenants.names:
         # Nobody is in a group yet, so that nothing is found on the way.
         list(scheduler.meet(tenant))
-    scheduler.resume(state.head.latest_us, position.get("open_since"))
-    open_tick, keys = position.get("open_means", (0, []))
-    latency.resume(open_tick, [(code, label, way) for code, label, way in keys])
+    open_tick, means, *stale = [orjson.loads(entry) for entry in state.of(logs.OPEN)] or (0, [])
+    scheduler.resume(position.get("open_since"), stale)
+    latency.resume(open_tick, [(code, label, way) for code, label, way in means])
     # What was broadcast after the last checkpoint is known already, but not looked at.
     for topic, instant in tenants.platform.changes_after(position.get("heard", 0)).items():
         scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)

@@ -36,6 +36,8 @@ SLOW: Final = "slow"
 FOLDED: Final = "folded"
 PANES: Final = "panes"
 PUBLISHED: Final = "published"
+OPEN: Final = "open"
+"""What was touched in the tick that is not over, written anew at every checkpoint."""
 FACTS: Final = "facts/"
 _FOR_EVER: Final = 2**62
 HEARTBEATS: Final = "facts/heartbeats"

@@ -8,18 +8,17 @@ from streams.runtime.delivery import Outgoing
 
 
 def decode_contracts(
-    batch: RecordBatch, tombstones: int
-) -> tuple[list[tuple[bytes, Contract]], list[Outgoing], int]:
-    """The contracts of a batch with their documents, dead letters, and tombstones seen so far."""
+    batch: RecordBatch,
+) -> tuple[list[tuple[bytes, Contract]], list[Outgoing]]:
+    """The contracts of a batch with their documents, and dead letters."""
     contracts: list[tuple[bytes, Contract]] = []
     refused: list[Outgoing] = []
     for place, value in enumerate(batch.values):
         if value is None:
-            tombstones += 1
             continue
         contract = decode_contract(value)
         if isinstance(contract, Rejection):
             refused.append(dead_letter(batch, place, contract))
         else:
             contracts.append((value, contract))
-    return contracts, refused, tombstones
+    return contracts, refused

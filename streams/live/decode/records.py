@@ -1,7 +1,8 @@
 """From fetched records to accepted events, dead letters and records to be keyed anew."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +40,8 @@ class DecodedBatch:
     outgoing: Sequence[tuple[int, Outgoing]]
     first_offset: int
     next_offset: int
-    rejected: int = 0
-    rekeyed: int = 0
-    tombstones: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Field that was wrong → number of dead letters."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -69,9 +69,7 @@ class DecodedBatch:
             offsets=self.offsets[count:],
             outgoing=self.outgoing[len(before) :],
             first_offset=cut,
-            rejected=0,
-            rekeyed=0,
-            tombstones=0,
+            refused={},
         )
         return first, rest
 
@@ -119,9 +117,7 @@ def decode(batch: RecordBatch, now_us: int) -> DecodedBatch:
         outgoing,
         int(batch.offsets[0]),
         batch.next_offset,
-        len(decoded.rejections),
-        int(np.count_nonzero(misplaced)),
-        decoded.tombstones,
+        Counter(rejection.field or "record" for rejection in decoded.rejections.values()),
     )
 
 

@@ -1,13 +1,27 @@
 """Which sections of which months are to be looked at, and when they change by themselves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from streams.live.state.latency_months import OPEN_MONTHS
 from streams.windows.calendar import Month
 
 SECTIONS: Final = frozenset(range(1, 10))
+_MONTHS: Final = ("present", "first", "measured")
+
+SECTIONS_OF_TOPIC: Final = {
+    "mail.mta": frozenset({2}),
+    "mail.probe": frozenset({1, 3}),
+    "mail.ops": frozenset({1, 2, 3}),
+    "mail.antivirus": frozenset({5}),
+    "mail.backup": frozenset({7}),
+    "mail.billing": frozenset({3, 8}),
+    "mail.abuse": frozenset({4}),
+    "mail.support": frozenset({9}),
+    "mail.security": frozenset({6}),
+}
+"""What an event of a topic can change."""
 
 
 @dataclass(slots=True)
@@ -61,6 +75,26 @@ class DirtySections:
         self.of_month, self.since = {}, {}
         self.measured = min((known, *taken))
         return taken
+
+    def export(self) -> dict[str, Any]:
+        """Everything of this, for the state."""
+        return {
+            **{name: getattr(self, name) and getattr(self, name).label for name in _MONTHS},
+            "of_month": {month.label: sorted(found) for month, found in self.of_month.items()},
+            "since": [(section, month.label) for section, month in self.since.items()],
+            "due_us": {month.label: [*dues.items()] for month, dues in self.due_us.items()},
+        }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "DirtySections":
+        """What `export` gave."""
+        parse = Month.parse
+        return cls(
+            **{name: document[name] and parse(document[name]) for name in _MONTHS},
+            of_month={parse(month): set(found) for month, found in document["of_month"].items()},
+            since={section: parse(month) for section, month in document["since"]},
+            due_us={parse(month): dict(dues) for month, dues in document["due_us"].items()},
+        )
 
 
 def oldest_open(present: Month) -> Month:

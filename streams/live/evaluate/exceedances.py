@@ -18,7 +18,7 @@ from streams.live.apply.mail import MailChanges
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.latency_assessments import LatencyAssessments
 from streams.live.evaluate.means import Turn
-from streams.live.state.latency_months import NOWHERE
+from streams.live.state.stretches import NOWHERE
 from streams.live.state.tenants import Tenants
 from streams.windows.calendar import SECOND
 
@@ -42,19 +42,21 @@ class ExceedanceCounts:
         agings = changes.agings
         if len(over) == 0 and not agings:
             return
-        slots, parts, _, _ = self._latency.months.locate(
+        at = self._latency.months.locate(
             np.array([int(one.flight["series"]) // 2 for one in agings], dtype=np.int64),
             np.array([int(one.flight["accepted_us"]) for one in agings], dtype=np.int64),
         )
         events: list[tuple[int, int, int, int, np.void | Aging]] = []
         for number, step in enumerate(over):
             events.append((int(step["slot"]), int(step["place"]), number, int(step["part"]), step))
-        for number, aging in enumerate(agings):
-            if slots[number] != NOWHERE:
+        for number, slot, part in zip(
+            at.rows.tolist(), at.slots.tolist(), at.parts.tolist(), strict=True
+        ):
+            if slot != NOWHERE:
+                aging = agings[number]
                 # What ages does so before the record, what ends at it.
                 rank = number - len(agings) if aging.age is not None else number + len(over)
-                place = int(slots[number]), aging.place, rank
-                events.append((*place, int(parts[number]), aging))
+                events.append((slot, aging.place, rank, part, aging))
         events.sort(key=lambda event: event[:3])
         for slot, own in groupby(events, key=lambda event: event[0]):
             yield from self._count(slot, [event[1:] for event in own], changes)
@@ -129,14 +131,11 @@ class ExceedanceCounts:
         if not aged:
             return
         flights = np.array([flight for flight, _ in aged])
-        slots, *_ = months.locate(
-            tenant_of(flights["series"]).astype(np.int64), flights["accepted_us"]
-        )
+        at = months.locate(tenant_of(flights["series"]).astype(np.int64), flights["accepted_us"])
         counted = ~self._latency.flights_left_out(flights)
-        for slot, counts, (flight, reference) in zip(
-            slots.tolist(), counted.tolist(), aged, strict=True
-        ):
-            if counts and slot != NOWHERE:
+        for row, slot in zip(at.rows.tolist(), at.slots.tolist(), strict=True):
+            if counted[row] and slot != NOWHERE:
+                flight, reference = aged[row]
                 self._note_aged(slot, flight, int(flight["age"]), reference)
 
     def _take_step(

@@ -20,7 +20,7 @@ from streams.live.evaluate.latency_assessments import LatencyAssessments
 from streams.live.evaluate.means import TICK_US, Means, Turn
 from streams.live.evaluate.states import IndicatorStates, Transition
 from streams.live.state.excluded_spans import ExcludedSpans
-from streams.live.state.latency_months import MEANS
+from streams.live.state.latency_months import COUNTED, LARGEST, MEANS
 from streams.live.state.tenants import Tenants
 from streams.windows.calendar import SECOND, Month
 
@@ -40,6 +40,8 @@ class LatencyEvaluation:
         self.known_us = 0
         """Event time up to which all mail is known."""
         self._dirty = np.zeros(64, dtype=np.bool_)
+        self._emptied: dict[int, set[Month]] = {}
+        """Months that have no message any more, whose end has still to be published."""
 
     # What a batch changed.
 
@@ -140,11 +142,17 @@ class LatencyEvaluation:
         self._dirty_tenant(tenant)
         for month in sorted(months):
             slot = self._latency.months.of_month(tenant, month)
-            if slot is None:
-                continue
             for assessment in self.assess(tenant, month):
-                yield from self._turn(assessment, slot, self._present_us())
-            self._resume(slot)
+                if slot is not None:
+                    yield from self._turn(assessment, slot, self._present_us())
+                else:
+                    # Its contract leaves out the days on which its messages were accepted.
+                    over = self.is_over(assessment)
+                    yield from self._states.turn(assessment, self._present_us(), over)
+            if slot is None:
+                self._emptied.setdefault(tenant, set()).add(month)
+            else:
+                self._resume(slot)
 
     def _resume(self, slot: int) -> None:
         """Note how the means of a slot stand, as they were published."""
@@ -177,6 +185,13 @@ class LatencyEvaluation:
             if open_slot is not None:
                 keys.append(2 * open_slot + way)
         self._means.open = np.array(sorted(keys), dtype=np.int64)
+        for name, indicator, label in self._states.known():
+            tenant, month = self._tenants.code(name), Month.parse(label)
+            if indicator in (*MEANS, *LARGEST, COUNTED) and (
+                self._latency.months.of_month(tenant, month) is None
+            ):
+                self._emptied.setdefault(tenant, set()).add(month)
+                self._dirty_tenant(tenant)
 
     def position(self) -> tuple[int, list[tuple[int, str, int]]]:
         """The tick that is not over, and the means that changed in it, for the state."""
@@ -189,9 +204,14 @@ class LatencyEvaluation:
             keys.append((of.tenant, of.month.label, way))
         return self._means.open_tick, keys
 
-    def take_dirty(self) -> list[int]:
-        """Numbers of the tenants of which anything changed since the last call."""
-        found: list[int] = np.flatnonzero(self._dirty).tolist()
+    def take_dirty(self) -> dict[int, set[Month]]:
+        """The tenants, by number, of which anything changed since the last call; their months."""
+        emptied, self._emptied = self._emptied, {}
+        months = self._latency.months
+        found = {
+            tenant: {*months.months_of(tenant), *emptied.get(tenant, ())}
+            for tenant in np.flatnonzero(self._dirty).tolist()
+        }
         self._dirty[:] = False
         return found
 

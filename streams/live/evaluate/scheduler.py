@@ -8,17 +8,17 @@ Tenants of whom nothing but mail was ever heard, under equal contracts, see the 
 sections: one look serves all of them (`Group`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from heapq import heappop, heappush
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.contract import DEFAULT_TIMEZONE
 from streams.clauses.burn import MARK_US, burns, next_mark_us
 from streams.clauses.exclusions import CONNECTIVITY, LATENCY
 from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.dirty_sections import SECTIONS, oldest_open
+from streams.live.evaluate.dirty_sections import SECTIONS, DirtySections, oldest_open
+from streams.live.evaluate.dues import Dues
 from streams.live.evaluate.groups import Group
 from streams.live.evaluate.sections import assess_sections
 from streams.live.evaluate.states import IndicatorStates, Transition
@@ -34,24 +34,7 @@ PROMPT: Final = OTHERS - PATIENT
 PATIENCE_US: Final = 15 * SECOND
 """How long: what is absent is told within 30 s of its deadline; to this come the time after which
 a partition is idle, the platform's clock and the checkpoint."""
-NO_LIMIT: Final = 2**62
 _DEFAULT_ZONE: Final = ZoneInfo(DEFAULT_TIMEZONE)
-
-SECTIONS_OF_TOPIC: Final = {
-    "mail.mta": frozenset({2}),
-    "mail.probe": frozenset({1, 3}),
-    "mail.ops": frozenset({1, 2, 3}),
-    "mail.antivirus": frozenset({5}),
-    "mail.backup": frozenset({7}),
-    "mail.billing": frozenset({3, 8}),
-    "mail.abuse": frozenset({4}),
-    "mail.support": frozenset({9}),
-    "mail.security": frozenset({6}),
-}
-"""What an event of a topic can change."""
-
-_Due = tuple[int, int, Month, int]
-"""instant, number of the group, month, section"""
 
 
 class Scheduler:
@@ -71,12 +54,9 @@ class Scheduler:
         self._alike: dict[tuple[bytes, ...], int] = {}
         """Contracts, but for their tenants → the group of those of whom only mail is known."""
         self._shared: set[int] = set()
-        self._restored: set[int] = set()
-        """Groups whose present states were published by a former life."""
         self._stale: set[int] = set()
         self._unpublished: dict[str, dict[Month, set[int]]] = {}
-        self._prompt: list[_Due] = []
-        self._patient: list[_Due] = []
+        self._prompt, self._patient = Dues(self._groups, PROMPT), Dues(self._groups, PATIENT)
 
     # 1. Who is looked at together.
 
@@ -190,7 +170,7 @@ class Scheduler:
                 is not looked at beyond.
 
         """
-        prompt, patient = self._top(self._prompt), self._top(self._patient)
+        prompt, patient = self._prompt.top(), self._patient.top()
         if patient is not None and patient > reach_us:
             patient = None
         tick = (self.position_us // TICK_US + 1) * TICK_US if self._stale else None
@@ -212,8 +192,8 @@ class Scheduler:
             self.position_us = max(self.position_us, at)
             yield from self._states.mature(at, mail=False)
             chosen = set(self._stale) if tick else set()
-            for heap in (self._prompt, self._patient):
-                for number, month, section in self._take_due(heap, at):
+            for dues in (self._prompt, self._patient):
+                for number, month, section in dues.take(at):
                     self._groups[number].dirty.mark(month, {section})
                     chosen.add(number)
             self._stale -= chosen
@@ -222,37 +202,22 @@ class Scheduler:
                 yield None
         self.position_us = max(self.position_us, to_us)
 
-    def _take_due(self, dues: list[_Due], at_us: int) -> Iterator[tuple[int, Month, int]]:
-        while (top := self._top(dues)) is not None and top <= at_us:
-            _, number, month, section = heappop(dues)
-            opened = self._groups[number].dirty.due_us
-            del opened[month][section]
-            if not opened[month]:
-                del opened[month]
-            yield number, month, section
-
-    def _top(self, dues: list[_Due]) -> int | None:
-        """The earliest due instant that still holds."""
-        while dues:
-            at, number, month, section = dues[0]
-            if self._groups[number].dirty.due_us.get(month, {}).get(section) == at:
-                return at
-            heappop(dues)
-        return None
-
     def _due(self, number: int, month: Month, section: int, at_us: int) -> None:
-        dues = self._groups[number].dirty.due_us.setdefault(month, {})
-        if at_us < dues.get(section, NO_LIMIT):
-            dues[section] = at_us
-            heap = self._patient if section in PATIENT else self._prompt
-            heappush(heap, (at_us, number, month, section))
+        dues = self._patient if section in PATIENT else self._prompt
+        dues.note(number, month, section, at_us)
 
     # 4. Looking.
 
     def _look(self, number: int, now_us: int, reach_us: int) -> Iterator[Transition]:
+        if self._groups[number].tenants:
+            taken = self._take_dirty(number, now_us)
+            self.patient_us = max(self.patient_us, min(now_us, reach_us) - PATIENCE_US)
+            for found, at_us in self._measure(number, taken, now_us):
+                yield from self._turn(number, found, at_us)
+                self._note_due(number, found, at_us)
+
+    def _take_dirty(self, number: int, now_us: int) -> dict[Month, set[int]]:
         group = self._groups[number]
-        if not group.tenants:
-            return
         dirty, present = group.dirty, self._tenants.month(group.one, now_us)
         first, platform_us = self._first(group), self._tenants.platform.since_us
         if first is not None and (dirty.first is None or first < dirty.first):
@@ -262,24 +227,27 @@ class Scheduler:
             dirty.mark_since(first, OTHERS)
         platform = None if platform_us is None else self._tenants.month(group.one, platform_us)
         known = min(each for each in (first, platform, present) if each is not None)
-        taken = dirty.take(present, known)
-        self.patient_us = max(self.patient_us, min(now_us, reach_us) - PATIENCE_US)
+        return dirty.take(present, known)
+
+    def _measure(
+        self, number: int, taken: dict[Month, set[int]], now_us: int
+    ) -> Iterator[tuple[Assessment, int]]:
+        """What was dirty as it stands, and the event time up to which each is known."""
+        group = self._groups[number]
         for month, sections in taken.items():
-            for tenant in group.tenants if number not in self._restored else ():
+            for tenant in group.tenants:
                 self._note_unpublished(tenant, month, sections)
-            dues = dirty.due_us.get(month, {})
+            dues = group.dirty.due_us.get(month, {})
             for section in sections:
                 dues.pop(section, None)
             for chosen, at_us in self._clocks(now_us):
                 for found in assess_sections(
                     self._tenants, group.one, month, at_us, sections & chosen
                 ):
-                    yield from self._turn(number, found, at_us)
-                    self._note_due(number, found, at_us)
-            if not dirty.due_us.get(month, True):
-                del dirty.due_us[month]
-        self._restored.discard(number)
-        self._await_next_month(number, present, now_us)
+                    yield found, at_us
+            if not group.dirty.due_us.get(month, True):
+                del group.dirty.due_us[month]
+        self._await_next_month(number, self._tenants.month(group.one, now_us), now_us)
 
     def _turn(self, number: int, found: Assessment, at_us: int) -> Iterator[Transition]:
         """Publish what one look has found, for every tenant of the group."""
@@ -299,18 +267,26 @@ class Scheduler:
 
     def _burn(self, number: int, found: Assessment) -> Iterator[Transition]:
         """How fast a budget of time is spent, at marks of event time while it may be."""
-        measure, governed, now_us = found.measure, found.governed, self.position_us
-        spent = measure.spent
+        now_us = self.position_us
+        if self._may_burn(number, found):
+            if now_us % MARK_US == 0:
+                levels = burns(found.measure, found.governed, now_us)
+                yield from self._states.burn(found, levels, now_us)
+            self._note_mark(number, found)
+
+    def _may_burn(self, number: int, found: Assessment) -> bool:
+        spent = found.measure.spent
         if spent is None:
-            return
+            return False
         if found.term.section == CONNECTIVITY and len(spent):
             group = self._groups[number]
             group.down_until_us = max(group.down_until_us, int(spent.ends[-1]))
-        if len(spent) == 0 and not self._states.is_burning(found):
-            return
-        if now_us % MARK_US == 0:
-            yield from self._states.burn(found, burns(measure, governed, now_us), now_us)
-        mark_us = next_mark_us(measure, governed, self._states.is_burning(found), now_us)
+        return len(spent) > 0 or self._states.is_burning(found)
+
+    def _note_mark(self, number: int, found: Assessment) -> None:
+        """Remember the next mark at which it matters how fast a budget is spent."""
+        burning = self._states.is_burning(found)
+        mark_us = next_mark_us(found.measure, found.governed, burning, self.position_us)
         if mark_us is not None:
             self._due(number, found.month, found.term.section, mark_us)
 
@@ -367,22 +343,57 @@ class Scheduler:
             if chosen & clock:
                 yield from assess_sections(self._tenants, tenant, month, at_us, chosen & clock)
 
+    def group_number(self, tenant: str) -> int:
+        """The number of those a tenant is looked at with: the same sections stand alike."""
+        return self._group_of[tenant]
+
+    # 6. A restart.
+
     def open_since(self) -> Month | None:
         """The earliest month in which something is still to change by itself."""
         return min((month for group in self._groups for month in group.dirty.due_us), default=None)
 
-    def resume(self, latest_us: int, open_since: str | None) -> None:
-        """Take up a former life: the months that were open then are looked at again."""
+    def stale(self) -> Iterator[dict[str, Any]]:
+        """What was touched, and is to be looked at when event time passes a tick."""
+        for number in sorted(self._stale):
+            group = self._groups[number]
+            if group.tenants:
+                yield {
+                    "tenant": group.one,
+                    "down_until_us": group.down_until_us,
+                    **group.dirty.export(),
+                }
+
+    def resume(self, open_since: str | None, stale: Iterable[Mapping[str, Any]]) -> None:
+        """Take up a former life where it was: all is measured once more, and nothing turns.
+
+        Args:
+            open_since: its `open_since`.
+            stale: its `stale`.
+
+        """
+        touched = {self._group_of[one["tenant"]]: one for one in stale}
         for number, group in enumerate(self._groups):
             if not group.tenants:
                 continue
-            month = self._tenants.month(group.one, latest_us).previous()
+            since = self._tenants.month(group.one, self.position_us).previous()
             if open_since is not None:
                 group.dirty.measured = Month.parse(open_since)
-                month = min(month, group.dirty.measured)
+                since = min(since, group.dirty.measured)
             group.dirty.first = self._first(group)
-            self._mark(number, month, OTHERS)
-            self._restored.add(number)
+            group.dirty.mark_since(since, OTHERS)
+            taken = self._take_dirty(number, self.position_us)
+            for found, at_us in self._measure(number, taken, self.position_us):
+                if self._may_burn(number, found):
+                    self._note_mark(number, found)
+                self._note_due(number, found, at_us)
+        self._stale = set(touched)
+        for number, one in touched.items():
+            group = self._groups[number]
+            # As it was when it was looked at last, before it was touched.
+            group.down_until_us, group.dirty = one["down_until_us"], DirtySections.read(one)
+            self._prompt.watch(number)
+            self._patient.watch(number)
 
 
 def _is_over(found: Assessment, at_us: int) -> bool:

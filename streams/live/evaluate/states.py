@@ -1,5 +1,6 @@
 """The state of every indicator, and its transitions with their sequence numbers."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -136,6 +137,10 @@ class IndicatorStates:
             del self._known[key]
             self._unsaved.discard(key)
 
+    def count(self) -> Counter[str]:
+        """How many indicators are in each state; those that have always been ``ok`` are not."""
+        return Counter(known.life.present for known in self._known.values())
+
     def present(self, key: Key) -> State:
         """The state an indicator was last seen in."""
         known = self._known.get(key)
@@ -152,11 +157,9 @@ class IndicatorStates:
         life = Life() if known is None else known.life
         return life.told, life.present, life.since_us
 
-    def failing(self) -> Iterator[Key]:
-        """The indicators that were last seen failing or breached."""
-        for key, known in self._known.items():
-            if known.life.present in {"failing", "breached"}:
-                yield key
+    def known(self) -> Iterable[Key]:
+        """The indicators that were ever anything but ``ok``."""
+        return self._known.keys()
 
     def next_hold_us(self, mail: bool) -> int | None:
         """When a change may next have held long enough, of section 2 or of the others."""

@@ -58,16 +58,31 @@ class StatusRecords:
         self._published: dict[str, dict[tuple[str, str], int]] = {}
 
     def record(
-        self, assessment: Assessment, state: State, sequence: int, now_us: int
+        self,
+        assessment: Assessment,
+        state: State,
+        sequence: int,
+        now_us: int,
+        emptied: bool = False,
     ) -> Outgoing | None:
-        """The record of an indicator, if there is news; of what has no data nothing is said."""
-        common = _common(assessment, state)
-        encoded = orjson.dumps({**common, "sequence": sequence})
+        """The record of an indicator, if there is news.
+
+        Args:
+            assessment: the indicator; where it has no data and never had any, nothing is said.
+            state: its state.
+            sequence: the number of its last transition.
+            now_us: event time reached.
+            emptied: that it may have had data, whatever is known of it here.
+
+        """
         known = self._published.setdefault(assessment.tenant_id, {})
-        key, digest = (assessment.measure.indicator, assessment.month.label), hash(encoded)
-        if known.get(key) == digest:
+        key = assessment.measure.indicator, assessment.month.label
+        nothing = not assessment.measure.has_data and state == "ok"
+        if nothing and not emptied and key not in known:
             return None
-        if key not in known and not assessment.measure.has_data and state == "ok":
+        common = _common(assessment, state)
+        digest = hash(orjson.dumps({**common, "sequence": sequence}))
+        if known.get(key) == digest:
             return None
         known[key] = digest
         status = {**common, "sequence": sequence, "event_time": text_of(now_us)}

@@ -5,12 +5,14 @@ with very many tenants goes on reading while it says how they stand, and the gro
 only when everything that followed from a record has been published.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from streams.clauses.exclusions import LATENCY
 from streams.latency.row_index import Int64s
+from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates, key_of, state_of
@@ -21,6 +23,9 @@ from streams.live.publish.windows import ObservedWindows
 from streams.live.state.tenants import Tenants
 from streams.runtime.delivery import Outgoing
 from streams.windows.calendar import Month
+
+Alike = dict[tuple[int, Month, frozenset[int]], list[Assessment]]
+"""Number of a group, month, sections → what they come to"""
 
 Waiting = dict[str, dict[Month, set[int]]]
 """Tenant → month → sections that have news"""
@@ -77,10 +82,10 @@ class Rounds:
             for month, sections in months.items():
                 own.setdefault(month, set()).update(sections)
         windows = self._tenants.latency.windows.dirty_series()
-        changed = {*self._latency.take_dirty(), *(windows // 2).tolist()}
-        for code in changed:
+        changed = self._latency.take_dirty()
+        for code in {*changed, *(windows // 2).tolist()}:
             own = self._waiting.setdefault(self._tenants.names[code], {})
-            for month in self._tenants.latency.months.months_of(code):
+            for month in changed.get(code, ()):
                 own.setdefault(month, set()).add(LATENCY)
 
     def publish(self, most: int, now_us: int) -> Iterator[Outgoing]:
@@ -93,11 +98,15 @@ class Rounds:
         """
         chosen = list(self._waiting)[:most]
         codes: list[int] = []
+        alike: Alike = {}
         for tenant in chosen:
             months = self._waiting.pop(tenant)
             codes.append(self._tenants.code(tenant))
             for month in sorted(months):
-                yield from self._status(tenant, month, months[month], now_us)
+                sections = months[month]
+                yield from self._statuses(self._alike(alike, tenant, month, sections), now_us)
+                if LATENCY in sections:
+                    yield from self._latency_statuses(tenant, month, now_us)
             present = self._tenants.month(tenant, now_us)
             if months.get(present, set()) & {1, 3}:
                 yield from self._observed.records(tenant, present, now_us)
@@ -105,19 +114,31 @@ class Rounds:
         if not self._waiting:
             self.offsets, self.marks = self._begun
 
-    def _status(
-        self, tenant: str, month: Month, sections: set[int], now_us: int
-    ) -> Iterator[Outgoing]:
-        found = list(self._scheduler.assess(tenant, month, sections))
-        if LATENCY in sections:
-            found += self._latency.assess(self._tenants.code(tenant), month)
-        for assessment in found:
-            key = key_of(assessment)
-            over = now_us >= assessment.governed.period.end_us
-            if assessment.term.section == LATENCY:
-                over = self._latency.is_over(assessment)
-            state = state_of(assessment, over)
-            record = self.statuses.record(assessment, state, self._states.sequence(key), now_us)
+    def _alike(
+        self, alike: Alike, tenant: str, month: Month, sections: set[int]
+    ) -> Iterator[Assessment]:
+        """Sections as they stand, but for section 2; tenants that are looked at as one share it."""
+        of = self._scheduler.group_number(tenant), month, frozenset(sections)
+        if of not in alike:
+            alike[of] = list(self._scheduler.assess(tenant, month, sections))
+        for found in alike[of]:
+            yield found if found.tenant_id == tenant else replace(found, tenant_id=tenant)
+
+    def _statuses(self, found: Iterable[Assessment], now_us: int) -> Iterator[Outgoing]:
+        for one in found:
+            state = state_of(one, now_us >= one.governed.period.end_us)
+            sequence = self._states.sequence(key_of(one))
+            record = self.statuses.record(one, state, sequence, now_us)
+            if record is not None:
+                yield record
+
+    def _latency_statuses(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
+        code = self._tenants.code(tenant)
+        emptied = self._tenants.latency.months.of_month(code, month) is None
+        for one in self._latency.assess(code, month):
+            state = state_of(one, self._latency.is_over(one))
+            sequence = self._states.sequence(key_of(one))
+            record = self.statuses.record(one, state, sequence, now_us, emptied)
             if record is not None:
                 yield record
 

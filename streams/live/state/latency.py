@@ -25,7 +25,8 @@ from streams.latency.slow_messages import SlowMessages
 from streams.latency.sources import NEVER, Sources
 from streams.latency.window_kinds import PaneWidth
 from streams.live.state.excluded_spans import ExcludedSpans
-from streams.live.state.latency_months import NOWHERE, LatencyMonths
+from streams.live.state.latency_months import LatencyMonths
+from streams.live.state.stretches import NOWHERE
 from streams.windows.calendar import SECOND, Month
 from streams.windows.months import month_bounds_us, month_number, months_of
 
@@ -175,9 +176,8 @@ class Latency:
 
     def sum_up(self, rows: Rows) -> None:
         """Add finished messages to the sums of their months, exceedances included."""
-        slots, parts, limits_us, part_limits_us = self.months.locate(
-            tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"]
-        )
+        at = self.months.locate(tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"])
+        rows, slots = at.expand(rows), at.slots
         counted = ~self.left_out(rows)
         latency = rows["finished_us"] - rows["accepted_us"]
         inside = slots != NOWHERE
@@ -190,7 +190,7 @@ class Latency:
             counted[inside],
             np.ones(int(inside.sum()), dtype=np.bool_),
         )
-        for some, longest in ((slots, limits_us), (parts, part_limits_us)):
+        for some, longest in ((slots, at.limits_us), (at.parts, at.part_limits_us)):
             over = (some != NOWHERE) & (latency > longest)
             np.add.at(self.months.sums.all_over, some[over], 1)
             np.add.at(self.months.sums.over, some[over & counted], 1)
@@ -218,14 +218,15 @@ class Latency:
 
     def add_flights(self, flights: np.ndarray, signs: Int64s) -> None:
         """Add aged messages in flight to what is at risk or over, or take them away."""
-        slots, parts, _, _ = self.months.locate(
+        at = self.months.locate(
             tenant_of(flights["series"]).astype(np.int64), flights["accepted_us"]
         )
+        flights, signs = at.expand(flights), at.expand(signs)
         counted = ~self.flights_left_out(flights)
         over = flights["age"] == OVER
         at_risk = flights["age"] == AT_RISK
         sums = self.months.sums
-        for some in (slots, parts):
+        for some in (at.slots, at.parts):
             inside = some != NOWHERE
             np.add.at(sums.all_flying_over, some[inside & over], signs[inside & over])
             chosen = inside & over & counted
@@ -260,7 +261,12 @@ class Latency:
             sums.all_largest_us[slot, way] = max(int(every.max(initial=0)), least)
 
     def judge_again(self, tenant: int) -> list[Month]:
-        """Work out all sums of a tenant anew, after its contract has changed; its months."""
+        """Work out all sums of a tenant anew, after its contract has changed.
+
+        Returns:
+            The months it had, and those it has now.
+
+        """
         self._limits.pop(tenant, None)
         known = self._window_terms.pop(tenant, None)
         rows = self.rows_of(tenant)
@@ -275,7 +281,7 @@ class Latency:
                 self.windows.apply(gone, frontier_us)
                 self.windows.apply(came, frontier_us)
         series = [2 * tenant, 2 * tenant + 1]
-        self.months.forget(tenant)
+        former = self.months.forget(tenant)
         self.sum_up(rows)
         for (owner, label), folded in self._folded.items():
             if owner == tenant:
@@ -284,7 +290,7 @@ class Latency:
         flights = self.aged_flights([tenant])
         if len(flights):
             self.add_flights(flights, np.ones(len(flights), dtype=np.int64))
-        return self.months.months_of(tenant)
+        return sorted({*former, *self.months.months_of(tenant)})
 
     def frontier_us(self) -> int:
         """Event time up to which the mail of all sources that are not silent has come."""
@@ -342,9 +348,8 @@ class Latency:
         return folded, panes
 
     def _fold_months(self, rows: Rows) -> Iterator[_Folded]:
-        slots, _, limits_us, _ = self.months.locate(
-            tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"]
-        )
+        at = self.months.locate(tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"])
+        rows, slots = at.expand(rows), at.slots
         latency = rows["finished_us"] - rows["accepted_us"]
         ways, counted = rows["series"] % 2, ~self.left_out(rows)
         for slot in np.unique(slots[slots != NOWHERE]).tolist():
@@ -353,7 +358,7 @@ class Latency:
                 for way in (0, 1):
                     own = (slots == slot) & (ways == way) & chosen
                     some = latency[own]
-                    over = int((some > limits_us[own]).sum())
+                    over = int((some > at.limits_us[own]).sum())
                     sums.append([len(some), int(some.sum()), int(some.max(initial=0)), over])
             stands_for = self.months.slot(slot)
             yield [stands_for.tenant, stands_for.month.label, *sums]
@@ -384,10 +389,7 @@ class Latency:
             del self._folded[key]
 
     def _add_folded(self, tenant: int, month: Month, folded: _Folded) -> None:
-        period = self.months.governed(tenant, month).period
-        at = np.array([period.start_us], dtype=np.int64)
-        slots, *_ = self.months.locate(np.array([tenant], dtype=np.int64), at)
-        slot, sums = int(slots[0]), self.months.sums
+        slot, sums = self.months.of_first(tenant, month), self.months.sums
         for place, (count, sum_us, largest_us, over) in enumerate(folded):
             way, prefix = place % 2, "" if place < 2 else "all_"
             getattr(sums, f"{prefix}count")[slot, way] += count

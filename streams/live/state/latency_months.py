@@ -1,7 +1,7 @@
 """Section 2 of every tenant-month as sums in columns, whatever contract judges it.
 
 A *slot* is one row of sums: a tenant-month, or a contract segment of it where the contract changes
-within the month. A *stretch* is a span of acceptance times whose messages add to the same slots.
+within the month.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ import numpy.typing as npt
 from schemas.contract import Contract, Term, default_contract
 from streams.clauses.contracts import Governed, governing, month_at
 from streams.latency.row_index import Int64s, Mask
+from streams.live.state.stretches import NOWHERE, Located, Place, Stretches
 from streams.windows.calendar import SECOND, Month, midnight
 
 COUNTED: Final = "latency.exceedances"
 MEANS: Final = ("latency.send.mean", "latency.receive.mean")
 LARGEST: Final = ("latency.send.max", "latency.receive.max")
-NOWHERE: Final = -1
 OPEN_MONTHS: Final = 2
 """So many months before the present one can still change; what is older is left to the closing."""
 
@@ -116,17 +116,7 @@ class LatencyMonths:
         )
         """How the means of a slot are judged, whether they miss their targets by now, and up to
         when mail must be known so that they are final; `mean_target_us` has the exact target."""
-        self._stretches = _Columns(
-            start_us=(np.int64, ()),
-            end_us=(np.int64, ()),
-            slot=(np.int64, ()),
-            part=(np.int64, ()),
-            limit_us=(np.int64, ()),
-            part_limit_us=(np.int64, ()),
-        )
-        self._recent = np.zeros((64, 2), dtype=np.int64)
-        """The last two stretches of each tenant; stretch 0 holds nothing."""
-        self._stretches.add()
+        self._stretches = Stretches(self._stretch)
         self.judges_largest: set[int] = set()
         """Slots with a largest latency that is judged."""
 
@@ -170,105 +160,52 @@ class LatencyMonths:
             self._by_default[month] = governing("-", (), month)
         return self._by_default[month]
 
-    def locate(self, tenants: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s, Int64s, Int64s]:
-        """Where messages add up.
+    def locate(self, tenants: Int64s, accepted_us: Int64s) -> Located:
+        """Where messages add up, given the number of the tenant and the acceptance of each, µs."""
+        return self._stretches.locate(tenants, accepted_us)
 
-        Args:
-            tenants: number of the tenant of each.
-            accepted_us: when each was accepted.
+    def of_first(self, tenant: int, month: Month) -> int:
+        """The slot of a tenant's month, whether a message was ever accepted in it or not."""
+        known = self._by_month.get((tenant, month))
+        return self._add_month(tenant, self.governed(tenant, month)) if known is None else known
 
-        Returns:
-            For each the slot of its month and that of its contract segment (`NOWHERE` without
-            one), and the longest latency that each of these allows, µs.
-
-        """
-        if len(tenants) and int(tenants.max()) >= len(self._recent):
-            size = max(int(tenants.max()) + 1, 2 * len(self._recent))
-            grown = np.zeros((size, 2), dtype=np.int64)
-            grown[: len(self._recent)] = self._recent
-            self._recent = grown
-        table = self._stretches
-        found = np.zeros(len(tenants), dtype=np.int64)
-        missing = np.ones(len(tenants), dtype=np.bool_)
-        for recent in (0, 1):
-            at = self._recent[tenants, recent]
-            fits = missing & (table.start_us[at] <= accepted_us) & (accepted_us < table.end_us[at])
-            found[fits] = at[fits]
-            missing &= ~fits
-        if missing.any():
-            self._look_up(tenants, accepted_us, np.flatnonzero(missing), found)
-        return (
-            table.slot[found],
-            table.part[found],
-            table.limit_us[found],
-            table.part_limit_us[found],
-        )
-
-    def _look_up(
-        self, tenants: Int64s, accepted_us: Int64s, missing: Int64s, found: Int64s
-    ) -> None:
-        """Stretches of messages that are in none of the last two of their tenants."""
-        order = missing[np.argsort(tenants[missing], kind="stable")]
-        distinct, starts = np.unique(tenants[order], return_index=True)
-        for tenant, own in zip(distinct.tolist(), np.split(order, starts[1:]), strict=True):
-            left = own
-            while len(left):
-                stretch = self._stretch(tenant, int(accepted_us[left[0]]))
-                inside = (self._stretches.start_us[stretch] <= accepted_us[left]) & (
-                    accepted_us[left] < self._stretches.end_us[stretch]
-                )
-                found[left[inside]] = stretch
-                left = left[~inside]
-
-    def _stretch(self, tenant: int, accepted_us: int) -> int:
-        """The stretch of one instant of acceptance, the tenant's most recent one from now on."""
+    def _stretch(self, tenant: int, accepted_us: int) -> tuple[int, int, list[Place]]:
+        """The stretch of one instant of acceptance, as `Stretches` wants it."""
         versions = self._versions(tenant)
         month = month_at(versions, accepted_us)
-        # Where the zone changes with the contract, a month may begin or end in another one.
-        for near in (month, month.previous(), month.next()):
-            governed = self.governed(tenant, near)
-            if governed.period.start_us <= accepted_us < governed.period.end_us:
-                stretch = self._served(tenant, governed, accepted_us)
-                break
-        else:
-            stretch = self._unserved(tenant, month, accepted_us)
-        self._recent[tenant] = (stretch, self._recent[tenant, 0])
-        return stretch
+        near = [month]
+        if len({each.timezone for each in versions}) > 1:
+            # Where the zone changes with the contract, months may overlap, or leave a gap.
+            near = [month.previous(), month, month.next()]
+        zone = self.governed(tenant, month).period.zone
+        first, end = midnight(month.first, zone), midnight(month.end, zone)
+        edges_us, places = {first, end}, list[Place]()
+        for each in near:
+            governed = self.governed(tenant, each)
+            period = governed.period
+            edges_us |= {period.start_us, period.end_us}
+            if period.start_us <= accepted_us < period.end_us:
+                slot = self.of_first(tenant, each)
+                part, some_us, part_limit_us = self._part(slot, accepted_us)
+                edges_us |= some_us
+                places.append(Place(slot, part, longest_us(governed), part_limit_us))
+        if not places:
+            limit_us = longest_us(self.governed(tenant, month))
+            places.append(Place(NOWHERE, NOWHERE, limit_us, limit_us))
+        since_us = max((at for at in edges_us if at <= accepted_us), default=accepted_us)
+        until_us = min(at for at in edges_us if at > accepted_us)
+        return since_us, until_us, places
 
-    def _served(self, tenant: int, governed: Governed, accepted_us: int) -> int:
-        whole = self._by_month.get((tenant, governed.period.month))
-        if whole is None:
-            whole = self._add_month(tenant, governed)
-        part, start_us, end_us = NOWHERE, governed.period.start_us, governed.period.end_us
-        part_limit_us = limit_us = _longest_us(governed)
+    def _part(self, whole: int, accepted_us: int) -> tuple[int, set[int], int]:
+        """The contract segment of an instant; where all of them begin and end; its limit, µs."""
+        found, edges_us = NOWHERE, set[int]()
+        limit_us = longest_us(self.slot(whole).governed)
         for number in self._parts.get(whole, ()):
             period = self.slot(number).governed.period
+            edges_us |= {period.start_us, period.end_us}
             if period.start_us <= accepted_us < period.end_us:
-                part, start_us, end_us = number, period.start_us, period.end_us
-                part_limit_us = _longest_us(self.slot(number).governed)
-        return self._add_stretch(start_us, end_us, (whole, part), (limit_us, part_limit_us))
-
-    def _unserved(self, tenant: int, month: Month, accepted_us: int) -> int:
-        """A stretch outside every contract of a month that has one: it adds up nowhere."""
-        governed = self.governed(tenant, month)
-        period = governed.period
-        first, end = midnight(month.first, period.zone), midnight(month.end, period.zone)
-        if accepted_us < period.start_us:
-            end = period.start_us
-        elif accepted_us >= period.end_us:
-            first = period.end_us
-        limit_us = _longest_us(governed)
-        first, end = min(first, accepted_us), max(end, accepted_us + 1)
-        return self._add_stretch(first, end, (NOWHERE, NOWHERE), (limit_us, limit_us))
-
-    def _add_stretch(
-        self, start_us: int, end_us: int, slots: tuple[int, int], limits_us: tuple[int, int]
-    ) -> int:
-        row, table = self._stretches.add(), self._stretches
-        table.start_us[row], table.end_us[row] = start_us, end_us
-        table.slot[row], table.part[row] = slots
-        table.limit_us[row], table.part_limit_us[row] = limits_us
-        return row
+                found, limit_us = number, longest_us(self.slot(number).governed)
+        return found, edges_us, limit_us
 
     def _add_month(self, tenant: int, governed: Governed) -> int:
         whole = self._add_slot(tenant, governed, None)
@@ -286,7 +223,7 @@ class LatencyMonths:
         own = number if whole is None else whole
         self._slots.append(Slot(tenant, governed.period.month, governed, own))
         # Until then a message of the month may finish without being an exceedance.
-        self.means.final_us[number] = governed.period.end_us + _longest_us(governed)
+        self.means.final_us[number] = governed.period.end_us + longest_us(governed)
         self.means.hold_us[number] = governed.contract.profile.feed_hold_s * SECOND
         if whole is None:
             for way, indicator in enumerate(MEANS):
@@ -308,8 +245,7 @@ class LatencyMonths:
             for number in (whole, *self._parts.pop(whole, ())):
                 self._slots[number] = None
                 self.judges_largest.discard(number)
-        if tenant < len(self._recent):
-            self._recent[tenant] = 0
+        self._stretches.forget(tenant)
         return months
 
     def forget_before(self, oldest: Month) -> None:
@@ -320,8 +256,7 @@ class LatencyMonths:
             for number in (whole, *self._parts.pop(whole, ())):
                 self._slots[number] = None
                 self.judges_largest.discard(number)
-            if tenant < len(self._recent):
-                self._recent[tenant] = 0
+            self._stretches.forget(tenant)
 
     def add(
         self,
@@ -374,7 +309,8 @@ def target_us(term: Term) -> Fraction:
     return Fraction(term.target or 0) * SECOND
 
 
-def _longest_us(governed: Governed) -> int:
+def longest_us(governed: Governed) -> int:
+    """The longest latency that a contract allows, µs."""
     return governed.contract.profile.max_latency_s * SECOND
 
 

@@ -1,0 +1,38 @@
+"""What waits to leave with the next checkpoint, in its order."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from streams.live.evaluate.states import Transition
+from streams.live.publish.breach_feed import StatusRecords, breach_record
+from streams.runtime.delivery import Outgoing
+
+
+class Outbox:
+    """That of one task.
+
+    Args:
+        statuses: makes the records of present states.
+        partition: number of the task's partition.
+
+    """
+
+    def __init__(self, statuses: StatusRecords, partition: int) -> None:
+        self._statuses, self._partition = statuses, partition
+        self.records: list[Outgoing] = []
+        self.breached: Counter[str] = Counter()
+        """Indicator → transitions to ``breached`` since it was asked last."""
+
+    def publish(self, transitions: Iterable[Transition]) -> None:
+        """Add transitions, each with the state it leads to."""
+        for one in transitions:
+            self.breached[one.assessment.measure.indicator] += one.state == "breached"
+            self.records.append(breach_record(one, self._partition))
+            status = self._statuses.record(one.assessment, one.state, one.sequence, one.at_us)
+            if status is not None:
+                self.records.append(status)
+
+    def take(self) -> list[Outgoing]:
+        """Everything that waits."""
+        taken, self.records = self.records, []
+        return taken
