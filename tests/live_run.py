@@ -39,9 +39,9 @@ class LiveRun:
     Checkpoints are durable at once. `restart` is a crash right after one.
     """
 
-    def __init__(self, silence_us: int = SILENCE_US) -> None:
+    def __init__(self, silence_us: int = SILENCE_US, now_s: float = 0.0) -> None:
         self.silence_us = silence_us
-        self.now_s = 0.0
+        self.now_s = now_s
         self.status: dict[tuple[str, str, str], Status] = {}
         self.told: list[Outgoing] = []
         """Every record it has made, states included, in order."""
@@ -109,7 +109,9 @@ class LiveRun:
 
     def reach(self, instant_us: int) -> None:
         """Be idle until event time has come to an instant, and what is due there is told."""
-        missing_us = instant_us + LATENESS_US - self.task.clock.now_us(self.now_s)
+        mail_us = self.task.tenants.latency.clock_us or instant_us
+        reached_us = min(self.task.clock.now_us(self.now_s), mail_us)
+        missing_us = instant_us + LATENESS_US - reached_us
         # Sources that say nothing go on only after a while, and idle time trails the system's.
         silence_s = self.silence_us / SECOND + 3.0
         self.pass_time(max(0.0, missing_us / SECOND) + silence_s)

@@ -55,33 +55,41 @@ class InFlight:
         return self._flights[: self._count][self._alive[: self._count]]
 
     def apply(
-        self, rows: Rows, marks: Mapping[int, Watermarks], name: Callable[[int], str]
+        self,
+        rows: Rows,
+        places: Int64s,
+        count: int,
+        marks: Mapping[int, Watermarks],
+        name: Callable[[int], str],
     ) -> tuple[list[Aging], Rows]:
         """Take a batch's rows of every kind, before the store takes those with a latency.
 
         Args:
             rows: a batch in log order.
+            places: at which record of the batch each row is.
+            count: how many records the batch has.
             marks: how far each source is known, record by record.
-            name: the reference of the event of a row, by its place.
+            name: the reference of the event of a record.
 
         Returns:
             What aged or ended, in the order of the log, and the rows of kind `ENDED` that said
             something new, to be kept with the state.
 
         """
-        keys, count = without_direction(rows), len(rows)
+        keys = without_direction(rows)
         # 1. Where the batch finishes each message first.
         ends = np.flatnonzero(rows["kind"] != ACCEPTED)
         end_keys, first = np.unique(keys[ends], return_index=True)
-        end_places = ends[first]
+        end_places = places[ends[first]]
         # 2. What is in flight at some record: held ones that end here, and those that begin here.
         held = self._held(end_keys, end_places)
-        begun = self._begun(rows, keys, (end_keys, end_places))
+        waiting = rows["kind"] == ACCEPTED
+        begun = self._begun(rows[waiting], places[waiting], (end_keys, end_places), count)
         held, begun = self._best(held, begun)
         # 3. What comes to an age that matters while it is in flight.
-        waiting = self._ripe(marks, held.slots, count)
+        ripe = self._ripe(marks, held.slots, count)
         agings: list[Aging] = []
-        for some in (held, waiting, begun):
+        for some in (held, ripe, begun):
             agings += self._age(some, marks, count, name)
         agings.sort(key=in_order)
         self._finished_here = (held, begun, name)
@@ -117,20 +125,21 @@ class InFlight:
         begins = np.full(len(slots), -1, dtype=np.int64)
         return Stretches(self._flights[slots], begins, end_places[found], slots)
 
-    def _begun(self, rows: Rows, keys: UInt64s, finishes: tuple[UInt64s, Int64s]) -> Stretches:
+    def _begun(
+        self, accepted: Rows, places: Int64s, finishes: tuple[UInt64s, Int64s], count: int
+    ) -> Stretches:
         """The flights that begin in the batch: acceptances of messages not finished before."""
-        end_keys, end_places = finishes
-        places = np.flatnonzero(rows["kind"] == ACCEPTED)
-        ends = np.full(len(places), len(rows), dtype=np.int64)
+        keys, (end_keys, end_places) = without_direction(accepted), finishes
+        ends = np.full(len(places), count, dtype=np.int64)
         if len(end_keys):
-            at = np.minimum(np.searchsorted(end_keys, keys[places]), len(end_keys) - 1)
-            same = end_keys[at] == keys[places]
+            at = np.minimum(np.searchsorted(end_keys, keys), len(end_keys) - 1)
+            same = end_keys[at] == keys
             ends[same] = end_places[at[same]]
         open_ = ends > places
-        open_[open_] = ~self.is_finished(keys[places[open_]])
-        places, ends = places[open_], ends[open_]
-        flights = self._flights_of(rows[places], keys[places])
-        return Stretches(flights, places, ends, np.full(len(places), -1, dtype=np.int64))
+        open_[open_] = ~self.is_finished(keys[open_])
+        flights = self._flights_of(accepted[open_], keys[open_])
+        nowhere = np.full(len(flights), -1, dtype=np.int64)
+        return Stretches(flights, places[open_], ends[open_], nowhere)
 
     def _best(self, held: Stretches, begun: Stretches) -> tuple[Stretches, Stretches]:
         """Of several acceptances of a message each counts that is better than all before it."""

@@ -25,6 +25,8 @@ from streams.live.checkpoint.recovery import (
     mark_unpublished,
     open_entries,
     position_of,
+    published_marks,
+    received_us,
     restore_entries,
     restore_messages,
     resume,
@@ -42,6 +44,7 @@ from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates, Key
 from streams.live.publish.outbox import Outbox
 from streams.live.publish.rounds import Rounds
+from streams.live.state.mail_clock import MailClock, moment
 from streams.live.state.platform import (
     PROGRESS,
     Platform,
@@ -99,7 +102,9 @@ class Task:
         self.known_us: dict[str, int] = {}
         """Topic → event time up to which it was read."""
         self._marked_us = 0
-        self._mail_heard_s = 0.0
+        self._mail_clock = MailClock(self.tenants.latency, self.clock)
+        self._received_us = 0
+        """When the last record of any topic came, by the broker's clock."""
         for name, to_us in platform.progress.items():
             self.tenants.latency.sources.progress(name, to_us)
 
@@ -118,16 +123,24 @@ class Task:
         """Whether anything applied has still to be published, and its offsets to be committed."""
         return self._applied or self.rounds.offsets != self._log.head.offsets
 
-    def restore(self, state: State, now_s: float) -> None:
-        """Rebuild the state as of its head."""
+    def restore(self, state: State, now_s: float, present_us: int = 0) -> None:
+        """Rebuild the state as of its head.
+
+        Args:
+            state: what a former life kept.
+            now_s: the system's monotonic clock.
+            present_us: the system's time: since the last record came, time has passed.
+
+        """
         self._log.restore(state)
         restore_entries(state, self.tenants, self.states)
         restore_messages(state, self.tenants)
-        self.clock.observe(state.head.latest_us, now_s)
-        self._mail_heard_s = now_s
+        self._received_us = received_us(state)
+        self.clock.observe(state.head.latest_us, moment(self._received_us, now_s, present_us))
+        self._mail_clock.restore(now_s, present_us)
         resume(state, self.tenants, self.latency, self.scheduler)
         self.states.resume()
-        self.rounds.offsets = dict(state.head.offsets)
+        self.rounds.marks = published_marks(state)
         mark_unpublished(state, self.latency, self.scheduler)
 
     def _assessed(self, key: Key) -> Assessment | None:
@@ -164,6 +177,7 @@ class Task:
                 yield from self._apply_mail(batch, now_s)
             else:
                 yield from self._apply_facts(batch, now_s)
+            self._received_us = max(self._received_us, int(batch.heard_us.max()))
             latest_us = int(batch.believed_us.max())
             self.clock.observe(latest_us, now_s)
             self.known_us[batch.topic] = max(latest_us, self.known_us.get(batch.topic, 0))
@@ -178,15 +192,9 @@ class Task:
         first = self.tenants.note_mail(codes, batch.times_us)
         if first:
             self._log.add(logs.FIRST_MAIL, orjson.dumps(first))
-        self._mail_heard_s = now_s
-        mail = MailBatch(
-            rows,
-            places,
-            sources,
-            batch.believed_us,
-            batch.heard_us,
-            reference_of(batch, places),
-        )
+        self._mail_clock.heard(now_s)
+        name = reference_of(batch)
+        mail = MailBatch(rows, places, sources, batch.believed_us, batch.heard_us, name)
         changes, kept = apply_mail(latency, mail)
         self.late[MTA.name] += int(np.count_nonzero(rows["late"]))
         self._log.add_rows(kept)
@@ -195,7 +203,7 @@ class Task:
         if len(believed):
             self.scheduler.begin(int(believed[0]))
         self.outbox.publish(self.latency.follow(changes))
-        self.outbox.publish(self.latency.advance(latency.clock_us, *self._mail_known(now_s)))
+        self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
         for tenant in self.tenants.names[known:]:
             self.outbox.publish(self.scheduler.meet(tenant))
         yield from self._advance(int(batch.believed_us.max()), self._reach_us(now_s))
@@ -278,18 +286,16 @@ class Task:
 
     def pass_time(self, now_s: float) -> Iterator[None]:
         """Let event time come to where idle time has moved it, and look at what is due."""
-        now_us = self.clock.now_us(now_s)
+        now_us, latency = self.clock.now_us(now_s), self.tenants.latency
         if now_us <= 0:
             return
-        latency = self.tenants.latency
-        quiet = not self.clock.waiting and now_s >= self._mail_heard_s + self.clock.quiet_s
-        if quiet and latency.clock_us > 0:
-            silent = latency.sources.silent(self._heard_us(now_s))
-            moved = [one for one in silent if latency.sources.go_on(one, now_us)]
+        mail_us, heard_us = self._mail_clock.reached_us(now_s)
+        if mail_us > latency.clock_us:
+            silent = latency.sources.silent(heard_us)
+            moved = [one for one in silent if latency.sources.go_on(one, mail_us)]
             if moved:
                 self.outbox.publish(self.latency.age(moved))
-        clock_us = max(latency.clock_us, now_us if quiet else 0)
-        self.outbox.publish(self.latency.advance(clock_us, *self._mail_known(now_s)))
+        self.outbox.publish(self.latency.advance(mail_us, heard_us))
         yield from self._advance(now_us, self._reach_us(now_s))
 
     def _advance(self, to_us: int, reach_us: int) -> Iterator[None]:
@@ -298,17 +304,6 @@ class Task:
                 yield
             else:
                 self.outbox.publish([found])
-
-    def _heard_us(self, now_s: float) -> int:
-        """The present time of the broker's clock, as far as mail tells it."""
-        since_s = max(0.0, now_s - self._mail_heard_s - self.clock.quiet_s)
-        return self.tenants.latency.heard_us + int(since_s * MICROS)
-
-    def _mail_known(self, now_s: float) -> tuple[int, int]:
-        """Up to when the mail of silent sources is known, and the present by the broker's clock."""
-        clock_us = self.tenants.latency.clock_us
-        silent_us = clock_us if self.clock.waiting else self.clock.now_us(now_s)
-        return silent_us, self._heard_us(now_s)
 
     def _reach_us(self, now_s: float) -> int:
         """Event time up to which the platform's events are known, if it ever had any."""
@@ -325,11 +320,13 @@ class Task:
         now_us, latency = self.clock.now_us(now_s), self.tenants.latency
         if now_us <= 0:
             return False
-        soonest = [self.scheduler.next_us(self._reach_us(now_s))]
-        if not self.clock.waiting and now_s >= self._mail_heard_s + self.clock.quiet_s:
-            silent = latency.sources.silent(self._heard_us(now_s))
-            soonest.append(self.latency.next_us(silent, *self._mail_known(now_s)))
-        return any(at is not None and at <= now_us for at in soonest)
+        at = self.scheduler.next_us(self._reach_us(now_s))
+        if at is not None and at <= now_us:
+            return True
+        mail_us, heard_us = self._mail_clock.reached_us(now_s)
+        if mail_us > latency.clock_us:
+            at = self.latency.next_us(latency.sources.silent(heard_us), mail_us, heard_us)
+        return at is not None and at <= mail_us
 
     def publish_some(self, most: int) -> bool:
         """Publish how some tenants stand; whether the round has come to its end.
@@ -369,6 +366,7 @@ class Task:
         forget_messages(self._log, self.tenants.latency, self._most_messages)
         self._log.head.latest_us = self.clock.latest_us
         self._log.head.extra |= position_of(self.tenants, self.latency, self.scheduler)
+        self._log.head.extra["received_us"] = self._received_us
         self._log.head.extra["published"] = self.rounds.marks
         latency = self.tenants.latency
         self._log.rewrite(logs.OPEN, open_entries(self.latency, self.scheduler))

@@ -294,7 +294,9 @@ class Live:
             )
             task.clock.waiting = True
             # Beside the event loop: nobody else has the task yet, and it may take long.
-            await asyncio.to_thread(lambda: task.restore(read_state(records), time.monotonic()))
+            await asyncio.to_thread(
+                lambda: task.restore(read_state(records), time.monotonic(), time.time_ns() // 1000)
+            )
             member = self._members[partition] = _Member(task)
         logger.info(
             "task %d: %d messages read back in %.2f s",

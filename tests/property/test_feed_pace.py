@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from schemas.contract import Contract
 from schemas.identifiers import PLATFORM
-from schemas.topics import BREACHES
+from schemas.topics import BREACHES, CONTRACTS, MTA
 from streams.live.task import SILENCE_US
-from streams.windows.calendar import HOUR, to_us
+from streams.windows.calendar import to_us
 from tests.live_run import LiveRun, contract_record
 from tests.reference.instants import parse
 from tests.reference.log import TOPIC_OF
@@ -66,28 +66,27 @@ def settle(run):
 
 
 def idle_until(run, instant_us, rng):
-    """Let the clock come to an instant, in a few steps, and not beyond."""
-    clock = run.task.clock
-    if clock.latest_us == 0 or clock.now_us(run.now_s) >= instant_us:
-        return
-    enough_s = run.now_s + (instant_us - clock.now_us(run.now_s)) / 1_000_000
-    # A partition is idle only after a while, and then has been so from the start of it.
-    goal_s = last_moment(run.now_s, enough_s, lambda now_s: clock.now_us(now_s) <= instant_us)
+    """Let the clocks come to when the broker receives something next, in a few steps."""
+    goal_s = instant_us / 1_000_000
     for _ in range(rng.choice((0, 1, 3))):
         run.now_s += (goal_s - run.now_s) * rng.random()
         settle(run)
-    run.now_s = goal_s
-    settle(run)
 
 
-def last_moment(low_s, high_s, holds):
-    """The last time at which something holds that does at first, to the microsecond."""
-    if holds(high_s):
-        return high_s
-    while high_s - low_s > 1e-6:
-        middle_s = (low_s + high_s) / 2
-        low_s, high_s = (middle_s, high_s) if holds(middle_s) else (low_s, middle_s)
-    return low_s
+def steadily(log):
+    """Before which records a worker may be idle.
+
+    What changes how mail is judged does so at the time that mail has come to, so idle time between
+    the mail before it and the mail after it is not in the log.
+    """
+    changes = [topic == CONTRACTS.name or b"exclusion." in value for topic, _, value in log]
+    steady, begin = [True] * len(log), 0
+    for place, (topic, _, _) in enumerate(log):
+        if topic == MTA.name or place == len(log) - 1:
+            if any(changes[begin : place + 1]):
+                steady[begin : place + 1] = [False] * (place + 1 - begin)
+            begin = place + 1
+    return steady
 
 
 def in_order(records):
@@ -114,9 +113,12 @@ def received(log):
 
 def lived(log, history, rng):
     """Record by record, each when the clock reaches it."""
-    run = LiveRun(silence_us=NEVER_US)
-    for record, reached in zip(log, received(log), strict=True):
-        idle_until(run, reached, rng)
+    times = received(log)
+    run = LiveRun(silence_us=NEVER_US, now_s=times[0] / 1_000_000)
+    for record, reached, steady in zip(log, times, steadily(log), strict=True):
+        if steady:
+            idle_until(run, reached, rng)
+        run.now_s = reached / 1_000_000
         run.feed([record], [reached])
         if rng.random() < 0.5:
             settle(run)
@@ -125,7 +127,8 @@ def lived(log, history, rng):
 
 def replayed(log, history, rng, sizes, restarts, silence_us=SILENCE_US):
     """As fast as it goes, in batches cut anywhere."""
-    run, place, times = LiveRun(silence_us=silence_us), 0, received(log)
+    place, times = 0, received(log)
+    run = LiveRun(silence_us, now_s=times[-1] / 1_000_000)
     while place < len(log):
         size = rng.choice(sizes)
         for group in in_order(log[place : place + size]):
@@ -139,9 +142,9 @@ def replayed(log, history, rng, sizes, restarts, silence_us=SILENCE_US):
 
 
 def ended(run, history):
-    run.now_s += 0.1
+    run.now_s += 2.0
     settle(run)
-    idle_until(run, to_us(history.cutoff) + 2 * HOUR, Random(0))
+    run.now_s = max(run.now_s, to_us(history.cutoff) / 1_000_000 + 7_200)
     settle(run)
     return feed_of(run)
 

@@ -6,7 +6,7 @@ state as it was after each of them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -16,11 +16,11 @@ from streams.latency.changes import late_flags
 from streams.latency.flights import Aging
 from streams.latency.messages import LATENCY, Rows, tenant_of
 from streams.latency.row_index import Int64s
-from streams.latency.sources import Watermarks
 from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency import Latency
 from streams.live.state.latency_months import OPEN_MONTHS
 from streams.live.state.stretches import NOWHERE
+from streams.windows.calendar import SECOND
 from streams.windows.clock import QUIET_US
 from streams.windows.months import month_starts_us, months_of
 
@@ -56,7 +56,8 @@ Steps = np.ndarray
 class MailChanges:
     """What changed in section 2, in log order; the sums have taken the steps in.
 
-    ``clocks_us`` is the event time that mail has come to at each record of the batch, ``name``
+    ``clocks_us`` is the event time that mail has come to at each record of the batch, ``idle_us``
+    just before it, moved on while nothing came, and ``before_us`` before all of them. ``name``
     gives the reference of the event of a record, ``acceptance`` that of the acceptance of a
     message (by its key without direction) that the batch has finished.
     """
@@ -64,8 +65,24 @@ class MailChanges:
     steps: Steps
     agings: Sequence[Aging]
     clocks_us: Int64s
+    idle_us: Int64s
+    before_us: int
     name: Callable[[int], str]
     acceptance: Callable[[int], str | None]
+
+    def reached_us(self, place: int, before: bool) -> int:
+        """The event time reached when something was known: of a whole second, as time passes.
+
+        Args:
+            place: the record at which it was known,
+            before: or that it was known by the one before that.
+
+        """
+        if not before:
+            reached_us = int(self.idle_us[place])
+        else:
+            reached_us = int(self.clocks_us[place - 1]) if place > 0 else self.before_us
+        return reached_us - reached_us % SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,33 +113,28 @@ def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
     rows, places = batch.rows, batch.places
     # 1. How far each source, and all mail, is known at each record.
     heard = np.maximum(np.maximum.accumulate(batch.heard_us), latency.heard_us)
-    clocks = np.maximum(np.maximum.accumulate(batch.believed_us), latency.clock_us)
+    clocks, idle = _clocks(latency, batch.believed_us, heard)
     frontiers = latency.sources.frontiers(batch.sources, batch.believed_us, heard)
-    marks = {
-        source: Watermarks(np.searchsorted(places, mark.places), mark.known_us)
-        for source, mark in latency.sources.take(
-            batch.sources, batch.believed_us, heard, _idle(latency, clocks, heard)
-        ).items()
-    }
+    before_us = latency.clock_us
+    marks = latency.sources.take(batch.sources, batch.believed_us, heard, idle)
     latency.clock_us, latency.heard_us = int(clocks[-1]), int(heard[-1])
     late_pane, late_hour = late_flags(rows["finished_us"], frontiers[places], latency.lateness_us)
     rows["late"] = late_pane + 2 * late_hour
     # 2. Who begins to be in flight, ages, and ends.
-    agings, ended = latency.in_flight.apply(rows, marks, batch.name)
+    agings, ended = latency.in_flight.apply(rows, places, len(clocks), marks, batch.name)
     # 3. Which messages have a latency, and which of these is a better one than before.
     finishes = np.flatnonzero(rows["kind"] == LATENCY)
     admitted = latency.store.admit(rows[finishes])
-    steps = _steps(latency, admitted.rows, admitted.signs, finishes[admitted.places])
-    steps = steps[steps["accepted_us"] >= open_since_us(clocks[places[steps["place"]]])]
+    steps = _steps(latency, admitted.rows, admitted.signs, places[finishes[admitted.places]])
+    steps = steps[steps["accepted_us"] >= open_since_us(clocks[steps["place"]])]
     # 4. The sums, and the rolling windows.
     _add(latency, steps)
     counted = ~latency.left_out(admitted.rows)
     changes = latency.window_changes(admitted.rows[counted], admitted.signs[counted])
     latency.windows.apply(changes, latency.frontier_us())
     news = np.concatenate([rows[finishes[admitted.added]], ended])
-    own_clocks = clocks[places] if len(places) else clocks[-1:]
-    found = MailChanges(steps, agings, own_clocks, batch.name, latency.in_flight.acceptance_of)
-    return found, news
+    acceptance = latency.in_flight.acceptance_of
+    return MailChanges(steps, agings, clocks, idle, before_us, batch.name, acceptance), news
 
 
 def exclude_again(latency: Latency, before: ExcludedSpans) -> MailChanges:
@@ -143,16 +155,28 @@ def exclude_again(latency: Latency, before: ExcludedSpans) -> MailChanges:
     steps["counted"], steps["everything"] = True, False
     _add(latency, steps)
     latency.windows.apply(latency.window_changes(rows, signs), latency.frontier_us())
-    clocks = np.array([latency.clock_us], dtype=np.int64)
-    return MailChanges(steps, (), clocks, _unnamed, lambda key: None)
+    return replace(nothing_at(latency.clock_us), steps=steps)
 
 
-def _idle(latency: Latency, clocks_us: Int64s, heard_us: Int64s) -> Int64s:
-    """Event time that mail has come to just before each record: moved on while nothing came."""
-    former = np.append(latency.clock_us, clocks_us[:-1])
+def nothing_at(clock_us: int) -> MailChanges:
+    """No record, at an event time."""
+    clocks = np.array([clock_us], dtype=np.int64)
+    nothing = np.empty(0, dtype=STEP)
+    return MailChanges(nothing, (), clocks, clocks, clock_us, _unnamed, lambda key: None)
+
+
+def _clocks(latency: Latency, believed_us: Int64s, heard_us: Int64s) -> tuple[Int64s, Int64s]:
+    """Event time that mail has come to at each record, and just before it.
+
+    While nothing came it has moved on, as it does in a worker that waits for the next record.
+    """
     pauses = np.diff(heard_us, prepend=latency.heard_us or heard_us[0])
-    result: Int64s = former + np.maximum(0, pauses - QUIET_US)
-    return result
+    idle = np.maximum(0, pauses - QUIET_US)
+    # At each record: the later of its time and of what was reached before, moved on by the pause.
+    moved = np.cumsum(idle)
+    own = np.append(latency.clock_us, believed_us - moved)
+    clocks: Int64s = np.maximum.accumulate(own)[1:] + moved
+    return clocks, np.append(latency.clock_us, clocks[:-1]) + idle
 
 
 def _steps(latency: Latency, rows: Rows, signs: Int64s, places: Int64s) -> Steps:

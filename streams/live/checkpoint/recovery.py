@@ -81,6 +81,18 @@ def position_of(
     }
 
 
+def received_us(state: State) -> int:
+    """When the last record came, by the broker's clock; 0 where none had."""
+    position: dict[str, Any] = dict(state.head.extra)
+    return int(position.get("received_us", 0))
+
+
+def published_marks(state: State) -> dict[str, int]:
+    """Log of the state → the number of its first record that had not been published."""
+    position: dict[str, Any] = dict(state.head.extra)
+    return dict(position.get("published", {}))
+
+
 def open_entries(latency: LatencyEvaluation, scheduler: Scheduler) -> list[bytes]:
     """What was touched in the ticks that are not over, for the state."""
     return [orjson.dumps(one) for one in (*latency.position(), *scheduler.stale())]
@@ -107,8 +119,7 @@ def resume(
 
 def mark_unpublished(state: State, latency: LatencyEvaluation, scheduler: Scheduler) -> None:
     """What was applied since the last round began is to be published by the next one."""
-    extra: dict[str, Any] = dict(state.head.extra)
-    marks: dict[str, int] = extra.get("published", {})
+    marks = published_marks(state)
     for number, rows, _ in state.rows:
         if number >= marks.get(ROWS, 0):
             latency.mark_dirty(np.unique(tenant_of(rows["series"])).tolist())

@@ -67,12 +67,11 @@ def message_rows(
     return rows, places, codes, sources
 
 
-def reference_of(batch: DecodedBatch, places: Int64s) -> Callable[[int], str]:
-    """Names the event of a row: ``source#id``."""
+def reference_of(batch: DecodedBatch) -> Callable[[int], str]:
+    """Names the event at a place: ``source#id``."""
     sources, ids = batch.events.column("source"), batch.events.column("id")
 
-    def name(row: int) -> str:
-        place = int(places[row])
+    def name(place: int) -> str:
         return f"{sources[place].as_py()}#{ids[place].as_py()}"
 
     return name

@@ -80,8 +80,9 @@ class ExceedanceCounts:
         lasting = all(event[3]["sign"] > 0 for event in events if isinstance(event[3], np.void))
         lasting &= all(e[3].age is not None for e in events if isinstance(e[3], Aging))
         # What ages comes before the record, instant by instant.
-        for (place, _), group in groupby(events, key=lambda one: (one[0], _instant(one[3]))):
+        for (place, instant), group in groupby(events, key=lambda one: (one[0], _instant(one[3]))):
             at_us = int(changes.clocks_us[min(place, len(changes.clocks_us) - 1)])
+            reached_us = changes.reached_us(place, instant is not None)
             for _, _, part, event in group:
                 if isinstance(event, Aging):
                     at_us = self._take_aging(slot, part, event, at_us)
@@ -91,7 +92,7 @@ class ExceedanceCounts:
                 continue  # more of the same changes nothing
             after = self._counted(slot, judged)
             if (after.state, after.firm) != (before.state, before.firm):
-                yield self.with_evidence(after, slot), slot, at_us
+                yield Turn(self.with_evidence(after, slot), slot, at_us, reached_us)
             before = after
 
     def _take_aging(self, slot: int, part: int, aging: Aging, at_us: int) -> int:

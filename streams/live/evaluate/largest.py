@@ -46,11 +46,11 @@ class LargestLatencies:
             for one in grows.tolist():
                 largest = int(reached[one])
                 at_us = self._tick_end(changes, int(own["place"][one]))
-                yield self._assessments.maximum(slot, way, largest), slot, at_us
+                yield Turn(self._assessments.maximum(slot, way, largest), slot, at_us)
             present = int(months.sums.largest_us[slot, way])
             if present != largest:
                 at_us = self._tick_end(changes, int(own["place"][-1]))
-                yield self._assessments.maximum(slot, way, present), slot, at_us
+                yield Turn(self._assessments.maximum(slot, way, present), slot, at_us)
             self._latest[key] = present
 
     @staticmethod

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 import numpy as np
 
 from streams.latency.messages import tenant_of
-from streams.live.apply.mail import STEP, MailChanges, exclude_again
+from streams.live.apply.mail import MailChanges, exclude_again, nothing_at
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.exceedances import ExceedanceCounts
 from streams.live.evaluate.largest import LargestLatencies
@@ -53,20 +53,19 @@ class LatencyEvaluation:
         yield from self._turn_all(self._exceedances.follow(changes))
         yield from self._states.mature(self._means.open_tick * TICK_US, mail=True)
 
-    def advance(self, clock_us: int, silent_us: int, heard_us: int) -> Iterator[Transition]:
+    def advance(self, clock_us: int, heard_us: int) -> Iterator[Transition]:
         """What is due at an event time without any record.
 
         Args:
-            clock_us: event time that mail has come to.
-            silent_us: up to when the mail of silent sources is taken to be known.
+            clock_us: event time that mail has come to, and that of silent sources is known to.
             heard_us: the present time of the broker's clock.
 
         """
         if clock_us // TICK_US > self._means.open_tick:
-            passed = self._means.follow(_nothing_at(clock_us), self.known_us)
+            passed = self._means.follow(nothing_at(clock_us), self.known_us)
             yield from self._turn_all(passed)
             yield from self._states.mature(self._means.open_tick * TICK_US, mail=True)
-        self.known_us = max(self.known_us, self._latency.known_us(silent_us, heard_us))
+        self.known_us = max(self.known_us, self._latency.known_us(clock_us, heard_us))
         while self._finals and self._finals[0][0] <= self.known_us:
             _, key = heappop(self._finals)
             slot, way = divmod(key, 2)
@@ -81,22 +80,22 @@ class LatencyEvaluation:
         known_us = self._latency.sources.all_known_us()
         agings = self._latency.in_flight.go_on(sources, known_us)
         if agings:
-            changes = replace(_nothing_at(self._latency.clock_us), agings=agings)
+            changes = replace(nothing_at(self._latency.clock_us), agings=agings)
             self._mark_dirty(changes)
             yield from self._turn_all(self._exceedances.follow(changes))
 
-    def next_us(self, silent: Sequence[int], silent_us: int, heard_us: int) -> int | None:
+    def next_us(self, silent: Sequence[int], clock_us: int, heard_us: int) -> int | None:
         """The next event time at which `advance` or `age` has something to do.
 
         Args:
             silent: the sources that are taken to go on.
-            silent_us: up to when their mail is taken to be known.
+            clock_us: event time that mail has come to.
             heard_us: the present time of the broker's clock.
 
         """
         hold_us = self._states.next_hold_us(mail=True)
         found = [None if hold_us is None else -(-hold_us // TICK_US) * TICK_US]
-        if self._finals and self._finals[0][0] <= self._latency.known_us(silent_us, heard_us):
+        if self._finals and self._finals[0][0] <= self._latency.known_us(clock_us, heard_us):
             found.append(self._finals[0][0])
         found.append((self._means.open_tick + 1) * TICK_US if len(self._means.open) else None)
         found.append(self._latency.in_flight.next_us(silent) if silent else None)
@@ -242,8 +241,8 @@ class LatencyEvaluation:
             self._dirty = np.append(self._dirty, np.zeros(more, dtype=np.bool_))
 
     def _turn_all(self, turns: Iterable[Turn]) -> Iterator[Transition]:
-        for found, slot, at_us in turns:
-            yield from self._turn(found, slot, at_us)
+        for found, slot, at_us, reached_us in turns:
+            yield from self._turn(found, slot, at_us, reached_us)
 
     def _counted(self, slot: int) -> Assessment:
         """The exceedances of a month as they stand, with what they are seen by."""
@@ -254,10 +253,12 @@ class LatencyEvaluation:
         """Every indicator of section 2 of a tenant-month as it stands."""
         yield from self._assessments.assess(tenant, month, self._exceedances.with_evidence)
 
-    def _turn(self, found: Assessment, slot: int, at_us: int) -> Iterator[Transition]:
+    def _turn(
+        self, found: Assessment, slot: int, at_us: int, reached_us: int = 0
+    ) -> Iterator[Transition]:
         final_us = int(self._latency.months.means.final_us[slot])
         over = final_us <= self.known_us
-        yield from self._states.turn(found, at_us, over)
+        yield from self._states.turn(found, at_us, over, reached_us)
         indicator = found.measure.indicator
         if indicator in MEANS and found.state == "failing" and not over:
             key = 2 * slot + MEANS.index(indicator)
@@ -267,13 +268,3 @@ class LatencyEvaluation:
         """Whether a mean of section 2 is final."""
         limit_us = assessment.governed.contract.profile.max_latency_s * SECOND
         return assessment.governed.period.end_us + limit_us <= self.known_us
-
-
-def _nothing_at(clock_us: int) -> MailChanges:
-    """No record, at an event time."""
-    clocks = np.array([clock_us], dtype=np.int64)
-    return MailChanges(np.empty(0, dtype=STEP), (), clocks, _unnamed, lambda key: None)
-
-
-def _unnamed(place: int) -> str:
-    raise KeyError(place)

@@ -1,7 +1,7 @@
 """The means of section 2, followed for all tenants at once, tick by tick of event time."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,19 @@ from streams.windows.calendar import SECOND
 TICK_US: Final = SECOND
 """Means are looked at when event time passes a multiple of this."""
 
-Turn = tuple[Assessment, int, int]
-"""An indicator in another state, the slot of its month, and since when, µs."""
+
+class Turn(NamedTuple):
+    """An indicator in another state, the slot of its month, and since when.
+
+    ``reached_us`` is the event time that had been reached when it was known, where that is later:
+    what had to hold until then, and did, is told before.
+    """
+
+    found: Assessment
+    slot: int
+    at_us: int
+    reached_us: int = 0
+
 
 _COMPARED: Final = (np.less, np.less_equal, np.greater_equal, np.equal)
 _NEAR: Final = 1e-9
@@ -85,7 +96,7 @@ class Means:
         for one in turned[np.argsort(ticks[turned], kind="stable")].tolist():
             values = (int(totals[one]), int(counts[one]), int(alls[one] - counts[one]))
             found = self._assessments.mean(int(slots[one]), int(ways[one]), values)
-            yield found, int(slots[one]), (int(ticks[one]) + 1) * TICK_US
+            yield Turn(found, int(slots[one]), (int(ticks[one]) + 1) * TICK_US)
 
     def _turned(
         self, keys: Int64s, ticks: Int64s, totals: Int64s, counts: Int64s, known_us: int

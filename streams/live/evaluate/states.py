@@ -189,13 +189,16 @@ class IndicatorStates:
             self._unsaved.add(key)
             yield Transition(type_, begun, told, known.sequence, told_us, life.since_us)
 
-    def turn(self, assessment: Assessment, at_us: int, over: bool) -> Iterator[Transition]:
+    def turn(
+        self, assessment: Assessment, at_us: int, over: bool, reached_us: int = 0
+    ) -> Iterator[Transition]:
         """What is to be published of an indicator that is found in a state.
 
         Args:
             assessment: the indicator; what is not judged has no states.
             at_us: since when it is in that state, event time, µs.
             over: whether its month is over, so that a mean that misses its target has breached.
+            reached_us: the event time reached before it was known to be so, if later.
 
         """
         if not assessment.term.judged:
@@ -209,7 +212,7 @@ class IndicatorStates:
         life = known.life
         # Word of something earlier comes later at times; what was published stays in order.
         at_us = max(at_us, life.since_us)
-        yield from self._mature(key, known, at_us)
+        yield from self._mature(key, known, max(at_us, reached_us))
         before = (life.told, life.present, life.since_us)
         turns = list(life.turn(state, assessment.firm, at_us, hold_us(assessment)))
         if before == (life.told, life.present, life.since_us):
