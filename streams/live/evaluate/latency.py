@@ -175,15 +175,15 @@ class LatencyEvaluation:
                 gave them.
 
         """
+        self._means.open_tick, keys = open_tick, []
+        for tenant, label, way in open_keys:
+            # The last message of a month may have left it just then.
+            slot = self._latency.months.of_first(tenant, Month.parse(label))
+            keys.append(2 * slot + way)
+        self._means.open = np.array(sorted(keys), dtype=np.int64)
         for slot in self._latency.months.wholes():
             self._resume(slot)
         self._exceedances.note_flights(None)
-        self._means.open_tick, keys = open_tick, []
-        for tenant, label, way in open_keys:
-            open_slot = self._latency.months.of_month(tenant, Month.parse(label))
-            if open_slot is not None:
-                keys.append(2 * open_slot + way)
-        self._means.open = np.array(sorted(keys), dtype=np.int64)
         for name, indicator, label in self._states.known():
             tenant, month = self._tenants.code(name), Month.parse(label)
             if indicator in (*MEANS, *LARGEST, COUNTED) and (
