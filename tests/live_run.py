@@ -53,13 +53,13 @@ class LiveRun:
 
     def _start(self) -> None:
         self.platform = Platform()
+        self._read_broadcast()
         self.task = Task(0, LATENESS_US, self.platform, silence_us=self.silence_us)
 
     def restart(self) -> None:
         """Go on in a new task, from what the old one made durable."""
-        self._start()
         self._heard = 0
-        self._read_broadcast()
+        self._start()
         self.task.restore(read_state(self._state), self.now_s)
 
     def feed(self, records: list[Record], broker_us: list[int] | None = None) -> None:

@@ -340,7 +340,8 @@ async def _read(settings, topic):
         ends = await consumer.end_offsets(places)
         found = []
         for place in places:
-            while await consumer.position(place) < ends[place]:
+            # As the latest offset Tansu gives that of the last batch.
+            while await consumer.position(place) < max(ends[place], consumer.highwater(place) or 0):
                 fetched = await consumer.getmany(place, timeout_ms=200)
                 found.extend(fetched.get(place, ()))
         return found

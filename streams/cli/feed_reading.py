@@ -97,8 +97,14 @@ class Feed:
         self, places: list[TopicPartition], ends: dict[Any, int], until_end: bool
     ) -> Iterator[list[bytes]]:
         heard_at = time.monotonic()
+        ends, asked = dict(ends), set(places)
         while not until_end or any(self._consumer.position(each) < ends[each] for each in places):
             fetched = self._consumer.poll(timeout_ms=_POLL_MS)
+            for each in list(asked):
+                # As the latest offset Tansu gives that of the last batch; a fetch tells the end.
+                if (told := self._consumer.highwater(each)) is not None:
+                    ends[each] = max(ends[each], told)
+                    asked.discard(each)
             if fetched:
                 heard_at = time.monotonic()
             elif time.monotonic() > heard_at + _QUIET_S:

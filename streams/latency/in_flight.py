@@ -4,6 +4,7 @@ The finish may be heard of before the acceptance, so finished messages are remem
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,6 +29,19 @@ from streams.latency.row_index import Int64s, KeySet, Mask, RowIndex, UInt64s, d
 from streams.latency.sources import Watermarks
 
 
+@dataclass(frozen=True, slots=True)
+class _FinishedHere:
+    """The flights that the last batch finished: those from before it, and those that began in it.
+
+    ``references`` are those of the table as it was then, ``name`` gives that of a record.
+    """
+
+    held: Stretches
+    begun: Stretches
+    references: Sequence[str]
+    name: Callable[[int], str]
+
+
 class InFlight:
     """What every series of a task has in flight.
 
@@ -40,11 +54,7 @@ class InFlight:
         self._ended = KeySet()
         self._start_over(np.empty(0, dtype=FLIGHT), [])
         nothing = Stretches(self._flights[:0], *(np.empty(0, dtype=np.int64) for _ in range(3)))
-        self._finished_here: tuple[Stretches, Stretches, Callable[[int], str]] = (
-            nothing,
-            nothing,
-            str,
-        )
+        self._finished_here = _FinishedHere(nothing, nothing, (), str)
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._alive[: self._count]))
@@ -92,7 +102,7 @@ class InFlight:
         for some in (held, ripe, begun):
             agings += self._age(some, marks, count, name)
         agings.sort(key=in_order)
-        self._finished_here = (held, begun, name)
+        self._finished_here = _FinishedHere(held, begun, self._references, name)
         # 4. Who is left.
         self._alive[held.slots] = False
         left = begun.ends == count
@@ -110,12 +120,12 @@ class InFlight:
             key: of the message, without direction.
 
         """
-        held, begun, name = self._finished_here
-        at = np.flatnonzero(held.flights["key"] == key)
+        here = self._finished_here
+        at = np.flatnonzero(here.held.flights["key"] == key)
         if len(at):
-            return self._references[int(held.slots[at[0]])]
-        at = np.flatnonzero(begun.flights["key"] == key)
-        return str(name(int(begun.begins[at[0]]))) if len(at) else None
+            return here.references[int(here.held.slots[at[0]])]
+        at = np.flatnonzero(here.begun.flights["key"] == key)
+        return here.name(int(here.begun.begins[at[0]])) if len(at) else None
 
     def _held(self, end_keys: UInt64s, end_places: Int64s) -> Stretches:
         """The flights of the table that the batch finishes."""

@@ -306,9 +306,15 @@ class RollingWindows:
         dirty: dict[int, Int64s],
         newest: tuple[Int64s, Int64s],
     ) -> list[LatencyWindow]:
-        """Windows of one kind that hold changed panes and are the newest, or were published."""
+        """Windows of one kind that hold changed panes and are the newest, or were published.
+
+        Of a month every one that changed is published: each stays for itself.
+        """
         codes = [newest[0] << _END_BITS | newest[1]]
         for pane, changed in dirty.items():
+            if kind.width is PaneWidth.MONTH:
+                codes.append(changed << _END_BITS | pane)
+                continue
             for end in range(pane, pane + kind.span):
                 known = self._published.among(kind.number, end, changed)
                 codes.append(known << _END_BITS | end)

@@ -54,6 +54,8 @@ class Sources:
         self._heard_us = np.full(16, NEVER, dtype=np.int64)
         """When something came of each source last, by the broker's clock."""
         self._progress: dict[str, int] = {}
+        self._saying: set[str] = set()
+        """Names of the sources that say how far their logs are published."""
 
     def number(self, name: str) -> int:
         """The number of a source; a new source gets the next one."""
@@ -155,6 +157,8 @@ class Sources:
         self, source: int, places: Int64s, known: Int64s, heard_us: Int64s, clocks_us: Int64s
     ) -> tuple[Int64s, Int64s]:
         """The same watermarks, moved on with all others' time where the source was silent."""
+        if self.names[source] in self._saying:
+            return places + 1, known  # what it says comes by another way, maybe later
         since = np.concatenate([self._heard_us[source : source + 1], heard_us[places]])
         heard = np.concatenate([heard_us[places], heard_us[-1:]])
         silent = np.flatnonzero((heard - since > self._silence_us) & (since > NEVER))
@@ -189,8 +193,23 @@ class Sources:
         self._known_us[source] = to_us
         return True
 
-    def progress(self, name: str, to_us: int) -> int | None:
-        """A source says that everything up to an instant has been published.
+    def says(self, name: str) -> None:
+        """A source is one that says how far its log is published."""
+        self._saying.add(name)
+
+    def hushed(self, heard_us: int) -> list[int]:
+        """Of the sources that say how far their logs are published, those long silent by now."""
+        if not self._saying:
+            return []
+        return [one for one in self.silent(heard_us) if self.names[one] in self._saying]
+
+    def progress(self, name: str, to_us: int, heard_us: int) -> int | None:
+        """A source says that everything up to an instant has been published; it is not silent.
+
+        Args:
+            name: of the source.
+            to_us: the instant.
+            heard_us: when the broker received that.
 
         Returns:
             Its number, if it is known and the statement is news.
@@ -198,7 +217,11 @@ class Sources:
         """
         self._progress[name] = max(to_us, self._progress.get(name, to_us))
         source = self._numbers.get(name)
-        return source if source is not None and self.go_on(source, to_us) else None
+        if source is None:
+            return None
+        if self._heard_us[source] > NEVER:
+            self._heard_us[source] = max(heard_us, int(self._heard_us[source]))
+        return source if self.go_on(source, to_us) else None
 
     def export(self) -> list[list[Any]]:
         """Name, newest, known and heard of each source, for the state."""

@@ -52,6 +52,7 @@ from streams.live.state.platform import (
     concerns_platform,
     mark_record,
 )
+from streams.live.state.progress import SourceProgress
 from streams.live.state.tenants import Tenants
 from streams.runtime.batches import RecordBatch
 from streams.runtime.statelog import State, head_record
@@ -103,10 +104,9 @@ class Task:
         """Topic → event time up to which it was read."""
         self._marked_us = 0
         self._mail_clock = MailClock(self.tenants.latency, self.clock)
+        self._progress = SourceProgress(self.tenants.latency, platform.progress)
         self._received_us = 0
         """When the last record of any topic came, by the broker's clock."""
-        for name, to_us in platform.progress.items():
-            self.tenants.latency.sources.progress(name, to_us)
 
     @property
     def pending(self) -> int:
@@ -204,6 +204,7 @@ class Task:
             self.scheduler.begin(int(believed[0]))
         self.outbox.publish(self.latency.follow(changes))
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
+        self._age(now_s, idle=False)
         for tenant in self.tenants.names[known:]:
             self.outbox.publish(self.scheduler.meet(tenant))
         yield from self._advance(int(batch.believed_us.max()), self._reach_us(now_s))
@@ -212,14 +213,16 @@ class Task:
         clocks = np.maximum.accumulate(batch.believed_us)
         self.scheduler.begin(int(clocks[0]))
         reach_us = self._reach_us(now_s)
-        for fact, clock_us in zip(facts_of(batch.events), clocks.tolist(), strict=True):
+        for fact, clock_us, heard_us in zip(
+            facts_of(batch.events), clocks.tolist(), batch.heard_us.tolist(), strict=True
+        ):
             yield from self._advance(clock_us, reach_us)
             if concerns_platform(fact):
-                self.outbox.records.append(broadcast_record(fact))
+                self.outbox.records.append(broadcast_record(fact, heard_us))
             if fact["tenant_id"] == PLATFORM:
                 self._log.head.extra["meets_platform"] = True
             elif fact["type"] == PROGRESS:
-                self._progress(fact)
+                self._progress.say({**fact, "heard_us": heard_us}, now_s)
             else:
                 self._apply_fact(fact)
 
@@ -269,7 +272,7 @@ class Task:
             if fact["tenant_id"] == PLATFORM:
                 self.clock.observe(fact["time"], now_s)
             if fact["type"] == PROGRESS:
-                self._progress(fact)
+                self._progress.say(fact, now_s)
         others = [fact for fact in facts if fact["type"] != PROGRESS]
         if any(fact["type"] in EXCLUSIONS for fact in others):
             before = self.tenants.excluded.copy()
@@ -278,17 +281,18 @@ class Task:
         for topic, instant in changed_topics(others, self.tenants.platform.scope).items():
             self.scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
 
-    def _progress(self, fact: Fact) -> None:
-        """A source says that everything that happened there up to an instant is published."""
-        source = self.tenants.latency.sources.progress(fact["of"], fact["time"])
-        if source is not None:
-            self.outbox.publish(self.latency.age([source]))
+    def _age(self, now_s: float, idle: bool) -> None:
+        """What comes to an age because of what sources have said of their logs."""
+        moved = self._progress.take(now_s, idle)
+        if moved:
+            self.outbox.publish(self.latency.age(moved))
 
     def pass_time(self, now_s: float) -> Iterator[None]:
         """Let event time come to where idle time has moved it, and look at what is due."""
         now_us, latency = self.clock.now_us(now_s), self.tenants.latency
         if now_us <= 0:
             return
+        self._age(now_s, idle=not self.clock.waiting)
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
             silent = latency.sources.silent(heard_us)

@@ -55,7 +55,8 @@ async def _read_to_end(consumer: AIOKafkaConsumer, place: TopicPartition) -> dic
     end = (await consumer.end_offsets([place]))[place]
     records: dict[bytes, bytes] = {}
     started = time.monotonic()
-    while await consumer.position(place) < end:
+    # As the latest offset Tansu gives that of the last batch; a fetch tells the true end.
+    while await consumer.position(place) < max(end, consumer.highwater(place) or 0):
         fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
         for record in fetched.get(place, ()):
             if record.value is None:

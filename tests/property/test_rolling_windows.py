@@ -193,6 +193,9 @@ class Worker:
             if newest >= (self.frontier_us - LATENESS_US) // PANE_US - 1:
                 assert ("5m", series, (newest + 1) * PANE_US) in self.published
                 assert ("1h", series, (newest + 1) * PANE_US) in self.published
+        # Every month with a message stays for itself, however many came between two rounds.
+        for message in self.counted:
+            assert ("month", message.series, (message.month + 1) * MONTH_US) in self.published
 
 
 def naive(messages: list[Message], kind: str, series: int, start_us: int, end_us: int) -> list[int]:

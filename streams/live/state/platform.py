@@ -39,8 +39,8 @@ class Platform:
         self.register = BillingRegister()
         self.since_us: int | None = None
         """Before this instant nothing is known of the platform."""
-        self.progress: dict[str, int] = {}
-        """Source → up to when everything that happened there has been published, µs."""
+        self.progress: dict[str, Fact] = {}
+        """Source → what it said last of how far its log is published."""
         self.heard = 0
         """Offset in the broadcast topic up to which it was read."""
         self._changes: dict[int, dict[str, int]] = {}
@@ -65,8 +65,9 @@ class Platform:
             self._clock.observe(fact["time"], now_s)
             return None
         if fact["type"] == PROGRESS:
-            source = fact["of"]
-            self.progress[source] = max(fact["time"], self.progress.get(source, 0))
+            known = self.progress.get(fact["of"])
+            if known is None or fact["time"] >= known["time"]:
+                self.progress[fact["of"]] = fact
             return fact
         self.observe(fact)
         about = self._changes.setdefault(offset // _STRETCH, {})
@@ -98,9 +99,10 @@ def concerns_platform(fact: Fact) -> bool:
     return fact["tenant_id"] == PLATFORM or fact["type"] in _BILLED
 
 
-def broadcast_record(fact: Fact) -> Outgoing:
-    """The record that tells every task of a fact."""
-    return Outgoing(BROADCAST.name, fact["tenant_id"].encode(), encode_fact(fact), 0)
+def broadcast_record(fact: Fact, heard_us: int) -> Outgoing:
+    """The record that tells every task of a fact, and when the broker received it."""
+    key = fact["tenant_id"].encode()
+    return Outgoing(BROADCAST.name, key, encode_fact({**fact, "heard_us": heard_us}), 0)
 
 
 def mark_record(instant_us: int) -> Outgoing:

@@ -45,7 +45,8 @@ class BroadcastReader:
         end = (await consumer.end_offsets([_PLACE]))[_PLACE]
         deadline = time.monotonic() + self._settings.recovery_s
         values: list[Broadcast] = []
-        while await consumer.position(_PLACE) < end:
+        # As the latest offset Tansu gives that of the last batch; a fetch tells the true end.
+        while await consumer.position(_PLACE) < max(end, consumer.highwater(_PLACE) or 0):
             values += await self.poll(_POLL_MS)
             if time.monotonic() > deadline:
                 raise StateError(

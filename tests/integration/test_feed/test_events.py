@@ -22,7 +22,7 @@ pytestmark = pytest.mark.kafka
 FIELDS = {
     "tenant_id", "contract_version", "section", "indicator", "period", "state", "observed",
     "target", "comparator", "unit", "remedy", "sequence", "evidence", "profile", "event_time",
-    "excluded",
+    "excluded", "since", "announced",
 }  # fmt: skip
 
 

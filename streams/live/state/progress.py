@@ -1,0 +1,74 @@
+"""What sources say of how far their logs are published, held back until all before it is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.clauses.facts import Fact
+from streams.live.state.latency import Latency
+from streams.windows.clock import MICROS, QUIET_US
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Everything up to an instant is published; when the broker heard so, and when this task."""
+
+    to_us: int
+    heard_us: int
+    at_s: float
+
+
+class SourceProgress:
+    """The ``source.progress`` of one task.
+
+    It comes by another way than the mail it speaks of, and may overtake it: it counts once mail
+    that the broker received later has been applied, or once no more mail waits.
+
+    Args:
+        latency: whose sources they are.
+        known: what each source has said so far.
+
+    """
+
+    def __init__(self, latency: Latency, known: Mapping[str, Fact]) -> None:
+        self._latency = latency
+        self._said: dict[str, _Said] = {}
+        self._heard_us = 0
+        """When the broker received the last of it, of any source."""
+        for fact in known.values():
+            self.say(fact, 0.0)
+
+    def say(self, fact: Fact, now_s: float) -> None:
+        """A source says that everything that happened there up to an instant is published.
+
+        Args:
+            fact: ``of`` a source, up to its ``time``; ``heard_us`` is when the broker received it.
+            now_s: the present time, monotonic.
+
+        """
+        said = _Said(fact["time"], fact.get("heard_us", 0), now_s)
+        self._latency.sources.says(fact["of"])
+        self._heard_us = max(said.heard_us, self._heard_us)
+        known = self._said.get(fact["of"])
+        if known is None or said.to_us >= known.to_us:
+            self._said[fact["of"]] = said
+
+    def take(self, now_s: float, idle: bool) -> list[int]:
+        """The sources of which more is known now, by number.
+
+        Args:
+            now_s: the present time, monotonic.
+            idle: whether all mail that had come by the last look is applied.
+
+        """
+        sources, moved = self._latency.sources, []
+        for name, said in list(self._said.items()):
+            if self._latency.heard_us >= said.heard_us or (
+                idle and now_s >= said.at_s + QUIET_US / MICROS
+            ):
+                del self._said[name]
+                source = sources.progress(name, said.to_us, said.heard_us)
+                if source is not None:
+                    moved.append(source)
+        # Who spoke before, and says nothing while others do, is taken to go on as well.
+        hushed = sources.hushed(min(self._latency.heard_us, self._heard_us))
+        return moved + [one for one in hushed if sources.go_on(one, self._latency.clock_us)]
