@@ -113,11 +113,16 @@ def append_rows(
 def append_entries(
     partition: int, head: Head, log: str, entries: Sequence[bytes]
 ) -> list[tuple[int, Outgoing]]:
-    """Append entries to a log, in as many records as they need; number and record of each."""
+    """Append entries to a log, in as many records as they need; number and record of each.
+
+    An entry that is larger than a record goes on in the next one.
+    """
     made = []
-    for some in _by_size(entries):
+    for some, goes_on in _records_of(entries):
         number = head.next(log)
-        header = {"sizes": [len(one) for one in some]}
+        header: dict[str, object] = {"sizes": [len(one) for one in some]}
+        if goes_on:
+            header["goes_on"] = True
         made.append((number, _append(partition, head, log, header, b"".join(some))))
     return made
 
@@ -151,6 +156,7 @@ def read_state(records: Mapping[bytes, bytes]) -> State:
     rows: list[tuple[int, Rows, Sequence[str]]] = []
     entries: dict[str, list[tuple[int, Sequence[bytes]]]] = {}
     for log, (first, end) in head.logs.items():
+        begun = b""
         for number in range(first, end):
             value = records.get(_key(log, number))
             if value is None:
@@ -163,7 +169,10 @@ def read_state(records: Mapping[bytes, bytes]) -> State:
                 found = np.frombuffer(body, dtype=ROW, count=header["rows"])
                 rows.append((number, found, header["names"]))
             else:
-                entries.setdefault(log, []).append((number, _cut(body, header["sizes"])))
+                found_entries = _cut(body, header["sizes"])
+                found_entries[:1] = [begun + one for one in found_entries[:1]]
+                begun = found_entries.pop() if header.get("goes_on") else b""
+                entries.setdefault(log, []).append((number, found_entries))
     return State(head, rows, entries)
 
 
@@ -183,6 +192,16 @@ def _by_size(entries: Sequence[bytes], most: int | None = None) -> Iterator[list
         size += len(entry)
     if group:
         yield group
+
+
+def _records_of(entries: Sequence[bytes]) -> Iterator[tuple[list[bytes], bool]]:
+    """Entries in groups that fit a record, and whether the last one goes on in the next."""
+    for some in _by_size(entries):
+        while len(some[-1]) > _ENTRY_BYTES:
+            # It is alone: pieces of it fill records of their own.
+            yield [some[-1][:_ENTRY_BYTES]], True
+            some = [some[-1][_ENTRY_BYTES:]]
+        yield some, False
 
 
 def _append(

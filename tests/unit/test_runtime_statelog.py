@@ -3,6 +3,8 @@
 import numpy as np
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.latency.messages import ACCEPTED, LATENCY, ROW
 from streams.runtime.statelog import (
@@ -56,6 +58,14 @@ def test_head_rows_and_entries_come_back_as_written():
     keys = np.concatenate([found["key"] for _, found, _ in state.rows])
     np.testing.assert_array_equal(keys, np.arange(45_002))
     assert {record.partition for record in records} == {3}
+
+
+@given(st.lists(st.sampled_from([0, 1, 399_999, 400_000, 400_001, 1_300_000]), max_size=6))
+def test_entries_of_any_size_come_back(sizes):
+    entries, head = [bytes([number]) * size for number, size in enumerate(sizes)], Head()
+    records = produced(append_entries(0, head, "states", entries))
+    assert all(len(record.value) < 500_000 for record in records)
+    assert list(read_state(compacted(*records, head_record(0, head))).of("states")) == entries
 
 
 def test_a_crash_between_record_and_head_is_invisible_and_is_written_over():

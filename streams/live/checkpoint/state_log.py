@@ -86,7 +86,9 @@ class StateLog:
             for number, entries in records:
                 until_us = self.head.latest_us if log == PANES else 0
                 if log.startswith(FACTS):
-                    until_us = max(_until_us(orjson.loads(entry)) for entry in entries)
+                    # A record without a whole entry goes on in the next, and is kept with it.
+                    ends = (_until_us(orjson.loads(entry)) for entry in entries)
+                    until_us = max(ends, default=_FOR_EVER)
                 self._kept.setdefault(log, []).append(_Kept(number, until_us))
 
     def add_rows(self, rows: Rows) -> None:
