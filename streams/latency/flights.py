@@ -1,6 +1,6 @@
 """Messages in flight as rows, and what becomes of them within a batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,6 +77,19 @@ class Stretches:
         return Stretches(
             self.flights[chosen], self.begins[chosen], self.ends[chosen], self.slots[chosen]
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedHere:
+    """The flights that the last batch finished: those from before it, and those that began in it.
+
+    ``references`` are those of the table as it was then, ``name`` gives that of a record.
+    """
+
+    held: Stretches
+    begun: Stretches
+    references: Sequence[str]
+    name: Callable[[int], str]
 
 
 def without_direction(rows: Rows) -> UInt64s:

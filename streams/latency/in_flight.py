@@ -4,7 +4,6 @@ The finish may be heard of before the acceptance, so finished messages are remem
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from streams.latency.flights import (
     OVER,
     YOUNG,
     Aging,
+    FinishedHere,
     Flights,
     Limits,
     Stretches,
@@ -29,19 +29,6 @@ from streams.latency.row_index import Int64s, KeySet, Mask, RowIndex, UInt64s, d
 from streams.latency.sources import Watermarks
 
 
-@dataclass(frozen=True, slots=True)
-class _FinishedHere:
-    """The flights that the last batch finished: those from before it, and those that began in it.
-
-    ``references`` are those of the table as it was then, ``name`` gives that of a record.
-    """
-
-    held: Stretches
-    begun: Stretches
-    references: Sequence[str]
-    name: Callable[[int], str]
-
-
 class InFlight:
     """What every series of a task has in flight.
 
@@ -54,7 +41,7 @@ class InFlight:
         self._ended = KeySet()
         self._start_over(np.empty(0, dtype=FLIGHT), [])
         nothing = Stretches(self._flights[:0], *(np.empty(0, dtype=np.int64) for _ in range(3)))
-        self._finished_here = _FinishedHere(nothing, nothing, (), str)
+        self._finished_here = FinishedHere(nothing, nothing, (), str)
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._alive[: self._count]))
@@ -102,7 +89,7 @@ class InFlight:
         for some in (held, ripe, begun):
             agings += self._age(some, marks, count, name)
         agings.sort(key=in_order)
-        self._finished_here = _FinishedHere(held, begun, self._references, name)
+        self._finished_here = FinishedHere(held, begun, self._references, name)
         # 4. Who is left.
         self._alive[held.slots] = False
         left = begun.ends == count
