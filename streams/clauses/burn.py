@@ -5,18 +5,24 @@ threshold or faster, the long one so that it matters and the short one so that i
 on; it ends when one of them no longer does. A budget that is used up does not burn any more.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+import numpy as np
+
 from streams.clauses.base import Budget, Measure
 from streams.clauses.contracts import Governed
 from streams.windows.calendar import DAY, HOUR
-from streams.windows.intervals import FOREVER
+from streams.windows.intervals import FOREVER, Instants, IntervalSet
 
 _MINUTE: Final = HOUR // 60
 MARK_US: Final = 5 * _MINUTE
 """Burn rates are looked at at these marks of event time."""
+_LOOK_AHEAD: Final = 288
+"""So many marks are looked ahead: a day."""
+_NEAR: Final = 1e-9
 
 LEVELS: Final = (
     ("1h", HOUR, "5m", 5 * _MINUTE),
@@ -45,38 +51,77 @@ def burns(measure: Measure, governed: Governed, at_us: int) -> tuple[Burn, ...]:
 
     What was spent before the month does not count.
     """
-    term = governed.contract.term(measure.indicator)
-    budget = Budget.of(measure, term)
-    if measure.spent is None or budget is None or budget.allowed <= 0 or not term.judged:
+    budget = _budget(measure, governed)
+    if budget is None or measure.spent is None or budget.allowed <= 0:
         return ()
-    whole_us, spent = governed.period.length_us, measure.spent
-
-    def rate(window_us: int) -> Fraction:
-        burned_us = spent.within(at_us - window_us, at_us)
-        return Fraction(burned_us * whole_us, window_us * budget.allowed)
-
-    left = budget.spent <= budget.allowed
+    whole_us, left = governed.period.length_us, budget.spent <= budget.allowed
+    burned = _burned(measure.spent, np.array([at_us], dtype=np.int64))
     found = []
-    for (long, long_us, short, short_us), threshold in zip(
-        LEVELS, map(Fraction, governed.contract.profile.burn_rates), strict=True
+    for number, ((long, long_us, short, short_us), threshold) in enumerate(
+        zip(LEVELS, _thresholds(governed), strict=True)
     ):
-        rates = rate(long_us), rate(short_us)
-        found.append(Burn(long, short, *rates, threshold, left and min(rates) >= threshold))
+        long_rate, short_rate = (
+            Fraction(int(burned[2 * number + one, 0]) * whole_us, window_us * budget.allowed)
+            for one, window_us in enumerate((long_us, short_us))
+        )
+        active = left and min(long_rate, short_rate) >= threshold
+        found.append(Burn(long, short, long_rate, short_rate, threshold, active))
     return tuple(found)
 
 
-def next_mark_us(measure: Measure, governed: Governed, burning: bool, at_us: int) -> int | None:
-    """The next mark, if anything is being spent, or a level has to begin or to end."""
-    levels = burns(measure, governed, at_us)
-    budget = Budget.of(measure, governed.contract.term(measure.indicator))
-    if measure.spent is None or budget is None:
+def next_mark_us(
+    measure: Measure, governed: Governed, burning: Collection[str], at_us: int
+) -> int | None:
+    """The next mark at which a level has to begin or to end, if nothing else comes.
+
+    Args:
+        measure: the budget; what is being spent goes on.
+        governed: the month.
+        burning: the levels that burn, by their long windows.
+        at_us: the present, µs.
+
+    """
+    budget, spent = _budget(measure, governed), measure.spent
+    if spent is None or budget is None:
         return None
+    first = at_us // MARK_US + 1
     # At the instant at which it is first known there is nothing yet that it is a share of.
-    begins = measure.denominator == 0
-    if not (levels or begins):
+    if measure.denominator == 0:
+        return first * MARK_US if len(spent.clip(at_us, FOREVER)) > 0 or burning else None
+    if budget.allowed <= 0:
         return None
-    left = begins or budget.spent <= budget.allowed
-    going_on = left and len(measure.spent.clip(at_us, FOREVER)) > 0
-    if going_on or burning or any(each.active for each in levels):
-        return (at_us // MARK_US + 1) * MARK_US
-    return None
+    marks = np.arange(first, first + _LOOK_AHEAD, dtype=np.int64) * MARK_US
+    burned = _burned(spent, marks).astype(np.float64)
+    changes = np.zeros(len(marks), dtype=np.bool_)
+    left = budget.spent <= budget.allowed
+    for number, ((long, long_us, _, short_us), threshold) in enumerate(
+        zip(LEVELS, _thresholds(governed), strict=True)
+    ):
+        windows_us = np.array([[long_us], [short_us]], dtype=np.float64)
+        rates = burned[2 * number : 2 * number + 2] * governed.period.length_us
+        rates = (rates / (windows_us * float(budget.allowed))).min(axis=0)
+        active = left & (rates >= float(threshold))
+        # Where it is too close for floating point, a look decides.
+        changes |= active != (long in burning)
+        changes |= left & (np.abs(rates - float(threshold)) <= _NEAR)
+    found = np.flatnonzero(changes)
+    if len(found):
+        return int(marks[found[0]])
+    spending = left and len(spent.clip(int(marks[-1]), FOREVER)) > 0
+    return int(marks[-1]) if spending or burning else None
+
+
+def _budget(measure: Measure, governed: Governed) -> Budget | None:
+    term = governed.contract.term(measure.indicator)
+    return Budget.of(measure, term) if term.judged else None
+
+
+def _thresholds(governed: Governed) -> list[Fraction]:
+    return [Fraction(rate) for rate in governed.contract.profile.burn_rates]
+
+
+def _burned(spent: IntervalSet, instants: Instants) -> Instants:
+    """What was spent in each window before each instant, µs: shape (2 * levels, instants)."""
+    lengths = [one for level in LEVELS for one in (level[1], level[3])]
+    until = spent.before(instants)
+    return np.stack([until - spent.before(instants - length) for length in lengths])

@@ -1,9 +1,11 @@
 """Which records a task applies next: those that are earliest in event time among its topics.
 
-Topics are read in step, cell by cell of event time. A topic with records waiting at the broker
-holds the others back until its own records of the cell have come; one that is read to its end
-does not (Kafka Streams idles its tasks so, KIP-353 and KIP-695; Flink aligns watermarks). While
-everything is read to its end, what comes is applied as it comes.
+The thin topics are one stream, merged by event time. Mail goes before it in long strides, because
+nothing else moves its clock and a stride costs much the same whatever is in it; it stops where an
+exclusion changes how it is judged. A topic with records waiting at the broker holds the others
+back until its own have come; one that is read to its end does not (Kafka Streams idles its tasks
+so, KIP-353 and KIP-695; Flink aligns watermarks). While everything is read to its end, what comes
+is applied as it comes.
 """
 
 from collections import deque
@@ -12,17 +14,38 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from streams.live.decode.records import DecodedBatch
+from streams.live.apply.invalidation import EXCLUSIONS
+from streams.live.decode.records import DecodedBatch, Int64s
+from streams.windows.calendar import HOUR
 from streams.windows.clock import MICROS
 
 CELL_US: Final = 600 * MICROS
-"""Topics may be ahead of each other within such a stretch of event time."""
+"""Other topics may be ahead of one of which nothing is known within such a stretch."""
+STRIDE_US: Final = 6 * HOUR
+"""How far mail may go before the other topics, while catching up."""
 MOST_EVENTS: Final = 8_000
 """Events applied at a time: a bite that does not hold the others up."""
-_NEVER_US: Final = 2**62
+MOST_FACTS: Final = 500
+"""Of each of the other topics."""
 ROOM: Final = 60_000
 """Events of one topic that may wait to be applied; more of it is not fetched."""
+_NEVER_US: Final = 2**62
+_EXCLUSIONS: Final = pa.array(sorted(EXCLUSIONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Bite:
+    """What is applied next: events of mail, or of the other topics, to be merged by event time.
+
+    ``until_us`` is the event time up to which the other topics are known and applied, but for
+    those events.
+    """
+
+    batches: Sequence[DecodedBatch]
+    until_us: int
 
 
 @dataclass(slots=True)
@@ -32,80 +55,120 @@ class _Queue:
     batches: deque[DecodedBatch] = field(default_factory=deque)
     events: int = 0
     clock_us: int = 0
+    newest_us: int = 0
+    """Event time come to by what was fetched."""
+    changes_us: deque[int] = field(default_factory=deque)
+    """When the waiting events change how mail is judged."""
 
     def next_us(self) -> int:
         """Event time that the first waiting event comes to."""
+        if not self.batches:
+            return _NEVER_US
         first = self.batches[0]
-        newest = int(first.believed_us[0]) if len(first) else 0
-        return max(self.clock_us, newest)
+        return max(self.clock_us, int(first.believed_us[0]) if len(first) else 0)
+
+    def offer(self, batch: DecodedBatch) -> None:
+        """Take a batch that was fetched."""
+        self.batches.append(batch)
+        self.events += len(batch)
+
+    def note_changes(self, batch: DecodedBatch) -> None:
+        """Note which events of a batch just offered change how mail is judged."""
+        if len(batch):
+            clocks = np.maximum.accumulate(np.maximum(batch.believed_us, self.newest_us))
+            self.newest_us = int(clocks[-1])
+            found = pc.is_in(batch.events.column("type").cast(pa.string()), _EXCLUSIONS)
+            self.changes_us.extend(clocks[found.to_numpy()].tolist())
+
+    def bound_us(self, before_us: int, most: int) -> int:
+        """Up to where so many of the first events lie that wait together; before an event time."""
+        clocks = self._clocks(self.batches[0])
+        if int(np.searchsorted(clocks, before_us)) > most:
+            return int(clocks[most])
+        if len(self.batches) > 1 and len(clocks) and int(clocks[-1]) < before_us:
+            return int(clocks[-1]) + 1
+        return before_us
+
+    def bite(self, before_us: int, most: int) -> DecodedBatch:
+        """The first events from before an event time, so many at the most."""
+        batch = self.batches.popleft()
+        clocks = self._clocks(batch)
+        count = min(int(np.searchsorted(clocks, before_us)), most)
+        if 0 < count < len(batch):
+            batch, rest = batch.split(count)
+            self.batches.appendleft(rest)
+        if len(batch):
+            self.clock_us = int(clocks[len(batch) - 1])
+        self.events -= len(batch)
+        while self.changes_us and self.changes_us[0] <= self.clock_us:
+            self.changes_us.popleft()
+        return batch
+
+    def _clocks(self, batch: DecodedBatch) -> Int64s:
+        clocks: Int64s = np.maximum.accumulate(np.maximum(batch.believed_us, self.clock_us))
+        return clocks
 
 
 class Inbox:
     """The fetched and not yet applied records of one task.
 
     Args:
-        topics: its input topics, in the order in which they are applied within a cell.
+        mail: the topic of messages.
+        others: its other input topics.
 
     """
 
-    def __init__(self, topics: Sequence[str]) -> None:
-        self._queues = {topic: _Queue() for topic in topics}
+    def __init__(self, mail: str, others: Sequence[str]) -> None:
+        self._mail = _Queue()
+        self._others = {topic: _Queue() for topic in others}
+        self._queues = {mail: self._mail, **self._others}
 
     def offer(self, batch: DecodedBatch) -> None:
         """Take a batch that was fetched."""
-        queue = self._queues[batch.topic]
-        queue.batches.append(batch)
-        queue.events += len(batch)
+        self._queues[batch.topic].offer(batch)
+        if batch.topic in self._others:
+            self._others[batch.topic].note_changes(batch)
 
     def has_room(self, topic: str) -> bool:
         """Whether more of a topic may be fetched."""
         return self._queues[topic].events < ROOM
-
-    def is_empty(self, topic: str) -> bool:
-        """Whether nothing of a topic waits to be applied."""
-        return not self._queues[topic].batches
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits to be applied."""
         return not any(queue.batches for queue in self._queues.values())
 
-    def take(self, behind: Callable[[str], bool]) -> DecodedBatch | None:
+    def take(self, behind: Callable[[str], bool]) -> Bite | None:
         """The bite that is to be applied next, if it is known.
 
         Args:
             behind: whether records of a topic wait at the broker.
 
         """
-        waiting = [queue for queue in self._queues.values() if queue.batches]
-        if not waiting:
+        if self.empty:
             return None
-        # 1. The cell that the earliest waiting event is in.
-        cell = min(queue.next_us() for queue in waiting) // CELL_US
-        for topic, queue in self._queues.items():
-            # 2. Of a topic whose records of the cell may still wait at the broker nothing is known.
-            if not queue.batches and queue.clock_us // CELL_US <= cell and behind(topic):
-                return None
-        if len(waiting) == 1 and not any(
-            behind(topic) for topic, queue in self._queues.items() if not queue.batches
-        ):
-            return _bite(waiting[0], _NEVER_US)  # nothing to be in step with
-        for queue in waiting:
-            # 3. The first topic, in order, with events of the cell.
-            if queue.next_us() // CELL_US <= cell:
-                return _bite(queue, (cell + 1) * CELL_US)
-        return None
-
-
-def _bite(queue: _Queue, before_us: int) -> DecodedBatch:
-    """The first events of a queue from before an event time, so many at the most."""
-    batch = queue.batches.popleft()
-    clocks = np.maximum.accumulate(np.maximum(batch.believed_us, queue.clock_us))
-    count = min(int(np.searchsorted(clocks, before_us)), MOST_EVENTS)
-    if 0 < count < len(batch):
-        batch, rest = batch.split(count)
-        queue.batches.appendleft(rest)
-    if len(batch):
-        queue.clock_us = int(clocks[len(batch) - 1])
-    queue.events -= len(batch)
-    return batch
+        # 1. Of a topic whose records may still wait at the broker, no more is known than it gave.
+        unknown = {
+            topic: queue.clock_us
+            for topic, queue in self._queues.items()
+            if not queue.batches and behind(topic)
+        }
+        limit_us = min((at // CELL_US * CELL_US for at in unknown.values()), default=_NEVER_US)
+        mail_us = self._mail.next_us()
+        others_us = min(queue.next_us() for queue in self._others.values())
+        if min(mail_us, others_us) >= limit_us:
+            return None
+        # 2. Mail, up to what changes how it is judged.
+        changes = (queue.changes_us[0] for queue in self._others.values() if queue.changes_us)
+        change_us = min(changes, default=_NEVER_US)
+        if mail_us <= others_us and mail_us < change_us:
+            until_us = min([others_us, *(at for at in unknown.values())])
+            before_us = min(limit_us, change_us, mail_us + STRIDE_US)
+            return Bite([self._mail.bite(before_us, MOST_EVENTS)], until_us)
+        # 3. Or the other topics, up to where mail is; what is as late as that, with them.
+        before_us = min(limit_us, max(mail_us, others_us + 1))
+        first = [queue for queue in self._others.values() if queue.next_us() < before_us]
+        before_us = min(queue.bound_us(before_us, MOST_FACTS) for queue in first)
+        before_us = max(before_us, others_us + 1)
+        chosen = [queue for queue in first if queue.next_us() < before_us]
+        return Bite([queue.bite(before_us, MOST_EVENTS) for queue in chosen], _NEVER_US)

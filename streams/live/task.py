@@ -23,8 +23,6 @@ from streams.live.checkpoint.contents import Checkpoint
 from streams.live.checkpoint.forgetting import forget_messages, forget_months
 from streams.live.checkpoint.recovery import (
     mark_unpublished,
-    open_entries,
-    position_of,
     published_marks,
     received_us,
     restore_entries,
@@ -32,8 +30,9 @@ from streams.live.checkpoint.recovery import (
     resume,
 )
 from streams.live.checkpoint.state_log import StateLog
+from streams.live.checkpoint.writing import write_state
 from streams.live.decode.contracts import decode_contracts
-from streams.live.decode.facts import facts_of
+from streams.live.decode.facts import merged_facts
 from streams.live.decode.message_rows import message_rows, reference_of
 from streams.live.decode.records import DecodedBatch, decode
 from streams.live.evaluate.assessment import Assessment
@@ -161,7 +160,7 @@ class Task:
         if batch.topic == CONTRACTS.name:
             self.apply_contracts(fresh)
         else:
-            for _ in self.apply_decoded(decode(fresh, now_us), now_s):
+            for _ in self.apply_decoded([decode(fresh, now_us)], now_s):
                 pass
         return len(fresh)
 
@@ -169,21 +168,32 @@ class Task:
         """The offset of the next record of a topic to apply."""
         return self._log.head.offsets.get(topic, 0)
 
-    def apply_decoded(self, batch: DecodedBatch, now_s: float) -> Iterator[None]:
-        """Apply events of one topic, with a pause wherever others may have a turn."""
-        self.outbox.records.extend(record for _, record in batch.outgoing)
-        if len(batch):
-            if batch.topic == MTA.name:
-                yield from self._apply_mail(batch, now_s)
-            else:
-                yield from self._apply_facts(batch, now_s)
-            self._received_us = max(self._received_us, int(batch.heard_us.max()))
-            latest_us = int(batch.believed_us.max())
-            self.clock.observe(latest_us, now_s)
-            self.known_us[batch.topic] = max(latest_us, self.known_us.get(batch.topic, 0))
-        self._done(batch.topic, batch.next_offset)
+    def apply_decoded(
+        self, batches: Sequence[DecodedBatch], now_s: float, until_us: int = NO_LIMIT
+    ) -> Iterator[None]:
+        """Apply events, with a pause wherever others may have a turn.
 
-    def _apply_mail(self, batch: DecodedBatch, now_s: float) -> Iterator[None]:
+        Args:
+            batches: one of mail, or some of other topics: they are merged by event time.
+            now_s: the system's monotonic clock.
+            until_us: event time up to which the other topics are known.
+
+        """
+        if any(len(batch) for batch in batches):
+            if batches[0].topic == MTA.name:
+                yield from self._apply_mail(batches[0], now_s, until_us)
+            else:
+                yield from self._apply_facts(batches, now_s)
+        for batch in batches:
+            self.outbox.records.extend(record for _, record in batch.outgoing)
+            if len(batch):
+                self._received_us = max(self._received_us, int(batch.heard_us.max()))
+                latest_us = int(batch.believed_us.max())
+                self.clock.observe(latest_us, now_s)
+                self.known_us[batch.topic] = max(latest_us, self.known_us.get(batch.topic, 0))
+            self._done(batch.topic, batch.next_offset)
+
+    def _apply_mail(self, batch: DecodedBatch, now_s: float, until_us: int) -> Iterator[None]:
         latency = self.tenants.latency
         known = len(self.tenants.names)
         rows, places, codes, sources = message_rows(
@@ -207,27 +217,29 @@ class Task:
         self._age(now_s, idle=False)
         for tenant in self.tenants.names[known:]:
             self.outbox.publish(self.scheduler.meet(tenant))
-        yield from self._advance(int(batch.believed_us.max()), self._reach_us(now_s))
+        to_us = min(int(batch.believed_us.max()), until_us)
+        yield from self._advance(to_us, self._reach_us(now_s))
 
-    def _apply_facts(self, batch: DecodedBatch, now_s: float) -> Iterator[None]:
-        clocks = np.maximum.accumulate(batch.believed_us)
-        self.scheduler.begin(int(clocks[0]))
+    def _apply_facts(self, batches: Sequence[DecodedBatch], now_s: float) -> Iterator[None]:
+        found = merged_facts(batches)
+        self.scheduler.begin(found[0].clock_us)
         reach_us = self._reach_us(now_s)
-        for fact, clock_us, heard_us in zip(
-            facts_of(batch.events), clocks.tolist(), batch.heard_us.tolist(), strict=True
-        ):
-            yield from self._advance(clock_us, reach_us)
+        for one in found:
+            fact = one.fact
+            yield from self._advance(one.clock_us, reach_us)
             if concerns_platform(fact):
-                self.outbox.records.append(broadcast_record(fact, heard_us))
+                self.outbox.records.append(broadcast_record(fact, one.heard_us))
             if fact["tenant_id"] == PLATFORM:
                 self._log.head.extra["meets_platform"] = True
             elif fact["type"] == PROGRESS:
-                self._progress.say({**fact, "heard_us": heard_us}, now_s)
+                self._progress.say({**fact, "heard_us": one.heard_us}, now_s)
             else:
                 self._apply_fact(fact)
+            yield
 
     def _apply_fact(self, fact: Fact) -> None:
-        tenant, before = fact["tenant_id"], self.tenants.excluded.copy()
+        tenant, excludes = fact["tenant_id"], fact["type"] in EXCLUSIONS
+        before = self.tenants.excluded.copy() if excludes else self.tenants.excluded
         since_us = apply_fact(self.tenants, fact)
         self._log.add_fact(fact)
         self.outbox.publish(self.scheduler.meet(tenant))
@@ -238,7 +250,7 @@ class Task:
             self.scheduler.is_quiet_until(tenant),
         )
         self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[topic_of(fact)], since_us, quiet)
-        if fact["type"] in EXCLUSIONS:
+        if excludes:
             code = self.tenants.code(tenant)
             self.outbox.publish(self.latency.exclude_again(before, [code]))
 
@@ -289,8 +301,8 @@ class Task:
 
     def pass_time(self, now_s: float) -> Iterator[None]:
         """Let event time come to where idle time has moved it, and look at what is due."""
-        now_us, latency = self.clock.now_us(now_s), self.tenants.latency
-        if now_us <= 0:
+        latency = self.tenants.latency
+        if self.clock.now_us(now_s) <= 0:
             return
         self._age(now_s, idle=not self.clock.waiting)
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
@@ -300,7 +312,11 @@ class Task:
             if moved:
                 self.outbox.publish(self.latency.age(moved))
         self.outbox.publish(self.latency.advance(mail_us, heard_us))
-        yield from self._advance(now_us, self._reach_us(now_s))
+        yield from self._advance(self._now_us(now_s), self._reach_us(now_s))
+
+    def _now_us(self, now_s: float) -> int:
+        """Event time come to; while records wait, that of the last look."""
+        return self.scheduler.position_us if self.clock.waiting else self.clock.now_us(now_s)
 
     def _advance(self, to_us: int, reach_us: int) -> Iterator[None]:
         for found in self.scheduler.advance(to_us, reach_us):
@@ -321,7 +337,7 @@ class Task:
         return everything and (self.dirty or self.rounds.has_news)
 
     def _is_due(self, now_s: float) -> bool:
-        now_us, latency = self.clock.now_us(now_s), self.tenants.latency
+        now_us, latency = self._now_us(now_s), self.tenants.latency
         if now_us <= 0:
             return False
         at = self.scheduler.next_us(self._reach_us(now_s))
@@ -369,18 +385,9 @@ class Task:
         forget_months(self._log, self.tenants, self.states, self.rounds.statuses, known_us)
         forget_messages(self._log, self.tenants.latency, self._most_messages)
         self._log.head.latest_us = self.clock.latest_us
-        self._log.head.extra |= position_of(self.tenants, self.latency, self.scheduler)
         self._log.head.extra["received_us"] = self._received_us
         self._log.head.extra["published"] = self.rounds.marks
-        latency = self.tenants.latency
-        self._log.rewrite(logs.OPEN, open_entries(self.latency, self.scheduler))
-        if states := self.states.take_unsaved():
-            self._log.add(logs.STATES, orjson.dumps(states))
-        if slow := latency.slow.take_unsaved():
-            self._log.add(logs.SLOW, orjson.dumps(slow))
-        if published := latency.windows.take_published():
-            self._log.add(logs.PUBLISHED, published)
-        records = self._log.records(self.tenants.names, latency.in_flight.take_unsaved())
+        records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
         offsets = {
             (topic, self.partition): offset
             for topic, offset in self.rounds.offsets.items()
@@ -393,7 +400,7 @@ class Task:
 
     def _mark(self, now_s: float) -> None:
         """How far event time has come, if this task is the one that meets the platform's events."""
-        now_us = max(self.clock.now_us(now_s), self.scheduler.position_us)
+        now_us = max(self._now_us(now_s), self.scheduler.position_us)
         meets = self._log.head.extra.get("meets_platform")
         if meets and now_us >= self._marked_us + _MARK_EVERY_US:
             self._marked_us = now_us

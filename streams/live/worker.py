@@ -14,8 +14,8 @@ from streams.agents.maillog_live import attach_maillog
 from streams.live.breath import Breath
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
-from streams.live.decode.records import DecodedBatch, decode
-from streams.live.inbox import Inbox
+from streams.live.decode.records import decode
+from streams.live.inbox import Bite, Inbox
 from streams.live.measures import Measures
 from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
@@ -60,7 +60,7 @@ class _Member:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.inbox = Inbox(_INPUT)
+        self.inbox = Inbox(MTA.name, [topic for topic in _INPUT if topic != MTA.name])
         self.offered: dict[str, int] = {}
         """Topic → offset after the last record that has come."""
         self.begun_at = 0.0
@@ -148,7 +148,7 @@ class Live:
         while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
             busy = task.clock.waiting = True
             with self._measures.stage("evaluate"):
-                for _ in task.apply_decoded(bite, now):
+                for _ in task.apply_decoded(bite.batches, now, bite.until_us):
                     await self.breath.take()
             await self.breath.take()
             if task.pending >= self._settings.checkpoint_events:
@@ -160,7 +160,7 @@ class Live:
         if self._is_due(partition, member):
             await self._checkpoint(member)
 
-    def _next(self, member: _Member) -> DecodedBatch | None:
+    def _next(self, member: _Member) -> Bite | None:
         return member.inbox.take(lambda topic: self._is_behind(member, topic))
 
     def _is_behind(self, member: _Member, topic: str) -> bool:

@@ -96,6 +96,17 @@ class IntervalSet:
         """Length of the part within ``[start, end)``, microseconds."""
         return self.clip(start, end).length()
 
+    def before(self, instants: Instants) -> Instants:
+        """Length of the part before each instant, microseconds."""
+        if len(self) == 0:
+            return np.zeros(len(instants), dtype=np.int64)
+        ended = np.concatenate([[0], np.cumsum(self.ends - self.starts)])
+        place = np.searchsorted(self.starts, instants, side="right")
+        last = np.maximum(place - 1, 0)
+        inside = np.minimum(instants, self.ends[last]) - self.starts[last]
+        result: Instants = ended[last] + np.where(place > 0, inside, 0)
+        return result
+
     def covers(self, instant: int) -> bool:
         """Whether the instant lies in the set."""
         place = int(np.searchsorted(self.starts, instant, side="right")) - 1

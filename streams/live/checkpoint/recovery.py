@@ -64,23 +64,6 @@ def restore_messages(state: State, tenants: Tenants) -> None:
     tenants.restore(np.concatenate(rows) if rows else np.empty(0, dtype=ROW), names)
 
 
-def position_of(
-    tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
-) -> dict[str, object]:
-    """How far everything has come, for the head."""
-    open_since = scheduler.open_since()
-    return {
-        "heard": tenants.platform.heard,
-        "open_since": None if open_since is None else open_since.label,
-        "position_us": scheduler.position_us,
-        "patient_us": scheduler.patient_us,
-        "known_us": latency.known_us,
-        "mail_us": tenants.latency.clock_us,
-        "heard_us": tenants.latency.heard_us,
-        "sources": tenants.latency.sources.export(),
-    }
-
-
 def received_us(state: State) -> int:
     """When the last record came, by the broker's clock; 0 where none had."""
     position: dict[str, Any] = dict(state.head.extra)
@@ -93,15 +76,10 @@ def published_marks(state: State) -> dict[str, int]:
     return dict(position.get("published", {}))
 
 
-def open_entries(latency: LatencyEvaluation, scheduler: Scheduler) -> list[bytes]:
-    """What was touched in the ticks that are not over, for the state."""
-    return [orjson.dumps(one) for one in (*latency.position(), *scheduler.stale())]
-
-
 def resume(
     state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
 ) -> None:
-    """Go on where `position_of` says that a former life was."""
+    """Go on where `writing.position_of` says that a former life was."""
     position: dict[str, Any] = dict(state.head.extra)
     scheduler.position_us = position.get("position_us", 0)
     scheduler.patient_us = position.get("patient_us", 0)

@@ -1,10 +1,33 @@
-"""Accepted events of a thin topic as facts: plain mappings, instants as µs."""
+"""Accepted events of the thin topics as facts: plain mappings, instants as µs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from streams.clauses.facts import Fact
+from streams.live.decode.records import DecodedBatch
+
+
+class Arrived(NamedTuple):
+    """A fact, the event time its topic came to with it, and when the broker received it, µs."""
+
+    clock_us: int
+    fact: Fact
+    heard_us: int
+
+
+def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
+    """The facts of some topics, merged by the event time that each topic has come to."""
+    found: list[Arrived] = []
+    for batch in batches:
+        if len(batch):
+            clocks = np.maximum.accumulate(batch.believed_us).tolist()
+            facts = facts_of(batch.events)
+            found += map(Arrived, clocks, facts, batch.heard_us.tolist())
+    found.sort(key=lambda one: one.clock_us)
+    return found
 
 
 def facts_of(events: pa.Table) -> Iterator[Fact]:

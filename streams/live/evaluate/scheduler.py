@@ -281,11 +281,11 @@ class Scheduler:
         if found.term.section == CONNECTIVITY and len(spent):
             group = self._groups[number]
             group.down_until_us = max(group.down_until_us, int(spent.ends[-1]))
-        return len(spent) > 0 or self._states.is_burning(found)
+        return len(spent) > 0 or bool(self._states.burning(found))
 
     def _note_mark(self, number: int, found: Assessment) -> None:
         """Remember the next mark at which it matters how fast a budget is spent."""
-        burning = self._states.is_burning(found)
+        burning = self._states.burning(found)
         mark_us = next_mark_us(found.measure, found.governed, burning, self.position_us)
         if mark_us is not None:
             self._due(number, found.month, found.term.section, mark_us)

@@ -1,7 +1,7 @@
 """The state of every indicator, and its transitions with their sequence numbers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from heapq import heappop, heappush
@@ -267,10 +267,10 @@ class IndicatorStates:
                 {"burn": burn},
             )
 
-    def is_burning(self, assessment: Assessment) -> bool:
-        """Whether a level was published to have begun and not to have ended."""
+    def burning(self, assessment: Assessment) -> Sequence[str]:
+        """The levels that were published to have begun and not to have ended."""
         known = self._known.get(key_of(assessment))
-        return known is not None and bool(known.burning)
+        return () if known is None else known.burning
 
 
 def key_of(assessment: Assessment) -> Key:
