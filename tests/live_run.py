@@ -10,6 +10,7 @@ from schemas.results import Status
 from schemas.topics import BROADCAST, CONTRACTS, STATUS, STREAMS_STATE
 from streams.clauses import parts
 from streams.clauses.facts import Fact
+from streams.live.decode.records import decode
 from streams.live.evaluate.sections import assess_sections
 from streams.live.state.platform import Platform
 from streams.live.task import SILENCE_US, Task
@@ -31,6 +32,18 @@ Record = tuple[str, bytes, bytes]
 def contract_record(contract: Contract) -> Record:
     """A version of a contract as it is published."""
     return CONTRACTS.name, contract.tenant_id.encode(), contract.model_dump_json().encode()
+
+
+def apply(task: Task, batch: RecordBatch, now_us: int, now_s: float) -> None:
+    """Let a task apply what it has not yet of a fetched batch, as a whole."""
+    fresh = batch.after(task.applied(batch.topic))
+    if fresh is None:
+        return
+    if batch.topic == CONTRACTS.name:
+        task.apply_contracts(fresh)
+    else:
+        for _ in task.apply_decoded([decode(fresh, now_us)], now_s):
+            pass
 
 
 class LiveRun:
@@ -77,7 +90,7 @@ class LiveRun:
                 for record, at in zip(records, times, strict=True)
                 if record[0] == topic
             ]
-            self.task.apply(self._batch(topic, own), BROKER_US, self.now_s)
+            apply(self.task, self._batch(topic, own), BROKER_US, self.now_s)
 
     def checkpoint(self, everything: bool = True) -> None:
         """Make everything durable that the task has to tell, or what is urgent of it."""

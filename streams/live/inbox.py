@@ -57,8 +57,8 @@ class _Queue:
     clock_us: int = 0
     newest_us: int = 0
     """Event time come to by what was fetched."""
-    changes_us: deque[int] = field(default_factory=deque)
-    """When the waiting events change how mail is judged."""
+    changes: deque[tuple[int, int]] = field(default_factory=deque)
+    """Event time and offset of the waiting events that change how mail is judged."""
 
     def next_us(self) -> int:
         """Event time that the first waiting event comes to."""
@@ -78,7 +78,9 @@ class _Queue:
             clocks = np.maximum.accumulate(np.maximum(batch.believed_us, self.newest_us))
             self.newest_us = int(clocks[-1])
             found = pc.is_in(batch.events.column("type").cast(pa.string()), _EXCLUSIONS)
-            self.changes_us.extend(clocks[found.to_numpy()].tolist())
+            chosen = np.asarray(found.to_numpy())
+            places = zip(clocks[chosen].tolist(), batch.offsets[chosen].tolist(), strict=True)
+            self.changes.extend(places)
 
     def bound_us(self, before_us: int, most: int) -> int:
         """Up to where so many of the first events lie that wait together; before an event time."""
@@ -100,8 +102,8 @@ class _Queue:
         if len(batch):
             self.clock_us = int(clocks[len(batch) - 1])
         self.events -= len(batch)
-        while self.changes_us and self.changes_us[0] <= self.clock_us:
-            self.changes_us.popleft()
+        while self.changes and self.changes[0][1] < batch.next_offset:
+            self.changes.popleft()
         return batch
 
     def _clocks(self, batch: DecodedBatch) -> Int64s:
@@ -159,7 +161,7 @@ class Inbox:
         if min(mail_us, others_us) >= limit_us:
             return None
         # 2. Mail, up to what changes how it is judged.
-        changes = (queue.changes_us[0] for queue in self._others.values() if queue.changes_us)
+        changes = (queue.changes[0][0] for queue in self._others.values() if queue.changes)
         change_us = min(changes, default=_NEVER_US)
         if mail_us <= others_us and mail_us < change_us:
             until_us = min([others_us, *(at for at in unknown.values())])

@@ -13,7 +13,7 @@ import orjson
 
 from schemas.contract import Contract
 from schemas.identifiers import PLATFORM
-from schemas.topics import CONTRACTS, MTA
+from schemas.topics import MTA
 from streams.clauses.facts import Fact
 from streams.live.apply.facts import apply_fact, changed_topics, changes_no_state, topic_of
 from streams.live.apply.invalidation import EXCLUSIONS
@@ -34,7 +34,7 @@ from streams.live.checkpoint.writing import write_state
 from streams.live.decode.contracts import decode_contracts
 from streams.live.decode.facts import merged_facts
 from streams.live.decode.message_rows import message_rows, reference_of
-from streams.live.decode.records import DecodedBatch, decode
+from streams.live.decode.records import DecodedBatch
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from streams.live.evaluate.dues import NO_LIMIT
@@ -151,18 +151,6 @@ class Task:
             *self.scheduler.assess(tenant, month, range(1, 10)),
         ]
         return next((one for one in found if one.measure.indicator == indicator), None)
-
-    def apply(self, batch: RecordBatch, now_us: int, now_s: float) -> int:
-        """Apply a batch as a whole; the number of its records that were not applied before."""
-        fresh = batch.after(self._log.head.offsets.get(batch.topic, 0))
-        if fresh is None:
-            return 0
-        if batch.topic == CONTRACTS.name:
-            self.apply_contracts(fresh)
-        else:
-            for _ in self.apply_decoded([decode(fresh, now_us)], now_s):
-                pass
-        return len(fresh)
 
     def applied(self, topic: str) -> int:
         """The offset of the next record of a topic to apply."""

@@ -11,6 +11,7 @@ from streams.live.task import Task
 from streams.runtime.batches import RecordBatch
 from streams.runtime.statelog import read_state
 from streams.windows.calendar import Month
+from tests.live_run import apply
 
 BROKER_US = 1_793_500_000_000_000  # 31 October 2026
 DAY = 86_400
@@ -57,7 +58,8 @@ class Run:
         offsets = np.arange(self.offset, self.offset + len(batch))
         times = np.full(len(batch), BROKER_US)
         keys, values = [k for k, _ in batch], [v for _, v in batch]
-        self.task.apply(RecordBatch("mail.mta", 0, offsets, keys, values, times, 1), 0, 0.0)
+        batch = RecordBatch("mail.mta", 0, offsets, keys, values, times, 1)
+        apply(self.task, batch, 0, 0.0)
         self.offset += len(batch)
 
     def checkpoint(self) -> None:
