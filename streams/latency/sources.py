@@ -180,10 +180,20 @@ class Sources:
         order = np.argsort(places, kind="stable")
         return places[order], np.maximum.accumulate(known[order])
 
-    def silent(self, heard_us: int) -> list[int]:
-        """The sources of which nothing has come for long, by the broker's clock."""
+    def silent(self, heard_us: int, told_us: int) -> list[int]:
+        """The sources of which nothing has come for long.
+
+        Args:
+            heard_us: up to when mail has come, by the broker's clock.
+            told_us: up to when it is known what sources say of their logs.
+
+        """
         count = len(self.names)
-        long_ago = self._heard_us[:count] + self._silence_us < heard_us
+        known = np.full(count, heard_us, dtype=np.int64)
+        if self._saying:
+            saying = np.fromiter((name in self._saying for name in self.names), bool, count)
+            known[saying] = min(heard_us, told_us)
+        long_ago = self._heard_us[:count] + self._silence_us < known
         return np.flatnonzero(long_ago & (self._heard_us[:count] > NEVER)).tolist()
 
     def go_on(self, source: int, to_us: int) -> bool:
@@ -201,7 +211,8 @@ class Sources:
         """Of the sources that say how far their logs are published, those long silent by now."""
         if not self._saying:
             return []
-        return [one for one in self.silent(heard_us) if self.names[one] in self._saying]
+        found = self.silent(heard_us, heard_us)
+        return [one for one in found if self.names[one] in self._saying]
 
     def progress(self, name: str, to_us: int, heard_us: int) -> int | None:
         """A source says that everything up to an instant has been published; it is not silent.

@@ -295,7 +295,7 @@ class Task:
         self._age(now_s, idle=not self.clock.waiting)
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
-            silent = latency.sources.silent(heard_us)
+            silent = latency.sources.silent(heard_us, self._reach_us(now_s))
             moved = [one for one in silent if latency.sources.go_on(one, mail_us)]
             if moved:
                 self.outbox.publish(self.latency.age(moved))
@@ -333,7 +333,8 @@ class Task:
             return True
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
-            at = self.latency.next_us(latency.sources.silent(heard_us), mail_us, heard_us)
+            silent = latency.sources.silent(heard_us, self._reach_us(now_s))
+            at = self.latency.next_us(silent, mail_us, heard_us)
         return at is not None and at <= mail_us
 
     def publish_some(self, most: int) -> bool:
