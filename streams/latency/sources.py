@@ -5,7 +5,7 @@ or how far the source itself says that its log has been read (``source.progress`
 is silent without saying so is taken to go on after a while in which nothing came.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -179,6 +179,12 @@ class Sources:
         known = np.concatenate([known, clocks_us[gone_on]])
         order = np.argsort(places, kind="stable")
         return places[order], np.maximum.accumulate(known[order])
+
+    def heard(self) -> Iterator[tuple[str, int]]:
+        """Each source that was ever heard of, and when last, by the broker's clock."""
+        for name, heard_us in zip(self.names, self._heard_us.tolist(), strict=False):
+            if heard_us > NEVER:
+                yield name, heard_us
 
     def silent(self, heard_us: int, told_us: int) -> list[int]:
         """The sources of which nothing has come for long.

@@ -1,5 +1,6 @@
 """What the live worker tells of itself: metrics, and whether it is ready."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -7,9 +8,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from streams.live.decode.records import DecodedBatch
+from streams.live.publish.times import text_of
 from streams.live.task import Task
 from streams.metrics import names
 from streams.metrics.health import Health
+
+logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 5.0
 _STATES: Final = ("at_risk", "failing", "breached")
@@ -20,12 +24,14 @@ class Measures:
 
     Args:
         health: what its ``/ready`` answers by.
+        silence_us: how long nothing must come of a source until it is taken to be silent, µs.
 
     """
 
-    def __init__(self, health: Health) -> None:
-        self._health = health
+    def __init__(self, health: Health, silence_us: int) -> None:
+        self._health, self._silence_us = health, silence_us
         self._look_at = 0.0
+        self._silent: set[str] = set()
 
     def taken(self, batch: DecodedBatch) -> None:
         """A batch was checked."""
@@ -49,11 +55,11 @@ class Measures:
         self._health.recovered = True
         names.RECOVERY_SECONDS.set(time.monotonic() - begun)
 
-    def look(self, tasks: Collection[Task]) -> None:
-        """How the tasks stand; every few seconds is enough."""
-        if time.monotonic() < self._look_at:
+    def look(self, tasks: Collection[Task], now_s: float) -> None:
+        """How the tasks stand at a monotonic time; every few seconds is enough."""
+        if now_s < self._look_at:
             return
-        self._look_at = time.monotonic() + _LOOK_EVERY_S
+        self._look_at = now_s + _LOOK_EVERY_S
         known_us: dict[str, int] = {}
         states: Counter[str] = Counter()
         for task in tasks:
@@ -70,3 +76,24 @@ class Measures:
             names.WATERMARK.labels(topic).set(at_us / 1e6)
         for state in _STATES:
             names.STATES.labels(state).set(states[state])
+        self._tell_silent(tasks)
+
+    def _tell_silent(self, tasks: Collection[Task]) -> None:
+        """Which sources have gone silent, and which have come back."""
+        heard_us: dict[str, int] = {}
+        for task in tasks:
+            for source, at_us in task.tenants.latency.sources.heard():
+                heard_us[source] = max(at_us, heard_us.get(source, at_us))
+        present_us = max(heard_us.values(), default=0)
+        silent = {one for one, at in heard_us.items() if at + self._silence_us < present_us}
+        for source in sorted(silent - self._silent):
+            logger.warning(
+                "nothing has come of %s since %s; its messages in flight age all the same: "
+                "see that its log is shipped",
+                source,
+                text_of(heard_us[source]),
+            )
+        for source in sorted(self._silent - silent):
+            logger.info("%s is heard of again", source)
+        self._silent = silent
+        names.SILENT_SOURCES.set(len(silent))

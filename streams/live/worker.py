@@ -138,7 +138,8 @@ class Live:
                 if member is not None and not self._suspended:
                     await self._advance(partition, member)
             await self.breath.take(always=True)
-        self._measures.look([member.task for member in self._members.values()])
+        tasks = [member.task for member in self._members.values()]
+        self._measures.look(tasks, time.monotonic())
 
     async def _advance(self, partition: int, member: _Member) -> None:
         """One turn of a task."""
@@ -320,7 +321,8 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
         else OrderedDelivery(settings, commit)
     )
     logger.info("checkpoints are delivered with: %s", delivery.name)
-    live = Live(settings, delivery, app.is_behind, Measures(app.health))
+    silence_us = int(settings.source_silence_s * MICROS)
+    live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us))
     app.has_room = live.may_fetch
     attach(app, [*_INPUT, CONTRACTS.name], live.handle)
     background(app, live.work, _PAUSE_S)

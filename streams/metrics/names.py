@@ -68,6 +68,11 @@ LAST_CHECKPOINT: Final = Gauge(
 # Events that came after the allowed lateness; they count, and correct what was said.
 LATE: Final = Counter("mailsla_late_events", "Late events", ["topic"], registry=REGISTRY)
 
+# Of the sources of mail, those of which nothing has come for `MAILSLA_SOURCE_SILENCE_S`.
+SILENT_SOURCES: Final = Gauge(
+    "mailsla_silent_sources", "Sources of mail that have gone silent", registry=REGISTRY
+)
+
 # Events that came again under their (source, id) with the same content.
 DUPLICATES: Final = Counter(
     "mailsla_duplicate_events", "Repeated events", ["topic"], registry=REGISTRY

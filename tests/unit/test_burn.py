@@ -1,11 +1,16 @@
 """Burn rates of a budget of time: two windows a level, their thresholds, the end of a level."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.topics import BREACHES
-from streams.clauses.burn import burns
+from streams.clauses.burn import MARK_US, burns, next_mark_us
 from streams.windows.calendar import HOUR, SECOND
+from streams.windows.intervals import FOREVER, IntervalSet
 from tests.unit.clauses_scene import Scene, at
 from tests.unit.test_feed_clock import Watched, event, second
 
@@ -50,6 +55,32 @@ def test_a_budget_that_is_used_up_burns_no_more():
     scene.outage(BEGIN, BEGIN + HOUR)
     assert active(scene, BEGIN + 43 * MINUTE)
     assert not active(scene, BEGIN + 44 * MINUTE)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4_000), st.integers(1, 12)), max_size=4),
+    st.integers(0, 4_000),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_next_mark_is_the_first_at_which_a_level_begins_or_ends(outages, minute, goes_on):
+    scene, now = Scene(), BEGIN + minute * MINUTE + 1
+    for begins, lasts in outages:
+        scene.outage(BEGIN + begins * MINUTE, BEGIN + (begins + lasts) * MINUTE)
+    measure, burning = scene.measure("connectivity.downtime", now), active(scene, now)
+    if goes_on and not burning:
+        measure = replace(measure, spent=measure.spent | IntervalSet.of([(now, FOREVER)]))
+    if measure.denominator == 0:
+        return
+    found = next_mark_us(measure, scene.governed, burning, now)
+    marks = [(now // MARK_US + 1 + number) * MARK_US for number in range(288)]
+    for mark in marks:
+        levels = burns(measure, scene.governed, mark)
+        if [each.long for each in levels if each.active] != burning:
+            assert found == mark
+            return
+    goes_on = len(measure.spent.clip(marks[-1], FOREVER)) > 0
+    assert found == (marks[-1] if burning or goes_on else None)
 
 
 def test_every_level_is_told_to_begin_and_to_end():
