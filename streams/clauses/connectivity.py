@@ -114,10 +114,10 @@ def measure(reading: Reading, view: View) -> list[Measure]:
     net = raw - view.exclusions.intervals(CONNECTIVITY, view.profile)
     observed = reading.known.within(view.start_us, view.known_us) > 0
     evidence = _outage_ids(reading.down, net.clip(view.start_us, view.known_us))
-    turns = (reading.down.next_edge(view.known_us), reading.known.next_edge(view.known_us))
-    turn_us = earliest((at for at in turns if at is not None and at < view.end_us), view.known_us)
+    turn_us = reading.down.next_edge(view.known_us)
+    turns = (turn_us,) if turn_us is not None and turn_us < view.end_us else ()
     return [
-        replace(each, next_us=earliest((each.next_us, turn_us), view.known_us))
+        replace(each, next_us=earliest((each.next_us, *turns), view.known_us))
         for each in (
             duration_measure("connectivity.downtime", raw, net, view, observed, evidence),
             remaining_measure("connectivity.ratio", raw, net, view, observed, evidence),

@@ -167,6 +167,8 @@ class ProbeFacts(Facts):
         self.changes = Changes()
         self._series: dict[tuple[str, ...], ProbeSeries] = {}
         self._held: dict[int, tuple[int, Held]] = {}
+        self._latest: dict[tuple[str, ...], tuple[int, int]] = {}
+        """Probe → time and interval of its latest result, µs."""
 
     @property
     def probed(self) -> bool:
@@ -182,6 +184,10 @@ class ProbeFacts(Facts):
                 held = self._renewed(held, since_us, factor)
             self._held[factor] = (self.version, held)
         return held
+
+    def known_until_us(self, factor: int) -> int:
+        """Until when the latest results hold, if each holds at most ``factor`` of its intervals."""
+        return max((at + factor * every for at, every in self._latest.values()), default=BEFORE_ALL)
 
     def failures(self, capability: Capability, start_us: int, end_us: int) -> list[tuple[int, str]]:
         """The bad results of a capability in ``[start, end)`` as ``(time, reference)``."""
@@ -220,6 +226,8 @@ class ProbeFacts(Facts):
         )
         series = self._series.setdefault(identity, ProbeSeries())
         interval_us = min(micros(fact["interval_s"], SECOND), _LONGEST_HOLD)
+        if time_us >= self._latest.get(identity, (BEFORE_ALL, 0))[0]:
+            self._latest[identity] = time_us, interval_us
         if series.add(time_us, interval_us, fact["ok"], reference(fact)):
             self.changes.note(self.version, time_us)
 
@@ -228,6 +236,7 @@ class ProbeFacts(Facts):
             pages.forget(horizon_us)
         for identity in [key for key, each in self._series.items() if each.forget(horizon_us)]:
             del self._series[identity]
+            self._latest.pop(identity, None)
         self.changes.note(self.version + 1, BEFORE_ALL)
 
 

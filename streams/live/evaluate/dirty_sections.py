@@ -4,11 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from streams.clauses.exclusions import LATENCY
 from streams.live.state.latency_months import OPEN_MONTHS
 from streams.windows.calendar import Month
 
 SECTIONS: Final = frozenset(range(1, 10))
 _MONTHS: Final = ("present", "first", "measured")
+
+PATIENT: Final = frozenset({4, 5, 7, 8})
+"""Sections whose violations are absences: they wait a little for what may be on its way."""
+OTHERS: Final = SECTIONS - {LATENCY}
+PROMPT: Final = OTHERS - PATIENT
+KNOWLEDGE: Final = 0
+"""Stands for section 1 where all that may come is that nothing is known of it any more."""
 
 SECTIONS_OF_TOPIC: Final = {
     "mail.mta": frozenset({2}),

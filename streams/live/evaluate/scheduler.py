@@ -14,23 +14,27 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.contract import DEFAULT_TIMEZONE
-from streams.clauses.burn import MARK_US, burns, next_mark_us
-from streams.clauses.exclusions import CONNECTIVITY, LATENCY
+from streams.clauses.exclusions import CONNECTIVITY
 from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.dirty_sections import SECTIONS, DirtySections, oldest_open
+from streams.live.evaluate.burning import burned, mark_after, may_burn
+from streams.live.evaluate.dirty_sections import (
+    KNOWLEDGE,
+    OTHERS,
+    PATIENT,
+    PROMPT,
+    DirtySections,
+    oldest_open,
+)
 from streams.live.evaluate.dues import Dues
 from streams.live.evaluate.groups import Group
 from streams.live.evaluate.sections import assess_sections
 from streams.live.evaluate.states import IndicatorStates, Transition
+from streams.live.evaluate.unpublished import Unpublished
 from streams.live.state.tenants import Tenants
 from streams.windows.calendar import SECOND, Month, midnight
 
 TICK_US: Final = SECOND
 """What was touched is looked at when event time passes a multiple of this."""
-PATIENT: Final = frozenset({4, 5, 7, 8})
-"""Sections whose violations are absences: they wait a little for what may be on its way."""
-OTHERS: Final = SECTIONS - {LATENCY}
-PROMPT: Final = OTHERS - PATIENT
 PATIENCE_US: Final = 15 * SECOND
 """How long: what is absent is told within 30 s of its deadline; to this come the time after which
 a partition is idle, the platform's clock and the checkpoint."""
@@ -55,8 +59,11 @@ class Scheduler:
         """Contracts, but for their tenants → the group of those of whom only mail is known."""
         self._shared: set[int] = set()
         self._stale: set[int] = set()
-        self._unpublished: dict[str, dict[Month, set[int]]] = {}
-        self._prompt, self._patient = Dues(self._groups, PROMPT), Dues(self._groups, PATIENT)
+        self.unpublished = Unpublished()
+        self._prompt, self._patient = (
+            Dues(self._groups, PROMPT | {KNOWLEDGE}),
+            Dues(self._groups, PATIENT),
+        )
 
     # 1. Who is looked at together.
 
@@ -97,7 +104,7 @@ class Scheduler:
             return
         known = max(group.dirty.measured or month, oldest_open(month))
         while month >= known:
-            self._note_unpublished(tenant, month, OTHERS)
+            self.unpublished.note(tenant, month, OTHERS)
             for sections, at_us in self._clocks(self.position_us):
                 for found in assess_sections(self._tenants, tenant, month, at_us, sections):
                     yield from self._states.turn(found, self.position_us, _is_over(found, at_us))
@@ -122,7 +129,7 @@ class Scheduler:
         if quiet:
             present = self._groups[number].dirty.present
             for each in {month, present or month}:
-                self._note_unpublished(tenant, each, chosen)
+                self.unpublished.note(tenant, each, chosen)
             return
         self._mark(number, month, chosen)
 
@@ -194,6 +201,10 @@ class Scheduler:
             chosen = set(self._stale) if tick else set()
             for dues in (self._prompt, self._patient):
                 for number, month, section in dues.take(at):
+                    if section == KNOWLEDGE:
+                        if self._await_end_of_knowledge(number, month):
+                            continue  # results have come since, and all were good
+                        section = CONNECTIVITY
                     self._groups[number].dirty.mark(month, {section})
                     chosen.add(number)
             self._stale -= chosen
@@ -236,10 +247,13 @@ class Scheduler:
         group = self._groups[number]
         for month, sections in taken.items():
             for tenant in group.tenants:
-                self._note_unpublished(tenant, month, sections)
+                self.unpublished.note(tenant, month, sections)
             dues = group.dirty.due_us.get(month, {})
             for section in sections:
                 dues.pop(section, None)
+            if CONNECTIVITY in sections:
+                dues.pop(KNOWLEDGE, None)
+                self._await_end_of_knowledge(number, month)
             for chosen, at_us in self._clocks(now_us):
                 for found in assess_sections(
                     self._tenants, group.one, month, at_us, sections & chosen
@@ -267,26 +281,13 @@ class Scheduler:
 
     def _burn(self, number: int, found: Assessment) -> Iterator[Transition]:
         """How fast a budget of time is spent, at marks of event time while it may be."""
-        now_us = self.position_us
-        if self._may_burn(number, found):
-            if now_us % MARK_US == 0:
-                levels = burns(found.measure, found.governed, now_us)
-                yield from self._states.burn(found, levels, now_us)
+        if may_burn(self._groups[number], self._states, found):
+            yield from burned(self._states, found, self.position_us)
             self._note_mark(number, found)
-
-    def _may_burn(self, number: int, found: Assessment) -> bool:
-        spent = found.measure.spent
-        if spent is None:
-            return False
-        if found.term.section == CONNECTIVITY and len(spent):
-            group = self._groups[number]
-            group.down_until_us = max(group.down_until_us, int(spent.ends[-1]))
-        return len(spent) > 0 or bool(self._states.burning(found))
 
     def _note_mark(self, number: int, found: Assessment) -> None:
         """Remember the next mark at which it matters how fast a budget is spent."""
-        burning = self._states.burning(found)
-        mark_us = next_mark_us(found.measure, found.governed, burning, self.position_us)
+        mark_us = mark_after(self._states, found, self.position_us)
         if mark_us is not None:
             self._due(number, found.month, found.term.section, mark_us)
 
@@ -300,6 +301,14 @@ class Scheduler:
         for due_us in (turn, found.governed.period.end_us):
             if due_us is not None and due_us > at_us:
                 self._due(number, found.month, section, due_us + patience_us)
+
+    def _await_end_of_knowledge(self, number: int, month: Month) -> bool:
+        """Look again when the last probe result no longer holds, if any holds now."""
+        until_us = self._tenants.probed_until_us(self._groups[number].one, month)
+        if until_us <= self.position_us:
+            return False
+        self._due(number, month, KNOWLEDGE, until_us)
+        return True
 
     def _await_next_month(self, number: int, present: Month, now_us: int) -> None:
         """Look again when the next month begins, whatever its zone by then."""
@@ -322,19 +331,6 @@ class Scheduler:
         return None if first_us is None else self._tenants.month(group.one, first_us)
 
     # 5. What is to be published.
-
-    def _note_unpublished(self, tenant: str, month: Month, sections: Iterable[int]) -> None:
-        self._unpublished.setdefault(tenant, {}).setdefault(month, set()).update(sections)
-
-    @property
-    def unpublished(self) -> bool:
-        """Whether anything was looked at, or changed, since it was published last."""
-        return bool(self._unpublished)
-
-    def take_unpublished(self) -> dict[str, dict[Month, set[int]]]:
-        """Tenant → month → the sections that changed since the last call."""
-        taken, self._unpublished = self._unpublished, {}
-        return taken
 
     def assess(self, tenant: str, month: Month, sections: Iterable[int]) -> Iterator[Assessment]:
         """Some sections of a tenant-month as they stand."""
@@ -384,7 +380,7 @@ class Scheduler:
             group.dirty.mark_since(since, OTHERS)
             taken = self._take_dirty(number, self.position_us)
             for found, at_us in self._measure(number, taken, self.position_us):
-                if self._may_burn(number, found):
+                if may_burn(group, self._states, found):
                     self._note_mark(number, found)
                 self._note_due(number, found, at_us)
         self._stale = set(touched)

@@ -64,7 +64,7 @@ class Rounds:
         return (
             self.under_way
             or self._latency.dirty
-            or self._scheduler.unpublished
+            or bool(self._scheduler.unpublished)
             or len(self._tenants.latency.windows.dirty_series()) > 0
         )
 
@@ -77,7 +77,7 @@ class Rounds:
 
         """
         self._begun = dict(offsets), dict(marks)
-        for tenant, months in self._scheduler.take_unpublished().items():
+        for tenant, months in self._scheduler.unpublished.take().items():
             own = self._waiting.setdefault(tenant, {})
             for month, sections in months.items():
                 own.setdefault(month, set()).update(sections)

@@ -149,6 +149,12 @@ class Tenants:
             self.calendars,
         )
 
+    def probed_until_us(self, tenant: str, month: Month) -> int:
+        """Until when what is known of a tenant's connectivity holds, by the results so far."""
+        profile = self.latency.months.governed(self.code(tenant), month).contract.profile
+        scopes = self.scope(tenant), self.platform.scope
+        return max(each.probes.known_until_us(profile.probe_hold_factor) for each in scopes)
+
     def month(self, tenant: str, instant_us: int) -> Month:
         """The local month of an instant, in the zone of the tenant's contract."""
         return month_at(self.versions(tenant), instant_us)
