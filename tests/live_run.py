@@ -7,11 +7,12 @@ import numpy as np
 
 from schemas.contract import Contract
 from schemas.results import Status
-from schemas.topics import BROADCAST, CONTRACTS, STATUS, STREAMS_STATE
+from schemas.topics import BROADCAST, CONTRACTS, EVENT_TOPICS, MTA, STATUS, STREAMS_STATE
 from streams.clauses import parts
 from streams.clauses.facts import Fact
 from streams.live.decode.records import decode
 from streams.live.evaluate.sections import assess_sections
+from streams.live.inbox import Inbox
 from streams.live.state.platform import Platform
 from streams.live.task import SILENCE_US, Task
 from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
@@ -67,6 +68,7 @@ class LiveRun:
     def _start(self) -> None:
         self.platform = Platform()
         self._read_broadcast()
+        self.inbox = Inbox(MTA.name, [one.name for one in EVENT_TOPICS if one.name != MTA.name])
         self.task = Task(0, LATENESS_US, self.platform, silence_us=self.silence_us)
 
     def restart(self) -> None:
@@ -76,7 +78,7 @@ class LiveRun:
         self.task.restore(read_state(self._state), self.now_s)
 
     def feed(self, records: list[Record], broker_us: list[int] | None = None) -> None:
-        """Apply consecutive records of the log, one batch per topic.
+        """Apply consecutive records of the log, one batch per topic, as a worker does: in step.
 
         Args:
             records: in log order.
@@ -90,7 +92,15 @@ class LiveRun:
                 for record, at in zip(records, times, strict=True)
                 if record[0] == topic
             ]
-            apply(self.task, self._batch(topic, own), BROKER_US, self.now_s)
+            batch = self._batch(topic, own)
+            fresh = batch.after(self.task.applied(topic))
+            if topic == CONTRACTS.name or fresh is None:
+                apply(self.task, batch, BROKER_US, self.now_s)
+            else:
+                self.inbox.offer(decode(fresh, BROKER_US))
+        while (bite := self.inbox.take(lambda topic: False)) is not None:
+            for _ in self.task.apply_decoded(bite.batches, self.now_s, bite.until_us):
+                pass
 
     def checkpoint(self, everything: bool = True) -> None:
         """Make everything durable that the task has to tell, or what is urgent of it."""

@@ -22,7 +22,8 @@ from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
 from streams.runtime.application import (
     BatchApp,
-    attach,
+    Current,
+    attach_checking,
     background,
     build_app,
     commit_offsets,
@@ -95,24 +96,39 @@ class Live:
 
     # What comes in.
 
-    async def handle(self, batch: RecordBatch) -> None:
-        """Take a fetched batch; it is applied when it is its turn."""
-        async with self._lock:
-            if self._suspended:
-                return  # its partition is on the move; whoever has it then fetches it again
-            member = self._members.get(batch.partition) or await self._claim(batch.partition)
-            self.breath.begin()
-            member.offered[batch.topic] = batch.next_offset
-            fresh = batch.after(member.task.applied(batch.topic))
-            if fresh is None:
-                return
-            if batch.topic == CONTRACTS.name:
-                member.task.apply_contracts(fresh)
-            else:
-                decoded = decode(fresh, time.time_ns() // 1000)
-                self._measures.taken(decoded)
-                member.inbox.offer(decoded)
-            await self.breath.take()
+    async def handle(self, batch: RecordBatch, current: Current) -> None:
+        """Take a fetched batch; it is applied when it is its turn.
+
+        Args:
+            batch: consecutive records of one topic and partition.
+            current: whether it was fetched since the latest rebalance. An older one is dropped,
+                as what was before it has been: whoever has the partition fetches it again.
+
+        """
+        while True:
+            async with self._lock:
+                if not current():
+                    return
+                if not self._suspended:
+                    await self._take(batch)
+                    return
+            await asyncio.sleep(_PAUSE_S)  # the rebalance it came with is not over
+
+    async def _take(self, batch: RecordBatch) -> None:
+        member = self._members.get(batch.partition) or await self._claim(batch.partition)
+        self.breath.begin()
+        known = member.offered.get(batch.topic, 0)
+        fresh = batch.after(max(known, member.task.applied(batch.topic)))
+        if fresh is None:
+            return  # after a rebalance some come again
+        member.offered[batch.topic] = batch.next_offset
+        if batch.topic == CONTRACTS.name:
+            member.task.apply_contracts(fresh)
+        else:
+            decoded = decode(fresh, time.time_ns() // 1000)
+            self._measures.taken(decoded)
+            member.inbox.offer(decoded)
+        await self.breath.take()
 
     def may_fetch(self, tp: TP) -> bool:
         """Whether more of a partition may be fetched: what is ahead waits for the others."""
@@ -324,7 +340,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     silence_us = int(settings.source_silence_s * MICROS)
     live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us))
     app.has_room = live.may_fetch
-    attach(app, [*_INPUT, CONTRACTS.name], live.handle)
+    attach_checking(app, [*_INPUT, CONTRACTS.name], live.handle)
     background(app, live.work, _PAUSE_S)
     maillog = attach_maillog(app, settings, delivery)
 

@@ -29,6 +29,9 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[RecordBatch], Awaitable[None]]
+Current = Callable[[], bool]
+"""Whether a batch was fetched since the latest rebalance, so that nothing lies between it and what
+was handed on before."""
 
 
 class BatchApp(faust.App):  # type: ignore[misc]
@@ -98,13 +101,31 @@ def attach(app: BatchApp, topics: Sequence[str], handler: Handler, name: str = "
     the partition now.
     """
 
+    async def handle(batch: RecordBatch, current: Current) -> None:
+        if current():
+            await handler(batch)
+
+    attach_checking(app, topics, handle, name)
+
+
+def attach_checking(
+    app: BatchApp,
+    topics: Sequence[str],
+    handler: Callable[[RecordBatch, Current], Awaitable[None]],
+    name: str = "entrance",
+) -> None:
+    """`attach` for a handler that may have to wait: it looks itself whether a batch is current."""
+
     async def entrance(stream: Any) -> None:
         async for event in stream.events():
-            if event.message.generation_id != app.consumer_generation_id:
-                continue
+            generation = event.message.generation_id
+
+            def current(generation: int = generation) -> bool:
+                return bool(generation == app.consumer_generation_id)
+
             try:
                 async with applying(app.health, event.message.topic, len(event.value)):
-                    await handler(event.value)
+                    await handler(event.value, current)
             except Exception as error:
                 _fail(app, f"a batch of {event.message.topic} failed: {error!r}", error)
 

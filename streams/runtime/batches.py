@@ -129,7 +129,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         records, active = await self._wait_wanted(timeout)
         if records is None or self.should_stop:
             return
-        if not self.flow_active:
+        if not self.flow_active or self.app.consumer_generation_id != generation:
+            # What was fetched may be of the new positions already: it has to come again.
             await self.perform_seek()
             return
         for tp, fetched in records.items():

@@ -40,7 +40,8 @@ async def read_records(
     await consumer.start()
     try:
         consumer.assign([place])
-        return await asyncio.wait_for(_read_to_end(consumer, place), settings.recovery_s)
+        reading = _read_to_end(consumer, place, committed)
+        return await asyncio.wait_for(reading, settings.recovery_s)
     except TimeoutError:
         raise StateError(
             f"partition {partition} of {topic} was not read within {settings.recovery_s:.0f} s; "
@@ -50,13 +51,18 @@ async def read_records(
         await consumer.stop()
 
 
-async def _read_to_end(consumer: AIOKafkaConsumer, place: TopicPartition) -> dict[bytes, bytes]:
+async def _read_to_end(
+    consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool
+) -> dict[bytes, bytes]:
     await consumer.seek_to_beginning(place)
     end = (await consumer.end_offsets([place]))[place]
     records: dict[bytes, bytes] = {}
     started = time.monotonic()
-    # As the latest offset Tansu gives that of the last batch; a fetch tells the true end.
-    while await consumer.position(place) < max(end, consumer.highwater(place) or 0):
+    # As the latest offset Tansu, which has no transactions, gives that of the last batch; a fetch
+    # tells the true end.
+    while await consumer.position(place) < max(
+        end, 0 if committed else consumer.highwater(place) or 0
+    ):
         fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
         for record in fetched.get(place, ()):
             if record.value is None:

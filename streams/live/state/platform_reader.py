@@ -45,9 +45,12 @@ class BroadcastReader:
         end = (await consumer.end_offsets([_PLACE]))[_PLACE]
         deadline = time.monotonic() + self._settings.recovery_s
         values: list[Broadcast] = []
-        # As the latest offset Tansu gives that of the last batch; a fetch tells the true end.
-        while await consumer.position(_PLACE) < max(end, consumer.highwater(_PLACE) or 0):
+        while await consumer.position(_PLACE) < end:
             values += await self.poll(_POLL_MS)
+            if not self._committed:
+                # As the latest offset Tansu, which has no transactions, gives that of the last
+                # batch; a fetch tells the true end.
+                end = max(end, consumer.highwater(_PLACE) or 0)
             if time.monotonic() > deadline:
                 raise StateError(
                     f"{BROADCAST.name} was not read within {self._settings.recovery_s:.0f} s; "
