@@ -242,7 +242,8 @@ class Latency:
 
         """
         sums = self.months.sums
-        gone = steps[(steps["sign"] < 0) & steps["counted"]]
+        # What counts is never larger than everything, so this finds both.
+        gone = steps[steps["sign"] < 0]
         gone = gone[gone["latency_us"] >= sums.largest_us[gone["slot"], gone["way"]]]
         for slot, way in {(int(one["slot"]), int(one["way"])) for one in gone}:
             stands_for = self.months.slot(slot)
