@@ -27,6 +27,7 @@ from streams.latency.keyhash import turned
 from streams.latency.messages import ACCEPTED, ENDED, MessageStore, Rows, tenant_of
 from streams.latency.row_index import Int64s, KeySet, Mask, RowIndex, UInt64s, dense, running_least
 from streams.latency.sources import Watermarks
+from streams.windows.intervals import BEFORE_ALL
 
 
 class InFlight:
@@ -172,7 +173,7 @@ class InFlight:
 
     def _ripe(self, marks: Mapping[int, Watermarks], ended: Int64s, count: int) -> Stretches:
         """The flights of the table that come to an age in the batch, and do not end in it."""
-        known = np.full(self._sources, -(2**62), dtype=np.int64)
+        known = np.full(self._sources, BEFORE_ALL, dtype=np.int64)
         for source, mark in marks.items():
             if source < self._sources:
                 known[source] = mark.known_us[-1]

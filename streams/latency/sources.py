@@ -7,14 +7,14 @@ is silent without saying so is taken to go on after a while in which nothing cam
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Int64s = npt.NDArray[np.int64]
+from streams.windows.intervals import BEFORE_ALL, FOREVER
 
-NEVER: Final = -(2**62)
+Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Sources:
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
         self._lateness_us, self._silence_us = lateness_us, silence_us
-        self._newest_us = np.full(16, NEVER, dtype=np.int64)
+        self._newest_us = np.full(16, BEFORE_ALL, dtype=np.int64)
         """Newest event time of each source."""
-        self._known_us = np.full(16, NEVER, dtype=np.int64)
+        self._known_us = np.full(16, BEFORE_ALL, dtype=np.int64)
         """Watermark of each source; it never falls."""
-        self._heard_us = np.full(16, NEVER, dtype=np.int64)
+        self._heard_us = np.full(16, BEFORE_ALL, dtype=np.int64)
         """When something came of each source last, by the broker's clock."""
         self._progress: dict[str, int] = {}
         self._saying: set[str] = set()
@@ -66,8 +66,10 @@ class Sources:
             if known >= len(self._newest_us):
                 for column in ("_newest_us", "_known_us", "_heard_us"):
                     old = getattr(self, column)
-                    setattr(self, column, np.append(old, np.full(len(old), NEVER, dtype=np.int64)))
-            self._known_us[known] = self._progress.get(name, NEVER)
+                    setattr(
+                        self, column, np.append(old, np.full(len(old), BEFORE_ALL, dtype=np.int64))
+                    )
+            self._known_us[known] = self._progress.get(name, BEFORE_ALL)
         return known
 
     def known_us(self, source: int) -> int:
@@ -75,20 +77,20 @@ class Sources:
         return int(self._known_us[source])
 
     def least_known_us(self, heard_us: int) -> int:
-        """The least watermark of the sources that are not silent; `NEVER` without one.
+        """The least watermark of the sources that are not silent; `BEFORE_ALL` without one.
 
         Args:
             heard_us: the present time of the broker's clock.
 
         """
         known = self._known_us[: len(self.names)][self._active(heard_us)]
-        return int(known.min()) if len(known) else NEVER
+        return int(known.min()) if len(known) else BEFORE_ALL
 
     def least_newest_us(self, heard_us: int) -> int:
-        """The least of the newest event times of the sources that are not silent, or `NEVER`."""
+        """The least newest event time of the sources that are not silent, or `BEFORE_ALL`."""
         count = len(self.names)
         newest = self._newest_us[:count][self._active(heard_us)]
-        return int(newest.min()) if len(newest) else NEVER
+        return int(newest.min()) if len(newest) else BEFORE_ALL
 
     def all_known_us(self) -> Int64s:
         """The watermark of each source, by its number."""
@@ -100,28 +102,30 @@ class Sources:
         To be asked before `take`; arguments as there.
         """
         count = len(heard_us)
-        found = np.full(count, -NEVER, dtype=np.int64)
+        found = np.full(count, FOREVER, dtype=np.int64)
         moments = np.arange(count)
         order = np.argsort(sources, kind="stable")
         distinct, starts = np.unique(sources[order], return_index=True)
         own = dict(zip(distinct.tolist(), np.split(order, starts[1:]), strict=True))
         for source in range(len(self.names)):
             if source not in own:
-                if self._heard_us[source] > NEVER:
+                if self._heard_us[source] > BEFORE_ALL:
                     active = self._heard_us[source] + self._silence_us >= heard_us
-                    np.minimum(found, np.where(active, self._newest_us[source], -NEVER), out=found)
+                    np.minimum(found, np.where(active, self._newest_us[source], FOREVER), out=found)
                 continue
             places = own[source]
             newest = np.maximum.accumulate(np.append(self._newest_us[source], believed_us[places]))
             heard = np.append(self._heard_us[source], heard_us[places])
             at = np.searchsorted(places, moments, side="right")
-            active = (heard[at] > NEVER) & (heard[at] + self._silence_us >= heard_us)
-            np.minimum(found, np.where(active, newest[at], -NEVER), out=found)
-        return np.where(found == -NEVER, NEVER, found)
+            active = (heard[at] > BEFORE_ALL) & (heard[at] + self._silence_us >= heard_us)
+            np.minimum(found, np.where(active, newest[at], FOREVER), out=found)
+        return np.where(found == FOREVER, BEFORE_ALL, found)
 
     def _active(self, heard_us: int) -> npt.NDArray[np.bool_]:
         heard = self._heard_us[: len(self.names)]
-        result: npt.NDArray[np.bool_] = (heard > NEVER) & (heard + self._silence_us >= heard_us)
+        result: npt.NDArray[np.bool_] = (heard > BEFORE_ALL) & (
+            heard + self._silence_us >= heard_us
+        )
         return result
 
     def take(
@@ -161,7 +165,7 @@ class Sources:
             return places + 1, known  # what it says comes by another way, maybe later
         since = np.concatenate([self._heard_us[source : source + 1], heard_us[places]])
         heard = np.concatenate([heard_us[places], heard_us[-1:]])
-        silent = np.flatnonzero((heard - since > self._silence_us) & (since > NEVER))
+        silent = np.flatnonzero((heard - since > self._silence_us) & (since > BEFORE_ALL))
         if len(silent) == 0:
             return places + 1, known
         # It goes on from there up to its next record, which may be what ends the silence.
@@ -183,7 +187,7 @@ class Sources:
     def heard(self) -> Iterator[tuple[str, int]]:
         """Each source that was ever heard of, and when last, by the broker's clock."""
         for name, heard_us in zip(self.names, self._heard_us.tolist(), strict=False):
-            if heard_us > NEVER:
+            if heard_us > BEFORE_ALL:
                 yield name, heard_us
 
     def silent(self, heard_us: int, told_us: int) -> list[int]:
@@ -200,7 +204,7 @@ class Sources:
             saying = np.fromiter((name in self._saying for name in self.names), bool, count)
             known[saying] = min(heard_us, told_us)
         long_ago = self._heard_us[:count] + self._silence_us < known
-        return np.flatnonzero(long_ago & (self._heard_us[:count] > NEVER)).tolist()
+        return np.flatnonzero(long_ago & (self._heard_us[:count] > BEFORE_ALL)).tolist()
 
     def go_on(self, source: int, to_us: int) -> bool:
         """Everything of a source up to an instant is known; whether that is news."""
@@ -236,7 +240,7 @@ class Sources:
         source = self._numbers.get(name)
         if source is None:
             return None
-        if self._heard_us[source] > NEVER:
+        if self._heard_us[source] > BEFORE_ALL:
             self._heard_us[source] = max(heard_us, int(self._heard_us[source]))
         return source if self.go_on(source, to_us) else None
 

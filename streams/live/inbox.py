@@ -21,6 +21,7 @@ from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.decode.records import DecodedBatch, Int64s
 from streams.windows.calendar import HOUR
 from streams.windows.clock import MICROS
+from streams.windows.intervals import FOREVER
 
 CELL_US: Final = 600 * MICROS
 """Other topics may be ahead of one of which nothing is known within such a stretch."""
@@ -32,7 +33,6 @@ MOST_FACTS: Final = 500
 """Of each of the other topics."""
 ROOM: Final = 60_000
 """Events of one topic that may wait to be applied; more of it is not fetched."""
-_NEVER_US: Final = 2**62
 _EXCLUSIONS: Final = pa.array(sorted(EXCLUSIONS))
 
 
@@ -63,7 +63,7 @@ class _Queue:
     def next_us(self) -> int:
         """Event time that the first waiting event comes to."""
         if not self.batches:
-            return _NEVER_US
+            return FOREVER
         first = self.batches[0]
         return max(self.clock_us, int(first.believed_us[0]) if len(first) else 0)
 
@@ -155,14 +155,14 @@ class Inbox:
             for topic, queue in self._queues.items()
             if not queue.batches and behind(topic)
         }
-        limit_us = min((at // CELL_US * CELL_US for at in unknown.values()), default=_NEVER_US)
+        limit_us = min((at // CELL_US * CELL_US for at in unknown.values()), default=FOREVER)
         mail_us = self._mail.next_us()
         others_us = min(queue.next_us() for queue in self._others.values())
         if min(mail_us, others_us) >= limit_us:
             return None
         # 2. Mail, up to what changes how it is judged.
         changes = (queue.changes[0][0] for queue in self._others.values() if queue.changes)
-        change_us = min(changes, default=_NEVER_US)
+        change_us = min(changes, default=FOREVER)
         if mail_us <= others_us and mail_us < change_us:
             until_us = min([others_us, *(at for at in unknown.values())])
             before_us = min(limit_us, change_us, mail_us + STRIDE_US)
@@ -173,4 +173,4 @@ class Inbox:
         before_us = min(queue.bound_us(before_us, MOST_FACTS) for queue in first)
         before_us = max(before_us, others_us + 1)
         chosen = [queue for queue in first if queue.next_us() < before_us]
-        return Bite([queue.bite(before_us, MOST_EVENTS) for queue in chosen], _NEVER_US)
+        return Bite([queue.bite(before_us, MOST_EVENTS) for queue in chosen], FOREVER)

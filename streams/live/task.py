@@ -37,7 +37,6 @@ from streams.live.decode.message_rows import message_rows, reference_of
 from streams.live.decode.records import DecodedBatch
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from streams.live.evaluate.dues import NO_LIMIT
 from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates, Key
@@ -57,6 +56,7 @@ from streams.runtime.batches import RecordBatch
 from streams.runtime.statelog import State, head_record
 from streams.windows.calendar import Month
 from streams.windows.clock import MICROS, EventClock
+from streams.windows.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
 _MARK_EVERY_US: Final = 10_000_000
@@ -157,7 +157,7 @@ class Task:
         return self._log.head.offsets.get(topic, 0)
 
     def apply_decoded(
-        self, batches: Sequence[DecodedBatch], now_s: float, until_us: int = NO_LIMIT
+        self, batches: Sequence[DecodedBatch], now_s: float, until_us: int = FOREVER
     ) -> Iterator[None]:
         """Apply events, with a pause wherever others may have a turn.
 
@@ -316,7 +316,7 @@ class Task:
     def _reach_us(self, now_s: float) -> int:
         """Event time up to which the platform's events are known, if it ever had any."""
         reached = self.tenants.platform.reached_us(now_s)
-        return NO_LIMIT if reached is None else reached
+        return FOREVER if reached is None else reached
 
     def due(self, now_s: float, everything: bool = True) -> bool:
         """Whether a checkpoint would publish or keep anything, or anything urgent."""

@@ -15,11 +15,6 @@ _LAST_YEAR: Final = 2200
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def month_date(number: int) -> date:
-    """The first day of month ``number``."""
-    return date(_FIRST_YEAR + number // 12, number % 12 + 1, 1)
-
-
 def month_number(first: date) -> int:
     """The number of the month a day is in."""
     return (first.year - _FIRST_YEAR) * 12 + first.month - 1

@@ -27,6 +27,7 @@ from streams.runtime.statelog import (
     append_rows,
     cut_off,
 )
+from streams.windows.intervals import FOREVER
 
 TENANTS: Final = "tenants"
 CONTRACTS: Final = "contracts"
@@ -39,7 +40,6 @@ PUBLISHED: Final = "published"
 OPEN: Final = "open"
 """What was touched in the tick that is not over, written anew at every checkpoint."""
 FACTS: Final = "facts/"
-_FOR_EVER: Final = 2**62
 HEARTBEATS: Final = "facts/heartbeats"
 
 
@@ -88,7 +88,7 @@ class StateLog:
                 if log.startswith(FACTS):
                     # A record without a whole entry goes on in the next, and is kept with it.
                     ends = (_until_us(orjson.loads(entry)) for entry in entries)
-                    until_us = max(ends, default=_FOR_EVER)
+                    until_us = max(ends, default=FOREVER)
                 self._kept.setdefault(log, []).append(_Kept(number, until_us))
 
     def add_rows(self, rows: Rows) -> None:
@@ -188,5 +188,5 @@ def _until_us(fact: dict[str, Any] | Fact) -> int:
     if fact["type"] == "monitor.heartbeat":
         return int(fact["time"])
     if TYPES[fact["type"]].topic == SUPPORT.name:
-        return _FOR_EVER  # a channel keeps its last state
+        return FOREVER  # a channel keeps its last state
     return int(fact["time"]) + reach_of_topic(TYPES[fact["type"]].topic)

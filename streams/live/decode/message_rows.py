@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streams.latency.keyhash import leading_bytes, message_keys
-from streams.latency.messages import ACCEPTED, ENDED, LATENCY, ROW, Rows
+from streams.latency.messages import ACCEPTED, ENDED, LATENCY, ROW, Rows, series_of
 from streams.live.decode.records import DecodedBatch
 
 Int64s = npt.NDArray[np.int64]
@@ -57,7 +57,7 @@ def message_rows(
         events.column("recipient").combine_chunks(),
         inbound,
     )
-    rows["series"] = 2 * codes[places] + inbound
+    rows["series"] = series_of(codes[places], inbound)
     rows["source"] = sources[places]
     rows["accepted_us"] = _plain(accepted.combine_chunks().cast(pa.int64()))
     rows["finished_us"] = batch.times_us[places]

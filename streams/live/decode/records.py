@@ -27,8 +27,8 @@ class DecodedBatch:
     ``events`` has the topic's Arrow schema; of each event ``times_us`` is its event time,
     ``believed_us`` the same, or 0 where it is so far ahead that it must not move time,
     ``heard_us`` when the broker received it and ``offsets`` its offset. ``outgoing`` holds the
-    dead letters and the re-keyed records with their offsets. Offsets ``[first, next)`` are done
-    with once everything of the batch is applied.
+    dead letters and the re-keyed records with their offsets. Offsets before ``next_offset`` are
+    done with once everything of the batch is applied.
     """
 
     topic: str
@@ -38,7 +38,6 @@ class DecodedBatch:
     heard_us: Int64s
     offsets: Int64s
     outgoing: Sequence[tuple[int, Outgoing]]
-    first_offset: int
     next_offset: int
     refused: Mapping[str, int] = field(default_factory=dict)
     """Field that was wrong → number of dead letters."""
@@ -68,7 +67,6 @@ class DecodedBatch:
             heard_us=self.heard_us[count:],
             offsets=self.offsets[count:],
             outgoing=self.outgoing[len(before) :],
-            first_offset=cut,
             refused={},
         )
         return first, rest
@@ -115,7 +113,6 @@ def decode(batch: RecordBatch, now_us: int) -> DecodedBatch:
         heard_us,
         batch.offsets[rows],
         outgoing,
-        int(batch.offsets[0]),
         batch.next_offset,
         Counter(rejection.field or "record" for rejection in decoded.rejections.values()),
     )

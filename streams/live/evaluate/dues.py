@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
-from typing import Final
 
 from streams.live.evaluate.groups import Group
 from streams.windows.calendar import Month
-
-NO_LIMIT: Final = 2**62
+from streams.windows.intervals import FOREVER
 
 _Due = tuple[int, int, Month, int]
 """instant, number of the group, month, section"""
@@ -29,7 +27,7 @@ class Dues:
     def note(self, number: int, month: Month, section: int, at_us: int) -> None:
         """A section is to be looked at by an instant at the latest."""
         dues = self._groups[number].dirty.due_us.setdefault(month, {})
-        if at_us < dues.get(section, NO_LIMIT):
+        if at_us < dues.get(section, FOREVER):
             dues[section] = at_us
             heappush(self._heap, (at_us, number, month, section))
 

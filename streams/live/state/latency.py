@@ -22,12 +22,13 @@ from streams.latency.messages import (
 from streams.latency.rolling_windows import RollingWindows
 from streams.latency.row_index import Int64s, Mask
 from streams.latency.slow_messages import SlowMessages
-from streams.latency.sources import NEVER, Sources
+from streams.latency.sources import Sources
 from streams.latency.window_kinds import PaneWidth
 from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency_months import LatencyMonths
 from streams.live.state.stretches import NOWHERE
 from streams.windows.calendar import SECOND, Month
+from streams.windows.intervals import BEFORE_ALL
 from streams.windows.months import month_bounds_us, month_number, months_of
 
 _Folded = list[Any]
@@ -205,9 +206,7 @@ class Latency:
                     for slot in (whole, *self.months.parts(whole)):
                         sums.at_risk[slot] = sums.flying_over[slot] = 0
                         sums.all_flying_over[slot] = 0
-        flights = self.aged_flights(tenants)
-        if len(flights):
-            self.add_flights(flights, np.ones(len(flights), dtype=np.int64))
+        self._add_flights(self.aged_flights(tenants))
 
     def aged_flights(self, tenants: Collection[int]) -> np.ndarray:
         """The aged messages in flight of some tenants."""
@@ -216,23 +215,23 @@ class Latency:
         chosen = np.isin(tenant_of(aged["series"]), np.fromiter(tenants, np.int64, len(tenants)))
         return aged[chosen]
 
-    def add_flights(self, flights: np.ndarray, signs: Int64s) -> None:
-        """Add aged messages in flight to what is at risk or over, or take them away."""
+    def _add_flights(self, flights: np.ndarray) -> None:
+        """Add aged messages in flight to what is at risk or over."""
         at = self.months.locate(
             tenant_of(flights["series"]).astype(np.int64), flights["accepted_us"]
         )
-        flights, signs = at.expand(flights), at.expand(signs)
+        flights = at.expand(flights)
         counted = ~self.flights_left_out(flights)
         over = flights["age"] == OVER
         at_risk = flights["age"] == AT_RISK
         sums = self.months.sums
         for some in (at.slots, at.parts):
             inside = some != NOWHERE
-            np.add.at(sums.all_flying_over, some[inside & over], signs[inside & over])
+            np.add.at(sums.all_flying_over, some[inside & over], 1)
             chosen = inside & over & counted
-            np.add.at(sums.flying_over, some[chosen], signs[chosen])
+            np.add.at(sums.flying_over, some[chosen], 1)
             chosen = inside & at_risk & counted
-            np.add.at(sums.at_risk, some[chosen], signs[chosen])
+            np.add.at(sums.at_risk, some[chosen], 1)
 
     def look_up_largest(self, steps: np.ndarray) -> None:
         """Find the largest latency of a month again where the largest one was taken away.
@@ -288,9 +287,7 @@ class Latency:
             if owner == tenant:
                 self._add_folded(tenant, Month.parse(label), folded)
         self.in_flight.limit_again(series, self.sources.all_known_us())
-        flights = self.aged_flights([tenant])
-        if len(flights):
-            self.add_flights(flights, np.ones(len(flights), dtype=np.int64))
+        self._add_flights(self.aged_flights([tenant]))
         return sorted({*former, *self.months.months_of(tenant)})
 
     def frontier_us(self) -> int:
@@ -306,7 +303,7 @@ class Latency:
 
         """
         least = self.sources.least_known_us(heard_us)
-        return silent_us if least == NEVER else least
+        return silent_us if least == BEFORE_ALL else least
 
     def restore(self, rows: Rows, names: Sequence[str]) -> None:
         """Take up what a former life kept, once sources, exclusions and contracts are known.
@@ -323,9 +320,7 @@ class Latency:
         for (tenant, label), folded in self._folded.items():
             self._add_folded(tenant, Month.parse(label), folded)
         flights = self.in_flight.flights
-        aged = flights[flights["age"] > 0]
-        if len(aged):
-            self.add_flights(aged, np.ones(len(aged), dtype=np.int64))
+        self._add_flights(flights[flights["age"] > 0])
         counted = living[~self.left_out(living)]
         ones = np.ones(len(counted), dtype=np.int64)
         self.windows.rebuild(self.window_changes(counted, ones), self.frontier_us())

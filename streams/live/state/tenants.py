@@ -19,8 +19,8 @@ from streams.live.state.excluded_spans import ExcludedSpans, reads_apart
 from streams.live.state.latency import Latency
 from streams.live.state.platform import Platform
 from streams.windows.calendar import Month
+from streams.windows.intervals import FOREVER
 
-NEVER: Final = 2**62
 _DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
 _DEFAULT_PROFILE: Final = Profile()
 _NO_FACTS: Final = Scope("-")
@@ -43,7 +43,7 @@ class Tenants:
         self._scopes: dict[int, Scope] = {}
         self._contracts: dict[int, dict[int, Contract]] = {}
         self._promises: dict[tuple[str, int], tuple[Contract, bytes]] = {}
-        self._first_mail_us = np.full(64, NEVER, dtype=np.int64)
+        self._first_mail_us = np.full(64, FOREVER, dtype=np.int64)
 
     def code(self, tenant: str) -> int:
         """The number of a tenant; a new tenant gets the next one."""
@@ -52,7 +52,7 @@ class Tenants:
             known = self._codes[tenant] = len(self.names)
             self.names.append(tenant)
             if known == len(self._first_mail_us):
-                more = np.full(known, NEVER, dtype=np.int64)
+                more = np.full(known, FOREVER, dtype=np.int64)
                 self._first_mail_us = np.append(self._first_mail_us, more)
         return known
 
@@ -164,7 +164,7 @@ class Tenants:
     def note_mail(self, codes: Int64s, times_us: Int64s) -> list[tuple[int, int]]:
         """Remember the earliest event time of ``mail.mta`` of each tenant; what is new of it."""
         distinct, inverse = np.unique(codes, return_inverse=True)
-        first = np.full(len(distinct), NEVER, dtype=np.int64)
+        first = np.full(len(distinct), FOREVER, dtype=np.int64)
         np.minimum.at(first, inverse, times_us)
         earlier = first < self._first_mail_us[distinct]
         self._first_mail_us[distinct[earlier]] = first[earlier]
@@ -174,15 +174,10 @@ class Tenants:
         """Whether ``mail.mta`` ever carried an event of a tenant from before an instant."""
         return bool(self._first_mail_us[code] < until_us)
 
-    def first_mail(self) -> list[tuple[int, int]]:
-        """Number and earliest event time of ``mail.mta`` of each tenant that has any."""
-        known = np.flatnonzero(self._first_mail_us < NEVER)
-        return list(zip(known.tolist(), self._first_mail_us[known].tolist(), strict=True))
-
     def first_us(self, tenant: str) -> int | None:
         """Time of a tenant's earliest event."""
         mail_us = int(self._first_mail_us[self.code(tenant)])
-        firsts = (self.scope(tenant).first_us, mail_us if mail_us < NEVER else None)
+        firsts = (self.scope(tenant).first_us, mail_us if mail_us < FOREVER else None)
         return min((first for first in firsts if first is not None), default=None)
 
     def restore(self, rows: Rows, names: Sequence[str]) -> None:
