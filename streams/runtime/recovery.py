@@ -1,8 +1,8 @@
 """Reading a task's state back from its topic."""
 
 import asyncio
-import time
-from typing import Final
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -11,7 +11,7 @@ from streams.runtime.kafka import client_options
 from streams.runtime.statelog import StateError
 from streams.settings import Settings
 
-_POLL_MS: Final = 500
+_POLL_MS: Final = 200
 _FETCH_BYTES: Final = 8_388_608
 
 
@@ -40,7 +40,7 @@ async def read_records(
     await consumer.start()
     try:
         consumer.assign([place])
-        reading = _read_to_end(consumer, place, committed)
+        reading = _newest(consumer, place, committed)
         return await asyncio.wait_for(reading, settings.recovery_s)
     except TimeoutError:
         raise StateError(
@@ -51,25 +51,38 @@ async def read_records(
         await consumer.stop()
 
 
-async def _read_to_end(
+async def _newest(
     consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool
 ) -> dict[bytes, bytes]:
+    records: dict[bytes, bytes] = {}
+    async for fetched in read_to_end(consumer, place, committed):
+        for record in fetched:
+            if record.value is None:
+                records.pop(record.key, None)
+            else:
+                records[record.key] = record.value
+    return records
+
+
+async def read_to_end(
+    consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool
+) -> AsyncIterator[Sequence[Any]]:
+    """The records of a partition from its beginning to its present end, as they are fetched.
+
+    Args:
+        consumer: started, and assigned the partition.
+        place: the partition.
+        committed: whether it reads committed transactions only.
+
+    """
     await consumer.seek_to_beginning(place)
     end = (await consumer.end_offsets([place]))[place]
-    records: dict[bytes, bytes] = {}
-    started = time.monotonic()
     # As the latest offset Tansu, which has no transactions, gives that of the last batch; a fetch
     # tells the true end.
     while await consumer.position(place) < max(
         end, 0 if committed else consumer.highwater(place) or 0
     ):
         fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
-        for record in fetched.get(place, ()):
-            if record.value is None:
-                records.pop(record.key, None)
-            else:
-                records[record.key] = record.value
-        if not fetched and time.monotonic() - started > _POLL_MS / 1000:
-            # Transaction markers at the end move the position only with the next fetch.
-            await asyncio.sleep(0)
-    return records
+        yield fetched.get(place, ())
+        # Transaction markers at the end move the position only with the next fetch.
+        await asyncio.sleep(0)
