@@ -53,7 +53,8 @@ class LiveRun:
     Checkpoints are durable at once. `restart` is a crash right after one.
     """
 
-    def __init__(self, silence_us: int = SILENCE_US, now_s: float = 0.0) -> None:
+    def __init__(self, silence_us: int = SILENCE_US, now_s: float = 0.0, **room: int) -> None:
+        self._options = {"silence_us": silence_us, **room}
         self.silence_us = silence_us
         self.now_s = now_s
         self.status: dict[tuple[str, str, str], Status] = {}
@@ -69,7 +70,7 @@ class LiveRun:
         self.platform = Platform()
         self._read_broadcast()
         self.inbox = Inbox(MTA.name, [one.name for one in EVENT_TOPICS if one.name != MTA.name])
-        self.task = Task(0, LATENESS_US, self.platform, silence_us=self.silence_us)
+        self.task = Task(0, LATENESS_US, self.platform, **self._options)
 
     def restart(self) -> None:
         """Go on in a new task, from what the old one made durable."""

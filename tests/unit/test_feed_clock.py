@@ -88,6 +88,22 @@ def test_messages_stuck_in_flight_are_told_by_name_and_once():
     assert len(run.seen) == 2
 
 
+def test_a_tenant_with_its_first_fact_leaves_nothing_to_look_at_behind():
+    """Until then it was looked at with others of whom mail alone was known, and was the last."""
+    run = Watched()
+    probe = {"probe": "p", "channel": "smtp", "capability": "send", "scope": "internal"}
+    result = {"ok": True, "interval_s": 600, **probe}
+    topic, _, value = event(1, "probe.result", 0, tenant_id="*", **result)
+    run.feed([(topic, b"*", value)])
+    run.checkpoint()
+    run.hear()
+    run.feed([message(2, "dispatched", 10, name="q")])
+    run.until(20)
+    run.feed([event(3, "probe.result", 30, **result)])
+    run.until(2_000)
+    assert run.status["a", "connectivity.downtime", "2025-10"].state == "ok"
+
+
 def test_a_message_that_finishes_is_not_counted_twice():
     run = Watched()
     run.feed([message(1, "accepted", 0, name="q")])

@@ -8,27 +8,17 @@ import pytest
 
 from schemas.contract import Contract
 from schemas.topics import WINDOWS
-from streams.live.state.platform import Platform
-from streams.live.task import Task
 from streams.windows.calendar import Month
-from tests.live_run import LATENESS_US, LiveRun, assessments, contract_record
+from tests.live_run import LiveRun, assessments, contract_record
 from tests.unit.test_feed_clock import message
 
 MOST = 40
 LATENCIES = [1 + number % 50 for number in range(6 * MOST)]
 
 
-class Forgetful(LiveRun):
-    """A task with little room."""
-
-    def _start(self):
-        self.platform = Platform()
-        self.task = Task(0, LATENESS_US, self.platform, most_messages=MOST)
-
-
 @pytest.mark.parametrize("versions", [0, 1])
 def test_the_month_still_counts_every_message(versions):
-    run = Forgetful()
+    run = LiveRun(most_messages=MOST)
     for number in range(versions):
         promise = {"tenant_id": "a", "version": number, "effective_from": date(2025, 1, 1)}
         run.feed([contract_record(Contract.model_validate(promise))])

@@ -60,10 +60,8 @@ class Scheduler:
         self._shared: set[int] = set()
         self._stale: set[int] = set()
         self.unpublished = Unpublished()
-        self._prompt, self._patient = (
-            Dues(self._groups, PROMPT | {KNOWLEDGE}),
-            Dues(self._groups, PATIENT),
-        )
+        self._prompt = Dues(self._groups, PROMPT | {KNOWLEDGE})
+        self._patient = Dues(self._groups, PATIENT)
 
     # 1. Who is looked at together.
 
@@ -73,7 +71,7 @@ class Scheduler:
         if number == known:
             return
         if known is not None:
-            del self._groups[known].tenants[tenant]
+            self._leave(known, tenant)
         group = self._groups[number]
         group.tenants[tenant] = None
         self._group_of[tenant] = number
@@ -81,6 +79,14 @@ class Scheduler:
             self._mark_everything(number)
         elif group.dirty.present is not None and self.position_us > 0:
             yield from self._join(group, tenant)
+
+    def _leave(self, number: int, tenant: str) -> None:
+        group = self._groups[number]
+        del group.tenants[tenant]
+        if not group.tenants:
+            # Nothing is due or dirty of nobody; who comes later is looked at from the start.
+            self._groups[number] = Group()
+            self._stale.discard(number)
 
     def _number_for(self, tenant: str) -> int:
         if self._tenants.has_facts(tenant):
@@ -220,12 +226,11 @@ class Scheduler:
     # 4. Looking.
 
     def _look(self, number: int, now_us: int, reach_us: int) -> Iterator[Transition]:
-        if self._groups[number].tenants:
-            taken = self._take_dirty(number, now_us)
-            self.patient_us = max(self.patient_us, min(now_us, reach_us) - PATIENCE_US)
-            for found, at_us in self._measure(number, taken, now_us):
-                yield from self._turn(number, found, at_us)
-                self._note_due(number, found, at_us)
+        taken = self._take_dirty(number, now_us)
+        self.patient_us = max(self.patient_us, min(now_us, reach_us) - PATIENCE_US)
+        for found, at_us in self._measure(number, taken, now_us):
+            yield from self._turn(number, found, at_us)
+            self._note_due(number, found, at_us)
 
     def _take_dirty(self, number: int, now_us: int) -> dict[Month, set[int]]:
         group = self._groups[number]
@@ -353,12 +358,8 @@ class Scheduler:
         """What was touched, and is to be looked at when event time passes a tick."""
         for number in sorted(self._stale):
             group = self._groups[number]
-            if group.tenants:
-                yield {
-                    "tenant": group.one,
-                    "down_until_us": group.down_until_us,
-                    **group.dirty.export(),
-                }
+            stale = group.dirty.export()
+            yield {"tenant": group.one, "down_until_us": group.down_until_us, **stale}
 
     def resume(self, open_since: str | None, stale: Iterable[Mapping[str, Any]]) -> None:
         """Take up a former life where it was: all is measured once more, and nothing turns.

@@ -23,8 +23,6 @@ from streams.windows.intervals import FOREVER
 
 _DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
 _DEFAULT_PROFILE: Final = Profile()
-_NO_FACTS: Final = Scope("-")
-"""Stands for every tenant of which nothing but mail was ever heard."""
 
 
 class Tenants:
@@ -41,6 +39,8 @@ class Tenants:
         )
         self._codes: dict[str, int] = {}
         self._scopes: dict[int, Scope] = {}
+        self._no_facts = Scope("-")
+        """Stands for every tenant of which nothing but mail was ever heard."""
         self._contracts: dict[int, dict[int, Contract]] = {}
         self._promises: dict[tuple[str, int], tuple[Contract, bytes]] = {}
         self._first_mail_us = np.full(64, FOREVER, dtype=np.int64)
@@ -71,7 +71,7 @@ class Tenants:
 
     def scope(self, tenant: str) -> Scope:
         """The facts of a tenant."""
-        return self._scopes.get(self._codes.get(tenant, -1), _NO_FACTS)
+        return self._scopes.get(self._codes.get(tenant, -1), self._no_facts)
 
     def has_facts(self, tenant: str) -> bool:
         """Whether anything but mail was ever heard of a tenant."""
