@@ -14,7 +14,7 @@ from schemas.columnar import decode_batch
 from schemas.printable import printable
 from schemas.registry import EVENT_TYPES
 from schemas.yaml_text import load_yaml
-from streams.cli.documents import read_documents
+from streams.cli.support.contract_files import read_documents
 from streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
 from tests.fuzz.mutate import HOSTILE_TEXTS, hostile
 

@@ -19,9 +19,9 @@ from landing_server import wait_for
 from schemas.indicators import INDICATORS
 from sinks.clickhouse import connect
 from sinks.closing import lock
-from streams.cli import close as close_command
-from streams.cli import closing_feed
-from streams.cli.publishing import Record, publish
+from streams.cli.commands import close as close_command
+from streams.cli.output import closing_feed
+from streams.cli.support.kafka_publish import Record, publish
 from streams.runtime.drain import Lag
 from streams.settings import load
 from streams.simulate.plan import plan

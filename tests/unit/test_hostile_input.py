@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.printable import printable
 from schemas.yaml_text import load_yaml
-from streams.cli.documents import read_documents
 from streams.cli.main import cli
+from streams.cli.support.contract_files import read_documents
 from streams.settings import ConfigurationError, load
 
 SOON_S = 3.0

@@ -24,7 +24,7 @@ LONGER_FUNCTIONS = {
     # Mostly arguments and their documentation.
     "sinks/closing/close.py::close_month": 60,
     "sinks/statement/making.py::make_all": 55,
-    "streams/cli/ship.py::postfix": 60,
+    "streams/cli/commands/ship.py::postfix": 60,
     # One story from beginning to end.
     "tests/integration/test_ship.py::test_a_followed_log_survives_rotations_and_kills": 60,
 }

@@ -19,8 +19,8 @@ from sinks.statement import spans
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import content_of
 from sinks.statement.wording.phrases import phrase
-from streams.cli.errors import CommandError
 from streams.cli.main import cli
+from streams.cli.support.errors import CommandError
 from tests.integration.test_closing.browser import running_browser
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import land
