@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sinks.clickhouse import ClickHouseSettings, connect
-from sinks.closing.planning import refresh_plans
+from sinks.closing.plan.plan_store import refresh_plans
 from sinks.landing.delivery import Delivery
 from sinks.landing.faults import LandingError
 from sinks.landing.landing import LANDED_TOPICS, Landing

@@ -10,8 +10,8 @@ from schemas.contract import Profile
 from schemas.identifiers import PLATFORM
 from schemas.indicators import Comparator, MonthVerdict, Verdict
 from schemas.results import ClosingItem, Credit
-from sinks.closing.periods import Period
-from sinks.closing.periods import Span as ContractSpan
+from sinks.closing.plan.contract_segments import Period
+from sinks.closing.plan.contract_segments import Span as ContractSpan
 from sinks.statement.spans import Span
 
 SHOWN = 20

@@ -14,7 +14,7 @@ from schemas.presentation.language import Language
 from schemas.presentation.names import cause, indicator_title
 from schemas.presentation.words import verdict_word
 from schemas.printable import printable
-from sinks.closing.periods import micros
+from sinks.closing.plan.contract_segments import micros
 from sinks.statement import spans
 from sinks.statement.charts.calendar import calendar_chart, describe_faults
 from sinks.statement.charts.latency import Limits, latency_chart

@@ -10,9 +10,9 @@ import orjson
 
 from schemas.contract import Contract
 from sinks.clickhouse import Client
-from sinks.closing import archive
-from sinks.closing.periods import Period, Span, next_month, spans_in_force
-from sinks.closing.planning import contracts_by_tenant
+from sinks.closing.plan.contract_segments import Period, Span, next_month, spans_in_force
+from sinks.closing.plan.plan_store import contracts_by_tenant
+from sinks.closing.revisions import reader
 from sinks.statement.content import Revision
 from sinks.statement.queries import query_text
 
@@ -28,7 +28,7 @@ def contracts_of(client: Client, revisions: Sequence[Revision]) -> dict[str, lis
         runs.setdefault(revision.run, []).append(revision.tenant_id)
     known: dict[str, list[Contract]] = {}
     for run, tenants in runs.items():
-        known |= archive.contracts_of(client, run, tenants)
+        known |= reader.contracts_of(client, run, tenants)
     unkept = [revision for revision in revisions if revision.tenant_id not in known]
     return known | (_known_today(client, unkept) if unkept else {})
 

@@ -11,11 +11,11 @@ from schemas.contract import Contract
 from schemas.presentation.decimals import exact
 from schemas.results import ClosingItem, Credit
 from sinks.clickhouse import Client
-from sinks.closing.calendars import calendars_of
 from sinks.closing.errors import Failed, log_failure
-from sinks.closing.periods import Period, micros
-from sinks.closing.plan import make_plan
-from sinks.closing.planning import scratch_plan
+from sinks.closing.plan.calendars import calendars_of
+from sinks.closing.plan.contract_segments import Period, micros
+from sinks.closing.plan.plan import make_plan
+from sinks.closing.plan.plan_store import scratch_plan
 from sinks.statement import spans
 from sinks.statement.content import (
     SHOWN,

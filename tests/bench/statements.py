@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from sinks.closing.close import close_month
+from sinks.closing.run.close_month import close_month
 from sinks.statement.gather import closed_revisions
 from sinks.statement.making import make_all
 from tests.bench.facts import MONTH, make_facts

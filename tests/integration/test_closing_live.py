@@ -18,9 +18,8 @@ from landing_server import wait_for
 
 from schemas.indicators import INDICATORS
 from sinks.clickhouse import connect
-from sinks.closing import lock
+from sinks.closing.run import closing_feed, lock
 from streams.cli.commands import close as close_command
-from streams.cli.output import closing_feed
 from streams.cli.support.kafka_publish import Record, publish
 from streams.runtime.drain import Lag
 from streams.settings import load

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.closing.periods import midnight_us
+from sinks.closing.plan.contract_segments import midnight_us
 from sinks.statement import spans
 
 INSTANTS = st.integers(0, 60)

@@ -8,8 +8,8 @@ import click
 from rich.table import Table
 
 from sinks.clickhouse import connect
-from sinks.closing.audit import Audit, Difference, Value, audit_month
 from sinks.closing.errors import ClosingError, TenantFailure
+from sinks.closing.run.audit import Audit, Difference, Value, audit_month
 from sinks.worker import clickhouse_settings
 from streams.cli.output.clickhouse_output import cell, show_json, show_table
 from streams.cli.support.common import MONTH, settings_of, state_file_option

@@ -7,15 +7,15 @@ import click
 
 from schemas.results import Closing
 from sinks.clickhouse import Client, connect
-from sinks.closing.close import close_month
-from sinks.closing.diff import diff_month
 from sinks.closing.errors import ClosingError, TenantFailure
-from sinks.closing.verify import verify_month
+from sinks.closing.revisions.diff import diff_month
+from sinks.closing.run.close_month import close_month
+from sinks.closing.run.closing_feed import publish_closings
+from sinks.closing.run.verify import verify_month
 from sinks.worker import clickhouse_settings
 from streams.cli.output.clickhouse_output import show_numbers
 from streams.cli.output.closing_checks import show_checks
 from streams.cli.output.closing_diff import show_differences
-from streams.cli.output.closing_feed import publish_closings
 from streams.cli.output.closing_table import closing_table
 from streams.cli.output.steps import Steps
 from streams.cli.support.common import MONTH, console, settings_of, state_file_option

@@ -12,7 +12,7 @@ import click
 import orjson
 from rich.table import Table
 
-from sinks.closing.owed import Booking, Owed, read_ledger, totals
+from sinks.closing.credits.balances import Booking, Owed, read_ledger, totals
 from streams.cli.output.clickhouse_output import cell, reading, show_table
 from streams.cli.support.common import MONTH, settings_of, state_file_option
 from streams.cli.support.errors import CommandError

@@ -18,10 +18,10 @@ from schemas.presentation.words import remedy_word, verdict_word
 from schemas.results import ClosingItem
 from sinks.clickhouse import connect
 from sinks.closing.errors import ClosingError
-from sinks.closing.explain import Explanation, Row
-from sinks.closing.explain import explain as work_out
-from sinks.closing.formulas import seconds
-from sinks.closing.periods import instant
+from sinks.closing.explain.explain import Explanation, Row
+from sinks.closing.explain.explain import explain as work_out
+from sinks.closing.explain.formulas import seconds
+from sinks.closing.plan.contract_segments import instant
 from sinks.worker import clickhouse_settings
 from streams.cli.output.clickhouse_output import cell, show_numbers, show_table
 from streams.cli.support.common import INDICATOR, MONTH, settings_of, state_file_option

@@ -8,8 +8,8 @@ import click
 
 from sinks.clickhouse import connect
 from sinks.closing.errors import ClosingError
-from sinks.closing.proof import prove as pack
-from sinks.closing.proof_check import differences
+from sinks.closing.run.proof import prove as pack
+from sinks.closing.run.proof_check import differences
 from sinks.statement.making import write_whole
 from sinks.worker import clickhouse_settings
 from streams.cli.support.common import MONTH, settings_of, state_file_option

@@ -6,7 +6,7 @@ from datetime import date
 import click
 from rich.table import Table
 
-from sinks.closing.verify import Check
+from sinks.closing.run.verify import Check
 from streams.cli.output.clickhouse_output import cell, show_numbers, show_table
 from streams.cli.support.errors import CheckFailed
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from schemas.presentation import figures
 from schemas.presentation.words import remedy_word
 from schemas.results import ClosingItem, Credit
-from sinks.closing.diff import Change, Difference
+from sinks.closing.revisions.diff import Change, Difference
 from streams.cli.output.clickhouse_output import cell, show_numbers, show_table
 from streams.cli.output.closing_table import MARKS, excluded_figure, figure
 

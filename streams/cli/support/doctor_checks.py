@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from schemas.topics import ALL_TOPICS
 from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
-from sinks.closing.views import views
+from sinks.closing.measure.views import views
 from sinks.ddl import DERIVED_TABLES
 from sinks.landing.faults import label
 from sinks.migrations import read_migrations

@@ -14,7 +14,7 @@ from schemas.indicators import INDICATORS
 from schemas.presentation.decimals import plain
 from schemas.presentation.language import LANGUAGES
 from schemas.presentation.words import verdict_word
-from sinks.closing.close import close_month
+from sinks.closing.run.close_month import close_month
 from sinks.statement import spans
 from sinks.statement.gather import closed_revisions, gather
 from sinks.statement.making import content_of

@@ -17,16 +17,21 @@ from schemas.contract import Contract
 from schemas.indicators import INDICATORS
 from schemas.results import ClosingItem
 from sinks.clickhouse import Client
-from sinks.closing.archive import Revision, contracts_of, revisions_of, whole
-from sinks.closing.calendars import calendars_of, load_calendars
-from sinks.closing.cutoff import server_now_us
 from sinks.closing.errors import ClosingError
-from sinks.closing.formulas import FORMULAS, Formula, Outcome, Sums, evidence_of
-from sinks.closing.judgement import read_judgements
-from sinks.closing.measure import SETTINGS, measure
-from sinks.closing.periods import Period, governing_versions, instant, micros
-from sinks.closing.plan import make_plan
-from sinks.closing.planning import StoredPlan, contracts_by_tenant, load_contracts, scratch_plan
+from sinks.closing.explain.formulas import FORMULAS, Formula, Outcome, Sums, evidence_of
+from sinks.closing.measure.queries import SETTINGS, measure
+from sinks.closing.measure.verdicts import read_judgements
+from sinks.closing.plan.calendars import calendars_of, load_calendars
+from sinks.closing.plan.contract_segments import Period, governing_versions, instant, micros
+from sinks.closing.plan.plan import make_plan
+from sinks.closing.plan.plan_store import (
+    StoredPlan,
+    contracts_by_tenant,
+    load_contracts,
+    scratch_plan,
+)
+from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
+from sinks.closing.run.cutoff import server_now_us
 
 ROWS_SHOWN: Final = 20
 _DECIMALS: Final = Decimal("1e-9")
@@ -137,7 +142,7 @@ def explain(
     """
     if indicator not in FORMULAS:
         raise ClosingError(
-            f"Nobody has said yet how {indicator} adds up; see `sinks/closing/formulas.py`."
+            f"Nobody has said yet how {indicator} adds up; see `sinks/closing/explain/formulas.py`."
         )
     subject = _subject(client, tenant_id, indicator, month, revision)
     versions = {tenant_id: subject.versions}

@@ -12,8 +12,8 @@ from typing import Final
 
 from schemas.results import Closing, ClosingItem
 from sinks.clickhouse import Client
-from sinks.closing.close import close_month
 from sinks.closing.errors import Failed, log_failure
+from sinks.closing.run.close_month import close_month
 
 _TOLERANCE: Final = Decimal("1e-9")
 """Live values are published as doubles; relative to values above 1."""

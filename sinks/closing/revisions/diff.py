@@ -8,13 +8,13 @@ from typing import Final
 from schemas.contract import Contract
 from schemas.results import Closing, ClosingItem, Credit
 from sinks.clickhouse import Client
-from sinks.closing.archive import Revision, contracts_of, revisions_of, whole
-from sinks.closing.bearing import topics_of, types_of
-from sinks.closing.books import Key, ledger_of
-from sinks.closing.calendars import ChangedDay, changed_days, stored_days
 from sinks.closing.errors import ClosingError
-from sinks.closing.periods import micros, period_of
-from sinks.closing.views import view_query
+from sinks.closing.explain.event_dependencies import topics_of, types_of
+from sinks.closing.measure.views import view_query
+from sinks.closing.plan.calendars import ChangedDay, changed_days, stored_days
+from sinks.closing.plan.contract_segments import micros, period_of
+from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
+from sinks.closing.revisions.writer import Key, ledger_of
 
 CAUSES_SHOWN: Final = 20
 _COMPARED: Final = ("observed", "raw", "excluded", "target", "comparator", "verdict", "remedy")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sinks.clickhouse import Client
-from sinks.closing.ledger import money
+from sinks.closing.credits.rules import money
 
 _LEDGER: Final = """
 SELECT toString(tenant_id) AS tenant_id, month, revision, toString(kind) AS kind,

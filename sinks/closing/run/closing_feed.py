@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 from schemas.results import Closing, CloudEvent
 from schemas.topics import CLOSINGS
 from sinks.clickhouse import Client
-from sinks.closing.archive import mark_told, untold, whole
+from sinks.closing.revisions.reader import mark_told, untold, whole
 from streams.runtime.kafka import client_options
 from streams.settings import Settings
 

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from schemas.calendars import Calendars
 from schemas.contract import Profile
-from sinks.closing.periods import Period, midnight_us, next_month
+from sinks.closing.plan.contract_segments import Period, midnight_us, next_month
 
 DAY = timedelta(days=1)
 SUNDAY = 7

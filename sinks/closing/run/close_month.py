@@ -12,18 +12,23 @@ from datetime import date, datetime
 from schemas.contract import Contract
 from schemas.results import Closing
 from sinks.clickhouse import Client
-from sinks.closing import books
-from sinks.closing.calendars import load_calendars
-from sinks.closing.conflicts import note_conflicts
-from sinks.closing.cutoff import fix_cutoff
 from sinks.closing.errors import Failed, MonthNotOverError, TenantFailure, log_failure
-from sinks.closing.inputs import read_inputs
-from sinks.closing.judgement import read_judgements, read_undecided
-from sinks.closing.lock import month_lock
-from sinks.closing.measure import measure
-from sinks.closing.periods import Period, governing_versions
-from sinks.closing.plan import Plan
-from sinks.closing.planning import Promised, contracts_by_tenant, load_contracts, refresh_plan
+from sinks.closing.measure.conflicts import note_conflicts
+from sinks.closing.measure.input_digest import read_inputs
+from sinks.closing.measure.queries import measure
+from sinks.closing.measure.verdicts import read_judgements, read_undecided
+from sinks.closing.plan.calendars import load_calendars
+from sinks.closing.plan.contract_segments import Period, governing_versions
+from sinks.closing.plan.plan import Plan
+from sinks.closing.plan.plan_store import (
+    Promised,
+    contracts_by_tenant,
+    load_contracts,
+    refresh_plan,
+)
+from sinks.closing.revisions import writer
+from sinks.closing.run.cutoff import fix_cutoff
+from sinks.closing.run.lock import month_lock
 
 
 def close_month(
@@ -78,13 +83,13 @@ def close_month(
         periods = plan.plan.periods
         early = {t for t in wanted if undrained or periods[t].end_us > cutoff}
         undecided = read_undecided(client, plan, cutoff)
-        changes = books.compare(client, month, chosen, inputs, cutoff, early, undecided)
+        changes = writer.compare(client, month, chosen, inputs, cutoff, early, undecided)
         if not dry_run:
             every = contracts_by_tenant(promised.contracts)
             versions = {t: governing_versions(t, every.get(t, ()), month) for t in wanted}
             lock.check()
-            books.write(client, plan, run, changes, versions, calendars.noted)
-    return [books.closing_of(one, changes, month) for one in chosen]
+            writer.write(client, plan, run, changes, versions, calendars.noted)
+    return [writer.closing_of(one, changes, month) for one in chosen]
 
 
 def _wanted(

@@ -11,7 +11,7 @@ from typing import Final
 
 from sinks.clickhouse import Client
 from sinks.closing.errors import ClosingError
-from sinks.closing.periods import micros
+from sinks.closing.plan.contract_segments import micros
 
 WAIT_S: Final = 120.0
 _POLL_S: Final = 0.05

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 
 from schemas.results import ClosingItem, Credit, ItemPart
 from sinks.clickhouse import Client
-from sinks.closing.ledger import issue, owed_remedies
-from sinks.closing.periods import Period
-from sinks.closing.planning import StoredPlan
+from sinks.closing.credits.rules import issue, owed_remedies
+from sinks.closing.plan.contract_segments import Period
+from sinks.closing.plan.plan_store import StoredPlan
 
 _COLUMNS: Final = (
     "tenant_id", "section", "indicator", "observed", "raw", "excluded", "unit", "comparator",

@@ -12,9 +12,15 @@ import orjson
 from schemas.calendars import CalendarError, Calendars
 from schemas.contract import DEADLINES, Contract
 from schemas.indicators import INDICATORS
-from sinks.closing.days import days_of
 from sinks.closing.errors import TenantFailure
-from sinks.closing.periods import Period, midnight_us, next_month, parts_of, period_of
+from sinks.closing.plan.contract_segments import (
+    Period,
+    midnight_us,
+    next_month,
+    parts_of,
+    period_of,
+)
+from sinks.closing.plan.deadline_days import days_of
 
 SECOND_US: Final = 1_000_000
 HOUR_US: Final = 3_600 * SECOND_US

@@ -11,12 +11,12 @@ import orjson
 from schemas.contract import Contract
 from schemas.results import Closing, Credit
 from sinks.clickhouse import Client
-from sinks.closing.calendars import Days, day_rows
-from sinks.closing.inputs import Input
-from sinks.closing.judgement import Judgement
-from sinks.closing.ledger import money, overall_verdict, reverse
-from sinks.closing.periods import instant, micros
-from sinks.closing.planning import StoredPlan
+from sinks.closing.credits.rules import money, overall_verdict, reverse
+from sinks.closing.measure.input_digest import Input
+from sinks.closing.measure.verdicts import Judgement
+from sinks.closing.plan.calendars import Days, day_rows
+from sinks.closing.plan.contract_segments import instant, micros
+from sinks.closing.plan.plan_store import StoredPlan
 
 _HOLDING: Final = """
 SELECT toString(tenant_id), max(revision), argMax(closed_at, revision), argMax(cutoff, revision),

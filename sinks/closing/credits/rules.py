@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.indicators import MonthVerdict, Remedy
 from schemas.results import ClosingItem, Credit
-from sinks.closing.periods import Period, next_month
+from sinks.closing.plan.contract_segments import Period, next_month
 
 _ORDER: Final[tuple[Remedy, ...]] = ("double_service", "fee_waiver")
 

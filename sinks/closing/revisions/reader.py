@@ -14,8 +14,8 @@ import orjson
 from schemas.contract import Contract
 from schemas.results import Closing
 from sinks.clickhouse import Client
-from sinks.closing.books import ledger_of
-from sinks.closing.judgement import stored_items
+from sinks.closing.measure.verdicts import stored_items
+from sinks.closing.revisions.writer import ledger_of
 
 _REVISION: Final = """
   run, toString(tenant_id) AS tenant_id, month, revision, toString(verdict) AS verdict, remedies,

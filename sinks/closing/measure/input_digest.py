@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 from sinks.clickhouse import Client
-from sinks.closing.measure import SETTINGS
+from sinks.closing.measure.queries import SETTINGS
 
 _INPUTS: Final = """
 SELECT scope, events, digest

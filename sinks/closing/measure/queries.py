@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from sinks.clickhouse import Client
-from sinks.closing.planning import StoredPlan
-from sinks.closing.views import sections
+from sinks.closing.measure.views import sections
+from sinks.closing.plan.plan_store import StoredPlan
 
 SETTINGS: Final = {
     # What does not fit spills to disk instead of failing.

@@ -15,14 +15,14 @@ import orjson
 
 from schemas.results import Closing, ClosingItem, Credit
 from sinks.clickhouse import Client
-from sinks.closing.archive import Revision, contracts_of, revisions_of, whole
-from sinks.closing.calendars import calendars_of
-from sinks.closing.inputs import Input, read_inputs
-from sinks.closing.judgement import Judgement, read_judgements
-from sinks.closing.measure import measure
-from sinks.closing.periods import micros
-from sinks.closing.plan import make_plan
-from sinks.closing.planning import scratch_plan
+from sinks.closing.measure.input_digest import Input, read_inputs
+from sinks.closing.measure.queries import measure
+from sinks.closing.measure.verdicts import Judgement, read_judgements
+from sinks.closing.plan.calendars import calendars_of
+from sinks.closing.plan.contract_segments import micros
+from sinks.closing.plan.plan import make_plan
+from sinks.closing.plan.plan_store import scratch_plan
+from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
 
 NO_CONTRACTS: Final = "contracts not stored"
 """Told of a revision that was closed by a release which did not keep them."""

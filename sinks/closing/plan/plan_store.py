@@ -12,11 +12,11 @@ from schemas.calendars import Calendars
 from schemas.codec import Rejection, decode_contract
 from schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
 from sinks.clickhouse import Client
-from sinks.closing.calendars import load_calendars
-from sinks.closing.conflicts import note_conflicts_now_and_then
 from sinks.closing.errors import TenantFailure, log_failure
-from sinks.closing.periods import covers, midnight_us, next_month
-from sinks.closing.plan import Plan, Row, make_plan
+from sinks.closing.measure.conflicts import note_conflicts_now_and_then
+from sinks.closing.plan.calendars import load_calendars
+from sinks.closing.plan.contract_segments import covers, midnight_us, next_month
+from sinks.closing.plan.plan import Plan, Row, make_plan
 from sinks.ddl import FACT_TABLES
 
 _KEEP_PLANS_S: Final = 3600

@@ -1,6 +1,5 @@
 """The views of the closing: their order, and how they are installed."""
 
-from fnmatch import fnmatch
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -10,7 +9,7 @@ from sinks.clickhouse import Client
 from sinks.ddl import FACT_TABLES
 
 SQL: Traversable = files("sinks.closing").joinpath("sql")
-"""The folder of the queries."""
+"""The folder of the queries; each lies in it or in one of its folders."""
 
 _COUNTED: Final = """
 -- The events of {topic} that count at a cutoff: landed by then, not voided, and no conflict.
@@ -83,24 +82,31 @@ _STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
 
 
 def sections() -> list[str]:
-    """The measuring queries ``section_*.sql``: parameters month, plan, cutoff (µs)."""
-    names = sorted(file.name for file in SQL.iterdir())
-    return [name.removesuffix(".sql") for name in names if fnmatch(name, "section_*.sql")]
+    """The measuring queries in ``sections``: parameters month, plan, cutoff (µs)."""
+    return _names("sections")
 
 
 def evidence() -> list[str]:
-    """The drill-down queries ``evidence_*.sql``, which give the rows that a figure is made of.
+    """The drill-down queries in ``evidence``, which give the rows that a figure is made of.
 
     Parameters tenant, month, plan, cutoff (µs). Columns ``indicator, item, from_us, to_us``
     (0: none), ``amount`` and ``excused`` (µs of durations, else numbers), ``counts, note``.
     """
-    names = sorted(file.name for file in SQL.iterdir())
-    return [name.removesuffix(".sql") for name in names if fnmatch(name, "evidence_*.sql")]
+    return _names("evidence")
+
+
+def _names(folder: str) -> list[str]:
+    files_of = SQL.joinpath(folder).iterdir()
+    return sorted(file.name.removesuffix(".sql") for file in files_of)
 
 
 def view_query(name: str) -> str:
-    """The query in the file of a view, parameters as ``{name:Type}``."""
-    return SQL.joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    """The query in a view's file, whichever folder it lies in; parameters as ``{name:Type}``."""
+    for folder in (SQL, *(entry for entry in SQL.iterdir() if entry.is_dir())):
+        file = folder.joinpath(f"{name}.sql")
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    raise FileNotFoundError(f"no query of the closing is called {name}")
 
 
 def views() -> dict[str, str]:
