@@ -6,8 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Profile
-from schemas.identifiers import PLATFORM
 from schemas.indicators import Comparator, MonthVerdict, Verdict
 from schemas.results import ClosingItem, Credit
 from sinks.closing.plan.contract_segments import Period

@@ -9,11 +9,11 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from schemas.codec.printable import printable
 from schemas.presentation.figures import microseconds, money
 from schemas.presentation.language import Language
 from schemas.presentation.names import cause, indicator_title
 from schemas.presentation.words import verdict_word
-from schemas.printable import printable
 from sinks.closing.plan.contract_segments import micros
 from sinks.statement import spans
 from sinks.statement.charts.calendar import calendar_chart, describe_faults

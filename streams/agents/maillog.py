@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.codec import Rejection
+from schemas.codec.records import Rejection
 from schemas.topics import MTA, OPS, RAW_MAILLOG
 from streams.agents.maillog_rekeying import Reordering, is_key_of, mark, marked
 from streams.agents.maillog_state import MaillogState

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from schemas.envelope import Event
+from schemas.events.envelope import Event
 from streams.windows.calendar import HOUR, to_us
 
 Fact = Mapping[str, Any]

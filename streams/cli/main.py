@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from schemas.printable import printable
+from schemas.codec.printable import printable
 from streams.cli.support.errors import CommandError, UnexpectedError
 from streams.cli.support.library_errors import explained, hush
 from streams.settings import ConfigurationError

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 import orjson
 
+from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract
-from schemas.identifiers import PLATFORM
 from schemas.topics import MTA
 from streams.clauses.facts import Fact
 from streams.live.apply.facts import apply_fact, changed_topics, changes_no_state, topic_of

@@ -9,8 +9,8 @@ import yaml
 from click.testing import CliRunner
 
 from schemas import topics
-from schemas.asyncapi import INTERFACE
-from schemas.examples import invalid, valid
+from schemas.export.asyncapi import INTERFACE
+from schemas.export.examples import invalid, valid
 from schemas.registry import EVENT_TYPES, TYPES
 from schemas.results import RESULT_MODELS
 from streams.cli.main import cli

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.codec import decode_event
-from schemas.envelope import Event
+from schemas.codec.records import decode_event
+from schemas.events.envelope import Event
 from schemas.registry import EVENT_TYPES
 from streams.clauses.facts import Marks, SeenEvents, fact_of, micros
 from streams.clauses.registry import Scope

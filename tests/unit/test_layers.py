@@ -105,7 +105,7 @@ PURE = (
 )
 EDGES = {
     # The edges of pure packages, each the only place that does what its name says.
-    "schemas.export",
+    "schemas.export.json_schemas",
     "streams.connectors.finished",
     "streams.connectors.follow",
     "streams.connectors.rotation",
@@ -240,8 +240,8 @@ def test_the_edges_named_are_still_there():
 @pytest.mark.parametrize(
     ("module", "source", "found"),
     [
-        ("schemas.mta", "from streams import settings", True),
-        ("schemas.mta", "def f():\n    import sinks.clickhouse", True),
+        ("schemas.events.mta", "from streams import settings", True),
+        ("schemas.events.mta", "def f():\n    import sinks.clickhouse", True),
         ("streams.clauses.latency", "from streams.windows.clock import MICROS", False),
         ("streams.windows.panes", "from streams.clauses.base import Measure", True),
         ("sinks.worker", "from streams.live import worker", True),

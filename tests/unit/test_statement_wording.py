@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
+from schemas.codec.identifiers import ExclusionCode
 from schemas.contract import Profile
-from schemas.identifiers import ExclusionCode
 from schemas.indicators import INDICATORS, SECTIONS, MonthVerdict, Remedy, Verdict
 from schemas.presentation import names as titles
 from schemas.presentation import words

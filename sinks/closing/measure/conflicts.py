@@ -8,7 +8,7 @@ out at every cutoff at which it could be seen.
 
 from typing import Final
 
-from schemas.columns import clickhouse_columns
+from schemas.codec.columns import clickhouse_columns
 from schemas.topics import MTA
 from sinks.clickhouse import Client
 from sinks.ddl import FACT_TABLES

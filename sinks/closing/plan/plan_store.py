@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from schemas.calendars import Calendars
-from schemas.codec import Rejection, decode_contract
+from schemas.codec.records import Rejection, decode_contract
 from schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
 from sinks.clickhouse import Client
 from sinks.closing.errors import TenantFailure, log_failure

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.identifiers import rfc3339
+from schemas.codec.identifiers import rfc3339
 from schemas.results import Closing
 from sinks.clickhouse import Client
 from sinks.closing.errors import ClosingError

@@ -10,9 +10,9 @@ import click
 from rich.table import Table
 
 from schemas.calendars import is_published_name
+from schemas.codec.printable import printable
 from schemas.contract import Contract, default_contract
 from schemas.indicators import INDICATORS
-from schemas.printable import printable
 from schemas.topics import CONTRACTS
 from streams.clauses.contracts import Force, in_force
 from streams.cli.commands.calendars import published_names

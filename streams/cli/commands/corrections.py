@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import click
 
-from schemas.identifiers import rfc3339
-from schemas.ops import VoidableTopic
+from schemas.codec.identifiers import rfc3339
+from schemas.events.ops import VoidableTopic
 from streams.cli.support.common import settings_of, state_file_option
 from streams.cli.support.kafka_publish import publish
 from streams.cli.support.ops_events import DURATION, INSTANT, ops_record, user, windows_of

@@ -10,10 +10,10 @@ import click
 import orjson
 from rich.table import Table
 
-from schemas.codec import Rejection, decode_contract, decode_event
+from schemas.codec.printable import printable
+from schemas.codec.records import Rejection, decode_contract, decode_event
 from schemas.contract import Contract
-from schemas.envelope import Event
-from schemas.printable import printable
+from schemas.events.envelope import Event
 from schemas.registry import EVENT_TYPES
 from schemas.topics import CONTRACTS
 from streams.cli.output.clickhouse_output import Row, cell, show_json, show_table

@@ -10,7 +10,7 @@ from typing import Final
 import click
 from rich.table import Table
 
-from schemas.identifiers import rfc3339
+from schemas.codec.identifiers import rfc3339
 from schemas.indicators import SECTIONS
 from schemas.presentation import figures
 from schemas.presentation.decimals import plain

@@ -6,7 +6,7 @@ from typing import Final
 import click
 from rich.table import Table
 
-from schemas.identifiers import PLATFORM
+from schemas.codec.identifiers import PLATFORM
 from streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
 from streams.cli.support.common import settings_of, state_file_option
 from streams.cli.support.known import check_listed

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import click
 from rich.table import Table
 
+from schemas.codec.identifiers import PLATFORM, ExclusionCode, rfc3339
 from schemas.contract import DEFAULT_TIMEZONE
-from schemas.identifiers import PLATFORM, ExclusionCode, rfc3339
 from streams.cli.commands.incidents import list_incidents
 from streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
 from streams.cli.support.common import settings_of, state_file_option

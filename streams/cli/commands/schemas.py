@@ -8,8 +8,8 @@ from typing import Any, Final
 import click
 import yaml
 
-from schemas.asyncapi import Deployment, asyncapi
-from schemas.export import export_json_schemas
+from schemas.export.asyncapi import Deployment, asyncapi
+from schemas.export.json_schemas import export_json_schemas
 from streams.cli.support.common import settings_of, state_file_option
 from streams.cli.support.errors import CommandError
 from streams.runtime.groups import SINKS_GROUP, STREAMS_GROUP

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.identifiers import rfc3339
-from schemas.printable import printable
+from schemas.codec.identifiers import rfc3339
+from schemas.codec.printable import printable
 from sinks.clickhouse import Client, connect_reader
 from sinks.landing.faults import label
 from sinks.worker import clickhouse_settings

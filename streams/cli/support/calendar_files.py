@@ -11,7 +11,7 @@ import orjson
 from dateutil.rrule import rrulestr
 
 from schemas.calendars import WorkingCalendar
-from schemas.codec import Rejection, decode_calendar
+from schemas.codec.records import Rejection, decode_calendar
 from streams.cli.support.contract_files import Problem, encoded_as_json, parsed, unreadable
 
 _WORKING: Final = frozenset({"WORKDAY", "WORKING DAY", "WORKING-DAY"})

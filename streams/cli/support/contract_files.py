@@ -13,9 +13,9 @@ import orjson
 import yaml
 from pydantic import BaseModel
 
-from schemas.codec import Complaint, contract_complaints
+from schemas.codec.records import Complaint, contract_complaints
+from schemas.codec.yaml_text import compose_yaml, load_yaml_nodes
 from schemas.contract import Contract, Fee, Override, Profile
-from schemas.yaml_text import compose_yaml, load_yaml_nodes
 from streams.cli.support.nearest import suggestion
 
 _NO_BLANK: Final = re.compile(r"\S")

@@ -6,7 +6,7 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
-from schemas.identifiers import PLATFORM
+from schemas.codec.identifiers import PLATFORM
 from sinks.clickhouse import Client
 from sinks.ddl import FACT_TABLES
 from streams.cli.output.clickhouse_output import reading

@@ -12,8 +12,8 @@ import click
 import orjson
 from dateutil.rrule import rrulestr
 
-from schemas.codec import Rejection, decode_event
-from schemas.identifiers import parse_instant, rfc3339
+from schemas.codec.identifiers import parse_instant, rfc3339
+from schemas.codec.records import Rejection, decode_event
 from schemas.topics import OPS
 from streams.cli.support.errors import CommandError
 from streams.cli.support.kafka_publish import Record

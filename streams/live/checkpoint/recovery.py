@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.codec import decode_contract
+from schemas.codec.records import decode_contract
 from schemas.contract import Contract
 from streams.latency.messages import ROW, tenant_of
 from streams.live.apply.facts import topic_of

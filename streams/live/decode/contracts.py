@@ -1,6 +1,6 @@
 """Contract documents from fetched records."""
 
-from schemas.codec import Rejection, decode_contract
+from schemas.codec.records import Rejection, decode_contract
 from schemas.contract import Contract
 from streams.live.decode.dead_letters import dead_letter
 from streams.runtime.batches import RecordBatch

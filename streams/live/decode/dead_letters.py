@@ -6,9 +6,9 @@ from typing import Final
 
 import orjson
 
-from schemas.codec import Rejection
-from schemas.identifiers import rfc3339
-from schemas.instants import LATEST_US
+from schemas.codec.identifiers import rfc3339
+from schemas.codec.instants import LATEST_US
+from schemas.codec.records import Rejection
 from schemas.topics import DEAD_LETTERS
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.columnar import decode_batch
+from schemas.codec.columnar import decode_batch
 from streams.live.decode.dead_letters import dead_letter
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.identifiers import PLATFORM
+from schemas.codec.identifiers import PLATFORM
 from schemas.registry import TYPES
 from schemas.topics import BROADCAST
 from streams.clauses.billing import BillingRegister

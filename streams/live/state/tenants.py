@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from schemas.calendars import Calendars
+from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract, Profile, Term, default_contract
-from schemas.identifiers import PLATFORM
 from schemas.indicators import INDICATORS
 from streams.clauses.contracts import in_force, month_at
 from streams.clauses.exclusions import Exclusions

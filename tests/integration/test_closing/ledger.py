@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from schemas.columns import UTC_MICROS
+from schemas.codec.columns import UTC_MICROS
 from sinks.closing.plan.contract_segments import micros
 from sinks.closing.run.close_month import close_month
 from sinks.landing.facts import decode_facts

@@ -8,7 +8,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from schemas.export import result_schema
+from schemas.export.json_schemas import result_schema
 from schemas.indicators import INDICATORS
 from schemas.results import RESULT_MODELS
 from schemas.topics import EVENT_TOPICS

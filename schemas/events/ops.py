@@ -4,8 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.envelope import PlatformEvent
-from schemas.identifiers import (
+from schemas.codec.identifiers import (
     EventId,
     ExclusionCode,
     Instant,
@@ -15,6 +14,7 @@ from schemas.identifiers import (
     Source,
     Text,
 )
+from schemas.events.envelope import PlatformEvent
 
 VoidableTopic = Literal[
     "mail.mta",

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from schemas.calendars import WorkingCalendar
+from schemas.codec.sentences import sentence
 from schemas.contract import Contract
-from schemas.envelope import MAX_EVENT_BYTES, Event
+from schemas.events.envelope import MAX_EVENT_BYTES, Event
 from schemas.registry import EVENT_TYPES, adapter, bounded_fields
-from schemas.sentences import sentence
 
 EARLIEST_EVENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 SKEW_CAP: Final = timedelta(hours=24)

@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codec import EARLIEST_EVENT, LONGEST_AHEAD, SKEW_CAP
-from schemas.columns import Column, Rule, arrow_schema, columns
-from schemas.envelope import MAX_EVENT_BYTES
-from schemas.identifiers import EARLIEST, PLATFORM
-from schemas.instants import Mask, micros, micros_of, parse_instants
+from schemas.codec.columns import Column, Rule, arrow_schema, columns
+from schemas.codec.identifiers import EARLIEST, PLATFORM
+from schemas.codec.instants import Mask, micros, micros_of, parse_instants
+from schemas.codec.records import EARLIEST_EVENT, LONGEST_AHEAD, SKEW_CAP
+from schemas.events.envelope import MAX_EVENT_BYTES
 from schemas.registry import EVENT_TYPES
 
 _COLUMNAR_KINDS: Final = frozenset({"text", "choice", "instant", "integer", "real", "flag"})
@@ -33,7 +33,7 @@ def check(
 
     Args:
         topic: name of an event topic.
-        parsed: what `schemas.parsing` read.
+        parsed: what `schemas.codec.parsing` read.
         broker_times_us: when the broker received each row's record, µs since 1970.
 
     Returns:

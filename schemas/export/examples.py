@@ -22,7 +22,7 @@ from schemas.registry import EVENT_TYPES
 BROKER_TIME: Final = datetime(2025, 12, 1, tzinfo=UTC)
 """A broker clock under which all examples are decided as they say, as under any later one."""
 
-DIRECTORY: Final = Path(__file__).parent / "examples"
+DIRECTORY: Final = Path(__file__).parents[1] / "examples"
 
 _REPEATED: Final = re.compile("«([0-9]+) (.)»")
 

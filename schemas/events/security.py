@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from schemas.envelope import Event
-from schemas.identifiers import Name, Text
+from schemas.codec.identifiers import Name, Text
+from schemas.events.envelope import Event
 
 
 class SecurityIncident(Event):

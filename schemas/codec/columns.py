@@ -13,9 +13,9 @@ import pyarrow as pa
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
-from schemas.envelope import Event
-from schemas.identifiers import MONTH_PATTERN
-from schemas.instants import UTC_MICROS
+from schemas.codec.identifiers import MONTH_PATTERN
+from schemas.codec.instants import UTC_MICROS
+from schemas.events.envelope import Event
 from schemas.registry import EVENT_TYPES
 
 Kind = Literal["text", "choice", "instant", "integer", "real", "flag", "money", "sections"]

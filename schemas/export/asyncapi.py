@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from schemas import examples, topics
-from schemas.components import Components, schema_name
-from schemas.export import document_schema, event_schema, result_schema
-from schemas.parties import PARTIES, Party
+from schemas import topics
+from schemas.export import examples
+from schemas.export.components import Components, schema_name
+from schemas.export.json_schemas import document_schema, event_schema, result_schema
+from schemas.export.parties import PARTIES, Party
 from schemas.registry import EVENT_TYPES
 from schemas.results import BreachType, ClosingEvent
 from schemas.topics import Topic

@@ -11,8 +11,8 @@ from pydantic_core import core_schema
 
 from schemas import topics
 from schemas.calendars import WorkingCalendar
+from schemas.codec.identifiers import TENANT_PATTERN
 from schemas.contract import Contract
-from schemas.identifiers import TENANT_PATTERN
 from schemas.indicators import INDICATORS
 from schemas.registry import EVENT_TYPES
 from schemas.results import RESULT_MODELS

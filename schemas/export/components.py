@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from schemas.export import ONE_TENANT
-from schemas.identifiers import Instant, TenantId
+from schemas.codec.identifiers import Instant, TenantId
+from schemas.export.json_schemas import ONE_TENANT
 
 Schema = dict[str, Any]
 

@@ -2,8 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from schemas.envelope import Event
-from schemas.identifiers import (
+from schemas.codec.identifiers import (
     Count,
     ExclusionCode,
     Instant,
@@ -14,6 +13,7 @@ from schemas.identifiers import (
     Text,
     or_default,
 )
+from schemas.events.envelope import Event
 
 Attempt = Annotated[Positive, or_default(1)]
 Estimate = Annotated[Literal["exact", "upper_bound"], or_default("exact")]
