@@ -8,8 +8,8 @@ import numpy as np
 from schemas.contract import Contract
 from schemas.results import Status
 from schemas.topics import BROADCAST, CONTRACTS, EVENT_TOPICS, MTA, STATUS, STREAMS_STATE
-from streams.clauses import parts
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
+from streams.clauses.model import segments
 from streams.live.decode.records import decode
 from streams.live.evaluate.sections import assess_sections
 from streams.live.inbox import Inbox
@@ -222,7 +222,7 @@ def assessments(task: Task, tenant: str, month: Month, now_us: int):
     yield from assess_sections(task.tenants, tenant, month, now_us, range(1, 10))
 
 
-def _part(judged: parts.Judged) -> Part:
+def _part(judged: segments.Judged) -> Part:
     return Part(
         judged.governed.contract.version,
         *judged.governed.days,

@@ -14,7 +14,7 @@ import orjson
 from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract
 from schemas.topics import MTA
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.live.apply.facts import apply_fact, changed_topics, changes_no_state, topic_of
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.apply.mail import MailBatch, apply_mail

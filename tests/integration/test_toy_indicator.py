@@ -16,8 +16,8 @@ from sinks.closing.measure import views
 from sinks.closing.plan.contract_segments import micros
 from sinks.schema import install_schema
 from streams.clauses import registry
-from streams.clauses.base import Measure, View, count_measure
-from streams.clauses.facts import Fact, Facts, reference
+from streams.clauses.facts.base import Fact, Facts, reference
+from streams.clauses.model.measure import Measure, View, count_measure
 from streams.clauses.registry import Clause, Context
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing.ledger import close, findings
@@ -33,7 +33,7 @@ TOY = "support.tickets_open"
 PROMISE = Indicator(TOY, 9, "count", "=", Decimal(0), True, "tickets never answered")
 
 
-# 2. The module in streams/clauses.
+# 2. The module in streams/clauses/sections.
 class TicketFacts(Facts):
     """Tickets of one tenant."""
 

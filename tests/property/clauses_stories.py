@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.windows.calendar import DAY, HOUR
 from tests.unit.clauses_scene import TENANT, at
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.topics import BREACHES
-from streams.clauses.burn import MARK_US, burns, next_mark_us
+from streams.clauses.model.burn_rate import MARK_US, burns, next_mark_us
 from streams.windows.calendar import HOUR, SECOND
 from streams.windows.intervals import FOREVER, IntervalSet
 from tests.unit.clauses_scene import Scene, at

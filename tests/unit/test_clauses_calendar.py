@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from streams.clauses.facts import Samples
+from streams.clauses.facts.base import Samples
 from streams.windows.calendar import (
     DAY,
     HOUR,

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from schemas.contract import Contract
-from streams.clauses.contracts import governing, in_force, month_at
+from streams.clauses.model.contracts import governing, in_force, month_at
 from streams.windows.calendar import Month
 from tests.unit.clauses_scene import TENANT, at, contract
 

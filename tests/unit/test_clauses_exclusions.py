@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.contract import Profile
-from streams.clauses.exclusions import ExclusionRegister, Exclusions
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
+from streams.clauses.model.exclusions import ExclusionRegister, Exclusions
 from streams.windows.calendar import DAY, HOUR, SECOND
 from streams.windows.intervals import FOREVER
 from tests.unit.clauses_scene import Scene, at, contract, fact

@@ -12,7 +12,7 @@ import pytest
 from schemas.codec.records import decode_event
 from schemas.events.envelope import Event
 from schemas.registry import EVENT_TYPES
-from streams.clauses.facts import Marks, SeenEvents, fact_of, micros
+from streams.clauses.facts.base import Marks, SeenEvents, fact_of, micros
 from streams.clauses.registry import Scope
 from streams.windows.calendar import DAY, SECOND
 from tests.unit.clauses_scene import Scene, at, fact

@@ -242,8 +242,8 @@ def test_the_edges_named_are_still_there():
     [
         ("schemas.events.mta", "from streams import settings", True),
         ("schemas.events.mta", "def f():\n    import sinks.clickhouse", True),
-        ("streams.clauses.latency", "from streams.windows.clock import MICROS", False),
-        ("streams.windows.panes", "from streams.clauses.base import Measure", True),
+        ("streams.clauses.sections.latency", "from streams.windows.clock import MICROS", False),
+        ("streams.windows.panes", "from streams.clauses.model.measure import Measure", True),
         ("sinks.worker", "from streams.live import worker", True),
         ("sinks.worker", "from streams.runtime.batches import RecordBatch", False),
         ("streams.runtime.drain", "import streams.cli.main", True),

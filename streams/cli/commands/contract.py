@@ -14,7 +14,7 @@ from schemas.codec.printable import printable
 from schemas.contract import Contract, default_contract
 from schemas.indicators import INDICATORS
 from schemas.topics import CONTRACTS
-from streams.clauses.contracts import Force, in_force
+from streams.clauses.model.contracts import Force, in_force
 from streams.cli.commands.calendars import published_names
 from streams.cli.output.clickhouse_output import cell, reading, show_json, show_table
 from streams.cli.support.common import settings_of, state_file_option

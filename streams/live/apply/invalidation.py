@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Final
 
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.clauses.registry import Scope
 from streams.windows.calendar import DAY
 

@@ -14,7 +14,7 @@ import orjson
 
 from schemas.registry import TYPES
 from schemas.topics import SUPPORT
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.clauses.registry import reach_of_topic
 from streams.latency.messages import LATENCY, Rows
 from streams.live.state.platform import encode_fact

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from streams.clauses.base import first_evidence
+from streams.clauses.model.measure import first_evidence
 from streams.latency.flights import AT_RISK, OVER, Aging
 from streams.latency.keyhash import turned
 from streams.latency.messages import tenant_of

@@ -14,7 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.contract import DEFAULT_TIMEZONE
-from streams.clauses.exclusions import CONNECTIVITY
+from streams.clauses.model.exclusions import CONNECTIVITY
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.burning import burned, mark_after, may_burn
 from streams.live.evaluate.dirty_sections import (

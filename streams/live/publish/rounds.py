@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from streams.clauses.exclusions import LATENCY
+from streams.clauses.model.exclusions import LATENCY
 from streams.latency.row_index import Int64s
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.latency import LatencyEvaluation

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from schemas.contract import Contract
-from streams.clauses.contracts import in_force
-from streams.clauses.limits import LatencyLimits
+from streams.clauses.model.contracts import in_force
+from streams.clauses.model.stuck_limits import LatencyLimits
 from streams.latency.changes import HOUR_US, PANE_US, Changes
 from streams.latency.flights import AT_RISK, OVER
 from streams.latency.in_flight import InFlight

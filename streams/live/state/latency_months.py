@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.contract import Contract, Term, default_contract
-from streams.clauses.contracts import Governed, governing, month_at
+from streams.clauses.model.contracts import Governed, governing, month_at
 from streams.latency.row_index import Int64s, Mask
 from streams.live.state.stretches import NOWHERE, Located, Place, Stretches
 from streams.windows.calendar import SECOND, Month, midnight

@@ -11,8 +11,8 @@ import orjson
 from schemas.codec.identifiers import PLATFORM
 from schemas.registry import TYPES
 from schemas.topics import BROADCAST
-from streams.clauses.billing import BillingRegister
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
+from streams.clauses.facts.billing import BillingRegister
 from streams.clauses.registry import Scope
 from streams.live.apply.invalidation import changed_since
 from streams.runtime.delivery import Outgoing

@@ -9,9 +9,9 @@ from schemas.calendars import Calendars
 from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
-from streams.clauses.contracts import in_force, month_at
-from streams.clauses.exclusions import Exclusions
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
+from streams.clauses.model.contracts import in_force, month_at
+from streams.clauses.model.exclusions import Exclusions
 from streams.clauses.registry import Context, Scope
 from streams.latency.messages import Rows
 from streams.latency.row_index import Int64s

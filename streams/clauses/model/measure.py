@@ -11,9 +11,9 @@ from schemas.calendars import Calendars
 from schemas.contract import Contract, Profile, Term
 from schemas.indicators import Comparator, Verdict
 from schemas.results import State
-from streams.clauses.contracts import Force
-from streams.clauses.exclusions import Exclusions
-from streams.clauses.facts import Facts
+from streams.clauses.facts.base import Facts
+from streams.clauses.model.contracts import Force
+from streams.clauses.model.exclusions import Exclusions
 from streams.windows.calendar import SECOND, Period, local_day
 from streams.windows.intervals import IntervalSet
 

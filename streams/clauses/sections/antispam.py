@@ -9,9 +9,9 @@ from typing import ClassVar, Final
 
 from schemas.calendars import CalendarError
 from schemas.contract import Contract, Profile
-from streams.clauses.base import Measure, View, count_measure
-from streams.clauses.deadlines import Deadline, deadline_measure
-from streams.clauses.facts import Fact, Facts, reference
+from streams.clauses.facts.base import Fact, Facts, reference
+from streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from streams.clauses.model.measure import Measure, View, count_measure
 from streams.windows.calendar import DAY, local_day, midnight
 
 INDICATORS = (

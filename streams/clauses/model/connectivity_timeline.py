@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from streams.clauses.probes import CAPABILITIES, NOTHING_HELD, Held, ProbeFacts
+from streams.clauses.facts.probes import CAPABILITIES, NOTHING_HELD, Held, ProbeFacts
 from streams.windows.intervals import EMPTY, FOREVER, IntervalSet, splice, union
 
 Condition = Literal["up", "down", "unknown"]

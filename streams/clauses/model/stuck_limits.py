@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.contract import Contract, Profile, default_contract
-from streams.clauses.contracts import Force, governing, in_force
+from streams.clauses.model.contracts import Force, governing, in_force
 from streams.windows.calendar import SECOND, Month
 from streams.windows.intervals import BEFORE_ALL
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.clauses.base import MOST_EVIDENCE, Measure, View
-from streams.clauses.durations import remaining_measure
-from streams.clauses.facts import Fact, Facts
+from streams.clauses.facts.base import Fact, Facts
+from streams.clauses.kinds.durations import remaining_measure
+from streams.clauses.model.measure import MOST_EVIDENCE, Measure, View
 from streams.windows.intervals import EMPTY, FOREVER, IntervalSet, span, union
 
 INDICATORS = ("support.availability",)

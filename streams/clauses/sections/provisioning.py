@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from streams.clauses.base import Measure, View
-from streams.clauses.billing import BillingFacts
-from streams.clauses.deadlines import Deadline, deadline_measure
+from streams.clauses.facts.billing import BillingFacts
+from streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from streams.clauses.model.measure import Measure, View
 from streams.windows.calendar import HOUR
 
 INDICATORS = ("provisioning.own_domain", "provisioning.new_domain")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from streams.clauses.base import Measure, first_evidence
+from streams.clauses.model.measure import Measure, first_evidence
 from streams.windows.calendar import SECOND
 
 INDICATORS = (

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from streams.clauses.base import Measure, View, count_measure
-from streams.clauses.deadlines import Deadline, deadline_measure
-from streams.clauses.facts import Fact, Facts, Marks, reference
+from streams.clauses.facts.base import Fact, Facts, Marks, reference
+from streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from streams.clauses.model.measure import Measure, View, count_measure
 from streams.windows.calendar import DAY, local_day, midnight, same_day_next_month
 
 INDICATORS = (

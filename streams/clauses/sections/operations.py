@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from streams.clauses.base import Measure, View, first_evidence, holds, mean_measure
-from streams.clauses.billing import BillingRegister
-from streams.clauses.durations import duration_measure, remaining_measure
-from streams.clauses.exclusions import OPERATIONS
-from streams.clauses.ops import OpsFacts
-from streams.clauses.probes import ProbeFacts
+from streams.clauses.facts.billing import BillingRegister
+from streams.clauses.facts.ops import OpsFacts
+from streams.clauses.facts.probes import ProbeFacts
+from streams.clauses.kinds.durations import duration_measure, remaining_measure
+from streams.clauses.model.exclusions import OPERATIONS
+from streams.clauses.model.measure import Measure, View, first_evidence, holds, mean_measure
 from streams.windows.calendar import days, days_of_year, local_day, midnight
 from streams.windows.intervals import IntervalSet, span
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from streams.clauses.facts import Fact, Facts, SeenEvents, reference
+from streams.clauses.facts.base import Fact, Facts, SeenEvents, reference
 from streams.windows.calendar import DAY
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 
-from streams.clauses.base import Measure, View, count_measure, mean_measure
-from streams.clauses.deadlines import Deadline, deadline_measure
-from streams.clauses.facts import Fact, Facts, Marks, Samples, micros, reference
-from streams.clauses.identities import Identities
-from streams.clauses.probes import MILLISECOND
+from streams.clauses.facts.base import Fact, Facts, Marks, Samples, micros, reference
+from streams.clauses.facts.probes import MILLISECOND
+from streams.clauses.kinds.counted_violations import Identities
+from streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from streams.clauses.model.measure import Measure, View, count_measure, mean_measure
 from streams.windows.calendar import DAY, midnight
 from streams.windows.intervals import FOREVER
 

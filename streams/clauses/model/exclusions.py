@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from schemas.contract import Profile
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.windows.calendar import DAY
 from streams.windows.intervals import EMPTY, IntervalSet
 

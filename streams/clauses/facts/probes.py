@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from streams.clauses.facts import Fact, Facts, Samples, micros, reference
+from streams.clauses.facts.base import Fact, Facts, Samples, micros, reference
 from streams.windows.calendar import DAY, SECOND
 from streams.windows.intervals import BEFORE_ALL, EMPTY, FOREVER, IntervalSet, splice, union
 

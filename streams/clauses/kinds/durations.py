@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from streams.clauses.base import Budget, Measure, View, earliest, first_evidence, seconds
+from streams.clauses.model.measure import Budget, Measure, View, earliest, first_evidence, seconds
 from streams.windows.calendar import SECOND
 from streams.windows.intervals import IntervalSet
 

@@ -4,8 +4,8 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from streams.clauses.exclusions import ExclusionRegister
-from streams.clauses.facts import Fact, Facts, micros
+from streams.clauses.facts.base import Fact, Facts, micros
+from streams.clauses.model.exclusions import ExclusionRegister
 from streams.windows.calendar import DAY, SECOND
 from streams.windows.intervals import EMPTY, FOREVER, IntervalSet, union
 

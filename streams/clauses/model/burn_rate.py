@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from streams.clauses.base import Budget, Measure
-from streams.clauses.contracts import Governed
+from streams.clauses.model.contracts import Governed
+from streams.clauses.model.measure import Budget, Measure
 from streams.windows.calendar import DAY, HOUR
 from streams.windows.intervals import FOREVER, Instants, IntervalSet
 

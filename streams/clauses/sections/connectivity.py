@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from schemas.contract import Term
-from streams.clauses.base import MOST_EVIDENCE, Measure, View, earliest, first_evidence
-from streams.clauses.durations import duration_measure, remaining_measure
-from streams.clauses.exclusions import CONNECTIVITY
-from streams.clauses.probes import CAPABILITIES, ProbeFacts
-from streams.clauses.timeline import Condition, Reading
+from streams.clauses.facts.probes import CAPABILITIES, ProbeFacts
+from streams.clauses.kinds.durations import duration_measure, remaining_measure
+from streams.clauses.model.connectivity_timeline import Condition, Reading
+from streams.clauses.model.exclusions import CONNECTIVITY
+from streams.clauses.model.measure import MOST_EVIDENCE, Measure, View, earliest, first_evidence
 from streams.windows.intervals import IntervalSet
 
 INDICATORS = ("connectivity.downtime", "connectivity.ratio")

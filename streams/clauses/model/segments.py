@@ -11,8 +11,8 @@ from typing import Final
 from schemas.contract import Term
 from schemas.indicators import Verdict
 from schemas.results import State
-from streams.clauses.base import Measure, is_firm, judge, live_state
-from streams.clauses.contracts import Governed
+from streams.clauses.model.contracts import Governed
+from streams.clauses.model.measure import Measure, is_firm, judge, live_state
 
 _WORST_STATE: Final[tuple[State, ...]] = ("breached", "failing", "at_risk", "ok")
 _FIRST_VERDICT: Final[tuple[Verdict, ...]] = ("breached", "met", "no_data", "not_judged")
