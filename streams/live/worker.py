@@ -10,7 +10,6 @@ from typing import Any, Final
 from faust.types import TP
 
 from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
-from streams.agents.maillog_live import attach_maillog
 from streams.live.breath import Breath
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
@@ -20,6 +19,7 @@ from streams.live.measures import Measures
 from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
+from streams.maillog.worker import attach_maillog
 from streams.runtime.application import (
     BatchApp,
     Current,

@@ -1,10 +1,10 @@
 """Which way the packages depend on each other, and that what is pure stays pure.
 
-cli → agents → clauses → windows → schemas
- │      │  └─────→ connectors ────────↑
- │      ├→ runtime → settings ────────┤
- ├→ web ┴→ sinks.clickhouse           │
- └→ sinks ───┴────────────────────────┘
+cli → live ⇄ maillog → clauses → windows → schemas
+ │       │      └─────→ connectors ────────↑
+ │       ├────→ runtime → settings ────────┤
+ ├→ web ─┴→ sinks.clickhouse               │
+ └→ sinks ───┴─────────────────────────────┘
 
 metrics imports the settings alone; runtime, sinks, web and the live worker write to it.
 """
@@ -70,11 +70,11 @@ LAYERS = (
             "streams.windows",
             "streams.latency",
             "streams.clauses",
-            "streams.agents",
+            "streams.maillog",
         ),
     ),
     Layer(
-        "streams.agents",
+        "streams.maillog",
         (
             "schemas",
             "streams.settings",

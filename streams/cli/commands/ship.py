@@ -17,16 +17,16 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from schemas.topics import MTA
-from streams.agents.maillog_site import configured_site
-from streams.agents.shipping import Following, Shipper, ShippingError, ship_all
 from streams.cli.output.ship_report import problem_of, summarise
 from streams.cli.support.common import console, settings_of, state_file_option
 from streams.cli.support.errors import CheckFailed, CommandError
-from streams.cli.support.ship_input import STDIN, chunks_of
 from streams.connectors.finished import End, FinishedLogs
 from streams.connectors.follow import Follower, StateFileError, load_state
 from streams.connectors.postfix import NO_HOST, PostfixConnector
 from streams.connectors.postfix.log_time import log_time
+from streams.maillog.finished_log import STDIN, chunks_of
+from streams.maillog.log_publisher import Following, Shipper, ShippingError, ship_all
+from streams.maillog.site import configured_site
 from streams.runtime.admin import administration
 from streams.runtime.delivery import start_producer
 from streams.runtime.kafka_probe import probe

@@ -14,8 +14,8 @@ from sinks.embedded.children import Child
 from sinks.embedded.credentials import WEB, WRITER
 from sinks.embedded.state_file import State
 from sinks.embedded.supervisor import StackPlan, run_stack, worker_child
-from streams.agents.maillog_site import configured_site, read_site
 from streams.cli.support.common import console
+from streams.maillog.site import configured_site, read_site
 from streams.settings import load
 
 DEFAULT_DATA = Path.home() / ".local" / "share" / "mailsla"

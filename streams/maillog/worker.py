@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from schemas.topics import ASSEMBLER_STATE, RAW_MAILLOG
-from streams.agents.maillog import MaillogTask
-from streams.agents.maillog_site import configured_site
 from streams.connectors.postfix import Site
+from streams.maillog.site import configured_site
+from streams.maillog.task import MaillogTask
 from streams.runtime.application import BatchApp, attach, background
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Delivery, Fenced, TransactionalDelivery

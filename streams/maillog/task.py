@@ -16,12 +16,12 @@ import orjson
 
 from schemas.codec.records import Rejection
 from schemas.topics import MTA, OPS, RAW_MAILLOG
-from streams.agents.maillog_rekeying import Reordering, is_key_of, mark, marked
-from streams.agents.maillog_state import MaillogState
 from streams.connectors.postfix import PostfixConnector, Site
 from streams.connectors.stamps import to_micros
 from streams.live.checkpoint.contents import Checkpoint
 from streams.live.decode.dead_letters import dead_letter
+from streams.maillog.rekeying import Reordering, is_key_of, mark, marked
+from streams.maillog.state import MaillogState
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import Outgoing
 
