@@ -14,7 +14,7 @@ from schemas.presentation import names as titles
 from schemas.presentation import words
 from schemas.presentation.language import LANGUAGES
 from schemas.results import BreachType, State
-from sinks.statement import evidence
+from sinks.statement.render import evidence
 from sinks.statement.wording import names, phrases, readings
 
 PACKAGE = Path(evidence.__file__).parent

@@ -15,7 +15,7 @@ from sinks.closing.run.close_month import close_month
 from sinks.closing.run.closing_feed import publish_closings
 from sinks.embedded.state_file import State
 from sinks.embedded.supervisor import run_stack
-from sinks.statement.gather import closed_revisions, gather
+from sinks.statement.facts.gather import closed_revisions, gather
 from sinks.statement.making import content_of, file_name, write_whole
 from sinks.worker import clickhouse_settings
 from streams.cli.commands.up import stack_plan

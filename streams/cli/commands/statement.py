@@ -13,9 +13,9 @@ from schemas.presentation.language import LANGUAGES, Language
 from sinks.clickhouse import Client, connect
 from sinks.closing.errors import TenantFailure
 from sinks.landing.faults import label
-from sinks.statement.content import Revision
 from sinks.statement.errors import StatementError
-from sinks.statement.gather import closed_revisions, gather
+from sinks.statement.facts.content import Revision
+from sinks.statement.facts.gather import closed_revisions, gather
 from sinks.statement.making import Format, content_of, file_name, make_all, write_whole
 from sinks.statement.provider import Provider, provider_of
 from sinks.worker import clickhouse_settings

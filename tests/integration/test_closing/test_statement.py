@@ -15,8 +15,8 @@ from schemas.presentation.decimals import plain
 from schemas.presentation.language import LANGUAGES
 from schemas.presentation.words import verdict_word
 from sinks.closing.run.close_month import close_month
-from sinks.statement import spans
-from sinks.statement.gather import closed_revisions, gather
+from sinks.statement.facts import spans
+from sinks.statement.facts.gather import closed_revisions, gather
 from sinks.statement.making import content_of
 from sinks.statement.wording.phrases import phrase
 from streams.cli.main import cli

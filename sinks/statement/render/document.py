@@ -15,14 +15,14 @@ from schemas.presentation.language import Language
 from schemas.presentation.names import cause, indicator_title
 from schemas.presentation.words import verdict_word
 from sinks.closing.plan.contract_segments import micros
-from sinks.statement import spans
 from sinks.statement.charts.calendar import calendar_chart, describe_faults
 from sinks.statement.charts.latency import Limits, latency_chart
 from sinks.statement.charts.timeline import Month, timeline_chart
-from sinks.statement.content import Statement
-from sinks.statement.evidence import moment
+from sinks.statement.facts import spans
+from sinks.statement.facts.content import Statement
 from sinks.statement.provider import NOBODY, Provider
-from sinks.statement.view import last_day, lead, month_label, owed, reversal, sections
+from sinks.statement.render.evidence import moment
+from sinks.statement.render.view import last_day, lead, month_label, owed, reversal, sections
 from sinks.statement.wording.phrases import phrase
 from sinks.statement.wording.readings import readings
 

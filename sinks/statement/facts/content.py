@@ -12,7 +12,7 @@ from schemas.indicators import Comparator, MonthVerdict, Verdict
 from schemas.results import ClosingItem, Credit
 from sinks.closing.plan.contract_segments import Period
 from sinks.closing.plan.contract_segments import Span as ContractSpan
-from sinks.statement.spans import Span
+from sinks.statement.facts.spans import Span
 
 SHOWN = 20
 """So many references stand behind an indicator; of more, the number is named."""

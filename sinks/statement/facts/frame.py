@@ -13,8 +13,8 @@ from sinks.clickhouse import Client
 from sinks.closing.plan.contract_segments import Period, Span, next_month, spans_in_force
 from sinks.closing.plan.plan_store import contracts_by_tenant
 from sinks.closing.revisions import reader
-from sinks.statement.content import Revision
-from sinks.statement.queries import query_text
+from sinks.statement.facts.content import Revision
+from sinks.statement.facts.queries import query_text
 
 
 def contracts_of(client: Client, revisions: Sequence[Revision]) -> dict[str, list[Contract]]:

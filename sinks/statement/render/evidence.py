@@ -10,8 +10,8 @@ from markupsafe import Markup
 from schemas.presentation.figures import clock, microseconds
 from schemas.presentation.language import Language
 from schemas.presentation.names import indicator_title
-from sinks.statement.content import Evidence, Proof
-from sinks.statement.spans import instant
+from sinks.statement.facts.content import Evidence, Proof
+from sinks.statement.facts.spans import instant
 from sinks.statement.wording.names import column_title, value_word
 from sinks.statement.wording.phrases import phrase
 

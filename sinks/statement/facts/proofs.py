@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sinks.statement import spans
-from sinks.statement.content import SHOWN, Evidence, Incident, Proof
+from sinks.statement.facts import spans
+from sinks.statement.facts.content import SHOWN, Evidence, Incident, Proof
 
 _OF_KIND: Final = {
     "fault": "operations.fault_duration",

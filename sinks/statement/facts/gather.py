@@ -16,8 +16,8 @@ from sinks.closing.plan.calendars import calendars_of
 from sinks.closing.plan.contract_segments import Period, micros
 from sinks.closing.plan.plan import make_plan
 from sinks.closing.plan.plan_store import scratch_plan
-from sinks.statement import spans
-from sinks.statement.content import (
+from sinks.statement.facts import spans
+from sinks.statement.facts.content import (
     SHOWN,
     DayLatency,
     Exclusion,
@@ -27,10 +27,10 @@ from sinks.statement.content import (
     Statement,
     Voided,
 )
-from sinks.statement.frame import contracts_of, spans_of_month
-from sinks.statement.parts import read_parts
-from sinks.statement.proofs import incident_proofs, outage_proof, proof_of
-from sinks.statement.queries import SETTINGS, query_text
+from sinks.statement.facts.frame import contracts_of, spans_of_month
+from sinks.statement.facts.parts import read_parts
+from sinks.statement.facts.proofs import incident_proofs, outage_proof, proof_of
+from sinks.statement.facts.queries import SETTINGS, query_text
 
 _EVIDENCE: Final = (
     "messages", "cases", "scans", "weeks", "backups", "support", "pages", "monitoring", "records",

@@ -20,8 +20,8 @@ from schemas.presentation.months import month_sentence, summarize
 from schemas.presentation.names import indicator_title, section_title
 from schemas.presentation.words import remedy_word
 from schemas.results import ClosingItem, Credit
-from sinks.statement.content import Part, Statement
-from sinks.statement.evidence import EvidenceTable, Local, evidence_table
+from sinks.statement.facts.content import Part, Statement
+from sinks.statement.render.evidence import EvidenceTable, Local, evidence_table
 from sinks.statement.wording.phrases import phrase
 
 _ORDER: Final = {indicator: place for place, indicator in enumerate(INDICATORS)}
