@@ -18,7 +18,7 @@ from streams.live.task import SILENCE_US, Task
 from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
 from streams.runtime.delivery import Outgoing
 from streams.runtime.statelog import read_state
-from streams.windows.calendar import HOUR, Month, to_us
+from streams.time.calendar import HOUR, Month, to_us
 from tests.reference.strategies import History
 from tests.reference.values import Finding, Judged, Part
 

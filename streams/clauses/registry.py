@@ -30,7 +30,7 @@ from streams.clauses.sections.antivirus import AntivirusFacts
 from streams.clauses.sections.backup import BackupFacts
 from streams.clauses.sections.security import SecurityFacts
 from streams.clauses.sections.support import SupportFacts
-from streams.windows.calendar import Period
+from streams.time.calendar import Period
 
 _F = TypeVar("_F", bound=Facts)
 _KINDS: Final[tuple[type[Facts], ...]] = (

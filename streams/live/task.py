@@ -54,9 +54,9 @@ from streams.live.state.progress import SourceProgress
 from streams.live.state.tenants import Tenants
 from streams.runtime.batches import RecordBatch
 from streams.runtime.statelog import State, head_record
-from streams.windows.calendar import Month
-from streams.windows.clock import MICROS, EventClock
-from streams.windows.intervals import FOREVER
+from streams.time.calendar import Month
+from streams.time.clock import MICROS, EventClock
+from streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
 _MARK_EVERY_US: Final = 10_000_000

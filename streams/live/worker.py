@@ -39,7 +39,7 @@ from streams.runtime.groups import STREAMS_GROUP
 from streams.runtime.recovery import read_records
 from streams.runtime.statelog import read_state
 from streams.settings import Settings
-from streams.windows.clock import MICROS
+from streams.time.clock import MICROS
 
 _PAUSE_S: Final = 0.02
 """Between two looks at what there is to do, when there was nothing."""

@@ -10,7 +10,7 @@ from streams.live.state.platform import Platform
 from streams.live.task import Task
 from streams.runtime.batches import RecordBatch
 from streams.runtime.statelog import read_state
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 from tests.live_run import apply
 
 BROKER_US = 1_793_500_000_000_000  # 31 October 2026

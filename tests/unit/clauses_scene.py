@@ -13,7 +13,7 @@ from streams.clauses.facts.billing import BillingRegister
 from streams.clauses.model.contracts import Governed, governing
 from streams.clauses.model.measure import Measure, judge, live_state
 from streams.clauses.registry import Context, Scope, measure
-from streams.windows.calendar import SECOND, Month, to_us
+from streams.time.calendar import SECOND, Month, to_us
 
 TENANT = "acme"
 

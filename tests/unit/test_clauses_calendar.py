@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 
 from streams.clauses.facts.base import Samples
-from streams.windows.calendar import (
+from streams.time.calendar import (
     DAY,
     HOUR,
     Month,

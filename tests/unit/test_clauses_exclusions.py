@@ -8,8 +8,8 @@ import pytest
 from schemas.contract import Profile
 from streams.clauses.facts.base import Fact
 from streams.clauses.model.exclusions import ExclusionRegister, Exclusions
-from streams.windows.calendar import DAY, HOUR, SECOND
-from streams.windows.intervals import FOREVER
+from streams.time.calendar import DAY, HOUR, SECOND
+from streams.time.intervals import FOREVER
 from tests.unit.clauses_scene import Scene, at, contract, fact
 
 DOWN = "connectivity.downtime"

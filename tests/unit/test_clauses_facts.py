@@ -14,7 +14,7 @@ from schemas.events.envelope import Event
 from schemas.registry import EVENT_TYPES
 from streams.clauses.facts.base import Marks, SeenEvents, fact_of, micros
 from streams.clauses.registry import Scope
-from streams.windows.calendar import DAY, SECOND
+from streams.time.calendar import DAY, SECOND
 from tests.unit.clauses_scene import Scene, at, fact
 
 NOW = datetime(2026, 10, 5, tzinfo=UTC)
@@ -157,7 +157,7 @@ def test_forgetting_frees_what_no_later_month_needs() -> None:
 
 
 def test_the_clauses_and_windows_are_pure() -> None:
-    allowed = {"schemas", "streams.clauses", "streams.windows", "streams.latency"}
+    allowed = {"schemas", "streams.clauses", "streams.time", "streams.latency"}
     allowed |= {"numpy", "pyarrow"}
     allowed |= {"chinese_calendar"}
     forbidden = {"asyncio", "io", "os", "pathlib", "socket", "subprocess", "threading", "time"}

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from streams.clauses.model.measure import Measure, live_state, settled
-from streams.windows.calendar import DAY, HOUR, SECOND
+from streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract
 
 FAULT = "operations.fault_duration"

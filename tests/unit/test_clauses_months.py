@@ -9,7 +9,7 @@ from schemas.indicators import INDICATORS
 from streams.clauses.model.measure import judge, quotient
 from streams.clauses.registry import CLAUSES
 from streams.clauses.sections import operations
-from streams.windows.calendar import DAY, HOUR, SECOND
+from streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract
 
 FREE_DAYS = "operations.fault_free_days"

@@ -9,7 +9,7 @@ from schemas.indicators import INDICATORS
 from streams.clauses.model.measure import Measure, judge
 from streams.clauses.sections.latency import DirectionTotals, Exceedances, LatencyTotals
 from streams.clauses.sections.latency import measure as measure_latency
-from streams.windows.calendar import DAY, HOUR, SECOND
+from streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract, fact
 
 MINUTE = 60 * SECOND

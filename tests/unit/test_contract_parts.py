@@ -9,7 +9,7 @@ from schemas.contract import READINGS, Contract, Profile
 from schemas.indicators import INDICATORS
 from sinks.closing.plan import contract_segments
 from streams.clauses.model.contracts import governing
-from streams.windows.calendar import Month, to_us
+from streams.time.calendar import Month, to_us
 from tests.live_run import findings, live_through
 from tests.reference import period as reference
 from tests.reference.frame import build_frame

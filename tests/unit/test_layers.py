@@ -1,6 +1,6 @@
 """Which way the packages depend on each other, and that what is pure stays pure.
 
-cli → live ⇄ maillog → clauses → windows → schemas
+cli → live ⇄ maillog → clauses → time → schemas
  │       │      └─────→ connectors ────────↑
  │       ├────→ runtime → settings ────────┤
  ├→ web ─┴→ sinks.clickhouse               │
@@ -42,9 +42,9 @@ class Layer:
 
 LAYERS = (
     Layer("schemas", ()),
-    Layer("streams.windows", ("schemas",)),
-    Layer("streams.latency", ("schemas", "streams.windows")),
-    Layer("streams.clauses", ("schemas", "streams.windows")),
+    Layer("streams.time", ("schemas",)),
+    Layer("streams.latency", ("schemas", "streams.time")),
+    Layer("streams.clauses", ("schemas", "streams.time")),
     Layer("streams.connectors", ("schemas",)),
     Layer("streams.simulate.publish", ("streams.simulate", "streams.settings", "streams.runtime")),
     Layer("streams.simulate", ("schemas",)),
@@ -55,7 +55,7 @@ LAYERS = (
         (
             "schemas",
             "streams.settings",
-            "streams.windows",
+            "streams.time",
             "streams.latency",
             "streams.metrics",
         ),
@@ -67,7 +67,7 @@ LAYERS = (
             "streams.settings",
             "streams.runtime",
             "streams.metrics",
-            "streams.windows",
+            "streams.time",
             "streams.latency",
             "streams.clauses",
             "streams.maillog",
@@ -79,7 +79,7 @@ LAYERS = (
             "schemas",
             "streams.settings",
             "streams.runtime",
-            "streams.windows",
+            "streams.time",
             "streams.clauses",
             "streams.connectors",
             "streams.live",
@@ -97,7 +97,7 @@ LAYERS = (
 
 PURE = (
     "schemas",
-    "streams.windows",
+    "streams.time",
     "streams.latency",
     "streams.clauses",
     "streams.simulate",
@@ -242,8 +242,8 @@ def test_the_edges_named_are_still_there():
     [
         ("schemas.events.mta", "from streams import settings", True),
         ("schemas.events.mta", "def f():\n    import sinks.clickhouse", True),
-        ("streams.clauses.sections.latency", "from streams.windows.clock import MICROS", False),
-        ("streams.windows.panes", "from streams.clauses.model.measure import Measure", True),
+        ("streams.clauses.sections.latency", "from streams.time.clock import MICROS", False),
+        ("streams.time.panes", "from streams.clauses.model.measure import Measure", True),
         ("sinks.worker", "from streams.live import worker", True),
         ("sinks.worker", "from streams.runtime.batches import RecordBatch", False),
         ("streams.runtime.drain", "import streams.cli.main", True),
@@ -272,7 +272,7 @@ def test_the_import_check_itself(module, source, found):
     ],
 )
 def test_the_purity_check_itself(source, found):
-    assert bool(impurities(source, "streams.windows.example")) is found
+    assert bool(impurities(source, "streams.time.example")) is found
 
 
 def test_files_stay_small():

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from schemas.events.envelope import Event
-from streams.windows.calendar import HOUR, to_us
+from streams.time.calendar import HOUR, to_us
 
 Fact = Mapping[str, Any]
 """The fields of an event under their names of the wire contract; instants as microseconds since

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from streams.clauses.facts.base import Fact, Facts, SeenEvents, reference
-from streams.windows.calendar import DAY
+from streams.time.calendar import DAY
 
 
 @dataclass(frozen=True, order=True, slots=True)

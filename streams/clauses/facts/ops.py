@@ -6,8 +6,8 @@ from typing import ClassVar, Final
 
 from streams.clauses.facts.base import Fact, Facts, micros
 from streams.clauses.model.exclusions import ExclusionRegister
-from streams.windows.calendar import DAY, SECOND
-from streams.windows.intervals import EMPTY, FOREVER, IntervalSet, union
+from streams.time.calendar import DAY, SECOND
+from streams.time.intervals import EMPTY, FOREVER, IntervalSet, union
 
 _HEARTBEAT_COVERS: Final = 2
 """Intervals that one heartbeat vouches for (contract section 3, monitoring)."""

@@ -10,8 +10,8 @@ from typing import ClassVar, Final
 import numpy as np
 
 from streams.clauses.facts.base import Fact, Facts, Samples, micros, reference
-from streams.windows.calendar import DAY, SECOND
-from streams.windows.intervals import BEFORE_ALL, EMPTY, FOREVER, IntervalSet, splice, union
+from streams.time.calendar import DAY, SECOND
+from streams.time.intervals import BEFORE_ALL, EMPTY, FOREVER, IntervalSet, splice, union
 
 MILLISECOND: Final = SECOND // 1_000
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from streams.clauses.model.measure import Budget, Measure, View, earliest, first_evidence, seconds
-from streams.windows.calendar import SECOND
-from streams.windows.intervals import IntervalSet
+from streams.time.calendar import SECOND
+from streams.time.intervals import IntervalSet
 
 
 def duration_measure(

@@ -14,8 +14,8 @@ import numpy as np
 
 from streams.clauses.model.contracts import Governed
 from streams.clauses.model.measure import Budget, Measure
-from streams.windows.calendar import DAY, HOUR
-from streams.windows.intervals import FOREVER, Instants, IntervalSet
+from streams.time.calendar import DAY, HOUR
+from streams.time.intervals import FOREVER, Instants, IntervalSet
 
 _MINUTE: Final = HOUR // 60
 MARK_US: Final = 5 * _MINUTE

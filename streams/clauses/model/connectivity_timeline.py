@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from streams.clauses.facts.probes import CAPABILITIES, NOTHING_HELD, Held, ProbeFacts
-from streams.windows.intervals import EMPTY, FOREVER, IntervalSet, splice, union
+from streams.time.intervals import EMPTY, FOREVER, IntervalSet, splice, union
 
 Condition = Literal["up", "down", "unknown"]
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.contract import Contract, default_contract
 from schemas.indicators import INDICATORS
-from streams.windows.calendar import Month, Period, local_day, midnight
+from streams.time.calendar import Month, Period, local_day, midnight
 
 Days = tuple[date, date]
 """Local days ``[first, end)``."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from schemas.contract import Profile
 from streams.clauses.facts.base import Fact
-from streams.windows.calendar import DAY
-from streams.windows.intervals import EMPTY, IntervalSet
+from streams.time.calendar import DAY
+from streams.time.intervals import EMPTY, IntervalSet
 
 Kind = Literal["exclusion", "outage"]
 
@@ -172,7 +172,7 @@ class Exclusions:
 
         Its own event names a cause, or it was in the system while an exclusion was in force:
         ``accepted < ends`` and ``finished >= starts``. An unfinished message has
-        `streams.windows.intervals.FOREVER` as its ``finished_us``.
+        `streams.time.intervals.FOREVER` as its ``finished_us``.
         """
         if liability is not None:
             return True

@@ -14,8 +14,8 @@ from schemas.results import State
 from streams.clauses.facts.base import Facts
 from streams.clauses.model.contracts import Force
 from streams.clauses.model.exclusions import Exclusions
-from streams.windows.calendar import SECOND, Period, local_day
-from streams.windows.intervals import IntervalSet
+from streams.time.calendar import SECOND, Period, local_day
+from streams.time.intervals import IntervalSet
 
 Trend = Literal["rises", "falls", "moves"]
 """How a value can go on while nothing is taken back: a count or a duration only rises, what is

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from schemas.contract import Contract, Profile, default_contract
 from streams.clauses.model.contracts import Force, governing, in_force
-from streams.windows.calendar import SECOND, Month
-from streams.windows.intervals import BEFORE_ALL
+from streams.time.calendar import SECOND, Month
+from streams.time.intervals import BEFORE_ALL
 
 Int64s = npt.NDArray[np.int64]
 

@@ -12,7 +12,7 @@ from schemas.contract import Contract, Profile
 from streams.clauses.facts.base import Fact, Facts, reference
 from streams.clauses.kinds.deadlines import Deadline, deadline_measure
 from streams.clauses.model.measure import Measure, View, count_measure
-from streams.windows.calendar import DAY, local_day, midnight
+from streams.time.calendar import DAY, local_day, midnight
 
 INDICATORS = (
     "antispam.complaint_response",

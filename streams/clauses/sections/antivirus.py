@@ -11,8 +11,8 @@ from streams.clauses.facts.probes import MILLISECOND
 from streams.clauses.kinds.counted_violations import Identities
 from streams.clauses.kinds.deadlines import Deadline, deadline_measure
 from streams.clauses.model.measure import Measure, View, count_measure, mean_measure
-from streams.windows.calendar import DAY, midnight
-from streams.windows.intervals import FOREVER
+from streams.time.calendar import DAY, midnight
+from streams.time.intervals import FOREVER
 
 INDICATORS = (
     "antivirus.definition_updates",

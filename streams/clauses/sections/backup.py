@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from streams.clauses.facts.base import Fact, Facts, Marks, reference
 from streams.clauses.kinds.deadlines import Deadline, deadline_measure
 from streams.clauses.model.measure import Measure, View, count_measure
-from streams.windows.calendar import DAY, local_day, midnight, same_day_next_month
+from streams.time.calendar import DAY, local_day, midnight, same_day_next_month
 
 INDICATORS = (
     "backup.incremental",

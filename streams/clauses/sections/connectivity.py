@@ -10,7 +10,7 @@ from streams.clauses.kinds.durations import duration_measure, remaining_measure
 from streams.clauses.model.connectivity_timeline import Condition, Reading
 from streams.clauses.model.exclusions import CONNECTIVITY
 from streams.clauses.model.measure import MOST_EVIDENCE, Measure, View, earliest, first_evidence
-from streams.windows.intervals import IntervalSet
+from streams.time.intervals import IntervalSet
 
 INDICATORS = ("connectivity.downtime", "connectivity.ratio")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from streams.clauses.model.measure import Measure, first_evidence
-from streams.windows.calendar import SECOND
+from streams.time.calendar import SECOND
 
 INDICATORS = (
     "latency.send.mean",

@@ -12,8 +12,8 @@ from streams.clauses.facts.probes import ProbeFacts
 from streams.clauses.kinds.durations import duration_measure, remaining_measure
 from streams.clauses.model.exclusions import OPERATIONS
 from streams.clauses.model.measure import Measure, View, first_evidence, holds, mean_measure
-from streams.windows.calendar import days, days_of_year, local_day, midnight
-from streams.windows.intervals import IntervalSet, span
+from streams.time.calendar import days, days_of_year, local_day, midnight
+from streams.time.intervals import IntervalSet, span
 
 INDICATORS = (
     "operations.fault_duration",

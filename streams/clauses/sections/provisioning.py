@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from streams.clauses.facts.billing import BillingFacts
 from streams.clauses.kinds.deadlines import Deadline, deadline_measure
 from streams.clauses.model.measure import Measure, View
-from streams.windows.calendar import HOUR
+from streams.time.calendar import HOUR
 
 INDICATORS = ("provisioning.own_domain", "provisioning.new_domain")
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streams.clauses.facts.base import Fact, Facts
 from streams.clauses.kinds.durations import remaining_measure
 from streams.clauses.model.measure import MOST_EVIDENCE, Measure, View
-from streams.windows.intervals import EMPTY, FOREVER, IntervalSet, span, union
+from streams.time.intervals import EMPTY, FOREVER, IntervalSet, span, union
 
 INDICATORS = ("support.availability",)
 

@@ -27,7 +27,7 @@ from streams.runtime.statelog import (
     append_rows,
     cut_off,
 )
-from streams.windows.intervals import FOREVER
+from streams.time.intervals import FOREVER
 
 TENANTS: Final = "tenants"
 CONTRACTS: Final = "contracts"

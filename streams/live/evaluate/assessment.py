@@ -14,7 +14,7 @@ from streams.clauses.model.segments import (
     turns_of,
     verdict_of,
 )
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 
 
 @dataclass(frozen=True, slots=True)

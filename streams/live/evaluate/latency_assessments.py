@@ -9,7 +9,7 @@ from streams.clauses.sections.latency import DirectionTotals, Exceedances, Laten
 from streams.live.evaluate.assessment import Assessment, assess
 from streams.live.state.latency_months import COUNTED, LARGEST, MEANS, Slot, Totals
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import SECOND, Month
+from streams.time.calendar import SECOND, Month
 
 
 class LatencyAssessments:

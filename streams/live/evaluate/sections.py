@@ -10,7 +10,7 @@ from streams.clauses.registry import Context
 from streams.clauses.registry import measure as measure_sections
 from streams.live.evaluate.assessment import Assessment, assess
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 
 
 def assess_sections(

@@ -22,7 +22,7 @@ from streams.live.publish.times import text_of
 from streams.live.publish.windows import ObservedWindows
 from streams.live.state.tenants import Tenants
 from streams.runtime.delivery import Outgoing
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 
 Alike = dict[tuple[int, Month, frozenset[int]], list[Assessment]]
 """Number of a group, month, sections → what they come to"""

@@ -16,7 +16,7 @@ from streams.latency.changes import HOUR_US, PANE_US
 from streams.live.publish.times import text_of
 from streams.live.state.tenants import Tenants
 from streams.runtime.delivery import Outgoing
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 
 _DAY_US: Final = 24 * HOUR_US
 _SECOND: Final = 1_000_000

@@ -27,9 +27,9 @@ from streams.latency.window_kinds import PaneWidth
 from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency_months import LatencyMonths
 from streams.live.state.stretches import NOWHERE
-from streams.windows.calendar import SECOND, Month
-from streams.windows.intervals import BEFORE_ALL
-from streams.windows.months import month_bounds_us, month_number, months_of
+from streams.time.calendar import SECOND, Month
+from streams.time.intervals import BEFORE_ALL
+from streams.time.months import month_bounds_us, month_number, months_of
 
 _Folded = list[Any]
 """tenant, month label, [count, sum, largest, exceedances] of what counts sent, received, and of

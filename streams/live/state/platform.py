@@ -16,7 +16,7 @@ from streams.clauses.facts.billing import BillingRegister
 from streams.clauses.registry import Scope
 from streams.live.apply.invalidation import changed_since
 from streams.runtime.delivery import Outgoing
-from streams.windows.clock import EventClock
+from streams.time.clock import EventClock
 
 PROGRESS: Final = "source.progress"
 """A source says up to when everything that happened there has been published."""

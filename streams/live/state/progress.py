@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from streams.clauses.facts.base import Fact
 from streams.live.state.latency import Latency
-from streams.windows.clock import MICROS, QUIET_US
+from streams.time.clock import MICROS, QUIET_US
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from streams.latency.row_index import Int64s
 from streams.live.state.excluded_spans import ExcludedSpans, reads_apart
 from streams.live.state.latency import Latency
 from streams.live.state.platform import Platform
-from streams.windows.calendar import Month
-from streams.windows.intervals import FOREVER
+from streams.time.calendar import Month
+from streams.time.intervals import FOREVER
 
 _DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
 _DEFAULT_PROFILE: Final = Profile()
