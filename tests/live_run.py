@@ -15,9 +15,9 @@ from streams.live.evaluate.sections import assess_sections
 from streams.live.inbox import Inbox
 from streams.live.state.platform import Platform
 from streams.live.task import SILENCE_US, Task
-from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
-from streams.runtime.delivery import Outgoing
-from streams.runtime.statelog import read_state
+from streams.runtime.checkpoint.state_log import read_state
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
 from streams.time.calendar import HOUR, Month, to_us
 from tests.reference.strategies import History
 from tests.reference.values import Finding, Judged, Part

@@ -31,8 +31,8 @@ from sinks.embedded.kafka_jars import cache_directory
 from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.migrations import migrate
 from sinks.worker import clickhouse_settings
-from streams.runtime.admin import ensure_topics
-from streams.runtime.drain import drain, lags
+from streams.runtime.kafka.admin import ensure_topics
+from streams.runtime.kafka.drain import drain, lags
 from streams.settings import Settings
 
 PARTITIONS = 4

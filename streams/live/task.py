@@ -52,8 +52,8 @@ from streams.live.state.platform import (
 )
 from streams.live.state.progress import SourceProgress
 from streams.live.state.tenants import Tenants
-from streams.runtime.batches import RecordBatch
-from streams.runtime.statelog import State, head_record
+from streams.runtime.checkpoint.state_log import State, head_record
+from streams.runtime.faust_app.batches import RecordBatch
 from streams.time.calendar import Month
 from streams.time.clock import MICROS, EventClock
 from streams.time.intervals import FOREVER

@@ -20,7 +20,15 @@ from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
 from streams.maillog.worker import attach_maillog
-from streams.runtime.application import (
+from streams.runtime.checkpoint.recovery import read_records
+from streams.runtime.checkpoint.state_log import read_state
+from streams.runtime.checkpoint.writer import (
+    Delivery,
+    Offsets,
+    OrderedDelivery,
+    TransactionalDelivery,
+)
+from streams.runtime.faust_app.application import (
     BatchApp,
     Current,
     attach_checking,
@@ -28,16 +36,8 @@ from streams.runtime.application import (
     build_app,
     commit_offsets,
 )
-from streams.runtime.batches import RecordBatch
-from streams.runtime.delivery import (
-    Delivery,
-    Offsets,
-    OrderedDelivery,
-    TransactionalDelivery,
-)
-from streams.runtime.groups import STREAMS_GROUP
-from streams.runtime.recovery import read_records
-from streams.runtime.statelog import read_state
+from streams.runtime.faust_app.batches import RecordBatch
+from streams.runtime.kafka.groups import STREAMS_GROUP
 from streams.settings import Settings
 from streams.time.clock import MICROS
 

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from schemas.topics import MTA, OPS
 from streams.connectors.follow import Follower, save_state
 from streams.connectors.postfix import PostfixConnector
-from streams.runtime.delivery import Outgoing, send_all
+from streams.runtime.checkpoint.writer import Outgoing, send_all
 
 CHUNK_LINES: Final = 5_000
 """Lines read, published and acknowledged together."""

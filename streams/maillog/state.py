@@ -14,8 +14,8 @@ from typing import Any, Final
 import orjson
 
 from schemas.topics import ASSEMBLER_STATE
-from streams.runtime.delivery import Outgoing
-from streams.runtime.statelog import StateError
+from streams.runtime.checkpoint.state_log import StateError
+from streams.runtime.checkpoint.writer import Outgoing
 
 FORMAT: Final = 2
 CHUNK_BYTES: Final = 900_000

@@ -22,8 +22,8 @@ from streams.live.checkpoint.contents import Checkpoint
 from streams.live.decode.dead_letters import dead_letter
 from streams.maillog.rekeying import Reordering, is_key_of, mark, marked
 from streams.maillog.state import MaillogState
-from streams.runtime.batches import RecordBatch
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.runtime.faust_app.batches import RecordBatch
 
 _IDLE_S: Final = 60.0
 """How long a host is silent before time passes on it without a line."""

@@ -10,11 +10,11 @@ from schemas.topics import ASSEMBLER_STATE, RAW_MAILLOG
 from streams.connectors.postfix import Site
 from streams.maillog.site import configured_site
 from streams.maillog.task import MaillogTask
-from streams.runtime.application import BatchApp, attach, background
-from streams.runtime.batches import RecordBatch
-from streams.runtime.delivery import Delivery, Fenced, TransactionalDelivery
-from streams.runtime.recovery import read_records
-from streams.runtime.restart import restart, settled
+from streams.runtime.checkpoint.recovery import read_records
+from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
+from streams.runtime.faust_app.application import BatchApp, attach, background
+from streams.runtime.faust_app.batches import RecordBatch
+from streams.runtime.faust_app.restart import restart, settled
 from streams.settings import Settings
 
 _TICK_S: Final = 0.2

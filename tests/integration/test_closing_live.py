@@ -21,7 +21,7 @@ from sinks.clickhouse import connect
 from sinks.closing.run import closing_feed, lock
 from streams.cli.commands import close as close_command
 from streams.cli.support.kafka_publish import Record, publish
-from streams.runtime.drain import Lag
+from streams.runtime.kafka.drain import Lag
 from streams.settings import load
 from streams.simulate.plan import plan
 from streams.simulate.publish import publish as publish_simulated

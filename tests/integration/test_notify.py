@@ -29,7 +29,7 @@ from streams.cli.support.errors import CheckFailed, CommandError
 from streams.cli.support.kafka_publish import Record, publish
 from streams.notify.signing import signature
 from streams.notify.worker import sample_news
-from streams.runtime.admin import ensure_topics
+from streams.runtime.kafka.admin import ensure_topics
 from streams.settings import load
 
 pytestmark = pytest.mark.embedded

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from schemas.topics import STREAMS_STATE
 from streams.live.state.platform import Platform
 from streams.live.task import Task
-from streams.runtime.batches import RecordBatch
-from streams.runtime.statelog import read_state
+from streams.runtime.checkpoint.state_log import read_state
+from streams.runtime.faust_app.batches import RecordBatch
 from streams.time.calendar import Month
 from tests.live_run import apply
 

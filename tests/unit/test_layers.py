@@ -245,10 +245,18 @@ def test_the_edges_named_are_still_there():
         ("streams.clauses.sections.latency", "from streams.time.clock import MICROS", False),
         ("streams.time.panes", "from streams.clauses.model.measure import Measure", True),
         ("sinks.worker", "from streams.live import worker", True),
-        ("sinks.worker", "from streams.runtime.batches import RecordBatch", False),
-        ("streams.runtime.drain", "import streams.cli.main", True),
-        ("streams.simulate.publish", "from streams.runtime.kafka import client_options", False),
-        ("streams.simulate.plan", "from streams.runtime.kafka import client_options", True),
+        ("sinks.worker", "from streams.runtime.faust_app.batches import RecordBatch", False),
+        ("streams.runtime.kafka.drain", "import streams.cli.main", True),
+        (
+            "streams.simulate.publish",
+            "from streams.runtime.kafka.client_options import client_options",
+            False,
+        ),
+        (
+            "streams.simulate.plan",
+            "from streams.runtime.kafka.client_options import client_options",
+            True,
+        ),
     ],
 )
 def test_the_import_check_itself(module, source, found):

@@ -15,8 +15,8 @@ from streams.connectors.postfix import OwnRelays, PostfixConnector, Site
 from streams.maillog import state, task
 from streams.maillog.rekeying import HOLD_S
 from streams.maillog.task import MaillogTask
-from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
-from streams.runtime.statelog import StateError
+from streams.runtime.checkpoint.state_log import StateError
+from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
 
 RECEIVED_US = 1_795_400_000_000_000  # the morning after the corpus
 HANDED_ON = """

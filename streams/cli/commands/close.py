@@ -21,7 +21,7 @@ from streams.cli.output.steps import Steps
 from streams.cli.support.common import MONTH, console, settings_of, state_file_option
 from streams.cli.support.errors import CheckFailed, raise_for
 from streams.cli.support.known import check_tenants
-from streams.runtime.drain import await_facts
+from streams.runtime.kafka.drain import await_facts
 from streams.settings import Settings
 
 _LONGEST_QUERY_S = 1800.0

@@ -30,7 +30,7 @@ from streams.cli.output.demo_report import (
 from streams.cli.output.progress import ProgressDisplay, progress_display
 from streams.cli.support.common import MONTH, console
 from streams.cli.support.errors import CheckFailed, CommandError
-from streams.runtime.drain import DrainProgress, NotDrainedError, drain
+from streams.runtime.kafka.drain import DrainProgress, NotDrainedError, drain
 from streams.settings import ConfigurationError, Settings, load
 from streams.simulate.plan import Plan, plan
 from streams.simulate.publish import publish

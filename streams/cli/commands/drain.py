@@ -7,8 +7,8 @@ import click
 from streams.cli.output.progress import progress_display
 from streams.cli.support.common import settings_of, state_file_option
 from streams.cli.support.errors import CheckFailed
-from streams.runtime.drain import DrainProgress, NotDrainedError
-from streams.runtime.drain import drain as wait_until_drained
+from streams.runtime.kafka.drain import DrainProgress, NotDrainedError
+from streams.runtime.kafka.drain import drain as wait_until_drained
 from streams.runtime.waiting import STANDSTILL_S
 
 

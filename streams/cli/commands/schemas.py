@@ -12,7 +12,7 @@ from schemas.export.asyncapi import Deployment, asyncapi
 from schemas.export.json_schemas import export_json_schemas
 from streams.cli.support.common import settings_of, state_file_option
 from streams.cli.support.errors import CommandError
-from streams.runtime.groups import SINKS_GROUP, STREAMS_GROUP
+from streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
 from streams.settings import Settings
 
 _YAML_SUFFIXES: Final = frozenset({".yaml", ".yml"})

@@ -27,9 +27,9 @@ from streams.connectors.postfix.log_time import log_time
 from streams.maillog.finished_log import STDIN, chunks_of
 from streams.maillog.log_publisher import Following, Shipper, ShippingError, ship_all
 from streams.maillog.site import configured_site
-from streams.runtime.admin import administration
-from streams.runtime.delivery import start_producer
-from streams.runtime.kafka_probe import probe
+from streams.runtime.checkpoint.writer import start_producer
+from streams.runtime.kafka.admin import administration
+from streams.runtime.kafka.probe import probe
 from streams.settings import ConfigurationError, Settings
 
 

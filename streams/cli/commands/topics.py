@@ -8,7 +8,7 @@ from rich.table import Table
 from streams.access.acls import acls_script
 from streams.cli.support.common import console, settings_of, state_file_option
 from streams.cli.support.errors import CommandError
-from streams.runtime.admin import TopicError, ensure_topics
+from streams.runtime.kafka.admin import TopicError, ensure_topics
 
 
 @click.command()

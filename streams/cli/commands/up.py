@@ -119,8 +119,8 @@ def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
     from sinks.clickhouse import connect
     from sinks.schema import install_schema
     from sinks.worker import clickhouse_settings
-    from streams.runtime.admin import ensure_topics
-    from streams.runtime.drain import announce_maillog
+    from streams.runtime.kafka.admin import ensure_topics
+    from streams.runtime.kafka.drain import announce_maillog
 
     settings = load(**state.access(), **maillog)
     ensure_topics(settings)

@@ -43,7 +43,7 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
 
 def _run_streams(settings: Settings) -> None:
     from streams.live.worker import build_live
-    from streams.runtime.run import run, wait_for_broker
+    from streams.runtime.faust_app.process import run, wait_for_broker
 
     health = _observed(settings, "streams")
     wait_for_broker(settings)
@@ -56,7 +56,7 @@ def _run_sinks(settings: Settings) -> None:
     from sinks.landing.metrics import LandingCollector, LandingMetrics
     from sinks.worker import build_sinks
     from streams.metrics.names import REGISTRY
-    from streams.runtime.run import run, wait_for_broker
+    from streams.runtime.faust_app.process import run, wait_for_broker
 
     health, metrics = _observed(settings, "sinks"), LandingMetrics()
     REGISTRY.register(LandingCollector(metrics))
@@ -91,7 +91,7 @@ def _observed(settings: Settings, kind: str) -> Health:
 
 def _transactions(settings: Settings) -> bool:
     """Whether checkpoints are Kafka transactions: as configured, else as the broker can."""
-    from streams.runtime.delivery import supports_transactions
+    from streams.runtime.checkpoint.writer import supports_transactions
 
     if settings.delivery == "auto":
         return asyncio.run(supports_transactions(settings))

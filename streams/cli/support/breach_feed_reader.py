@@ -11,8 +11,8 @@ from kafka.errors import KafkaError
 
 from schemas.topics import BREACHES
 from streams.cli.support.errors import CommandError
-from streams.runtime.kafka import client_options
-from streams.runtime.kafka_probe import probe
+from streams.runtime.kafka.client_options import client_options
+from streams.runtime.kafka.probe import probe
 from streams.settings import ConfigurationError, Settings
 
 _CONNECT_MS: Final = 10_000

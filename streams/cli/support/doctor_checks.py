@@ -18,8 +18,8 @@ from sinks.ddl import DERIVED_TABLES
 from sinks.landing.faults import label
 from sinks.migrations import read_migrations
 from sinks.worker import clickhouse_settings
-from streams.runtime.admin import administration
-from streams.runtime.drain import Lag, lags
+from streams.runtime.kafka.admin import administration
+from streams.runtime.kafka.drain import Lag, lags
 from streams.settings import ConfigurationError, Settings
 
 State = Literal["ok", "note", "wrong", "skipped"]

@@ -8,8 +8,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from streams.cli.support.errors import CommandError
-from streams.runtime.kafka import client_options
-from streams.runtime.kafka_probe import probe
+from streams.runtime.kafka.client_options import client_options
+from streams.runtime.kafka.probe import probe
 from streams.settings import ConfigurationError, Settings
 
 _CONNECT_MS: Final = 10_000

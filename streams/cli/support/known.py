@@ -12,7 +12,7 @@ from sinks.ddl import FACT_TABLES
 from streams.cli.output.clickhouse_output import reading
 from streams.cli.support.errors import CommandError
 from streams.cli.support.nearest import suggestion
-from streams.runtime.drain import await_facts
+from streams.runtime.kafka.drain import await_facts
 from streams.settings import ConfigurationError, Settings
 
 LANDING_S: Final = 10.0

@@ -15,7 +15,7 @@ from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates
 from streams.live.state.tenants import Tenants
-from streams.runtime.statelog import ROWS, State
+from streams.runtime.checkpoint.state_log import ROWS, State
 
 
 def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> None:

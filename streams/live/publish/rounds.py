@@ -21,7 +21,7 @@ from streams.live.publish.latency_windows import latency_record
 from streams.live.publish.times import text_of
 from streams.live.publish.windows import ObservedWindows
 from streams.live.state.tenants import Tenants
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
 from streams.time.calendar import Month
 
 Alike = dict[tuple[int, Month, frozenset[int]], list[Assessment]]

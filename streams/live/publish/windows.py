@@ -15,7 +15,7 @@ from streams.clauses.sections.connectivity import Outage
 from streams.latency.changes import HOUR_US, PANE_US
 from streams.live.publish.times import text_of
 from streams.live.state.tenants import Tenants
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
 from streams.time.calendar import Month
 
 _DAY_US: Final = 24 * HOUR_US

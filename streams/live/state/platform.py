@@ -15,7 +15,7 @@ from streams.clauses.facts.base import Fact
 from streams.clauses.facts.billing import BillingRegister
 from streams.clauses.registry import Scope
 from streams.live.apply.invalidation import changed_since
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
 from streams.time.clock import EventClock
 
 PROGRESS: Final = "source.progress"

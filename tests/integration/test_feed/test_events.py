@@ -13,7 +13,7 @@ from schemas.indicators import INDICATORS
 from schemas.results import RESULT_MODELS
 from schemas.topics import EVENT_TOPICS
 from sinks.ddl import FACT_TABLES
-from streams.runtime.admin import administration
+from streams.runtime.kafka.admin import administration
 from tests.integration.test_feed.story import EXPECTED, MONTH
 
 pytestmark = pytest.mark.kafka

@@ -7,8 +7,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import STREAMS_STATE
-from streams.runtime.kafka import client_options
-from streams.runtime.statelog import StateError
+from streams.runtime.checkpoint.state_log import StateError
+from streams.runtime.kafka.client_options import client_options
 from streams.settings import Settings
 
 _POLL_MS: Final = 200

@@ -20,10 +20,10 @@ from faust.types import TP
 from streams.metrics.health import Health
 from streams.metrics.names import LAST_CHECKPOINT
 from streams.metrics.sampling import applying
-from streams.runtime.batches import BatchTransport, RecordBatch, batch_topic
-from streams.runtime.kafka import FileToken, is_encrypted, login, tls_context
-from streams.runtime.restart import give_up, restart
-from streams.runtime.statelog import StateError
+from streams.runtime.checkpoint.state_log import StateError
+from streams.runtime.faust_app.batches import BatchTransport, RecordBatch, batch_topic
+from streams.runtime.faust_app.restart import give_up, restart
+from streams.runtime.kafka.client_options import FileToken, is_encrypted, login, tls_context
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)

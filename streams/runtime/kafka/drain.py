@@ -10,9 +10,9 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError, NoError
 
 from schemas.topics import CONTRACTS, EVENT_TOPICS, LANDED_TOPICS, RAW_MAILLOG
-from streams.runtime.admin import administration
-from streams.runtime.groups import SINKS_GROUP, STREAMS_GROUP
-from streams.runtime.offsets import (
+from streams.runtime.kafka.admin import administration
+from streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
+from streams.runtime.kafka.offsets import (
     POLL_S,
     Ends,
     LogView,

@@ -9,8 +9,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.topics import ALL_TOPICS, Topic
-from streams.runtime.kafka import client_options
-from streams.runtime.kafka_probe import late_trouble, probe
+from streams.runtime.kafka.client_options import client_options
+from streams.runtime.kafka.probe import late_trouble, probe
 from streams.settings import ConfigurationError, Settings
 
 _TIMEOUT_MS: Final = 15_000

@@ -16,7 +16,7 @@ import orjson
 
 from schemas.topics import STREAMS_STATE
 from streams.latency.messages import ACCEPTED, ROW, Rows
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
 
 FORMAT: Final = f"4 {ROW.descr}"
 ROWS: Final = "rows"

@@ -21,7 +21,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from streams.runtime.kafka import client_options, is_encrypted, tls_context
+from streams.runtime.kafka.client_options import client_options, is_encrypted, tls_context
 from streams.settings import ConfigurationError, Settings
 
 _PATIENCE_S: Final = 4.0

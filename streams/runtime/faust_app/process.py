@@ -11,9 +11,9 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from streams.metrics.sampling import beat
-from streams.runtime.consumer_lag import waiting_records
-from streams.runtime.kafka import client_options
-from streams.runtime.kafka_probe import Trouble, late_trouble, probe
+from streams.runtime.kafka.client_options import client_options
+from streams.runtime.kafka.consumer_lag import waiting_records
+from streams.runtime.kafka.probe import Trouble, late_trouble, probe
 from streams.settings import ConfigurationError, Settings
 
 _PAUSE_S: Final = 1.0

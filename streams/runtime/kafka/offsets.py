@@ -15,8 +15,8 @@ from kafka.errors import (
     NotCoordinatorError,
 )
 
-from streams.runtime.admin import administration
-from streams.runtime.kafka import client_options
+from streams.runtime.kafka.admin import administration
+from streams.runtime.kafka.client_options import client_options
 from streams.settings import Settings
 
 POLL_S: Final = 0.1
