@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sinks.clickhouse import Client, connect
-from sinks.embedded.broker import BrokerKind
+from sinks.embedded.brokers.broker import BrokerKind
 from sinks.embedded.children import Child, Running
 from sinks.embedded.supervisor import embedded_stack
 from sinks.schema import install_schema

@@ -17,8 +17,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sinks.embedded.brokers.kafka_jars import kafka_jars
 from sinks.embedded.errors import StackError
-from sinks.embedded.kafka_jars import kafka_jars
 from sinks.embedded.leash import leashed
 from sinks.embedded.ports import LOOPBACK, resolve_port
 

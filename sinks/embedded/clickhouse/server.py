@@ -1,6 +1,6 @@
 """A full ClickHouse server on loopback, in this process, from the ``chdb-core`` wheel.
 
-``python -m sinks.embedded.clickhouse_server --data DIR [--http-port P] [--tcp-port P]``
+``python -m sinks.embedded.clickhouse.server --data DIR [--http-port P] [--tcp-port P]``
 
 Traps, each found by trial:
 
@@ -42,7 +42,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sinks.embedded.clickhouse_config import (
+from sinks.embedded.clickhouse.config import (
     DEFAULT_MAX_MEMORY,
     KEEPER_STOP,
     ServerConfig,
@@ -196,7 +196,7 @@ def _shed_environment() -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sinks.embedded.clickhouse_server")
+    parser = argparse.ArgumentParser(prog="python -m sinks.embedded.clickhouse.server")
     parser.add_argument("--data", type=Path, required=True, help="data directory")
     parser.add_argument("--http-port", type=int, default=8123, help="0 takes any free port")
     parser.add_argument("--tcp-port", type=int, default=9000, help="0 takes any free port")

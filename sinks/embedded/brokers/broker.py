@@ -20,9 +20,9 @@ from typing import Literal, Protocol
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from sinks.embedded.apache_kafka import ApacheKafka
+from sinks.embedded.brokers.apache_kafka import ApacheKafka
+from sinks.embedded.brokers.tansu import Tansu
 from sinks.embedded.ports import LOOPBACK, accepts
-from sinks.embedded.tansu import Tansu
 
 BrokerKind = Literal["tansu", "kafka"]
 
