@@ -23,7 +23,7 @@ from streams.cli.support.errors import CheckFailed, CommandError
 from streams.connectors.finished import End, FinishedLogs
 from streams.connectors.follow import Follower, StateFileError, load_state
 from streams.connectors.postfix import NO_HOST, PostfixConnector
-from streams.connectors.postfix.log_time import log_time
+from streams.connectors.postfix.read.log_time import log_time
 from streams.maillog.finished_log import STDIN, chunks_of
 from streams.maillog.log_publisher import Following, Shipper, ShippingError, ship_all
 from streams.maillog.site import configured_site

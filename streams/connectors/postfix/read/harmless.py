@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streams.connectors.postfix.lines import NOQUEUE, head_of_text
+from streams.connectors.postfix.read.lines import NOQUEUE, head_of_text
 from streams.connectors.syslog import SyslogLine
 
 # What a daemon adds about a message that it goes on with; results have their own form.

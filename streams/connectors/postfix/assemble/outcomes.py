@@ -21,10 +21,16 @@ import re
 from collections import Counter
 from typing import Final
 
-from streams.connectors.postfix.events import INBOUND, OUTBOUND, Event, message_event, shortened
-from streams.connectors.postfix.incarnation import UNSEEN, Incarnation, Recipient
-from streams.connectors.postfix.lines import Status
-from streams.connectors.postfix.relays import Facing
+from streams.connectors.postfix.assemble.events import (
+    INBOUND,
+    OUTBOUND,
+    Event,
+    message_event,
+    shortened,
+)
+from streams.connectors.postfix.assemble.incarnation import UNSEEN, Incarnation, Recipient
+from streams.connectors.postfix.read.lines import Status
+from streams.connectors.postfix.read.relays import Facing
 from streams.connectors.postfix.site import Site
 
 _OVER_QUOTA: Final = frozenset({"4.2.2", "5.2.2"})

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from streams.connectors.postfix.lines import Status
+from streams.connectors.postfix.read.lines import Status
 
 # The ports on which after-queue content filters conventionally listen on their own host.
 DEFAULT_OWN_RELAYS: Final = tuple(

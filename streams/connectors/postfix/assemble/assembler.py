@@ -15,18 +15,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from streams.connectors.postfix.attempts import STAMP_SLACK, Attempts, is_stale
-from streams.connectors.postfix.events import Event
-from streams.connectors.postfix.harmless import Misunderstood, is_harmless, kind_of
-from streams.connectors.postfix.hops import Hops, names_nothing
-from streams.connectors.postfix.incarnation import (
+from streams.connectors.postfix.assemble.attempts import STAMP_SLACK, Attempts, is_stale
+from streams.connectors.postfix.assemble.events import Event
+from streams.connectors.postfix.assemble.hops import Hops, names_nothing
+from streams.connectors.postfix.assemble.incarnation import (
     CLEANUP,
     PICKUP,
     SMTPD,
     UNSEEN,
     Incarnation,
 )
-from streams.connectors.postfix.lines import (
+from streams.connectors.postfix.assemble.outcomes import Outcomes
+from streams.connectors.postfix.assemble.queue import Queue
+from streams.connectors.postfix.assemble.refusals import refusal_events
+from streams.connectors.postfix.read.harmless import Misunderstood, is_harmless, kind_of
+from streams.connectors.postfix.read.lines import (
     Active,
     Client,
     ConnectFailure,
@@ -45,9 +48,6 @@ from streams.connectors.postfix.lines import (
     TextParser,
     parser_of,
 )
-from streams.connectors.postfix.outcomes import Outcomes
-from streams.connectors.postfix.queue import Queue
-from streams.connectors.postfix.refusals import refusal_events
 from streams.connectors.postfix.site import Site
 from streams.connectors.syslog import SyslogLine
 

@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from streams.connectors.postfix.events import Event
-from streams.connectors.postfix.harmless import Misunderstood
-from streams.connectors.postfix.hops import Hop, Hops, way_out
-from streams.connectors.postfix.incarnation import (
+from streams.connectors.postfix.assemble.events import Event
+from streams.connectors.postfix.assemble.hops import Hop, Hops, way_out
+from streams.connectors.postfix.assemble.incarnation import (
     LOOKUP,
     NEXT_HOP,
     ORIGIN,
@@ -24,16 +23,17 @@ from streams.connectors.postfix.incarnation import (
     Incarnation,
     Result,
 )
-from streams.connectors.postfix.lines import ConnectFailure, RemoteTrouble, Status
-from streams.connectors.postfix.outcomes import (
+from streams.connectors.postfix.assemble.outcomes import (
     Outcomes,
     is_probe,
     is_swallowed,
     queued_as,
     result_of,
 )
-from streams.connectors.postfix.queue import Queue
-from streams.connectors.postfix.relays import Facing, faced, is_loopback
+from streams.connectors.postfix.assemble.queue import Queue
+from streams.connectors.postfix.read.harmless import Misunderstood
+from streams.connectors.postfix.read.lines import ConnectFailure, RemoteTrouble, Status
+from streams.connectors.postfix.read.relays import Facing, faced, is_loopback
 from streams.connectors.postfix.resolver import WINDOW, Resolver
 from streams.connectors.postfix.site import Site
 from streams.connectors.syslog import SyslogLine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, Final
 
-from streams.connectors.postfix.incarnation import Incarnation
+from streams.connectors.postfix.assemble.incarnation import Incarnation
 from streams.connectors.stamps import rfc3339
 
 Event = dict[str, Any]

@@ -17,8 +17,8 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from streams.connectors.postfix.incarnation import PICKUP, SMTPD, UNSEEN, Incarnation
-from streams.connectors.postfix.relays import OwnRelays
+from streams.connectors.postfix.assemble.incarnation import PICKUP, SMTPD, UNSEEN, Incarnation
+from streams.connectors.postfix.read.relays import OwnRelays
 from streams.connectors.stamps import SECOND
 
 _KNOWN: Final = -1

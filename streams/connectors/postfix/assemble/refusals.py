@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from hashlib import blake2b
 
-from streams.connectors.postfix.events import (
+from streams.connectors.postfix.assemble.events import (
     INBOUND,
     OUTBOUND,
     Event,
@@ -13,8 +13,8 @@ from streams.connectors.postfix.events import (
     shortened,
     source_of,
 )
-from streams.connectors.postfix.incarnation import Incarnation
-from streams.connectors.postfix.lines import NOQUEUE, Refusal
+from streams.connectors.postfix.assemble.incarnation import Incarnation
+from streams.connectors.postfix.read.lines import NOQUEUE, Refusal
 from streams.connectors.postfix.tenants import TenantMap
 from streams.connectors.stamps import rfc3339
 from streams.connectors.syslog import SyslogLine

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from streams.connectors.postfix.hops import Hops, names_nothing
-from streams.connectors.postfix.incarnation import Incarnation
+from streams.connectors.postfix.assemble.hops import Hops, names_nothing
+from streams.connectors.postfix.assemble.incarnation import Incarnation
 from streams.connectors.postfix.site import Limits
 from streams.connectors.stamps import SECOND
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from streams.connectors.postfix.lines import Status
-from streams.connectors.postfix.relays import Facing
+from streams.connectors.postfix.read.lines import Status
+from streams.connectors.postfix.read.relays import Facing
 
 _RECIPIENT_FIELDS: Final = ("announced", "dispatched", "finished", "liability", "tenant", "at")
 _FIELDS: Final = (
