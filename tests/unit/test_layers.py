@@ -11,6 +11,7 @@ metrics imports the settings alone; runtime, sinks, web and the live worker writ
 
 import ast
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,14 @@ LONGER_FUNCTIONS = {
     "streams/cli/commands/ship.py::postfix": 60,
     # One story from beginning to end.
     "tests/integration/test_ship.py::test_a_followed_log_survives_rotations_and_kills": 60,
+}
+MOST_FILES = 12
+"""Modules, or queries, in one folder; who opens it shall see at a glance what it holds."""
+FULLER_FOLDERS = {
+    # One file for each command.
+    "streams/cli/commands": 30,
+    "streams/latency": 16,
+    "streams/live/evaluate": 14,
 }
 
 TEXT_SUFFIXES = {".py", ".md", ".sql", ".toml", ".yml", ".yaml", ".json", ".txt", ""}
@@ -291,6 +300,16 @@ def test_files_stay_small():
     }
     assert len(lengths) > 200
     assert not {name: n for name, n in lengths.items() if n > LONGEST_FILE}
+
+
+def test_folders_stay_small():
+    counts = Counter()
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*"):
+            if path.suffix in {".py", ".sql"} and path.name != "__init__.py":
+                counts[str(path.parent.relative_to(ROOT)), path.suffix] += 1
+    limits = dict.fromkeys((folder for folder, _ in counts), MOST_FILES) | FULLER_FOLDERS
+    assert not {key: n for key, n in counts.items() if n > limits[key[0]]}
 
 
 def test_functions_stay_small():

@@ -155,7 +155,7 @@ def _facts(reader: _Reader) -> dict[str, dict[str, list[Row]]]:
     """Kind of fact → tenant_id → rows."""
     names = (
         "credits", "daily_latency", "stretches", "excused", "exclusions", "incidents",
-        *(f"evidence_{name}" for name in _EVIDENCE),
+        *(f"evidence/{name}" for name in _EVIDENCE),
     )  # fmt: skip
     facts = {name: reader.by_tenant(name) for name in names}
     # Rare, and looked for among the facts of every topic.
@@ -246,7 +246,7 @@ def _proofs(
 ) -> dict[str, Proof]:
     proofs: dict[str, Proof] = {}
     for name in _EVIDENCE:
-        ordered = sorted(own[f"evidence_{name}"], key=itemgetter("indicator"))
+        ordered = sorted(own[f"evidence/{name}"], key=itemgetter("indicator"))
         for indicator, group in groupby(ordered, key=itemgetter("indicator")):
             proofs[indicator] = proof_of(list(group))
     breached = {row["indicator"] for row in own["items"] if row["verdict"] == "breached"}
