@@ -17,7 +17,7 @@ from schemas.results import BreachType, State
 from sinks.statement.render import evidence
 from sinks.statement.wording import names, phrases, readings
 
-PACKAGE = Path(evidence.__file__).parent
+PACKAGE = Path(__file__).parents[2] / "sinks/statement"
 TEXTS = {
     "phrase": phrases._PHRASES,
     "title": titles._TITLES,
