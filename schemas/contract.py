@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from schemas.calendars import checked_name
-from schemas.identifiers import PLATFORM, Currency, ExclusionCode, Name, TenantId, or_default
+from schemas.codec.identifiers import PLATFORM, Currency, ExclusionCode, Name, TenantId, or_default
 from schemas.indicators import INDICATORS, SECTIONS, Comparator, Indicator, Remedy
 
 DEFAULT_TIMEZONE: Final = "Asia/Shanghai"

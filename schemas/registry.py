@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final, Union, get_args
 from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from schemas import abuse, antivirus, backup, billing, mta, ops, probe, security, support, topics
-from schemas.envelope import Event
-from schemas.identifiers import MONTH_PATTERN
+from schemas import topics
+from schemas.codec.identifiers import MONTH_PATTERN
+from schemas.events import abuse, antivirus, backup, billing, mta, ops, probe, security, support
+from schemas.events.envelope import Event
 
 _MODULES: Final = {
     topics.MTA.name: mta,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from schemas import topics
-from schemas.identifiers import Instant, TenantId
+from schemas.codec.identifiers import Instant, TenantId
 from schemas.indicators import Comparator, MonthVerdict, Remedy, Verdict
 
 Family = Literal["latency", "connectivity", "fault"]

@@ -1,7 +1,7 @@
 """The whole ClickHouse schema: tables by versioned migrations, then the views over them."""
 
 from sinks.clickhouse import Client
-from sinks.closing.views import install_views
+from sinks.closing.measure.views import install_views
 from sinks.migrations import migrate
 
 

@@ -12,22 +12,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sinks.clickhouse import ClickHouseSettings, connect
-from sinks.closing.planning import refresh_plans
+from sinks.closing.plan.plan_store import refresh_plans
 from sinks.landing.delivery import Delivery
 from sinks.landing.faults import LandingError
 from sinks.landing.landing import LANDED_TOPICS, Landing
 from sinks.landing.metrics import LandingMetrics
 from streams.metrics.names import STAGE_SECONDS
-from streams.runtime.application import (
+from streams.runtime.faust_app.application import (
     BatchApp,
     attach,
     background,
     build_app,
     commit_offsets,
 )
-from streams.runtime.batches import RecordBatch
-from streams.runtime.groups import SINKS_GROUP
-from streams.runtime.restart import restart, settled
+from streams.runtime.faust_app.batches import RecordBatch
+from streams.runtime.faust_app.restart import restart, settled
+from streams.runtime.kafka.groups import SINKS_GROUP
 from streams.settings import Settings
 
 _ROWS_PER_LANDING: Final = 100_000

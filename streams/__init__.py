@@ -1,1 +1,1 @@
-"""The live side of mailsla: windows, clauses, agents, connectors and the command line."""
+"""The live side of mailsla: time, clauses, mail logs, connectors and the command line."""

@@ -8,17 +8,17 @@ import numpy as np
 from schemas.contract import Contract
 from schemas.results import Status
 from schemas.topics import BROADCAST, CONTRACTS, EVENT_TOPICS, MTA, STATUS, STREAMS_STATE
-from streams.clauses import parts
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
+from streams.clauses.model import segments
 from streams.live.decode.records import decode
 from streams.live.evaluate.sections import assess_sections
 from streams.live.inbox import Inbox
 from streams.live.state.platform import Platform
 from streams.live.task import SILENCE_US, Task
-from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
-from streams.runtime.delivery import Outgoing
-from streams.runtime.statelog import read_state
-from streams.windows.calendar import HOUR, Month, to_us
+from streams.runtime.checkpoint.state_log import read_state
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
+from streams.time.calendar import HOUR, Month, to_us
 from tests.reference.strategies import History
 from tests.reference.values import Finding, Judged, Part
 
@@ -222,7 +222,7 @@ def assessments(task: Task, tenant: str, month: Month, now_us: int):
     yield from assess_sections(task.tenants, tenant, month, now_us, range(1, 10))
 
 
-def _part(judged: parts.Judged) -> Part:
+def _part(judged: segments.Judged) -> Part:
     return Part(
         judged.governed.contract.version,
         *judged.governed.days,

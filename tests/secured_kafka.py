@@ -23,12 +23,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from sinks.embedded.apache_kafka import find_java
+from sinks.embedded.brokers.apache_kafka import find_java
+from sinks.embedded.brokers.kafka_jars import kafka_jars
 from sinks.embedded.children import Child, Running
-from sinks.embedded.kafka_jars import kafka_jars
 from sinks.embedded.leash import leashed
 from sinks.embedded.ports import LOOPBACK, accepts, resolve_port
-from streams.runtime.kafka_probe import probe
+from streams.runtime.kafka.probe import probe
 from streams.settings import Settings
 from tests.stack import needs_kafka, wait_for
 

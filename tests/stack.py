@@ -23,16 +23,16 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
 
 from sinks.clickhouse import connect
-from sinks.embedded.broker import is_broker_ready, make_broker
+from sinks.embedded.brokers.broker import is_broker_ready, make_broker
+from sinks.embedded.brokers.kafka_jars import cache_directory
 from sinks.embedded.children import Child, Running
-from sinks.embedded.clickhouse_server import is_serving
+from sinks.embedded.clickhouse.server import is_serving
 from sinks.embedded.credentials import OPERATOR, ensure_credentials
-from sinks.embedded.kafka_jars import cache_directory
 from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.migrations import migrate
 from sinks.worker import clickhouse_settings
-from streams.runtime.admin import ensure_topics
-from streams.runtime.drain import drain, lags
+from streams.runtime.kafka.admin import ensure_topics
+from streams.runtime.kafka.drain import drain, lags
 from streams.settings import Settings
 
 PARTITIONS = 4
@@ -172,7 +172,7 @@ class Stack:
         self._workers = []
 
     def _clickhouse_argv(self):
-        module = (sys.executable, "-m", "sinks.embedded.clickhouse_server")
+        module = (sys.executable, "-m", "sinks.embedded.clickhouse.server")
         places = ("--data", str(self.data / "clickhouse"), "--http-port", str(self._http))
         return (*module, *places, "--tcp-port", str(self._native))
 

@@ -12,7 +12,7 @@ only where the sorting key contains the partition's expression.
 from typing import Final
 
 from schemas import topics
-from schemas.columns import clickhouse_columns
+from schemas.codec.columns import clickhouse_columns
 from sinks.ddl.table import FIRST_LANDING, Table, TableColumn, landing_columns
 
 FACT_TABLES: Final = {

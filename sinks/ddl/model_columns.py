@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from schemas.instants import UTC_MICROS
+from schemas.codec.instants import UTC_MICROS
 from sinks.ddl.table import INSTANT, TableColumn
 
 FEW_VALUES: Final = frozenset(

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sinks.embedded.broker import BrokerKind, is_broker_ready, make_broker
+from sinks.embedded.brokers.broker import BrokerKind, is_broker_ready, make_broker
 from sinks.embedded.children import Child, Running
-from sinks.embedded.clickhouse_config import DEFAULT_MAX_MEMORY
-from sinks.embedded.clickhouse_server import find_wheel, is_serving
+from sinks.embedded.clickhouse.config import DEFAULT_MAX_MEMORY
+from sinks.embedded.clickhouse.server import find_wheel, is_serving
 from sinks.embedded.credentials import ensure_credentials
 from sinks.embedded.data_lock import data_lock
 from sinks.embedded.errors import StackError
@@ -215,7 +215,7 @@ def _clickhouse_child(data: Path, http: int, native: int, max_memory: int) -> Ch
     return Child(
         name="clickhouse",
         argv=(
-            *(sys.executable, "-m", "sinks.embedded.clickhouse_server", "--data", str(data)),
+            *(sys.executable, "-m", "sinks.embedded.clickhouse.server", "--data", str(data)),
             *("--http-port", str(http), "--tcp-port", str(native)),
             *("--max-memory", str(max_memory)),
         ),

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.columnar import decode_batch
-from schemas.columns import arrow_schema
+from schemas.codec.columnar import decode_batch
+from schemas.codec.columns import arrow_schema
 from sinks.clickhouse import Client
 from sinks.ddl import FACT_TABLES
 from sinks.landing.batch import Rows, blocks, with_coordinates

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from schemas import topics
 from schemas.calendars import WorkingCalendar
+from schemas.codec.instants import UTC_MICROS
+from schemas.codec.sentences import sentence
 from schemas.contract import Contract
-from schemas.instants import UTC_MICROS
 from schemas.results import BreachData, BreachEvent, DeadLetter, Outage, Status, Window
-from schemas.sentences import sentence
 from sinks.ddl import results as ddl
 from sinks.ddl.model_columns import EXACT_ARROW, ModelColumn
 from sinks.ddl.table import Table

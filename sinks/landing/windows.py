@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
 
-from schemas.identifiers import TENANT_PATTERN
-from schemas.instants import UTC_MICROS, parse_instants
+from schemas.codec.identifiers import TENANT_PATTERN
+from schemas.codec.instants import UTC_MICROS, parse_instants
 from sinks.ddl.model_columns import ModelColumn
 from sinks.ddl.results import WINDOW_COLUMNS
 
@@ -27,8 +27,8 @@ SCHEMA: Final = pa.schema([pa.field(column.name, column.arrow) for column in WIN
 def read_windows(values: Sequence[bytes]) -> pa.Table | None:
     """One row per record, or None where some record needs a closer look."""
     joined = b"\n".join(values)
-    # Framed by braces and without NUL, records cannot run into each other (`schemas.parsing`);
-    # NaN is no JSON, but would be read.
+    # Framed by braces and without NUL, records cannot run into each other (see
+    # `schemas.codec.parsing`); NaN is no JSON, but would be read.
     framed = all(value[:1] == b"{" and value[-1:] == b"}" for value in values)
     if not framed or b"\0" in joined or b"NaN" in joined or b"Inf" in joined:
         return None

@@ -17,12 +17,12 @@ from typing import Final, Literal, TypeVar
 from schemas.presentation.language import Language
 from sinks.clickhouse import Client
 from sinks.closing.errors import Failed, TenantFailure, log_failure
-from sinks.statement.content import Revision, Statement
-from sinks.statement.document import render
 from sinks.statement.errors import StatementError
-from sinks.statement.gather import gather
-from sinks.statement.pdf import pdf_of
+from sinks.statement.facts.content import Revision, Statement
+from sinks.statement.facts.gather import gather
 from sinks.statement.provider import NOBODY, Provider
+from sinks.statement.render.document import render
+from sinks.statement.render.pdf import pdf_of
 
 Format = Literal["html", "pdf"]
 T = TypeVar("T")

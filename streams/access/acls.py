@@ -20,7 +20,7 @@ from schemas.topics import (
     RAW_MAILLOG,
     RESULT_TOPICS,
 )
-from streams.runtime.groups import SINKS_GROUP, STREAMS_GROUP
+from streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
 
 Resource = Literal["topic", "group", "transactional-id", "cluster"]
 Pattern = Literal["literal", "prefixed"]

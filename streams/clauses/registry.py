@@ -7,7 +7,15 @@ from typing import Final, TypeVar, cast
 from schemas.calendars import Calendars
 from schemas.contract import Contract
 from schemas.registry import TYPES
-from streams.clauses import (
+from streams.clauses.facts.base import Fact, Facts
+from streams.clauses.facts.billing import BillingFacts, BillingRegister
+from streams.clauses.facts.ops import OpsFacts
+from streams.clauses.facts.probes import ProbeFacts
+from streams.clauses.model.connectivity_timeline import Reading, TimelineCache
+from streams.clauses.model.contracts import Governed
+from streams.clauses.model.exclusions import Exclusions
+from streams.clauses.model.measure import Measure, View
+from streams.clauses.sections import (
     antispam,
     antivirus,
     backup,
@@ -17,20 +25,12 @@ from streams.clauses import (
     security,
     support,
 )
-from streams.clauses.antispam import AbuseFacts
-from streams.clauses.antivirus import AntivirusFacts
-from streams.clauses.backup import BackupFacts
-from streams.clauses.base import Measure, View
-from streams.clauses.billing import BillingFacts, BillingRegister
-from streams.clauses.contracts import Governed
-from streams.clauses.exclusions import Exclusions
-from streams.clauses.facts import Fact, Facts
-from streams.clauses.ops import OpsFacts
-from streams.clauses.probes import ProbeFacts
-from streams.clauses.security import SecurityFacts
-from streams.clauses.support import SupportFacts
-from streams.clauses.timeline import Reading, TimelineCache
-from streams.windows.calendar import Period
+from streams.clauses.sections.antispam import AbuseFacts
+from streams.clauses.sections.antivirus import AntivirusFacts
+from streams.clauses.sections.backup import BackupFacts
+from streams.clauses.sections.security import SecurityFacts
+from streams.clauses.sections.support import SupportFacts
+from streams.time.calendar import Period
 
 _F = TypeVar("_F", bound=Facts)
 _KINDS: Final[tuple[type[Facts], ...]] = (
@@ -236,7 +236,7 @@ CLAUSES: Final = (
         lambda context, view: support.measure(context.own.support, context.platform.support, view),
     ),
 )
-"""Every section but 2, whose arithmetic is done in columns (`streams.clauses.latency` judges)."""
+"""Every section but 2, whose arithmetic is done in columns (`sections.latency` judges it)."""
 
 
 def _operations(context: Context, view: View) -> list[Measure]:

@@ -12,9 +12,9 @@ from typing import Final
 
 import click
 
-from schemas.printable import printable
-from streams.cli.errors import CommandError, UnexpectedError
-from streams.cli.library_errors import explained, hush
+from schemas.codec.printable import printable
+from streams.cli.support.errors import CommandError, UnexpectedError
+from streams.cli.support.library_errors import explained, hush
 from streams.settings import ConfigurationError
 
 _COMMANDS: Final = {
@@ -45,7 +45,7 @@ _COMMANDS: Final = {
     "watch": "watch",
     "worker": "worker",
 }
-"""command → module beside this one; loaded only when asked for."""
+"""command → module in ``commands``; loaded only when asked for."""
 _LOGGING: Final = frozenset({"worker", "up", "demo"})
 """Commands whose processes keep a log of their own."""
 
@@ -61,13 +61,13 @@ class Commands(click.Group):
         """The command's click object, or None when there is no such command."""
         if cmd_name not in _COMMANDS or not _exists(cmd_name):
             return None
-        module = import_module(f"streams.cli.{_COMMANDS[cmd_name]}")
+        module = import_module(f"streams.cli.commands.{_COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
 
 def _exists(name: str) -> bool:
-    return (Path(__file__).parent / f"{_COMMANDS[name]}.py").is_file()
+    return (Path(__file__).parent / "commands" / f"{_COMMANDS[name]}.py").is_file()
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -27,7 +27,7 @@ from streams.latency.keyhash import turned
 from streams.latency.messages import ACCEPTED, ENDED, MessageStore, Rows, tenant_of
 from streams.latency.row_index import Int64s, KeySet, Mask, RowIndex, UInt64s, dense, running_least
 from streams.latency.sources import Watermarks
-from streams.windows.intervals import BEFORE_ALL
+from streams.time.intervals import BEFORE_ALL
 
 
 class InFlight:

@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.decode.records import DecodedBatch, Int64s
-from streams.windows.calendar import HOUR
-from streams.windows.clock import MICROS
-from streams.windows.intervals import FOREVER
+from streams.time.calendar import HOUR
+from streams.time.clock import MICROS
+from streams.time.intervals import FOREVER
 
 CELL_US: Final = 600 * MICROS
 """Other topics may be ahead of one of which nothing is known within such a stretch."""

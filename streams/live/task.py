@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 import orjson
 
+from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract
-from schemas.identifiers import PLATFORM
 from schemas.topics import MTA
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.live.apply.facts import apply_fact, changed_topics, changes_no_state, topic_of
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.apply.mail import MailBatch, apply_mail
@@ -52,11 +52,11 @@ from streams.live.state.platform import (
 )
 from streams.live.state.progress import SourceProgress
 from streams.live.state.tenants import Tenants
-from streams.runtime.batches import RecordBatch
-from streams.runtime.statelog import State, head_record
-from streams.windows.calendar import Month
-from streams.windows.clock import MICROS, EventClock
-from streams.windows.intervals import FOREVER
+from streams.runtime.checkpoint.state_log import State, head_record
+from streams.runtime.faust_app.batches import RecordBatch
+from streams.time.calendar import Month
+from streams.time.clock import MICROS, EventClock
+from streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
 _MARK_EVERY_US: Final = 10_000_000

@@ -10,7 +10,6 @@ from typing import Any, Final
 from faust.types import TP
 
 from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
-from streams.agents.maillog_live import attach_maillog
 from streams.live.breath import Breath, Portion
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
@@ -20,7 +19,16 @@ from streams.live.measures import Measures
 from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
-from streams.runtime.application import (
+from streams.maillog.worker import attach_maillog
+from streams.runtime.checkpoint.recovery import read_records
+from streams.runtime.checkpoint.state_log import read_state
+from streams.runtime.checkpoint.writer import (
+    Delivery,
+    Offsets,
+    OrderedDelivery,
+    TransactionalDelivery,
+)
+from streams.runtime.faust_app.application import (
     BatchApp,
     Current,
     attach_checking,
@@ -28,18 +36,10 @@ from streams.runtime.application import (
     build_app,
     commit_offsets,
 )
-from streams.runtime.batches import RecordBatch
-from streams.runtime.delivery import (
-    Delivery,
-    Offsets,
-    OrderedDelivery,
-    TransactionalDelivery,
-)
-from streams.runtime.groups import STREAMS_GROUP
-from streams.runtime.recovery import read_records
-from streams.runtime.statelog import read_state
+from streams.runtime.faust_app.batches import RecordBatch
+from streams.runtime.kafka.groups import STREAMS_GROUP
 from streams.settings import Settings
-from streams.windows.clock import MICROS
+from streams.time.clock import MICROS
 
 _PAUSE_S: Final = 0.02
 """Between two looks at what there is to do, when there was nothing."""

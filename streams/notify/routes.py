@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from schemas.identifiers import TENANT_PATTERN
+from schemas.codec.identifiers import TENANT_PATTERN
 from schemas.presentation.language import Language
 from schemas.presentation.words import CHANGES
 from schemas.results import BreachEvent, ClosingEvent

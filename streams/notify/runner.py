@@ -18,7 +18,7 @@ from streams.notify.pacing import Backoff
 from streams.notify.queue import Place, Queue, Waiting
 from streams.notify.routes import Route, rank
 from streams.notify.senders import Away, Refused, Send
-from streams.runtime.kafka import client_options
+from streams.runtime.kafka.client_options import client_options
 from streams.settings import Settings
 
 GROUP: Final = "mailsla-notify-"

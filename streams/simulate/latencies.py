@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from schemas.identifiers import PLATFORM
+from schemas.codec.identifiers import PLATFORM
 from streams.simulate.record import SECOND, Draft
 from streams.simulate.traffic import Chunk, Traffic
 

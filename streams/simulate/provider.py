@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from schemas.identifiers import PLATFORM
+from schemas.codec.identifiers import PLATFORM
 from streams.simulate.record import DAY, HOUR, SECOND, Draft, Span
 from streams.simulate.stories import (
     MISSING_BACKUP_DAY,

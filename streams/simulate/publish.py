@@ -7,7 +7,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from streams.runtime.kafka import client_options
+from streams.runtime.kafka.client_options import client_options
 from streams.settings import Settings
 from streams.simulate.record import SimulatedRecord
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
-from streams.runtime.drain import Lag, lags
+from streams.runtime.kafka.drain import Lag, lags
 from streams.settings import ConfigurationError, Settings
 
 FRESH_S: Final = 2.0

@@ -11,12 +11,12 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from schemas.codec.printable import printable
 from schemas.indicators import SECTIONS
 from schemas.presentation.figures import Figure, budget, item_figure, promise
 from schemas.presentation.language import Language
 from schemas.presentation.names import EXCLUSION_CODES, cause, indicator_title, section_title
 from schemas.presentation.words import STATES, VERDICTS, change_word, remedy_word, state_word
-from schemas.printable import printable
 from streams.web.lagging import LagReport
 from streams.web.overview import BUDGETS
 from streams.web.reading import BreachEvent, IndicatorState, Platform, Tenant

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from schemas.identifiers import PLATFORM, TENANT_PATTERN
+from schemas.codec.identifiers import PLATFORM, TENANT_PATTERN
 from schemas.presentation.language import LANGUAGES, Language
 from sinks.clickhouse import ClickHouseSettings
 from streams.metrics.health import Health

@@ -12,7 +12,7 @@ from types import FrameType
 
 import click
 
-from sinks.embedded.broker import BrokerKind
+from sinks.embedded.brokers.broker import BrokerKind
 from sinks.embedded.errors import StackError
 from tests.bench.options import FULL, QUICK, BenchError, Options
 from tests.bench.report import note

@@ -3,7 +3,7 @@
 import time
 
 from schemas.indicators import INDICATORS
-from sinks.closing.close import close_month
+from sinks.closing.run.close_month import close_month
 from sinks.ddl import FACT_TABLES
 from tests.bench.facts import MONTH, make_facts
 from tests.bench.options import TENANTS_CLOSED, BenchError, Options

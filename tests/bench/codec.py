@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
-from schemas.columnar import decode_batch
+from schemas.codec.columnar import decode_batch
 from schemas.registry import adapter
 from schemas.topics import MTA
 from streams.simulate.bad import BAD_KINDS, bad_record

@@ -16,8 +16,8 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from schemas.topics import BREACHES, MTA, WINDOWS
-from streams.runtime.drain import lags
-from streams.runtime.groups import STREAMS_GROUP
+from streams.runtime.kafka.drain import lags
+from streams.runtime.kafka.groups import STREAMS_GROUP
 from streams.settings import Settings
 from tests.bench.load import BEGUN, preload
 from tests.bench.options import BenchError, Options

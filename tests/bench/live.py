@@ -15,8 +15,8 @@ from math import nan
 
 from schemas.topics import CONTRACTS, EVENT_TOPICS
 from sinks.embedded.children import Running
-from streams.runtime.groups import STREAMS_GROUP
-from streams.runtime.offsets import observing
+from streams.runtime.kafka.groups import STREAMS_GROUP
+from streams.runtime.kafka.offsets import observing
 from streams.simulate.flood import flood
 from streams.simulate.record import SimulatedRecord
 from tests.bench.load import publish, publish_in_order

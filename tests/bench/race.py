@@ -15,7 +15,7 @@ from kafka.errors import KafkaError
 
 from schemas.topics import MTA
 from sinks.embedded.children import Running
-from streams.runtime.admin import administration
+from streams.runtime.kafka.admin import administration
 from tests.bench.load import preload
 from tests.bench.options import BenchError, Options
 from tests.bench.report import note, ratio, show, whole

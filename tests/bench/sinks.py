@@ -1,6 +1,6 @@
 """`sinks`: the sinks worker beside a consumer that passes its batches on to ClickHouse."""
 
-from streams.runtime.groups import SINKS_GROUP
+from streams.runtime.kafka.groups import SINKS_GROUP
 from tests.bench.options import BenchError, Options
 from tests.bench.peers.naive_insert import BATCH, TABLE
 from tests.bench.race import Contender, race, show_race

@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sinks.clickhouse import Client, connect
-from sinks.embedded.broker import BrokerKind
+from sinks.embedded.brokers.broker import BrokerKind
 from sinks.embedded.children import Child, Running
 from sinks.embedded.supervisor import embedded_stack
 from sinks.schema import install_schema
 from sinks.worker import clickhouse_settings
-from streams.runtime.admin import ensure_topics
+from streams.runtime.kafka.admin import ensure_topics
 from streams.settings import Settings
 
 QUERY_TIMEOUT_S = 1800.0

@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from sinks.closing.close import close_month
-from sinks.statement.gather import closed_revisions
+from sinks.closing.run.close_month import close_month
+from sinks.statement.facts.gather import closed_revisions
 from sinks.statement.making import make_all
 from tests.bench.facts import MONTH, make_facts
 from tests.bench.options import BenchError, Options

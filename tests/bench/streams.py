@@ -1,6 +1,6 @@
 """`streams`: the live worker beside bare reading and beside Faust as its manual shows it."""
 
-from streams.runtime.groups import STREAMS_GROUP
+from streams.runtime.kafka.groups import STREAMS_GROUP
 from tests.bench.options import Options
 from tests.bench.race import Contender, race, show_race
 

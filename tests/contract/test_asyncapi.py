@@ -9,12 +9,12 @@ import yaml
 from click.testing import CliRunner
 
 from schemas import topics
-from schemas.asyncapi import INTERFACE
-from schemas.examples import invalid, valid
+from schemas.export.asyncapi import INTERFACE
+from schemas.export.examples import invalid, valid
 from schemas.registry import EVENT_TYPES, TYPES
 from schemas.results import RESULT_MODELS
-from streams.cli.errors import CommandError
 from streams.cli.main import cli
+from streams.cli.support.errors import CommandError
 from tests.contract.asyncapi import validate
 from tests.contract.records import parsed
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from schemas.codec import Rejection, decode_calendar, decode_contract, decode_event
-from schemas.columnar import decode_batch, micros
-from schemas.columns import arrow_schema
-from schemas.envelope import Event
-from schemas.examples import BROKER_TIME, invalid, valid
+from schemas.codec.columnar import decode_batch, micros
+from schemas.codec.columns import arrow_schema
+from schemas.codec.records import Rejection, decode_calendar, decode_contract, decode_event
+from schemas.events.envelope import Event
+from schemas.export.examples import BROKER_TIME, invalid, valid
 from schemas.registry import EVENT_TYPES
 from schemas.results import RESULT_MODELS
 

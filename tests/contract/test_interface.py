@@ -10,10 +10,10 @@ from typing import get_args
 import pytest
 
 from schemas import topics
-from schemas.codec import Rejection, decode_event
+from schemas.codec.records import Rejection, decode_event
 from schemas.contract import Contract
-from schemas.envelope import MAX_EVENT_BYTES
-from schemas.examples import BROKER_TIME, valid
+from schemas.events.envelope import MAX_EVENT_BYTES
+from schemas.export.examples import BROKER_TIME, valid
 from schemas.registry import EVENT_TYPES
 from schemas.results import RESULT_MODELS, BreachData, BreachEvent, Window
 from tests.contract.records import changed, first

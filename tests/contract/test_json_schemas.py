@@ -5,8 +5,8 @@ import json
 import jsonschema
 import pytest
 
-from schemas.examples import invalid, valid
-from schemas.export import (
+from schemas.export.examples import invalid, valid
+from schemas.export.json_schemas import (
     document_schema,
     event_schema,
     export_json_schemas,

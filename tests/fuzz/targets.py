@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from schemas.codec import Rejection, decode_contract, decode_event
-from schemas.columnar import decode_batch
-from schemas.printable import printable
+from schemas.codec.columnar import decode_batch
+from schemas.codec.printable import printable
+from schemas.codec.records import Rejection, decode_contract, decode_event
+from schemas.codec.yaml_text import load_yaml
 from schemas.registry import EVENT_TYPES
-from schemas.yaml_text import load_yaml
-from streams.cli.documents import read_documents
+from streams.cli.support.contract_files import read_documents
 from streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
 from tests.fuzz.mutate import HOSTILE_TEXTS, hostile
 

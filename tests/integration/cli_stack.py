@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from landing_server import wait_for
 
 from sinks.worker import clickhouse_settings
-from streams.cli.errors import CommandError
 from streams.cli.main import cli
+from streams.cli.support.errors import CommandError
 from streams.settings import ConfigurationError, load
 
 PROGRAM = (sys.executable, "-c", "from streams.cli.main import main; main()")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinks.clickhouse import ClickHouseSettings, connect
-from sinks.embedded.clickhouse_server import is_serving
+from sinks.embedded.clickhouse.server import is_serving
 from sinks.embedded.credentials import OPERATOR, ensure_credentials
 from sinks.embedded.leash import leashed
 from sinks.embedded.ports import LOOPBACK, resolve_port
@@ -36,7 +36,7 @@ class ClickHouseProcess:
         self._process = None
 
     def start(self):
-        program = [sys.executable, "-m", "sinks.embedded.clickhouse_server"]
+        program = [sys.executable, "-m", "sinks.embedded.clickhouse.server"]
         places = ["--data", str(self.data), "--http-port", str(self.port)]
         logins = [word for tenant in self._tenants for word in ("--tenant", tenant)]
         self._process = subprocess.Popen(

@@ -9,7 +9,7 @@ from landing_server import wait_for
 from listening import listeners
 
 from sinks.clickhouse import connect
-from streams.runtime.admin import administration
+from streams.runtime.kafka.admin import administration
 from streams.settings import load
 
 pytestmark = pytest.mark.embedded

@@ -12,10 +12,10 @@ from landing_server import ClickHouseProcess
 from sinks.access.roles import TENANT_TABLES, TENANT_VIEWS
 from sinks.access.sql import roles_sql
 from sinks.clickhouse import connect_reader
-from sinks.closing.close import close_month
-from sinks.closing.cutoff import fix_cutoff
-from sinks.closing.lock import month_lock
-from sinks.closing.planning import refresh_plans
+from sinks.closing.plan.plan_store import refresh_plans
+from sinks.closing.run.close_month import close_month
+from sinks.closing.run.cutoff import fix_cutoff
+from sinks.closing.run.lock import month_lock
 from sinks.migrations import split_statements
 from sinks.schema import install_schema
 

@@ -18,11 +18,10 @@ from landing_server import wait_for
 
 from schemas.indicators import INDICATORS
 from sinks.clickhouse import connect
-from sinks.closing import lock
-from streams.cli import close as close_command
-from streams.cli import closing_feed
-from streams.cli.publishing import Record, publish
-from streams.runtime.drain import Lag
+from sinks.closing.run import closing_feed, lock
+from streams.cli.commands import close as close_command
+from streams.cli.support.kafka_publish import Record, publish
+from streams.runtime.kafka.drain import Lag
 from streams.settings import load
 from streams.simulate.plan import plan
 from streams.simulate.publish import publish as publish_simulated

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from landing_server import ClickHouseProcess
 
 from sinks.schema import install_schema
-from streams.cli.errors import CheckFailed
 from streams.cli.main import cli
+from streams.cli.support.errors import CheckFailed
 
 pytestmark = pytest.mark.embedded
 

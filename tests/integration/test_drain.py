@@ -7,7 +7,7 @@ import sys
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.runtime.drain import (
+from streams.runtime.kafka.drain import (
     DrainStandstill,
     DrainTimeout,
     Position,

@@ -19,10 +19,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from sinks.embedded.clickhouse_server import is_serving
+from sinks.embedded.brokers.kafka_jars import cache_directory
+from sinks.embedded.clickhouse.server import is_serving
 from sinks.embedded.credentials import OPERATOR, USERS, ensure_credentials
 from sinks.embedded.errors import StackError
-from sinks.embedded.kafka_jars import cache_directory
 from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.embedded.state_file import read_state
 from sinks.embedded.supervisor import StackPlan, embedded_stack, started_stack
@@ -261,7 +261,7 @@ def own_client(data, port):
 @contextmanager
 def server(data, http_port):
     argv = ("--data", str(data), "--http-port", str(http_port), "--tcp-port", "0")
-    process = subprocess.Popen([sys.executable, "-m", "sinks.embedded.clickhouse_server", *argv])
+    process = subprocess.Popen([sys.executable, "-m", "sinks.embedded.clickhouse.server", *argv])
     try:
         wait_for(lambda: is_serving(http_port))
         yield process

@@ -25,9 +25,9 @@ from pydantic import SecretStr
 from sinks.embedded.ports import LOOPBACK
 from sinks.schema import install_schema
 from streams.access.acls import COMPONENTS, acls_script
-from streams.runtime.admin import administration, ensure_topics
-from streams.runtime.kafka import client_options
-from streams.runtime.run import wait_for_broker
+from streams.runtime.faust_app.process import wait_for_broker
+from streams.runtime.kafka.admin import administration, ensure_topics
+from streams.runtime.kafka.client_options import client_options
 from streams.settings import ConfigurationError
 from tests.integration.landing_server import ClickHouseProcess
 from tests.secured_kafka import ADMIN, PASSWORD, secured_kafka
@@ -192,7 +192,7 @@ def _start_faust_client(settings):
         "import asyncio\n"
         "from aiokafka import AIOKafkaProducer\n"
         "from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth\n"
-        "from streams.runtime.application import build_app\n"
+        "from streams.runtime.faust_app.application import build_app\n"
         "from streams.settings import load\n"
         "settings = load()\n"
         "app = build_app('x', settings, False)\n"

@@ -7,9 +7,10 @@ import orjson
 import pytest
 from landing_server import Batch, ClickHouseProcess
 
-from schemas import examples, topics
-from schemas.columnar import decode_batch
-from schemas.identifiers import parse_instant
+from schemas import topics
+from schemas.codec.columnar import decode_batch
+from schemas.codec.identifiers import parse_instant
+from schemas.export import examples
 from sinks.ddl import FACT_TABLES
 from sinks.landing import Landed, land_events
 from sinks.migrations import migrate

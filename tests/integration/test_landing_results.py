@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from landing_server import Batch, ClickHouseProcess
 
-from schemas import examples
+from schemas.export import examples
 from sinks.ddl import RESULT_TABLES
 from sinks.landing import Delivery, Landing
 from sinks.landing.results import RESULT_KINDS

@@ -24,12 +24,12 @@ from landing_server import wait_for
 from schemas.topics import BREACHES
 from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.embedded.supervisor import embedded_stack
-from streams.cli.errors import CheckFailed, CommandError
 from streams.cli.main import cli
-from streams.cli.publishing import Record, publish
+from streams.cli.support.errors import CheckFailed, CommandError
+from streams.cli.support.kafka_publish import Record, publish
 from streams.notify.signing import signature
 from streams.notify.worker import sample_news
-from streams.runtime.admin import ensure_topics
+from streams.runtime.kafka.admin import ensure_topics
 from streams.settings import load
 
 pytestmark = pytest.mark.embedded

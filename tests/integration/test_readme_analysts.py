@@ -10,9 +10,9 @@ import pytest
 
 from schemas.indicators import INDICATORS
 from sinks.clickhouse import connect_reader
-from sinks.closing.close import close_month
-from sinks.closing.periods import micros
-from sinks.closing.views import evidence
+from sinks.closing.measure.views import evidence
+from sinks.closing.plan.contract_segments import micros
+from sinks.closing.run.close_month import close_month
 from sinks.schema import install_schema
 from streams.simulate.plan import plan
 from streams.simulate.record import Draft

@@ -12,12 +12,12 @@ from random import Random
 import pytest
 
 from schemas.indicators import INDICATORS, Indicator
-from sinks.closing import views
-from sinks.closing.periods import micros
+from sinks.closing.measure import views
+from sinks.closing.plan.contract_segments import micros
 from sinks.schema import install_schema
 from streams.clauses import registry
-from streams.clauses.base import Measure, View, count_measure
-from streams.clauses.facts import Fact, Facts, reference
+from streams.clauses.facts.base import Fact, Facts, reference
+from streams.clauses.model.measure import Measure, View, count_measure
 from streams.clauses.registry import Clause, Context
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing.ledger import close, findings
@@ -33,7 +33,7 @@ TOY = "support.tickets_open"
 PROMISE = Indicator(TOY, 9, "count", "=", Decimal(0), True, "tickets never answered")
 
 
-# 2. The module in streams/clauses.
+# 2. The module in streams/clauses/sections.
 class TicketFacts(Facts):
     """Tickets of one tenant."""
 
@@ -73,7 +73,7 @@ def measure(context: Context, view: View) -> list[Measure]:
 # 3. Its line in streams/clauses/registry.py.
 CLAUSE = Clause(9, (TOY,), measure, facts=(TicketFacts,))
 
-# 4. The file sinks/closing/sql/section_9_tickets.sql.
+# 4. The file sinks/closing/sql/sections/section_9_tickets.sql.
 SQL = """
 WITH
   tickets AS (
@@ -118,7 +118,7 @@ def recipe(monkeypatch, tmp_path):
     monkeypatch.setattr(registry, "CLAUSES", (*registry.CLAUSES, CLAUSE))
     folder = tmp_path / "sql"
     shutil.copytree(str(views.SQL), folder)
-    (folder / "section_9_tickets.sql").write_text(SQL)
+    (folder / "sections/section_9_tickets.sql").write_text(SQL)
     monkeypatch.setattr(views, "SQL", folder)
 
 

@@ -21,7 +21,7 @@ from landing_server import wait_for
 
 from sinks.clickhouse import connect
 from sinks.embedded.ports import LOOPBACK
-from streams.cli.publishing import Record, publish
+from streams.cli.support.kafka_publish import Record, publish
 from streams.settings import load
 
 pytestmark = pytest.mark.embedded

@@ -4,8 +4,8 @@ import json
 
 from hypothesis import strategies as st
 
-from schemas.columns import columns
-from schemas.identifiers import TENANT_PATTERN
+from schemas.codec.columns import columns
+from schemas.codec.identifiers import TENANT_PATTERN
 from schemas.registry import EVENT_TYPES
 
 TOPICS = st.sampled_from(sorted(EVENT_TYPES))

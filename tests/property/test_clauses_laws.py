@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.contract import Contract
-from streams.clauses.base import Measure, live_state
-from streams.clauses.facts import Fact
-from streams.windows.calendar import DAY
+from streams.clauses.facts.base import Fact
+from streams.clauses.model.measure import Measure, live_state
+from streams.time.calendar import DAY
 from tests.property.clauses_stories import END, START, histories, moments
 from tests.unit.clauses_scene import Scene, contract
 

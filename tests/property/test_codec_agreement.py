@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from schemas.codec import Rejection, decode_event
-from schemas.columnar import decode_batch
-from schemas.columns import arrow_schema
-from schemas.identifiers import parse_instant
-from schemas.instants import parse_instants
+from schemas.codec.columnar import decode_batch
+from schemas.codec.columns import arrow_schema
+from schemas.codec.identifiers import parse_instant
+from schemas.codec.instants import parse_instants
+from schemas.codec.records import Rejection, decode_event
 from schemas.registry import EVENT_TYPES
 from tests.property.codec_records import ODD_INSTANTS, altered, batches, documents, mangled, written
 

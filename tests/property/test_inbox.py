@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from streams.live.decode.facts import merged_facts
 from streams.live.decode.records import decode
 from streams.live.inbox import CELL_US, STRIDE_US, Inbox
-from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
-from streams.windows.calendar import to_datetime
+from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
+from streams.time.calendar import to_datetime
 
 START_US = 1_793_145_600_000_000
 MAIL, OPS, PROBE = "mail.mta", "mail.ops", "mail.probe"

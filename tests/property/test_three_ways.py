@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks.schema import install_schema
-from streams.windows.calendar import to_datetime, to_us
+from streams.time.calendar import to_datetime, to_us
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing import ledger as closing
 from tests.integration.test_closing.conftest import forget

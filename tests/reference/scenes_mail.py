@@ -4,7 +4,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, get_args
 
-from schemas.identifiers import ExclusionCode
+from schemas.codec.identifiers import ExclusionCode
 from tests.reference.frame import Frame
 
 Draft = dict[str, Any]

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from schemas.contract import Contract
 from schemas.indicators import Verdict
-from streams.clauses.base import Measure, judge, live_state
-from streams.clauses.billing import BillingRegister
-from streams.clauses.contracts import Governed, governing
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
+from streams.clauses.facts.billing import BillingRegister
+from streams.clauses.model.contracts import Governed, governing
+from streams.clauses.model.measure import Measure, judge, live_state
 from streams.clauses.registry import Context, Scope, measure
-from streams.windows.calendar import SECOND, Month, to_us
+from streams.time.calendar import SECOND, Month, to_us
 
 TENANT = "acme"
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from schemas.contract import Contract
 from schemas.indicators import INDICATORS
 from schemas.results import ClosingItem, Credit
-from sinks.closing.periods import Span, micros, period_of
-from sinks.statement.content import (
+from sinks.closing.plan.contract_segments import Span, micros, period_of
+from sinks.statement.facts.content import (
     DayLatency,
     Evidence,
     Exclusion,

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from streams.clauses.facts import Samples
-from streams.windows.calendar import (
+from streams.clauses.facts.base import Samples
+from streams.time.calendar import (
     DAY,
     HOUR,
     Month,

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from schemas.contract import Contract
-from streams.clauses.contracts import governing, in_force, month_at
-from streams.windows.calendar import Month
+from streams.clauses.model.contracts import governing, in_force, month_at
+from streams.time.calendar import Month
 from tests.unit.clauses_scene import TENANT, at, contract
 
 OCTOBER = Month(2026, 10)

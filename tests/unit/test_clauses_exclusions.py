@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from schemas.contract import Profile
-from streams.clauses.exclusions import ExclusionRegister, Exclusions
-from streams.clauses.facts import Fact
-from streams.windows.calendar import DAY, HOUR, SECOND
-from streams.windows.intervals import FOREVER
+from streams.clauses.facts.base import Fact
+from streams.clauses.model.exclusions import ExclusionRegister, Exclusions
+from streams.time.calendar import DAY, HOUR, SECOND
+from streams.time.intervals import FOREVER
 from tests.unit.clauses_scene import Scene, at, contract, fact
 
 DOWN = "connectivity.downtime"

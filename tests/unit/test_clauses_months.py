@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from schemas.indicators import INDICATORS
-from streams.clauses import operations
-from streams.clauses.base import judge, quotient
+from streams.clauses.model.measure import judge, quotient
 from streams.clauses.registry import CLAUSES
-from streams.windows.calendar import DAY, HOUR, SECOND
+from streams.clauses.sections import operations
+from streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract
 
 FREE_DAYS = "operations.fault_free_days"

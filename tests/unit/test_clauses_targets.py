@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from schemas.indicators import INDICATORS
-from streams.clauses.base import Measure, judge
-from streams.clauses.latency import DirectionTotals, Exceedances, LatencyTotals
-from streams.clauses.latency import measure as measure_latency
-from streams.windows.calendar import DAY, HOUR, SECOND
+from streams.clauses.model.measure import Measure, judge
+from streams.clauses.sections.latency import DirectionTotals, Exceedances, LatencyTotals
+from streams.clauses.sections.latency import measure as measure_latency
+from streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract, fact
 
 MINUTE = 60 * SECOND

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from schemas.calendars import Calendars
-from streams.cli.calendar_files import Heading, read_calendars
-from streams.cli.errors import CheckFailed, CommandError
 from streams.cli.main import cli
+from streams.cli.support.calendar_files import Heading, read_calendars
+from streams.cli.support.errors import CheckFailed, CommandError
 
 NOTHING = Heading(None, None, "MON-FRI", ())
 EVENT = "BEGIN:VEVENT\nUID:{uid}\nSUMMARY:{summary}\n{lines}\nEND:VEVENT\n"

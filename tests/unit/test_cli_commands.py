@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli import main as command_line
-from streams.cli.common import console
 from streams.cli.main import cli
-from streams.cli.reading import cell
+from streams.cli.output.clickhouse_output import cell
+from streams.cli.support.common import console
 
 NOWHERE = {"MAILSLA_KAFKA": "127.0.0.1:1", "MAILSLA_CLICKHOUSE": "http://127.0.0.1:1"}
 OWN = ("contract", "dead-letters", "doctor", "exclude", "incident", "schemas")
@@ -113,7 +113,7 @@ DECLARE = ("exclude", "declare", "--tenant", "acme", "--code", "carrier")
 def test_wrong_use_exits_2_with_the_remedy_and_without_a_traceback(
     monkeypatch, capsys, arguments, says
 ):
-    monkeypatch.setattr("streams.cli.publishing._CONNECT_MS", 500)
+    monkeypatch.setattr("streams.cli.support.kafka_publish._CONNECT_MS", 500)
     code, out, err = mailsla(monkeypatch, capsys, *arguments)
     assert code == 2
     assert out == ""

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 import schemas
 from schemas.contract import Contract, Profile, default_contract
 from schemas.indicators import INDICATORS
-from streams.cli.documents import read_documents
-from streams.cli.errors import CheckFailed, CommandError
 from streams.cli.main import cli
+from streams.cli.support.contract_files import read_documents
+from streams.cli.support.errors import CheckFailed, CommandError
 
 DEFAULT = Path(schemas.__file__).parent / "examples" / "contract.default.yaml"
 GOOD = {"tenant_id": "acme", "version": 1, "effective_from": "2026-01-01"}

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from schemas.results import Closing, ClosingItem
-from sinks.closing.audit import Value, compare
+from sinks.closing.run.audit import Value, compare
 
 
 def item(observed, verdict, indicator="latency.send.mean"):

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime
 from schemas.calendars import Calendars, WorkingCalendar
 from schemas.contract import Contract
 from schemas.indicators import INDICATORS
-from sinks.closing.calendars import NotedCalendars, changed_days, day_rows
-from sinks.closing.days import days_of
 from sinks.closing.errors import TenantFailure
-from sinks.closing.periods import period_of
-from sinks.closing.plan import make_plan
+from sinks.closing.plan.calendars import NotedCalendars, changed_days, day_rows
+from sinks.closing.plan.contract_segments import period_of
+from sinks.closing.plan.deadline_days import days_of
+from sinks.closing.plan.plan import make_plan
 
 OCTOBER = date(2025, 10, 1)
 

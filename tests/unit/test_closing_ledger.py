@@ -11,10 +11,10 @@ from schemas.contract import Contract
 from schemas.indicators import INDICATORS
 from schemas.registry import TYPES
 from schemas.results import ClosingItem
-from sinks.closing.bearing import BEARING, topics_of, types_of
-from sinks.closing.ledger import issue, money, overall_verdict, owed_remedies, reverse
-from sinks.closing.owed import Booking, totals
-from sinks.closing.periods import period_of
+from sinks.closing.credits.balances import Booking, totals
+from sinks.closing.credits.rules import issue, money, overall_verdict, owed_remedies, reverse
+from sinks.closing.explain.event_dependencies import BEARING, topics_of, types_of
+from sinks.closing.plan.contract_segments import period_of
 
 
 def period(month=date(2026, 2, 1), **fields):

@@ -7,9 +7,9 @@ import pytest
 
 from schemas.contract import READINGS, Contract, Profile
 from schemas.indicators import INDICATORS
-from sinks.closing import periods
-from streams.clauses.contracts import governing
-from streams.windows.calendar import Month, to_us
+from sinks.closing.plan import contract_segments
+from streams.clauses.model.contracts import governing
+from streams.time.calendar import Month, to_us
 from tests.live_run import findings, live_through
 from tests.reference import period as reference
 from tests.reference.frame import build_frame
@@ -37,7 +37,7 @@ def test_a_changed_month(case):
 def cuts(versions: list[Contract], indicator: str) -> tuple[list[date], ...]:
     """Where live worker, closing and reference cut October for an indicator: first days."""
     live = governing(TENANT, versions, Month.of(OCTOBER)).parts(indicator)
-    closing = periods.parts_of(periods.period_of(TENANT, versions, OCTOBER))
+    closing = contract_segments.parts_of(contract_segments.period_of(TENANT, versions, OCTOBER))
     naive = reference.parts_of(reference.period_of(TENANT, versions, OCTOBER), indicator)
     return (
         [part.period.first for part in live],
@@ -82,7 +82,9 @@ def test_the_three_cut_random_contracts_at_the_same_days():
         for tenant in frame.tenants:
             versions = [each for each in frame.contracts if each.tenant_id == tenant]
             live = governing(tenant, versions, Month.of(frame.month))
-            closing = periods.parts_of(periods.period_of(tenant, versions, frame.month))
+            closing = contract_segments.parts_of(
+                contract_segments.period_of(tenant, versions, frame.month)
+            )
             naive = reference.period_of(tenant, versions, frame.month)
             for indicator in INDICATORS:
                 expected = [

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from sinks.embedded import apache_kafka, kafka_jars
+from sinks.embedded.brokers import apache_kafka, kafka_jars
 from sinks.embedded.children import Child
 from sinks.embedded.data_lock import data_lock
 from sinks.embedded.errors import StackError

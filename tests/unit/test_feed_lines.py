@@ -7,7 +7,7 @@ import pytest
 
 from schemas.presentation.feed import Told, condensed
 from schemas.results import BreachEvent
-from streams.cli.feed_lines import day_line, heading, line
+from streams.cli.output.feed_lines import day_line, heading, line
 
 AT = datetime(2026, 10, 3, 2, 0, 5, tzinfo=timezone(timedelta(hours=8)))
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.contract import Contract
 from schemas.topics import BREACHES
-from streams.clauses.limits import LatencyLimits
+from streams.clauses.model.stuck_limits import LatencyLimits
 from tests.live_run import contract_record
 from tests.unit.clauses_scene import at
 from tests.unit.test_feed_clock import Watched, message, second

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.contract import Contract
 from schemas.topics import WINDOWS
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 from tests.live_run import LiveRun, assessments, contract_record
 from tests.unit.test_feed_clock import message
 

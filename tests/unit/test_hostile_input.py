@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.printable import printable
-from schemas.yaml_text import load_yaml
-from streams.cli.documents import read_documents
+from schemas.codec.printable import printable
+from schemas.codec.yaml_text import load_yaml
 from streams.cli.main import cli
+from streams.cli.support.contract_files import read_documents
 from streams.settings import ConfigurationError, load
 
 SOON_S = 3.0

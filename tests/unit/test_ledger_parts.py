@@ -4,7 +4,7 @@ from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.sections import assess_sections
 from streams.live.state.platform import Platform
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import DAY, HOUR, SECOND, Month
+from streams.time.calendar import DAY, HOUR, SECOND, Month
 from tests.unit.clauses_scene import TENANT, at, contract, fact
 
 OCTOBER = Month(2026, 10)

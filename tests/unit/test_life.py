@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.clauses.life import Life
+from streams.clauses.model.state_machine import Life
 
 HOLD = 60
 

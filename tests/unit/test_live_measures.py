@@ -6,7 +6,7 @@ from streams.live.measures import Measures
 from streams.live.task import SILENCE_US
 from streams.metrics import names
 from streams.metrics.health import Health
-from streams.windows.calendar import to_datetime
+from streams.time.calendar import to_datetime
 from tests.live_run import LiveRun
 
 START_US = 1_793_145_600_000_000

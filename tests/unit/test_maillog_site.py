@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.agents.maillog_site import configured_site, read_site
+from streams.maillog.site import configured_site, read_site
 from streams.settings import ConfigurationError, Settings
 
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from postfix_corpus import LONG_ID_LOG, RSYSLOG_JSON, SITE, latency, raw_lines, scenario
 
 from schemas.topics import ASSEMBLER_STATE, DEAD_LETTERS, MTA, OPS, RAW_MAILLOG
-from streams.agents import maillog, maillog_state
-from streams.agents.maillog import MaillogTask
-from streams.agents.maillog_rekeying import HOLD_S
 from streams.connectors.postfix import OwnRelays, PostfixConnector, Site
-from streams.runtime.batches import LOG_APPEND_TIME, RecordBatch
-from streams.runtime.statelog import StateError
+from streams.maillog import state, task
+from streams.maillog.rekeying import HOLD_S
+from streams.maillog.task import MaillogTask
+from streams.runtime.checkpoint.state_log import StateError
+from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
 
 RECEIVED_US = 1_795_400_000_000_000  # the morning after the corpus
 HANDED_ON = """
@@ -175,7 +175,7 @@ def test_only_hosts_that_changed_are_written():
 
 
 def test_a_large_state_is_cut_into_records_and_a_smaller_one_leaves_none_behind(monkeypatch):
-    monkeypatch.setattr(maillog_state, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(state, "CHUNK_BYTES", 300)
     log = Log([(b"vm", line) for line in raw_lines(LONG_ID_LOG)])
     counts = []
     for start in range(0, len(log.records), 250):
@@ -186,7 +186,7 @@ def test_a_large_state_is_cut_into_records_and_a_smaller_one_leaves_none_behind(
     assert max(counts) > 10
     log.apply(0, len(log.records))
     log.checkpoint()
-    head = maillog_state.MaillogState(3)
+    head = state.MaillogState(3)
     head.read(log.state)
     (stored,) = head._hosts.values()
     assert len(log.state) == 1 + sum(stored.chunks)
@@ -194,7 +194,7 @@ def test_a_large_state_is_cut_into_records_and_a_smaller_one_leaves_none_behind(
 
 
 def test_a_host_beyond_the_limit_is_forgotten_only_once_the_head_without_it_is_durable(monkeypatch):
-    monkeypatch.setattr(maillog, "_KEY_LIMIT", 1)
+    monkeypatch.setattr(task, "_KEY_LIMIT", 1)
     removed = b"2026-11-22T08:00:00.0+00:00 %b postfix/qmgr[1]: AAAAA1: removed"
     log = Log([(host, removed % host) for host in (b"a", b"b", b"b")])
     log.apply(0, 2)

@@ -11,7 +11,7 @@ import yaml
 from postfix_corpus import SITE
 
 from streams.connectors.postfix import PostfixConnector
-from streams.connectors.postfix.lines import (
+from streams.connectors.postfix.read.lines import (
     DELIVERY_DAEMONS,
     Active,
     Client,

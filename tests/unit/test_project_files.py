@@ -10,7 +10,7 @@ import click
 import pytest
 import yaml
 
-from sinks.embedded.kafka_jars import KAFKA_VERSION
+from sinks.embedded.brokers.kafka_jars import KAFKA_VERSION
 from streams.cli.main import cli
 from streams.settings import PREFIX, Settings
 

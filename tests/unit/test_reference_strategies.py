@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from hypothesis import given, settings
 
-from schemas.codec import decode_event
-from schemas.envelope import Event
+from schemas.codec.records import decode_event
+from schemas.events.envelope import Event
 from schemas.indicators import INDICATORS
 from schemas.registry import TYPES
 from tests.reference.log import TOPIC_OF

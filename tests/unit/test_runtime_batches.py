@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.batches import RecordBatch
+from streams.runtime.faust_app.batches import RecordBatch
 
 
 def batch(offsets):
@@ -41,7 +41,7 @@ def test_only_log_append_time_is_the_broker_s(kind, by_broker):
 
 _PROGRAM = """
 import os, sys
-from streams.runtime.restart import restart, settled
+from streams.runtime.faust_app.restart import restart, settled
 count = int(os.environ.get("MAILSLA_RESTARTS", "0"))
 print(os.getpid(), count, *sys.argv[1:], flush=True)
 if count < 2:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.latency.messages import ACCEPTED, LATENCY, ROW
-from streams.runtime.statelog import (
+from streams.runtime.checkpoint.state_log import (
     Head,
     State,
     StateError,

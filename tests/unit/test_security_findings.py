@@ -3,8 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from streams.cli import security
-from streams.cli.security import security_findings
+from streams.cli.support import doctor_security
+from streams.cli.support.doctor_security import security_findings
 from streams.settings import Settings
 
 STRONG = SecretStr("a-long-random-password")
@@ -70,7 +70,7 @@ def test_a_file_with_passwords_that_others_may_read_is_named(tmp_path, monkeypat
 
 
 def test_a_kernel_that_cannot_confine_is_named(monkeypatch):
-    monkeypatch.setattr(security, "landlock_version", lambda: 0)
+    monkeypatch.setattr(doctor_security, "landlock_version", lambda: 0)
     assert "no Landlock" in said()[1]
 
 

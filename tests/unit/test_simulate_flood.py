@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from schemas.codec import Rejection, decode_event
+from schemas.codec.records import Rejection, decode_event
 from streams.simulate.bad import BAD_KINDS
 from streams.simulate.flood import EVENT_BYTES, flood
 from tests.reference.instants import parse

@@ -8,7 +8,7 @@ from functools import cache
 import orjson
 import pytest
 
-from schemas.codec import Rejection, decode_event
+from schemas.codec.records import Rejection, decode_event
 from schemas.indicators import INDICATORS
 from streams.simulate.bad import BAD_KINDS
 from streams.simulate.plan import Plan, plan

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas import topics
-from schemas.columns import clickhouse_columns
+from schemas.codec.columns import clickhouse_columns
 from sinks.ddl import DERIVED_TABLES, FACT_TABLES, fact_table
 from sinks.migrations import Migration, MigrationError, read_migrations, split_statements
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas import examples
+from schemas.export import examples
 from schemas.results import Window
 from sinks.landing.results import RESULT_KINDS, decode_results
 from sinks.landing.windows import read_windows

@@ -13,12 +13,12 @@ import pytest
 from statement_scene import EXCLUSION, STATEMENT, at, changed, credit, revised
 
 from schemas.presentation.language import LANGUAGES
-from sinks.statement.content import Voided
-from sinks.statement.document import render
 from sinks.statement.errors import StatementError
+from sinks.statement.facts.content import Voided
+from sinks.statement.facts.parts import read_parts
 from sinks.statement.making import content_of, file_name
-from sinks.statement.parts import read_parts
 from sinks.statement.provider import LARGEST_LOGO, provider_of
+from sinks.statement.render.document import render
 
 SVG = "{http://www.w3.org/2000/svg}"
 

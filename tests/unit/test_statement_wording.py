@@ -7,17 +7,17 @@ from typing import get_args
 
 import pytest
 
+from schemas.codec.identifiers import ExclusionCode
 from schemas.contract import Profile
-from schemas.identifiers import ExclusionCode
 from schemas.indicators import INDICATORS, SECTIONS, MonthVerdict, Remedy, Verdict
 from schemas.presentation import names as titles
 from schemas.presentation import words
 from schemas.presentation.language import LANGUAGES
 from schemas.results import BreachType, State
-from sinks.statement import evidence
+from sinks.statement.render import evidence
 from sinks.statement.wording import names, phrases, readings
 
-PACKAGE = Path(evidence.__file__).parent
+PACKAGE = Path(__file__).parents[2] / "sinks/statement"
 TEXTS = {
     "phrase": phrases._PHRASES,
     "title": titles._TITLES,

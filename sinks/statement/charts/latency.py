@@ -12,7 +12,7 @@ from markupsafe import Markup
 from schemas.presentation.figures import microseconds
 from schemas.presentation.language import Language
 from sinks.statement.charts.svg import ALARM, COOL, FAINT, WARM, Drawing
-from sinks.statement.content import DayLatency
+from sinks.statement.facts.content import DayLatency
 from sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720

@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from schemas.presentation.figures import microseconds
 from schemas.presentation.language import Language
-from sinks.closing.periods import midnight_us
-from sinks.statement import spans
+from sinks.closing.plan.contract_segments import midnight_us
 from sinks.statement.charts.svg import ALARM, COOL, FAINT, Drawing
+from sinks.statement.facts import spans
 from sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720

@@ -1,7 +1,7 @@
 """Postfix mail logs → `mail.mta` events. Pure: lines and time come in, events go out."""
 
 from streams.connectors.postfix.connector import NO_HOST, Location, PostfixConnector
-from streams.connectors.postfix.relays import DEFAULT_OWN_RELAYS, OwnRelays
+from streams.connectors.postfix.read.relays import DEFAULT_OWN_RELAYS, OwnRelays
 from streams.connectors.postfix.site import Limits, Site
 from streams.connectors.postfix.tenants import TenantMap, TenantMapError, load_tenant_map
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from streams.connectors.dialects import tag_in
-from streams.connectors.postfix.assembler import Assembler, check_version
-from streams.connectors.postfix.events import Event, progress_event
-from streams.connectors.postfix.hops import Hops
-from streams.connectors.postfix.queue import load_incarnations
+from streams.connectors.postfix.assemble.assembler import Assembler, check_version
+from streams.connectors.postfix.assemble.events import Event, progress_event
+from streams.connectors.postfix.assemble.hops import Hops
+from streams.connectors.postfix.assemble.queue import load_incarnations
 from streams.connectors.postfix.site import Site
 from streams.connectors.shipper import UnreadableRecordError, lines_of
 from streams.connectors.stamps import StampReader, to_datetime, to_micros

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 
-from streams.connectors.postfix.relays import OwnRelays
+from streams.connectors.postfix.read.relays import OwnRelays
 from streams.connectors.postfix.tenants import TenantMap
 
 

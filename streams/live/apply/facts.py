@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from schemas.registry import TYPES
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.clauses.registry import Scope
 from streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
 from streams.live.state.tenants import Tenants

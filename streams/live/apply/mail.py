@@ -20,9 +20,9 @@ from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency import Latency
 from streams.live.state.latency_months import OPEN_MONTHS
 from streams.live.state.stretches import NOWHERE
-from streams.windows.calendar import SECOND
-from streams.windows.clock import QUIET_US
-from streams.windows.months import month_starts_us, months_of
+from streams.time.calendar import SECOND
+from streams.time.clock import QUIET_US
+from streams.time.months import month_starts_us, months_of
 
 STEP: Final = np.dtype(
     [

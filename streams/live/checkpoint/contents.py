@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
 
 
 @dataclass(frozen=True)

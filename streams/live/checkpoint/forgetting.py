@@ -9,7 +9,7 @@ from streams.live.evaluate.states import IndicatorStates
 from streams.live.publish.breach_feed import StatusRecords
 from streams.live.state.latency import Latency
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import midnight
+from streams.time.calendar import midnight
 
 
 def forget_messages(log: StateLog, latency: Latency, most: int) -> None:

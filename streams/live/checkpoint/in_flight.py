@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from streams.live.checkpoint.contents import Checkpoint
 from streams.metrics import names
-from streams.runtime.delivery import Delivery, Fenced
-from streams.runtime.restart import settled
+from streams.runtime.checkpoint.writer import Delivery, Fenced
+from streams.runtime.faust_app.restart import settled
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.codec import decode_contract
+from schemas.codec.records import decode_contract
 from schemas.contract import Contract
 from streams.latency.messages import ROW, tenant_of
 from streams.live.apply.facts import topic_of
@@ -15,7 +15,7 @@ from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates
 from streams.live.state.tenants import Tenants
-from streams.runtime.statelog import ROWS, State
+from streams.runtime.checkpoint.state_log import ROWS, State
 
 
 def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> None:

@@ -14,12 +14,11 @@ import orjson
 
 from schemas.registry import TYPES
 from schemas.topics import SUPPORT
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.clauses.registry import reach_of_topic
 from streams.latency.messages import LATENCY, Rows
 from streams.live.state.platform import encode_fact
-from streams.runtime.delivery import Outgoing
-from streams.runtime.statelog import (
+from streams.runtime.checkpoint.state_log import (
     ROWS,
     Head,
     State,
@@ -27,7 +26,8 @@ from streams.runtime.statelog import (
     append_rows,
     cut_off,
 )
-from streams.windows.intervals import FOREVER
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.time.intervals import FOREVER
 
 TENANTS: Final = "tenants"
 CONTRACTS: Final = "contracts"

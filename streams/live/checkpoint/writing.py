@@ -8,7 +8,7 @@ from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates
 from streams.live.state.tenants import Tenants
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
 
 
 def write_state(

@@ -1,10 +1,10 @@
 """Contract documents from fetched records."""
 
-from schemas.codec import Rejection, decode_contract
+from schemas.codec.records import Rejection, decode_contract
 from schemas.contract import Contract
 from streams.live.decode.dead_letters import dead_letter
-from streams.runtime.batches import RecordBatch
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.runtime.faust_app.batches import RecordBatch
 
 
 def decode_contracts(

@@ -6,12 +6,12 @@ from typing import Final
 
 import orjson
 
-from schemas.codec import Rejection
-from schemas.identifiers import rfc3339
-from schemas.instants import LATEST_US
+from schemas.codec.identifiers import rfc3339
+from schemas.codec.instants import LATEST_US
+from schemas.codec.records import Rejection
 from schemas.topics import DEAD_LETTERS
-from streams.runtime.batches import RecordBatch
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.runtime.faust_app.batches import RecordBatch
 
 MAX_DEAD_LETTER_BYTES: Final = 700_000
 """Most original bytes a dead letter carries, so that it fits a record of default size."""

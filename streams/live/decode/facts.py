@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
 from streams.live.decode.records import DecodedBatch
 
 

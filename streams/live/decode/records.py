@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.columnar import decode_batch
+from schemas.codec.columnar import decode_batch
 from streams.live.decode.dead_letters import dead_letter
-from streams.runtime.batches import RecordBatch
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.runtime.faust_app.batches import RecordBatch
 
 Int64s = npt.NDArray[np.int64]
 

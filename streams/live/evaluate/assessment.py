@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from schemas.contract import Term
 from schemas.results import State
-from streams.clauses.base import Measure
-from streams.clauses.contracts import Governed
-from streams.clauses.parts import (
+from streams.clauses.model.contracts import Governed
+from streams.clauses.model.measure import Measure
+from streams.clauses.model.segments import (
     Judged,
     is_firm_in,
     state_of,
@@ -14,7 +14,7 @@ from streams.clauses.parts import (
     turns_of,
     verdict_of,
 )
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 
 
 @dataclass(frozen=True, slots=True)

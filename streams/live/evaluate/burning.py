@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from streams.clauses.burn import MARK_US, burns, next_mark_us
-from streams.clauses.exclusions import CONNECTIVITY
+from streams.clauses.model.burn_rate import MARK_US, burns, next_mark_us
+from streams.clauses.model.exclusions import CONNECTIVITY
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.groups import Group
 from streams.live.evaluate.states import IndicatorStates, Transition

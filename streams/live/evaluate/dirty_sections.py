@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from streams.clauses.exclusions import LATENCY
+from streams.clauses.model.exclusions import LATENCY
 from streams.live.state.latency_months import OPEN_MONTHS
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 
 SECTIONS: Final = frozenset(range(1, 10))
 _MONTHS: Final = ("present", "first", "measured")

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 from streams.live.evaluate.groups import Group
-from streams.windows.calendar import Month
-from streams.windows.intervals import FOREVER
+from streams.time.calendar import Month
+from streams.time.intervals import FOREVER
 
 _Due = tuple[int, int, Month, int]
 """instant, number of the group, month, section"""

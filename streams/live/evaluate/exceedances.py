@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from streams.clauses.base import first_evidence
+from streams.clauses.model.measure import first_evidence
 from streams.latency.flights import AT_RISK, OVER, Aging
 from streams.latency.keyhash import turned
 from streams.latency.messages import tenant_of
@@ -20,7 +20,7 @@ from streams.live.evaluate.latency_assessments import LatencyAssessments
 from streams.live.evaluate.means import Turn
 from streams.live.state.stretches import NOWHERE
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import SECOND
+from streams.time.calendar import SECOND
 
 _Aged = tuple[int, int, int, int, str]
 """older first: negative age, then acceptance, time and id bytes of its event; its reference"""

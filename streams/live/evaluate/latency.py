@@ -22,7 +22,7 @@ from streams.live.evaluate.states import IndicatorStates, Transition
 from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency_months import COUNTED, LARGEST, MEANS
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import SECOND, Month
+from streams.time.calendar import SECOND, Month
 
 
 class LatencyEvaluation:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from streams.clauses.base import Measure
-from streams.clauses.latency import DirectionTotals, Exceedances, LatencyTotals, measure
-from streams.clauses.parts import Judged
+from streams.clauses.model.measure import Measure
+from streams.clauses.model.segments import Judged
+from streams.clauses.sections.latency import DirectionTotals, Exceedances, LatencyTotals, measure
 from streams.live.evaluate.assessment import Assessment, assess
 from streams.live.state.latency_months import COUNTED, LARGEST, MEANS, Slot, Totals
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import SECOND, Month
+from streams.time.calendar import SECOND, Month
 
 
 class LatencyAssessments:

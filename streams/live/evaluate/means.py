@@ -10,7 +10,7 @@ from streams.live.apply.mail import MailChanges
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.latency_assessments import LatencyAssessments
 from streams.live.state.latency import Latency
-from streams.windows.calendar import SECOND
+from streams.time.calendar import SECOND
 
 TICK_US: Final = SECOND
 """Means are looked at when event time passes a multiple of this."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.contract import DEFAULT_TIMEZONE
-from streams.clauses.exclusions import CONNECTIVITY
+from streams.clauses.model.exclusions import CONNECTIVITY
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.burning import burned, mark_after, may_burn
 from streams.live.evaluate.dirty_sections import (
@@ -31,7 +31,7 @@ from streams.live.evaluate.sections import assess_sections
 from streams.live.evaluate.states import IndicatorStates, Transition
 from streams.live.evaluate.unpublished import Unpublished
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import SECOND, Month, midnight
+from streams.time.calendar import SECOND, Month, midnight
 
 TICK_US: Final = SECOND
 """What was touched is looked at when event time passes a multiple of this."""

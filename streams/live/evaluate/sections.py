@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from streams.clauses.contracts import Days
-from streams.clauses.exclusions import LATENCY
-from streams.clauses.parts import Judged
+from streams.clauses.model.contracts import Days
+from streams.clauses.model.exclusions import LATENCY
+from streams.clauses.model.segments import Judged
 from streams.clauses.registry import Context
 from streams.clauses.registry import measure as measure_sections
 from streams.live.evaluate.assessment import Assessment, assess
 from streams.live.state.tenants import Tenants
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 
 
 def assess_sections(

@@ -7,11 +7,11 @@ from decimal import Decimal
 from heapq import heappop, heappush
 
 from schemas.results import BreachType, State
-from streams.clauses.burn import Burn
-from streams.clauses.exclusions import LATENCY
-from streams.clauses.life import Life
+from streams.clauses.model.burn_rate import Burn
+from streams.clauses.model.exclusions import LATENCY
+from streams.clauses.model.state_machine import Life
 from streams.live.evaluate.assessment import Assessment
-from streams.windows.calendar import SECOND
+from streams.time.calendar import SECOND
 
 Key = tuple[str, str, str]
 """tenant, indicator, period"""

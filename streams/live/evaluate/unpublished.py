@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from streams.windows.calendar import Month
+from streams.time.calendar import Month
 
 
 class Unpublished:

@@ -7,7 +7,7 @@ import orjson
 from schemas.topics import WINDOWS
 from streams.latency.window_kinds import LatencyWindow
 from streams.live.publish.times import text_of
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
 
 _DIRECTIONS: Final = ("outbound", "inbound")
 _MICROS: Final = 1_000_000

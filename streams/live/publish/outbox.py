@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from streams.live.evaluate.states import Transition
 from streams.live.publish.breach_feed import StatusRecords, breach_record
-from streams.runtime.delivery import Outgoing
+from streams.runtime.checkpoint.writer import Outgoing
 
 
 class Outbox:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from streams.clauses.exclusions import LATENCY
+from streams.clauses.model.exclusions import LATENCY
 from streams.latency.row_index import Int64s
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.latency import LatencyEvaluation
@@ -21,8 +21,8 @@ from streams.live.publish.latency_windows import latency_record
 from streams.live.publish.times import text_of
 from streams.live.publish.windows import ObservedWindows
 from streams.live.state.tenants import Tenants
-from streams.runtime.delivery import Outgoing
-from streams.windows.calendar import Month
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.time.calendar import Month
 
 Alike = dict[tuple[int, Month, frozenset[int]], list[Assessment]]
 """Number of a group, month, sections → what they come to"""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from schemas.identifiers import rfc3339
+from schemas.codec.identifiers import rfc3339
 
 _MICROS = 1_000_000
 

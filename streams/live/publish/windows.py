@@ -7,16 +7,16 @@ import orjson
 
 from schemas.results import Family
 from schemas.topics import OUTAGES, WINDOWS
-from streams.clauses import connectivity, operations
-from streams.clauses.base import View
-from streams.clauses.connectivity import Outage
+from streams.clauses.model.connectivity_timeline import Reading
+from streams.clauses.model.measure import View
 from streams.clauses.registry import Context
-from streams.clauses.timeline import Reading
+from streams.clauses.sections import connectivity, operations
+from streams.clauses.sections.connectivity import Outage
 from streams.latency.changes import HOUR_US, PANE_US
 from streams.live.publish.times import text_of
 from streams.live.state.tenants import Tenants
-from streams.runtime.delivery import Outgoing
-from streams.windows.calendar import Month
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.time.calendar import Month
 
 _DAY_US: Final = 24 * HOUR_US
 _SECOND: Final = 1_000_000

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.contract import Profile
-from streams.clauses.exclusions import LATENCY, Declaration
+from streams.clauses.model.exclusions import LATENCY, Declaration
 from streams.latency.row_index import Int64s, Mask
 
 Span = tuple[int, int]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from schemas.contract import Contract
-from streams.clauses.contracts import in_force
-from streams.clauses.limits import LatencyLimits
+from streams.clauses.model.contracts import in_force
+from streams.clauses.model.stuck_limits import LatencyLimits
 from streams.latency.changes import HOUR_US, PANE_US, Changes
 from streams.latency.flights import AT_RISK, OVER
 from streams.latency.in_flight import InFlight
@@ -27,9 +27,9 @@ from streams.latency.window_kinds import PaneWidth
 from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency_months import LatencyMonths
 from streams.live.state.stretches import NOWHERE
-from streams.windows.calendar import SECOND, Month
-from streams.windows.intervals import BEFORE_ALL
-from streams.windows.months import month_bounds_us, month_number, months_of
+from streams.time.calendar import SECOND, Month
+from streams.time.intervals import BEFORE_ALL
+from streams.time.months import month_bounds_us, month_number, months_of
 
 _Folded = list[Any]
 """tenant, month label, [count, sum, largest, exceedances] of what counts sent, received, and of

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.identifiers import PLATFORM
+from schemas.codec.identifiers import PLATFORM
 from schemas.registry import TYPES
 from schemas.topics import BROADCAST
-from streams.clauses.billing import BillingRegister
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
+from streams.clauses.facts.billing import BillingRegister
 from streams.clauses.registry import Scope
 from streams.live.apply.invalidation import changed_since
-from streams.runtime.delivery import Outgoing
-from streams.windows.clock import EventClock
+from streams.runtime.checkpoint.writer import Outgoing
+from streams.time.clock import EventClock
 
 PROGRESS: Final = "source.progress"
 """A source says up to when everything that happened there has been published."""

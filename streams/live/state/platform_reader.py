@@ -7,9 +7,9 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import BROADCAST
-from streams.runtime.kafka import client_options
-from streams.runtime.recovery import read_to_end
-from streams.runtime.statelog import StateError
+from streams.runtime.checkpoint.recovery import read_to_end
+from streams.runtime.checkpoint.state_log import StateError
+from streams.runtime.kafka.client_options import client_options
 from streams.settings import Settings
 
 _PLACE: Final = TopicPartition(BROADCAST.name, 0)

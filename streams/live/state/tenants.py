@@ -6,20 +6,20 @@ from typing import Final
 import numpy as np
 
 from schemas.calendars import Calendars
+from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract, Profile, Term, default_contract
-from schemas.identifiers import PLATFORM
 from schemas.indicators import INDICATORS
-from streams.clauses.contracts import Force, in_force, month_at
-from streams.clauses.exclusions import Exclusions
-from streams.clauses.facts import Fact
+from streams.clauses.facts.base import Fact
+from streams.clauses.model.contracts import Force, in_force, month_at
+from streams.clauses.model.exclusions import Exclusions
 from streams.clauses.registry import Context, Scope
 from streams.latency.messages import Rows
 from streams.latency.row_index import Int64s
 from streams.live.state.excluded_spans import ExcludedSpans, reads_apart
 from streams.live.state.latency import Latency
 from streams.live.state.platform import Platform
-from streams.windows.calendar import Month
-from streams.windows.intervals import FOREVER
+from streams.time.calendar import Month
+from streams.time.intervals import FOREVER
 
 _DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
 _DEFAULT_PROFILE: Final = Profile()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sinks.closing.views import install_views
+from sinks.closing.measure.views import install_views
 from sinks.ddl import FACT_TABLES
 from sinks.migrations import migrate
 from tests.integration.landing_server import ClickHouseProcess

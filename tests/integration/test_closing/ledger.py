@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from schemas.columns import UTC_MICROS
-from sinks.closing.close import close_month
-from sinks.closing.periods import micros
+from schemas.codec.columns import UTC_MICROS
+from sinks.closing.plan.contract_segments import micros
+from sinks.closing.run.close_month import close_month
 from sinks.landing.facts import decode_facts
 from tests.reference.log import TOPIC_OF
 from tests.reference.values import Finding, Judged, Part

@@ -9,10 +9,10 @@ import chinese_calendar
 import pytest
 
 from schemas.contract import default_contract
-from sinks.closing.close import close_month
-from sinks.closing.diff import diff_month
 from sinks.closing.errors import MonthNotOverError
-from sinks.closing.verify import verify_month
+from sinks.closing.revisions.diff import diff_month
+from sinks.closing.run.close_month import close_month
+from sinks.closing.run.verify import verify_month
 from sinks.landing.batch import blocks
 from sinks.landing.insert import insert_block
 from sinks.landing.results import decode_results

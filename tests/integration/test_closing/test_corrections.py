@@ -4,10 +4,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from sinks.closing.close import close_month
-from sinks.closing.diff import diff_month
-from sinks.closing.verify import verify_month
-from sinks.statement.gather import closed_revisions, gather
+from sinks.closing.revisions.diff import diff_month
+from sinks.closing.run.close_month import close_month
+from sinks.closing.run.verify import verify_month
+from sinks.statement.facts.gather import closed_revisions, gather
 from tests.integration.test_closing.ledger import close, land
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, probes, sent
 

@@ -7,10 +7,10 @@ import pytest
 
 from schemas.indicators import INDICATORS
 from sinks.closing.errors import ClosingError
-from sinks.closing.explain import ROWS_SHOWN, explain
-from sinks.closing.formulas import FORMULAS, evidence_of
-from sinks.closing.periods import micros
-from sinks.closing.views import evidence
+from sinks.closing.explain.explain import ROWS_SHOWN, explain
+from sinks.closing.explain.formulas import FORMULAS, evidence_of
+from sinks.closing.measure.views import evidence
+from sinks.closing.plan.contract_segments import micros
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.drilldown import unexplained
 from tests.integration.test_closing.ledger import close, close_history

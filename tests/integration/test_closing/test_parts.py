@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from schemas.indicators import INDICATORS
-from sinks.closing.audit import Value, compare
-from sinks.closing.close import close_month
-from sinks.closing.periods import micros
+from sinks.closing.plan.contract_segments import micros
+from sinks.closing.run.audit import Value, compare
+from sinks.closing.run.close_month import close_month
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import judgements, land
 from tests.live_run import live_through

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sinks.closing.errors import ClosingError
-from sinks.closing.proof import prove
-from sinks.closing.proof_check import RULE_OF, differences
+from sinks.closing.run.proof import prove
+from sinks.closing.run.proof_check import RULE_OF, differences
 from tests.integration.test_closing.ledger import close
 from tests.reference.scenario import (
     CUTOFF,

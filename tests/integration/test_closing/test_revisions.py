@@ -7,11 +7,12 @@ from decimal import Decimal
 import pytest
 
 from schemas.indicators import INDICATORS
-from sinks.closing import books, lock
-from sinks.closing.close import close_month
-from sinks.closing.cutoff import fix_cutoff
 from sinks.closing.errors import ClosingInProgressError, MonthNotOverError
-from sinks.closing.planning import refresh_plans
+from sinks.closing.plan.plan_store import refresh_plans
+from sinks.closing.revisions import writer
+from sinks.closing.run import lock
+from sinks.closing.run.close_month import close_month
+from sinks.closing.run.cutoff import fix_cutoff
 from sinks.migrations import read_migrations
 from tests.integration.test_closing.ledger import close, findings, land
 from tests.reference.scenario import (
@@ -114,7 +115,7 @@ def test_a_dry_run_books_nothing(client):
 
 
 def test_a_run_that_breaks_off_before_its_last_insert_leaves_nothing(client, monkeypatch):
-    whole = books._insert
+    whole = writer._insert
 
     def breaks(client, table, content):
         if table == "closing_log":
@@ -123,7 +124,7 @@ def test_a_run_that_breaks_off_before_its_last_insert_leaves_nothing(client, mon
 
     contracts = [contract()]
     with monkeypatch.context() as broken:
-        broken.setattr(books, "_insert", breaks)
+        broken.setattr(writer, "_insert", breaks)
         with pytest.raises(ConnectionError):
             close(client, OVER, now=CUTOFF, contracts=contracts)
     assert rows(client, "SELECT count() FROM credit_log") == [(1,)]

@@ -14,13 +14,13 @@ from schemas.indicators import INDICATORS
 from schemas.presentation.decimals import plain
 from schemas.presentation.language import LANGUAGES
 from schemas.presentation.words import verdict_word
-from sinks.closing.close import close_month
-from sinks.statement import spans
-from sinks.statement.gather import closed_revisions, gather
+from sinks.closing.run.close_month import close_month
+from sinks.statement.facts import spans
+from sinks.statement.facts.gather import closed_revisions, gather
 from sinks.statement.making import content_of
 from sinks.statement.wording.phrases import phrase
-from streams.cli.errors import CommandError
 from streams.cli.main import cli
+from streams.cli.support.errors import CommandError
 from tests.integration.test_closing.browser import running_browser
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import land

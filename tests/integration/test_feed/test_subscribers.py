@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from schemas.results import BreachType
-from streams.runtime.admin import administration
+from streams.runtime.kafka.admin import administration
 from tests.stack import needs_program, wait_for
 
 pytestmark = pytest.mark.kafka

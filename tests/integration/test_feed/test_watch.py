@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from sinks.embedded.ports import resolve_port
-from streams.cli import feed_reading
 from streams.cli.main import cli
+from streams.cli.support import breach_feed_reader
 from streams.settings import ConfigurationError
 from tests.integration.test_feed.conftest import command, deliver_again, variables
 from tests.stack import wait_for
@@ -110,7 +110,7 @@ def test_it_follows_until_ctrl_c(stack, feed, tmp_path):
 
 
 def test_without_a_broker_it_says_so_in_a_sentence(monkeypatch):
-    monkeypatch.setattr(feed_reading, "_CONNECT_MS", 500)
+    monkeypatch.setattr(breach_feed_reader, "_CONNECT_MS", 500)
     nobody = {"MAILSLA_KAFKA": f"127.0.0.1:{resolve_port(0, 'nobody')}"}
     done = CliRunner().invoke(cli, ["watch"], env=nobody)
     assert isinstance(done.exception, ConfigurationError)
@@ -119,9 +119,9 @@ def test_without_a_broker_it_says_so_in_a_sentence(monkeypatch):
 
 
 def test_a_broker_that_goes_away_ends_it_with_a_sentence(stack, monkeypatch):
-    monkeypatch.setattr(feed_reading, "_QUIET_S", 0.5)
-    monkeypatch.setattr(feed_reading, "_ASKED_MS", 1_000)
-    with feed_reading.Feed(stack.settings) as reading:
+    monkeypatch.setattr(breach_feed_reader, "_QUIET_S", 0.5)
+    monkeypatch.setattr(breach_feed_reader, "_ASKED_MS", 1_000)
+    with breach_feed_reader.Feed(stack.settings) as reading:
         records = reading.records(datetime(2020, 1, 1, tzinfo=UTC), until_end=False)
         for _ in stack.read("sla.breaches"):
             next(records)

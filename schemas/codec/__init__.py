@@ -1,0 +1,1 @@
+"""Bytes to checked events, one record or a whole batch at a time; identifiers, instants, texts."""

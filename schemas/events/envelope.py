@@ -1,0 +1,52 @@
+"""The fields every event carries, and the rules that span fields."""
+
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.codec.identifiers import PLATFORM, EventId, Instant, Source, TenantId
+
+MAX_EVENT_BYTES = 65_536
+"""Largest event accepted, in bytes of its JSON text."""
+
+
+class Event(BaseModel):
+    """One event: one flat JSON object (``source``, ``id`` identify it for ever)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    platform_allowed: ClassVar[bool] = False
+    """Whether ``tenant_id`` may be ``*``, the whole platform."""
+    in_order: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Pairs of time fields of which the first must not be after the second."""
+
+    id: EventId
+    source: Source
+    type: str
+    tenant_id: TenantId
+    time: Instant
+
+    @model_validator(mode="after")
+    def _check_across_fields(self) -> Self:
+        if self.tenant_id == PLATFORM and not self.platform_allowed:
+            raise PydanticCustomError(
+                "platform",
+                "{type} concerns one tenant; write its id instead of '*'",
+                {"type": self.type, "field": "tenant_id"},
+            )
+        for earlier, later in self.in_order:
+            start, end = getattr(self, earlier), getattr(self, later)
+            if start is not None and end is not None and start > end:
+                raise PydanticCustomError(
+                    "order",
+                    "{field} is after {later}; an end cannot precede its start",
+                    {"field": earlier, "later": later},
+                )
+        return self
+
+
+class PlatformEvent(Event):
+    """An event that may concern one tenant or the whole platform (``*``)."""
+
+    platform_allowed: ClassVar[bool] = True

@@ -1,0 +1,95 @@
+"""``mail.mta``: what became of each message (contract section 2)."""
+
+from typing import Annotated, ClassVar, Literal
+
+from schemas.codec.identifiers import (
+    Count,
+    ExclusionCode,
+    Instant,
+    MessageId,
+    Name,
+    Positive,
+    Recipient,
+    Text,
+    or_default,
+)
+from schemas.events.envelope import Event
+
+Attempt = Annotated[Positive, or_default(1)]
+Estimate = Annotated[Literal["exact", "upper_bound"], or_default("exact")]
+
+
+class MessageEvent(Event):
+    """Common to every message event; a message is (``source``, ``message_id``, ``recipient``)."""
+
+    in_order: ClassVar[tuple[tuple[str, str], ...]] = (("accepted_at", "time"),)
+
+    message_id: MessageId
+    direction: Literal["outbound", "inbound"]
+    recipient: Recipient
+    accepted_at: Instant | None = None
+    size_bytes: Count | None = None
+    peer: Text | None = None
+    mailbox: Recipient | None = None
+    liability: ExclusionCode | None = None
+    estimate: Estimate = "exact"
+
+
+class MessageAccepted(MessageEvent):
+    """The system has fully received the message; ``time`` is that moment."""
+
+    type: Literal["message.accepted"]
+
+
+class MessageDispatched(MessageEvent):
+    """Transmission to the destination starts; only attempt 1 has a send latency."""
+
+    type: Literal["message.dispatched"]
+    direction: Literal["outbound"]
+    accepted_at: Instant
+    attempt: Attempt = 1
+
+
+class MessageDelivered(MessageEvent):
+    """The message is in the mailbox; ``time`` is that moment."""
+
+    type: Literal["message.delivered"]
+    direction: Literal["inbound"]
+    accepted_at: Instant
+
+
+class MessageSettled(MessageEvent):
+    """Common to the outcomes that carry a reason."""
+
+    reason: Text | None = None
+    dsn: Name | None = None
+
+
+class MessageDeferred(MessageSettled):
+    """A delivery attempt failed for now; the message stays in flight."""
+
+    type: Literal["message.deferred"]
+
+
+class MessageBounced(MessageSettled):
+    """Returned to the sender; finished."""
+
+    type: Literal["message.bounced"]
+
+
+class MessageExpired(MessageSettled):
+    """Given up after the retry time; finished."""
+
+    type: Literal["message.expired"]
+
+
+class MessageDiscarded(MessageSettled):
+    """Dropped by policy; finished."""
+
+    type: Literal["message.discarded"]
+
+
+class MessageRejected(MessageSettled):
+    """Refused before it was accepted; never in flight."""
+
+    type: Literal["message.rejected"]

@@ -1,0 +1,16 @@
+"""``mail.security``: intrusions (contract section 6, blank in the agreement)."""
+
+from typing import Literal
+
+from schemas.codec.identifiers import Name, Text
+from schemas.events.envelope import Event
+
+
+class SecurityIncident(Event):
+    """A security incident; counted, judged only where a contract sets a target."""
+
+    type: Literal["security.incident"]
+    incident_id: Name
+    kind: Name
+    severity: Literal["low", "medium", "high", "critical"]
+    note: Text | None = None

@@ -1,0 +1,1 @@
+"""What a verdict owes, and what is left of all that was ever issued."""

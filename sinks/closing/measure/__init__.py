@@ -1,0 +1,1 @@
+"""Views and measuring queries in ClickHouse, the verdicts they give, a digest of what they read."""

@@ -1,0 +1,40 @@
+"""The input of a closing: how many events it could read, and a digest of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+from typing import Final
+
+from sinks.clickhouse import Client
+from sinks.closing.measure.queries import SETTINGS
+
+_INPUTS: Final = """
+SELECT scope, events, digest
+FROM closing_inputs(month = {month:Date}, cutoff = {cutoff:Int64})
+"""
+_PLATFORM: Final = "*"
+
+
+@dataclass(frozen=True)
+class Input:
+    """The events of a tenant and the platform landed by a cutoff; equal sets, equal digests."""
+
+    digest: str
+    events: int
+
+
+def read_inputs(
+    client: Client, month: date, cutoff_us: int, tenants: Iterable[str]
+) -> dict[str, Input]:
+    """tenant_id → what a closing of the month at that cutoff has to read."""
+    parameters = {"month": month, "cutoff": cutoff_us}
+    rows = client.query(_INPUTS, parameters=parameters, settings=SETTINGS).result_rows
+    found = {scope: (int(events), digest) for scope, events, digest in rows}
+    common = found.get(_PLATFORM, (0, ""))
+    return {tenant: _joined(found.get(tenant, (0, "")), common) for tenant in tenants}
+
+
+def _joined(own: tuple[int, str], common: tuple[int, str]) -> Input:
+    digest = blake2b(f"{own} {common}".encode(), digest_size=16).hexdigest()
+    return Input(digest, own[0] + common[0])

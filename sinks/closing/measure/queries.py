@@ -1,0 +1,51 @@
+"""Runs the measuring queries of a plan; their exact values go to ``closing_values``."""
+
+from collections.abc import Callable
+from typing import Final
+
+from sinks.clickhouse import Client
+from sinks.closing.measure.views import sections
+from sinks.closing.plan.plan_store import StoredPlan
+
+SETTINGS: Final = {
+    # What does not fit spills to disk instead of failing.
+    "max_bytes_before_external_group_by": 700_000_000,
+    "max_bytes_before_external_sort": 500_000_000,
+    "max_execution_time": 0,
+    "max_threads": 0,
+}
+"""Server settings of the measuring queries; sizes in bytes."""
+
+_MEASURE: Final = """
+INSERT INTO closing_values
+  (run, tenant_id, indicator, num, den, raw_num, raw_den, excluded_num, excluded_den,
+   evidence_count, has_data, settled)
+SELECT
+  {run:UUID}, tenant_id, indicator, num, den, raw_num, raw_den, excluded_num, excluded_den,
+  evidence_count, has_data, settled
+"""
+_ARGUMENTS: Final = "(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})"
+
+
+def measure(
+    client: Client,
+    plan: StoredPlan,
+    run: str,
+    cutoff_us: int,
+    between: Callable[[], None],
+    only: int | None = None,
+) -> None:
+    """Measure every indicator of the plan's tenants from what had landed by the cutoff.
+
+    ``between`` is called after every query; what it raises ends the run. ``only``: a section.
+    """
+    parameters = {"run": run, "month": plan.plan.month, "plan": plan.number, "cutoff": cutoff_us}
+    wanted = "section_" if only is None else f"section_{only}_"
+    for section in sections():
+        if not section.startswith(wanted):
+            continue
+        # The names of sections are constants.
+        client.command(
+            f"{_MEASURE} FROM {section}{_ARGUMENTS}", parameters=parameters, settings=SETTINGS
+        )
+        between()

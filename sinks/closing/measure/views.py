@@ -1,0 +1,140 @@
+"""The views of the closing: their order, and how they are installed."""
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from schemas.topics import MTA
+from sinks.clickhouse import Client
+from sinks.ddl import FACT_TABLES
+
+SQL: Traversable = files("sinks.closing").joinpath("sql")
+"""The folder of the queries; each lies in it or in one of its folders."""
+
+_COUNTED: Final = """
+-- The events of {topic} that count at a cutoff: landed by then, not voided, and no conflict.
+SELECT *
+FROM {table}
+WHERE toUnixTimestamp64Micro(landed_at) <= {{cutoff:Int64}}
+  AND (source, id) NOT IN (
+    SELECT voids_source, voids_id
+    FROM closing_voided(cutoff = {{cutoff:Int64}})
+    WHERE voids_topic = '{topic}'
+  )
+  AND (landed_at, `partition`, `offset`) NOT IN (
+    SELECT landed_at, `partition`, `offset` FROM conflict_log WHERE topic = '{topic}'
+  )
+"""
+"""In two forms: ``counted_*``, each event once, and ``landed_*``, in which duplicates stay.
+
+To remove them costs. Messages are grouped by whoever reads them, so that they need no removing.
+"""
+
+_BEFORE: Final = (
+    "closing_periods",
+    "closing_days",
+    "closing_scopes",
+    "closing_spoken",
+    "closing_declared",
+    "closing_exclusions",
+    "closing_outages",
+    "closing_voices",
+    "closing_probe_changes",
+    "closing_connectivity",
+    "closing_downtime",
+    "closing_received",
+    "closing_cases",
+    "closing_undecided",
+    "closing_orders",
+    "closing_mta",
+    "closing_messages",
+    "closing_inputs",
+)
+_AFTER: Final = (
+    "closings",
+    "closing_items",
+    "credits",
+    "clause_results",
+    "tenant_month_summary",
+    "downtime_month",
+    "latency_month",
+    "faults_month",
+    "cases_month",
+    "exceedances",
+    "left_out",
+    "conflicts",
+)
+
+_MEASURED: Final = (
+    "SELECT * FROM {name}"
+    "(month = {{month:Date}}, plan = {{plan:UInt64}}, cutoff = {{cutoff:Int64}})"
+)
+_EVIDENCE: Final = """
+WITH
+  (SELECT max(plan) FROM plans WHERE month = {{month:Date}}) AS newest
+{query}
+FROM closing_{name}(
+  tenant = {{tenant:String}}, month = {{month:Date}}, plan = newest,
+  cutoff = toUnixTimestamp64Micro(now64(6))
+) AS e
+"""
+_STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
+
+
+def sections() -> list[str]:
+    """The measuring queries in ``sections``: parameters month, plan, cutoff (µs)."""
+    return _names("sections")
+
+
+def evidence() -> list[str]:
+    """The drill-down queries in ``evidence``, which give the rows that a figure is made of.
+
+    Parameters tenant, month, plan, cutoff (µs). Columns ``indicator, item, from_us, to_us``
+    (0: none), ``amount`` and ``excused`` (µs of durations, else numbers), ``counts, note``.
+    """
+    return _names("evidence")
+
+
+def _names(folder: str) -> list[str]:
+    files_of = SQL.joinpath(folder).iterdir()
+    return sorted(file.name.removesuffix(".sql") for file in files_of)
+
+
+def view_query(name: str) -> str:
+    """The query in a view's file, whichever folder it lies in; parameters as ``{name:Type}``."""
+    for folder in (SQL, *(entry for entry in SQL.iterdir() if entry.is_dir())):
+        file = folder.joinpath(f"{name}.sql")
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    raise FileNotFoundError(f"no query of the closing is called {name}")
+
+
+def views() -> dict[str, str]:
+    """View name → its query, each after those it reads."""
+    measured = "\nUNION ALL\n".join(_MEASURED.format(name=name) for name in sections())
+    judge, shown = view_query("judge"), view_query("evidence")
+    return {
+        "closing_voided": view_query("closing_voided"),
+        **{f"landed_{table}": _counted(topic, table) for topic, table in FACT_TABLES.items()},
+        **{
+            f"counted_{table}": _counted(topic, table if topic == MTA.name else f"{table} FINAL")
+            for topic, table in FACT_TABLES.items()
+        },
+        **{name: view_query(name) for name in (*_BEFORE, *sections())},
+        "closing_judged": f"WITH measured AS ({_STORED}),\n{judge}",
+        "closing_current": f"WITH measured AS ({measured}),\n{judge}",
+        **{name: view_query(name) for name in _AFTER},
+        **{f"closing_{name}": view_query(name) for name in evidence()},
+        **{name: _EVIDENCE.format(query=shown, name=name) for name in evidence()},
+    }
+
+
+def _counted(topic: str, source: str) -> str:
+    """The query of a view over the facts that count."""
+    return _COUNTED.format(topic=topic, table=source).strip()
+
+
+def install_views(client: Client) -> None:
+    """Create every view, or replace it by the present one; repeatable, after the tables."""
+    for name, query in views().items():
+        client.command(f"CREATE OR REPLACE VIEW {name} AS\n{query}")

@@ -1,0 +1,1 @@
+"""What is judged: the tenants of a month, their contract segments, promises, days and deadlines."""

@@ -1,0 +1,194 @@
+"""Finds the tenants of a month and keeps its plan in ClickHouse."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Final
+
+import orjson
+
+from schemas.calendars import Calendars
+from schemas.codec.records import Rejection, decode_contract
+from schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
+from sinks.clickhouse import Client
+from sinks.closing.errors import TenantFailure, log_failure
+from sinks.closing.measure.conflicts import note_conflicts_now_and_then
+from sinks.closing.plan.calendars import load_calendars
+from sinks.closing.plan.contract_segments import covers, midnight_us, next_month
+from sinks.closing.plan.plan import Plan, Row, make_plan
+from sinks.ddl import FACT_TABLES
+
+_KEEP_PLANS_S: Final = 3600
+"""An older plan is removed after this time: by then nobody reads it any more."""
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """A plan with its number in ClickHouse."""
+
+    number: int
+    plan: Plan
+
+
+def contracts_by_tenant(contracts: Sequence[Contract]) -> dict[str, list[Contract]]:
+    """tenant_id → its contract versions."""
+    versions: dict[str, list[Contract]] = {}
+    for contract in contracts:
+        versions.setdefault(contract.tenant_id, []).append(contract)
+    return versions
+
+
+@dataclass(frozen=True)
+class Promised:
+    """The contract versions that are known, and the tenants of whom one cannot be read."""
+
+    contracts: Sequence[Contract]
+    failures: Sequence[TenantFailure] = ()
+
+
+def load_contracts(client: Client) -> Promised:
+    """Every contract version that has landed in the table ``contracts``.
+
+    A document that an earlier release took and this one does not keeps its tenant out, not the
+    others: to leave out the version alone would judge the tenant by another promise.
+    """
+    rows = client.query("SELECT tenant_id, version, document FROM contracts FINAL").result_rows
+    contracts, failures = [], []
+    for tenant, version, document in rows:
+        read = decode_contract(document.encode())
+        if isinstance(read, Rejection):
+            field, reason = read.field or "document", f"version {version}: {read.reason}"
+            failures.append(TenantFailure(tenant, field, reason))
+        else:
+            contracts.append(read)
+    return Promised(contracts, failures)
+
+
+def tenants_with_events(client: Client, month: date, cutoff_us: int) -> set[str]:
+    """Tenants with an event in the month of the default time zone, landed by the cutoff."""
+    zone = default_contract("default").zone
+    bounds = {
+        "start": midnight_us(month, zone),
+        "end": midnight_us(next_month(month), zone),
+        "cutoff": cutoff_us,
+    }
+    found: set[str] = set()
+    for table in FACT_TABLES.values():
+        moment = _moment(table)
+        # Table and expression are constants of this module.
+        query = (
+            f"SELECT DISTINCT toString(tenant_id) FROM landed_{table}(cutoff = {{cutoff:Int64}}) "  # noqa: S608
+            f"WHERE {moment} >= fromUnixTimestamp64Micro({{start:Int64}}, 'UTC') "
+            f"AND {moment} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC') "
+            "AND tenant_id != '*'"
+        )
+        found.update(tenant for (tenant,) in client.query(query, parameters=bounds).result_rows)
+    return found
+
+
+def refresh_plan(
+    client: Client, month: date, promised: Promised, cutoff_us: int, calendars: Calendars
+) -> StoredPlan:
+    """Bring the stored plan of a month up to date; writes nothing when it has not changed.
+
+    The tenants are those with an event in the month and those whose contract covers part of it.
+    Whoever cannot be judged is left out (`make_plan`).
+    """
+    versions = contracts_by_tenant(promised.contracts)
+    tenants = tenants_with_events(client, month, cutoff_us)
+    tenants |= {tenant for tenant, every in versions.items() if covers(every, month)}
+    return store_plan(client, make_plan(month, tenants, versions, calendars, promised.failures))
+
+
+def months_touched(client: Client, since_us: int) -> list[date]:
+    """First days of the months (default time zone) to which facts have landed since an instant."""
+    found: set[date] = set()
+    for table in FACT_TABLES.values():
+        query = (
+            f"SELECT DISTINCT toStartOfMonth(toTimeZone({_moment(table)}, {{zone:String}})) "  # noqa: S608
+            f"FROM {table} WHERE landed_at > fromUnixTimestamp64Micro({{since:Int64}}, 'UTC')"
+        )
+        parameters = {"zone": DEFAULT_TIMEZONE, "since": since_us}
+        found.update(month for (month,) in client.query(query, parameters=parameters).result_rows)
+    return sorted(found)
+
+
+def refresh_plans(client: Client, since_us: int) -> int:
+    """Keep the views current: plan every month to which facts have landed since ``since_us``.
+
+    Returns the server's time, µs: the next call's ``since_us`` (0 at the first). A tenant that
+    cannot be judged is in no view until it can be; the view ``left_out`` says who and why.
+    """
+    (now_us,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
+    note_conflicts_now_and_then(client, now_us)
+    promised, calendars = load_contracts(client), load_calendars(client)
+    for month in months_touched(client, since_us):
+        refresh_plan(client, month, promised, now_us, calendars)
+    return int(now_us)
+
+
+def _moment(table: str) -> str:
+    """The instant that decides a fact's month."""
+    return "coalesce(accepted_at, time)" if table == "mta_events" else "time"
+
+
+def store_plan(client: Client, plan: Plan) -> StoredPlan:
+    """Write a plan unless the newest one of its month has the same content."""
+    newest = client.query(
+        "SELECT plan, toString(content) FROM plans WHERE month = {month:Date} "
+        "ORDER BY plan DESC LIMIT 1",
+        parameters={"month": plan.month},
+    ).result_rows
+    if newest and newest[0][1] == plan.content:
+        return StoredPlan(newest[0][0], plan)
+    for failure in plan.failures:
+        log_failure(failure)
+    (number,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
+    identity = {"month": plan.month.isoformat(), "plan": number}
+    for table, rows in _tables(plan).items():
+        _insert(client, table, [{**identity, **row} for row in rows])
+    left_out = [{**identity, **asdict(failure)} for failure in plan.failures]
+    _insert(client, "plan_failures", left_out)
+    header = {**identity, "content": plan.content, "tenants": len(plan.periods)}
+    _insert(client, "plans", [header])
+    _forget_old_plans(client, plan.month, number)
+    return StoredPlan(number, plan)
+
+
+@contextmanager
+def scratch_plan(client: Client, plan: Plan) -> Iterator[StoredPlan]:
+    """A plan for one computation: without its row in ``plans`` no view takes it for the newest."""
+    (number,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
+    identity = {"month": plan.month.isoformat(), "plan": number}
+    try:
+        for table, rows in _tables(plan).items():
+            _insert(client, table, [{**identity, **row} for row in rows])
+        yield StoredPlan(number, plan)
+    finally:
+        for table in _tables(plan):
+            client.command(
+                f"DELETE FROM {table} "  # noqa: S608 - the names below
+                "WHERE month = {month:Date} AND plan = {plan:UInt64}",
+                parameters={"month": plan.month, "plan": number},
+            )
+
+
+def _tables(plan: Plan) -> Mapping[str, Sequence[Row]]:
+    return {"plan_tenants": plan.tenants, "plan_terms": plan.terms, "plan_days": plan.days}
+
+
+def _insert(client: Client, table: str, rows: Sequence[Row]) -> None:
+    if rows:
+        body = b"\n".join(orjson.dumps(row) for row in rows)
+        client.raw_insert(table, insert_block=body, fmt="JSONEachRow")
+
+
+def _forget_old_plans(client: Client, month: date, newest: int) -> None:
+    parameters = {"month": month, "before": newest - _KEEP_PLANS_S * 1_000_000}
+    for table in ("plans", "plan_tenants", "plan_terms", "plan_days", "plan_failures"):
+        client.command(
+            f"DELETE FROM {table} "  # noqa: S608 - the names above
+            "WHERE month = {month:Date} AND plan < {before:UInt64}",
+            parameters=parameters,
+        )

@@ -1,0 +1,147 @@
+"""Holds what the live worker said of a month against the month recomputed from the raw facts.
+
+The two share no arithmetic: one is Python over the log as it came, the other SQL over what has
+landed. A lost, doubled or late fact, or a wrong sum, shows as a difference.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+
+from schemas.results import Closing, ClosingItem
+from sinks.clickhouse import Client
+from sinks.closing.errors import Failed, log_failure
+from sinks.closing.run.close_month import close_month
+
+_TOLERANCE: Final = Decimal("1e-9")
+"""Live values are published as doubles; relative to values above 1."""
+_VIOLATED: Final = frozenset({"breached", "failing"})
+_JUDGED: Final = frozenset({"met", "breached", "no_data"})
+_SAMPLED: Final = frozenset(
+    {
+        "latency.send.mean",
+        "latency.send.max",
+        "latency.receive.mean",
+        "latency.receive.max",
+        "antivirus.scan_delay",
+    }
+)
+"""What no tenant has a value of without an event of its own in the month."""
+
+_LIVE: Final = """
+SELECT toString(tenant_id), toString(indicator), observed, toString(state)
+FROM status FINAL
+WHERE period = {period:String}
+ORDER BY tenant_id, section, indicator
+"""
+
+Key = tuple[str, str]
+"""tenant_id, indicator"""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What one side says: the value in the indicator's unit, and whether the promise is broken.
+
+    ``breached`` is None where that is not judged.
+    """
+
+    observed: Decimal | None
+    breached: bool | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One indicator of which the two sides say different things; None: that side says nothing."""
+
+    tenant_id: str
+    indicator: str
+    live: Value | None
+    recomputed: Value | None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How many indicators were compared, of how many tenants, and what differs."""
+
+    tenants: int
+    compared: int
+    differences: tuple[Difference, ...]
+
+
+def audit_month(
+    client: Client,
+    month: date,
+    *,
+    tenants: Iterable[str] | None = None,
+    now: datetime | None = None,
+    failed: Failed = log_failure,
+) -> Audit:
+    """Recompute a month from the facts and compare it with the live results in ``status``.
+
+    Args:
+        client: may write (the recomputation keeps its steps); nothing is closed.
+        month: first day of the month.
+        tenants: only these; all by default.
+        now: the cutoff; the server's clock by default.
+        failed: is told of every tenant that cannot be recomputed.
+
+    Raises:
+        ClosingError: the month cannot be recomputed, as `close_month`.
+
+    """
+    wanted = None if tenants is None else frozenset(tenants)
+    closings = close_month(client, month, tenants=wanted, dry_run=True, now=now, failed=failed)
+    rows = client.query(_LIVE, parameters={"period": f"{month:%Y-%m}"}).result_rows
+    live = {
+        (tenant, indicator): Value(observed, state in _VIOLATED)
+        for tenant, indicator, observed, state in rows
+        if wanted is None or tenant in wanted
+    }
+    return compare(closings, live)
+
+
+def compare(closings: Iterable[Closing], live: dict[Key, Value]) -> Audit:
+    """Every difference between recomputed months and live values, by tenant and section."""
+    items = {(item.tenant_id, item.indicator): item for each in closings for item in each.items}
+    found = [
+        Difference(*key, live.get(key), recomputed)
+        for key, item in items.items()
+        if differs(live.get(key), recomputed := _recomputed(item)) and not _silent(live, item)
+    ]
+    tenants = {tenant for tenant, _ in items}
+    found += [
+        Difference(tenant, indicator, value, None)
+        for (tenant, indicator), value in live.items()
+        if tenant not in tenants and indicator in _SAMPLED and value.observed is not None
+    ]
+    return Audit(len(tenants), len(items), tuple(sorted(found, key=lambda one: one.tenant_id)))
+
+
+def differs(live: Value | None, recomputed: Value) -> bool:
+    """Whether the two say different things; that nothing was said of no data is no difference."""
+    if live is None:
+        return recomputed.observed is not None
+    if (live.observed is None) != (recomputed.observed is None):
+        return True
+    if live.observed is not None and recomputed.observed is not None:
+        allowed = _TOLERANCE * max(Decimal(1), abs(recomputed.observed))
+        if abs(live.observed - recomputed.observed) > allowed:
+            return True
+    return recomputed.breached is not None and live.breached != recomputed.breached
+
+
+def _silent(live: dict[Key, Value], item: ClosingItem) -> bool:
+    """Whether both sides say that a month was not watched: the live worker by saying nothing.
+
+    It tells nothing of a month before its first event; the share watched of that is still 0.
+    """
+    unsaid = (item.tenant_id, item.indicator) not in live
+    return unsaid and item.indicator == "operations.monitoring" and item.observed == 0
+
+
+def _recomputed(item: ClosingItem) -> Value:
+    judged = item.verdict in _JUDGED
+    return Value(item.observed, item.verdict == "breached" if judged else None)

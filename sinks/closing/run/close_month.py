@@ -1,0 +1,121 @@
+"""Closes a month: measures and judges it in ClickHouse, and books what has changed.
+
+Order: lock → cutoff → conflicts → plan → values → judgement → (items, contracts, credits) → one
+insert into ``closing_log``. That last insert is the commit: whatever breaks off before it leaves
+nothing that anybody reads.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from schemas.contract import Contract
+from schemas.results import Closing
+from sinks.clickhouse import Client
+from sinks.closing.errors import Failed, MonthNotOverError, TenantFailure, log_failure
+from sinks.closing.measure.conflicts import note_conflicts
+from sinks.closing.measure.input_digest import read_inputs
+from sinks.closing.measure.queries import measure
+from sinks.closing.measure.verdicts import read_judgements, read_undecided
+from sinks.closing.plan.calendars import load_calendars
+from sinks.closing.plan.contract_segments import Period, governing_versions
+from sinks.closing.plan.plan import Plan
+from sinks.closing.plan.plan_store import (
+    Promised,
+    contracts_by_tenant,
+    load_contracts,
+    refresh_plan,
+)
+from sinks.closing.revisions import writer
+from sinks.closing.run.cutoff import fix_cutoff
+from sinks.closing.run.lock import month_lock
+
+
+def close_month(
+    client: Client,
+    month: date,
+    *,
+    contracts: Sequence[Contract] | None = None,
+    tenants: Iterable[str] | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    undrained: bool = False,
+    now: datetime | None = None,
+    failed: Failed = log_failure,
+) -> list[Closing]:
+    """Judge every indicator of every tenant of a month, and book new revisions.
+
+    Args:
+        client: may write, and create and drop the lock table; `install_views` has run.
+        month: first day of the month.
+        contracts: every contract version; what has landed in ``contracts`` by default.
+        tenants: only these (they must belong to the month); all by default.
+        dry_run: judge only; the revisions returned are those that would hold.
+        force: close a month that is not over; its revisions are marked provisional.
+        undrained: records are still to land; the revisions are marked provisional.
+        now: the cutoff and the clock; the server's own by default.
+        failed: is told of every tenant that cannot be judged; the others are closed, and the next
+            closing takes it up.
+
+    Returns:
+        One closing per tenant in order of tenant_id, with the revision that now holds: a new one,
+        or the former where nothing has changed.
+
+    Raises:
+        MonthNotOverError: the month is over for nobody, and ``force`` is not set.
+        ClosingInProgressError: another closing of this month is at work.
+        ClosingError: an INSERT does not end.
+
+    """
+    month = month.replace(day=1)
+    run = str(uuid.uuid4())
+    with month_lock(client, month, run) as lock:
+        cutoff = fix_cutoff(client, now)
+        note_conflicts(client, cutoff)
+        promised = load_contracts(client) if contracts is None else Promised(contracts)
+        calendars = load_calendars(client)
+        plan = refresh_plan(client, month, promised, cutoff, calendars)
+        wanted = _wanted(plan.plan, tenants, cutoff, force, failed)
+        measure(client, plan, run, cutoff, lock.check)
+        judged = read_judgements(client, plan, run)
+        chosen = [judged[tenant] for tenant in wanted if tenant in judged]
+        inputs = read_inputs(client, month, cutoff, wanted)
+        periods = plan.plan.periods
+        early = {t for t in wanted if undrained or periods[t].end_us > cutoff}
+        undecided = read_undecided(client, plan, cutoff)
+        changes = writer.compare(client, month, chosen, inputs, cutoff, early, undecided)
+        if not dry_run:
+            every = contracts_by_tenant(promised.contracts)
+            versions = {t: governing_versions(t, every.get(t, ()), month) for t in wanted}
+            lock.check()
+            writer.write(client, plan, run, changes, versions, calendars.noted)
+    return [writer.closing_of(one, changes, month) for one in chosen]
+
+
+def _wanted(
+    plan: Plan, tenants: Iterable[str] | None, cutoff_us: int, force: bool, failed: Failed
+) -> list[str]:
+    """Who is closed, in order; tells of those that cannot be."""
+    asked = None if tenants is None else frozenset(tenants)
+    failures = [each for each in plan.failures if asked is None or each.tenant_id in asked]
+    wanted = sorted(plan.periods if asked is None else asked & plan.periods.keys())
+    running = [tenant for tenant in wanted if plan.periods[tenant].end_us > cutoff_us]
+    if running and not force:
+        if len(running) == len(wanted):
+            raise MonthNotOverError(
+                f"{plan.month:%Y-%m} is not over yet; close it afterwards, "
+                "or use --force for provisional figures."
+            )
+        failures += [_not_over(plan.periods[tenant], tenant) for tenant in running]
+        wanted = [tenant for tenant in wanted if tenant not in running]
+    for failure in failures:
+        failed(failure)
+    return wanted
+
+
+def _not_over(period: Period, tenant: str) -> TenantFailure:
+    reason = (
+        f"the month is not over yet in {period.contract.timezone}; close it afterwards, "
+        "or use --force for provisional figures"
+    )
+    return TenantFailure(tenant, "timezone", reason)

@@ -1,0 +1,1 @@
+"""The ClickHouse server as a child process, and its configuration."""

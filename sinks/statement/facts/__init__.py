@@ -1,0 +1,1 @@
+"""What a statement tells of a tenant-month, read from ClickHouse for many at a time."""

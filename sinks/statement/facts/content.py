@@ -1,0 +1,202 @@
+"""What a statement tells of one tenant-month: gathered once, rendered in any language."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from schemas.codec.identifiers import PLATFORM
+from schemas.contract import Profile
+from schemas.indicators import Comparator, MonthVerdict, Verdict
+from schemas.results import ClosingItem, Credit
+from sinks.closing.plan.contract_segments import Period
+from sinks.closing.plan.contract_segments import Span as ContractSpan
+from sinks.statement.facts.spans import Span
+
+SHOWN = 20
+"""So many references stand behind an indicator; of more, the number is named."""
+
+ExclusionState = Literal["applied", "no_consent", "short_notice", "unapproved", "revoked"]
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One frozen closing of a tenant-month."""
+
+    tenant_id: str
+    revision: int
+    closed_at: datetime
+    cutoff: datetime
+    superseded: bool
+    provisional: bool
+    verdict: MonthVerdict
+    contract_version: int
+    profile: str
+    fingerprint: str
+    run: str
+    """The closing that made it."""
+    undecided: Sequence[str] = ()
+    """Indicators that hang on working days which only a later official notice decides."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """An indicator in the part ``[first, last)`` of the month under one contract version."""
+
+    version: int
+    first: date
+    last: date
+    observed: Decimal | None
+    target: Decimal | None
+    comparator: Comparator | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One reference behind a figure; instants in µs since 1970, 0 where there is none.
+
+    ``about`` names further particulars; empty values say nothing.
+    """
+
+    reference: str
+    begins_us: int
+    ends_us: int = 0
+    due_us: int = 0
+    about: Mapping[str, str] = ()  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The references behind an indicator, at most `SHOWN` of ``total``."""
+
+    rows: Sequence[Evidence]
+    total: int
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A declared exclusion that touches the month."""
+
+    scope: str
+    exclusion_id: str
+    code: str
+    starts_us: int
+    ends_us: int
+    sections: Sequence[int]
+    """As declared; empty: those the code names."""
+    consent_ref: str
+    note: str
+    declared_us: int
+    revoked_us: int
+    approved: bool = False
+    """Whether another actor than the one who declared it has agreed to it."""
+
+    def state(self, profile: Profile) -> ExclusionState:
+        """Whether it takes anything out under a contract's readings, and if not, why."""
+        if self.revoked_us:
+            return "revoked"
+        maintenance = self.code == "agreed_maintenance"
+        if maintenance and not self.consent_ref:
+            return "no_consent"
+        if maintenance and self.declared_us + profile.notice_days * _DAY_US > self.starts_us:
+            return "short_notice"
+        if "exclusion" in profile.approval and not self.approved:
+            return "unapproved"
+        return "applied"
+
+    def applies_to(self, operations_exclusions: Sequence[str]) -> list[int]:
+        """The sections it concerns under a contract that excuses faults by these codes."""
+        named = self.sections or ([2, 3] if self.code == "foreign_system" else [1, 2, 3])
+        return [n for n in named if n in {1, 2} or (n == 3 and self.code in operations_exclusions)]
+
+
+@dataclass(frozen=True)
+class Voided:
+    """An event of the month that was taken out after it had landed."""
+
+    reference: str
+    type: str
+    time_us: int
+    reason: str
+    actor: str
+    voided_us: int
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A fault or an adjustment; ``closed_us`` 0: still open at the cutoff."""
+
+    scope: str
+    incident_id: str
+    kind: str
+    component: str
+    description: str
+    opened_us: int
+    closed_us: int
+
+    @property
+    def of_platform(self) -> bool:
+        """Whether it befell everybody."""
+        return self.scope == PLATFORM
+
+
+@dataclass(frozen=True)
+class DayLatency:
+    """The messages of one local day and direction that count; µs."""
+
+    day: date
+    messages: int
+    total_us: int
+    largest_us: int
+
+    @property
+    def mean_us(self) -> float:
+        """The arithmetic mean."""
+        return self.total_us / self.messages
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A tenant-month: the closing's frozen figures, and the facts as of its cutoff."""
+
+    month: date
+    revision: Revision
+    period: Period
+    contracts: Sequence[ContractSpan]
+    """The versions in force on a day of the month."""
+    items: Sequence[ClosingItem]
+    parts: Mapping[str, Sequence[Part]]
+    """indicator → its parts, where the contract changed within the month."""
+    credits: Sequence[Credit]
+    latency: Mapping[str, Sequence[DayLatency]]
+    """``outbound`` and ``inbound`` → days with messages, in order."""
+    down: Sequence[Span]
+    unobserved: Sequence[Span]
+    excused: Mapping[int, Sequence[Span]]
+    """section → time taken out by exclusions."""
+    exclusions: Sequence[Exclusion]
+    incidents: Sequence[Incident]
+    """Of the whole year up to the end of the month."""
+    faulty_days: Sequence[date]
+    """Days of the year up to the month's end that a fault spoiled."""
+    proofs: Mapping[str, Proof]
+    voided: Sequence[Voided] = ()
+    """In order of time."""
+
+    @property
+    def tenant_id(self) -> str:
+        """Whose month it is."""
+        return self.revision.tenant_id
+
+    @property
+    def issued(self) -> list[Credit]:
+        """What this revision owes."""
+        return [credit for credit in self.credits if credit.kind == "issue"]
+
+    @property
+    def reversed(self) -> list[Credit]:
+        """What this revision took back of the one before."""
+        return [credit for credit in self.credits if credit.kind == "reversal"]

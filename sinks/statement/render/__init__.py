@@ -1,0 +1,1 @@
+"""A statement as HTML and as PDF, from what was gathered; the pages themselves are pure."""

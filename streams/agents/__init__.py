@@ -1,1 +1,0 @@
-"""Thin edges of the live worker: fetched batches in, checkpoints out."""

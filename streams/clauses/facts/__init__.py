@@ -1,0 +1,1 @@
+"""What a clause remembers of a topic, whatever the order of its events."""

@@ -1,0 +1,1 @@
+"""The kinds of indicators: lengths of time, deadlines, violations counted once each."""

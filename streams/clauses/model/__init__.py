@@ -1,0 +1,1 @@
+"""What all sections share: measure and verdict, segments, exclusions, states, burn rates."""

@@ -1,0 +1,186 @@
+"""Times for which the provider is not liable, and declared outages (contract, exclusions)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from schemas.contract import Profile
+from streams.clauses.facts.base import Fact
+from streams.time.calendar import DAY
+from streams.time.intervals import EMPTY, IntervalSet
+
+Kind = Literal["exclusion", "outage"]
+
+CONNECTIVITY, LATENCY, OPERATIONS = 1, 2, 3
+"""The sections that know exclusions."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Declaration:
+    """One exclusion or outage ``[starts_us, ends_us)``; the greatest of an identity counts.
+
+    ``approved``: another actor than the one named as its declarer has agreed to it since.
+    """
+
+    time_us: int
+    source: str
+    id: str
+    code: str = field(compare=False)
+    starts_us: int = field(compare=False)
+    ends_us: int = field(compare=False)
+    sections: frozenset[int] | None = field(compare=False)
+    consented: bool = field(compare=False)
+    actor: str = field(compare=False, default="")
+    approved: bool = field(compare=False, default=False)
+
+    def counts(self, kind: Kind, profile: Profile) -> bool:
+        """Whether a contract lets it count: approved, and announced in time, where it asks so."""
+        if kind in profile.approval and not self.approved:
+            return False
+        notice_us = profile.notice_days * DAY
+        return self.code != "agreed_maintenance" or self.time_us + notice_us <= self.starts_us
+
+    @property
+    def excuses(self) -> bool:
+        """Whether it excludes anything: maintenance needs the customer's recorded consent."""
+        return self.starts_us < self.ends_us and (
+            self.consented or self.code != "agreed_maintenance"
+        )
+
+    def applies(self, section: int, profile: Profile) -> bool:
+        """Whether it excuses failures of a section under a contract's readings."""
+        if not self.counts("exclusion", profile):
+            return False
+        if section == OPERATIONS:
+            in_scope = self.sections is None or OPERATIONS in self.sections
+            return in_scope and self.code in profile.operations_exclusions
+        if self.sections is not None:
+            return section in self.sections
+        return section == LATENCY or (section == CONNECTIVITY and self.code != "foreign_system")
+
+
+class ExclusionRegister:
+    """Declared, approved and revoked exclusions of one scope, whatever the order they come in.
+
+    Outages are declared, approved and revoked in the same way; ``kind`` says which of the two.
+    """
+
+    def __init__(self, kind: Kind = "exclusion") -> None:
+        self.kind = kind
+        self._identity = f"{kind}_id"
+        self._approvals: dict[str, set[tuple[int, str]]] = {}
+        self._declared: dict[str, Declaration] = {}
+        self._revoked: dict[str, int] = {}
+        self._first_start: dict[str, int] = {}
+
+    def declare(self, fact: Fact) -> None:
+        """Take a declaration; the latest of an identity counts."""
+        sections = fact.get("sections")
+        declaration = Declaration(
+            fact["time"],
+            fact["source"],
+            fact["id"],
+            fact.get("code") or "",
+            fact["starts_at"],
+            fact["ends_at"],
+            None if sections is None else frozenset(sections),
+            bool(fact.get("consent_ref")),
+            fact.get("actor") or "",
+        )
+        name = fact[self._identity]
+        known = self._declared.get(name)
+        if known is None or known < declaration:
+            self._declared[name] = declaration
+        first = self._first_start.get(name, declaration.starts_us)
+        self._first_start[name] = min(first, declaration.starts_us)
+
+    def revoke(self, fact: Fact) -> None:
+        """Take a revocation; it takes back every declaration up to its time."""
+        name = fact[self._identity]
+        self._revoked[name] = max(fact["time"], self._revoked.get(name, fact["time"]))
+
+    def approve(self, fact: Fact) -> None:
+        """Take an approval; it may be of something of the other kind, and then says nothing."""
+        self._approvals.setdefault(fact["approves"], set()).add((fact["time"], fact["actor"]))
+
+    def first_start(self, name: str) -> int | None:
+        """The earliest start a name was ever declared with, revoked or replaced or not."""
+        return self._first_start.get(name)
+
+    def in_force(self) -> Iterator[Declaration]:
+        """The declarations that are not revoked and exclude something."""
+        for name, declaration in self._declared.items():
+            revoked_us = self._revoked.get(name)
+            taken_back = revoked_us is not None and revoked_us >= declaration.time_us
+            if declaration.excuses and not taken_back:
+                approved = self._is_approved(name, declaration)
+                yield replace(declaration, approved=True) if approved else declaration
+
+    def _is_approved(self, name: str, declaration: Declaration) -> bool:
+        return declaration.actor != "" and any(
+            actor != declaration.actor and time_us >= declaration.time_us
+            for time_us, actor in self._approvals.get(name, ())
+        )
+
+    def forget(self, before_us: int) -> None:
+        """Drop exclusions that ended, and were declared and revoked, before an instant."""
+        done = [
+            name
+            for name, each in self._declared.items()
+            if max(each.ends_us, each.time_us, self._revoked.get(name, 0)) < before_us
+        ]
+        for name in done:
+            del self._declared[name], self._first_start[name]
+            self._revoked.pop(name, None)
+            self._approvals.pop(name, None)
+        stray = [
+            name
+            for name, time_us in self._revoked.items()
+            if time_us < before_us and name not in self._declared
+        ]
+        for name in stray:
+            del self._revoked[name]
+        for name in self._approvals.keys() - self._declared.keys():
+            if max(time_us for time_us, _ in self._approvals[name]) < before_us:
+                del self._approvals[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """The exclusions that concern one tenant: its own and the platform's, not revoked."""
+
+    declarations: tuple[Declaration, ...] = ()
+
+    @classmethod
+    def of(cls, registers: Iterable[ExclusionRegister]) -> "Exclusions":
+        """What several scopes have in force together."""
+        return cls(tuple(each for register in registers for each in register.in_force()))
+
+    def intervals(self, section: int, profile: Profile) -> IntervalSet:
+        """The excluded time of a section, microseconds."""
+        pairs = [
+            (each.starts_us, each.ends_us)
+            for each in self.declarations
+            if each.applies(section, profile)
+        ]
+        return IntervalSet.of(pairs) if pairs else EMPTY
+
+    def leaves_out(
+        self, accepted_us: int, finished_us: int, liability: str | None, profile: Profile
+    ) -> bool:
+        """Whether section 2 leaves a message out.
+
+        Its own event names a cause, or it was in the system while an exclusion was in force:
+        ``accepted < ends`` and ``finished >= starts``. An unfinished message has
+        `streams.time.intervals.FOREVER` as its ``finished_us``.
+        """
+        if liability is not None:
+            return True
+        return any(
+            accepted_us < each.ends_us and finished_us >= each.starts_us
+            for each in self.declarations
+            if each.applies(LATENCY, profile)
+        )
+
+
+NO_EXCLUSIONS = Exclusions()

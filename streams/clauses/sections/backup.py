@@ -1,0 +1,112 @@
+"""Section 7: daily and full backups, and how long backups and locked accounts are kept."""
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from streams.clauses.facts.base import Fact, Facts, Marks, reference
+from streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from streams.clauses.model.measure import Measure, View, count_measure
+from streams.time.calendar import DAY, local_day, midnight, same_day_next_month
+
+INDICATORS = (
+    "backup.incremental",
+    "backup.full",
+    "backup.retention",
+    "backup.account_retention",
+)
+_ONE_DAY = timedelta(days=1)
+
+Removal = tuple[int, str, int, str]
+"""``(removed, identity, kept since, reference)``: a deleted backup or a purged account."""
+
+
+class BackupFacts(Facts):
+    """Completed and deleted backups and purged accounts of one scope."""
+
+    topic: ClassVar[str] = "mail.backup"
+    reach_us: ClassVar[int] = 368 * DAY  # a contract may ask for one full backup a year
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.completed = Marks()
+        self.full = Marks()
+        self.deleted: list[Removal] = []
+        self.purged: list[Removal] = []
+
+    def _take(self, fact: Fact) -> None:
+        time_us: int = fact["time"]
+        match fact["type"]:
+            case "backup.completed":
+                self.completed.add(time_us, reference(fact))
+                if fact["kind"] == "full":
+                    self.full.add(time_us, reference(fact))
+            case "backup.deleted":
+                removal = (time_us, fact["backup_id"], fact["completed_at"], reference(fact))
+                self.deleted.append(removal)
+            case "account.purged":
+                removal = (time_us, fact["account"], fact["locked_at"], reference(fact))
+                self.purged.append(removal)
+
+    def _drop(self, horizon_us: int) -> None:
+        self.completed.forget(horizon_us)
+        self.full.forget(horizon_us)
+        self.deleted = [each for each in self.deleted if each[0] >= horizon_us]
+        self.purged = [each for each in self.purged if each[0] >= horizon_us]
+
+
+def kept_until(completed_us: int, zone: ZoneInfo) -> int:
+    """Until when a backup must be kept: the end of the same local day of the next month."""
+    return midnight(same_day_next_month(local_day(completed_us, zone)) + _ONE_DAY, zone)
+
+
+def purged_from(locked_us: int, days: int, zone: ZoneInfo) -> int:
+    """From when a locked account may be purged: the local day after ``days`` whole ones."""
+    return midnight(local_day(locked_us, zone) + (days + 1) * _ONE_DAY, zone)
+
+
+def measure(own: BackupFacts, platform: BackupFacts, view: View) -> list[Measure]:
+    """The indicators of section 7 in the order of the agreement."""
+    spoken = view.spoken(own, platform)
+    zone, keep_days = view.period.zone, view.profile.account_retention_days
+    scopes = (own, platform)
+    deleted = [
+        label
+        for facts in scopes
+        for label in _too_early(facts.deleted, lambda since: kept_until(since, zone), view)
+    ]
+    purged = _too_early(own.purged, lambda since: purged_from(since, keep_days, zone), view)
+    daily = _days([facts.completed for facts in scopes], 1, view)
+    full = _days([facts.full for facts in scopes], view.profile.full_backup_days, view)
+    return [
+        deadline_measure("backup.incremental", daily, view, spoken),
+        deadline_measure("backup.full", full, view, spoken),
+        count_measure("backup.retention", len(deleted), spoken, evidence=deleted),
+        count_measure("backup.account_retention", len(purged), spoken, evidence=purged),
+    ]
+
+
+def _days(backups: Sequence[Marks], reach: int, view: View) -> list[Deadline]:
+    """The days of the month, each to have a backup on it or one of the ``reach - 1`` before."""
+    return [_day(day, backups, reach, view) for day in view.period.days()]
+
+
+def _day(day: date, backups: Sequence[Marks], reach: int, view: View) -> Deadline:
+    zone = view.period.zone
+    start_us = midnight(day - (reach - 1) * _ONE_DAY, zone)
+    end_us = midnight(day + _ONE_DAY, zone)
+    done = any(each.count(start_us, end_us) for each in backups)
+    late = not done and view.now_us >= end_us
+    return Deadline(start_us, end_us, late, done, f"day-{day}")
+
+
+def _too_early(
+    removals: Sequence[Removal], allowed_from: Callable[[int], int], view: View
+) -> list[str]:
+    """The distinct identities removed in the period before they might be, by reference."""
+    found: dict[str, str] = {}
+    for removed_us, identity, since_us, label in sorted(removals):
+        if view.start_us <= removed_us < view.end_us and removed_us < allowed_from(since_us):
+            found.setdefault(identity, label)
+    return list(found.values())

@@ -1,0 +1,33 @@
+"""Section 6: security incidents; blank in the agreement, judged once a contract sets a target."""
+
+from typing import ClassVar
+
+from streams.clauses.facts.base import Fact, Facts, reference
+from streams.clauses.kinds.counted_violations import Identities
+from streams.clauses.model.measure import Measure, View, count_measure
+
+INDICATORS = ("security.incidents",)
+
+
+class SecurityFacts(Facts):
+    """Security incidents of one tenant."""
+
+    topic: ClassVar[str] = "mail.security"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.incidents = Identities()
+
+    def _take(self, fact: Fact) -> None:
+        self.incidents.add((fact["incident_id"],), fact["time"], reference(fact))
+
+    def _drop(self, horizon_us: int) -> None:
+        self.incidents.forget(horizon_us)
+
+
+def measure(own: SecurityFacts, view: View) -> list[Measure]:
+    """Security incidents of the month."""
+    incidents = own.incidents.within(view.start_us, view.end_us)
+    return [
+        count_measure("security.incidents", len(incidents), view.spoken(own), evidence=incidents)
+    ]

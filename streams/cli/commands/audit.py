@@ -1,0 +1,124 @@
+"""``mailsla audit``."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from sinks.clickhouse import connect
+from sinks.closing.errors import ClosingError, TenantFailure
+from sinks.closing.run.audit import Audit, Difference, Value, audit_month
+from sinks.worker import clickhouse_settings
+from streams.cli.output.clickhouse_output import cell, show_json, show_table
+from streams.cli.support.common import MONTH, settings_of, state_file_option
+from streams.cli.support.errors import CheckFailed, raise_for
+from streams.cli.support.known import check_tenants
+from streams.settings import Settings
+
+
+@click.command()
+@click.argument("month", type=MONTH)
+@click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was compared as JSON.")
+@state_file_option
+@click.pass_context
+def audit(
+    ctx: click.Context,
+    month: date,
+    tenants: tuple[str, ...],
+    as_json: bool,
+    own_state_file: Path | None,
+) -> None:
+    """Recompute a month from the raw facts and compare it with the live results.
+
+    Every indicator of every tenant is measured and judged anew in ClickHouse, by other code than
+    the live worker's, and held against the last state that the worker told of that month. Prints
+    every difference and exits 1 if there is any. Nothing is closed or changed.
+
+    \b
+    Examples:
+      mailsla drain && mailsla audit 2026-10
+      mailsla audit 2026-10 --tenant acme --json
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    failures: list[TenantFailure] = []
+    done = _audit(settings_of(ctx, own_state_file), month, tenants, failures)
+    if as_json:
+        show_json(_document(done, month))
+    else:
+        if done.differences:
+            show_table(_table(done.differences))
+        click.echo(
+            f"{done.compared} values of {done.tenants} tenants compared, "
+            f"{len(done.differences)} different"
+        )
+    raise_for(failures, "audit the month again once that is mended")
+    if done.differences:
+        ctx.exit(CheckFailed.exit_code)
+
+
+def _audit(
+    settings: Settings, month: date, tenants: tuple[str, ...], failures: list[TenantFailure]
+) -> Audit:
+    client = connect(clickhouse_settings(settings))
+    try:
+        check_tenants(client, tenants)
+        done = audit_month(client, month, tenants=tenants or None, failed=failures.append)
+    except ClosingError as error:
+        raise CheckFailed(str(error)) from None
+    finally:
+        client.close()
+    if not (done.compared or done.differences or failures):
+        raise CheckFailed(
+            f"no tenant has an event or a contract in {month:%Y-%m}"
+            + (f" among {', '.join(tenants)}" if tenants else "")
+            + "; has everything landed? see mailsla doctor"
+        )
+    return done
+
+
+def _table(differences: tuple[Difference, ...]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("tenant", "indicator", "live", "recomputed"):
+        table.add_column(name, overflow="fold")
+    for each in differences:
+        sides = (_said(each.live), _said(each.recomputed))
+        table.add_row(*(cell(text) for text in (each.tenant_id, each.indicator, *sides)))
+    return table
+
+
+def _said(value: Value | None) -> str:
+    if value is None:
+        return "nothing"
+    observed = "no data" if value.observed is None else _plain(value.observed)
+    return f"{observed}, breached" if value.breached else observed
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _document(done: Audit, month: date) -> dict[str, object]:
+    return {
+        "month": f"{month:%Y-%m}",
+        "tenants": done.tenants,
+        "compared": done.compared,
+        "differences": [
+            {
+                "tenant_id": each.tenant_id,
+                "indicator": each.indicator,
+                "live": _fields(each.live),
+                "recomputed": _fields(each.recomputed),
+            }
+            for each in done.differences
+        ],
+    }
+
+
+def _fields(value: Value | None) -> dict[str, object] | None:
+    if value is None:
+        return None
+    observed = None if value.observed is None else float(value.observed)
+    return {"observed": observed, "breached": value.breached}

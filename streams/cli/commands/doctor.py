@@ -1,0 +1,56 @@
+"""``mailsla doctor``."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from streams.cli.output.clickhouse_output import cell, show_json
+from streams.cli.support.common import settings_of, state_file_option
+from streams.cli.support.doctor_checks import Finding, clickhouse_findings, kafka_findings
+from streams.cli.support.doctor_security import security_findings
+from streams.cli.support.errors import CheckFailed
+from streams.settings import ConfigurationError
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@state_file_option
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> None:
+    """Check configuration, security, broker, topics, groups, ClickHouse, schema, clock, logins.
+
+    One line per check: ok, note (nothing to mend), wrong (and how to mend it), or skipped
+    (what it needs is wrong). Changes nothing; exits 1 if anything is wrong.
+
+    \b
+    Examples:
+      mailsla doctor
+      mailsla doctor --state-file s.json --json
+    """  # noqa: D301 - \b is click's mark for text to leave as it is
+    findings = []
+    for finding in _findings(ctx, own_state_file):
+        findings.append(finding)
+        if not as_json:
+            detail = cell(finding.detail).plain
+            click.echo(f"{finding.state:<8} {finding.check:<22} {detail}")
+    if as_json:
+        show_json([asdict(finding) for finding in findings])
+    wrong = sum(finding.state == "wrong" for finding in findings)
+    if wrong:
+        raise CheckFailed(f"wrong: {wrong} of {len(findings)} checks; mend them as written there")
+
+
+def _findings(ctx: click.Context, state_file: Path | None) -> Iterator[Finding]:
+    try:
+        settings = settings_of(ctx, state_file)
+    except ConfigurationError as error:
+        yield Finding("configuration", "wrong", str(error))
+        return
+    yield Finding(
+        "configuration", "ok", f"kafka {settings.kafka}, clickhouse {settings.clickhouse}"
+    )
+    yield from security_findings(settings, state_file or (ctx.obj or {}).get("state_file"))
+    yield from kafka_findings(settings)
+    yield from clickhouse_findings(settings)

@@ -1,0 +1,98 @@
+"""``mailsla worker``."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import click
+
+from streams.cli.support.common import settings_of, state_file_option
+from streams.metrics.health import Health
+from streams.runtime.logs import set_up_logging
+from streams.runtime.redaction import redact_logs
+from streams.settings import Settings
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["streams", "sinks", "web", "notify"]))
+@state_file_option
+@click.pass_context
+def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
+    """Run one worker process in the foreground.
+
+    Any number of workers of a kind share the partitions. `streams` keeps the windows and
+    publishes results; `sinks` lands everything in ClickHouse and goes on retrying while it is
+    away. `web` serves the read-only page at MAILSLA_WEB_HOST and MAILSLA_WEB_PORT. `notify`
+    delivers the routes of MAILSLA_NOTIFY_ROUTES. SIGTERM ends a worker after a last checkpoint.
+
+    Each serves /metrics (OpenMetrics), /live and /ready at MAILSLA_METRICS_HOST and
+    MAILSLA_METRICS_PORT, by default at a free port of loopback, which its log names.
+    """
+    settings = settings_of(ctx, own_state_file)
+    set_up_logging(settings.log_level, settings.log_format)
+    redact_logs(settings)
+    if kind == "streams":
+        _run_streams(settings)
+    elif kind == "sinks":
+        _run_sinks(settings)
+    elif kind == "web":
+        _run_web(settings)
+    else:
+        _run_notify(settings)
+
+
+def _run_streams(settings: Settings) -> None:
+    from streams.live.worker import build_live
+    from streams.runtime.faust_app.process import run, wait_for_broker
+
+    health = _observed(settings, "streams")
+    wait_for_broker(settings)
+    app = build_live(settings, _transactions(settings))
+    app.health = health
+    run(app, settings)
+
+
+def _run_sinks(settings: Settings) -> None:
+    from sinks.landing.metrics import LandingCollector, LandingMetrics
+    from sinks.worker import build_sinks
+    from streams.metrics.names import REGISTRY
+    from streams.runtime.faust_app.process import run, wait_for_broker
+
+    health, metrics = _observed(settings, "sinks"), LandingMetrics()
+    REGISTRY.register(LandingCollector(metrics))
+    wait_for_broker(settings)
+    app = build_sinks(settings, _transactions(settings), metrics)
+    app.health = health
+    run(app, settings)
+
+
+def _run_web(settings: Settings) -> None:
+    from sinks.worker import clickhouse_settings
+    from streams.web.server import serve
+
+    serve(settings, clickhouse_settings(settings), _observed(settings, "web"))
+
+
+def _run_notify(settings: Settings) -> None:
+    from streams.cli.commands.notify import routes_of
+    from streams.notify.worker import run_notify
+
+    run_notify(settings, routes_of(settings), _observed(settings, "notify"))
+
+
+def _observed(settings: Settings, kind: str) -> Health:
+    """Begin to serve this worker's metrics and health, before it waits for anything."""
+    from streams.metrics.server import serve_metrics
+
+    health = Health(kind, consumes=kind != "web", moved_at=time.monotonic())
+    serve_metrics(settings, health)
+    return health
+
+
+def _transactions(settings: Settings) -> bool:
+    """Whether checkpoints are Kafka transactions: as configured, else as the broker can."""
+    from streams.runtime.checkpoint.writer import supports_transactions
+
+    if settings.delivery == "auto":
+        return asyncio.run(supports_transactions(settings))
+    return settings.delivery == "transactions"

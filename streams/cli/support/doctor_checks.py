@@ -1,0 +1,238 @@
+"""What ``mailsla doctor`` looks at: each check gives one finding, whatever it meets."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaError
+from pydantic import SecretStr
+
+from schemas.topics import ALL_TOPICS
+from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
+from sinks.closing.measure.views import views
+from sinks.ddl import DERIVED_TABLES
+from sinks.landing.faults import label
+from sinks.migrations import read_migrations
+from sinks.worker import clickhouse_settings
+from streams.runtime.kafka.admin import administration
+from streams.runtime.kafka.drain import Lag, lags
+from streams.settings import ConfigurationError, Settings
+
+State = Literal["ok", "note", "wrong", "skipped"]
+"""note: worth knowing, nothing to mend; skipped: what it needs is itself wrong."""
+
+_ANSWER_S: Final = 5.0
+_PATIENCE_S: Final = 10.0
+"""How long a worker may take to commit something of what it is behind."""
+_SKEW_S: Final = 2.0
+"""Tolerated between this host's clock and ClickHouse's: the closing's cutoff is a landing time."""
+_NO_SUCH_DATABASE: Final = 81
+_USUAL_USERS: Final = ("default", "analyst")
+_NONE: Final = SecretStr("")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what is so, or what is wrong and how to mend it."""
+
+    check: str
+    state: State
+    detail: str
+
+
+def kafka_findings(settings: Settings) -> Iterator[Finding]:
+    """Broker, topics and consumer groups."""
+    try:
+        with administration(settings) as admin:
+            brokers = len(admin.describe_cluster()["brokers"])
+            yield Finding("broker", "ok", f"{settings.kafka} answers, brokers: {brokers}")
+            yield from _topics(admin, settings)
+        yield from _groups(settings)
+    except ConfigurationError as error:
+        yield Finding("broker", "wrong", str(error))
+        yield Finding("topics", "skipped", "the broker does not answer")
+        yield Finding("consumer groups", "skipped", "the broker does not answer")
+    except (KafkaError, OSError, ValueError) as error:
+        detail = f"{settings.kafka}: {type(error).__name__}; look into the broker's log"
+        yield Finding("broker", "wrong", detail)
+
+
+def _topics(admin: KafkaAdminClient, settings: Settings) -> Iterator[Finding]:
+    present = set(admin.list_topics())
+    missing = [topic.name for topic in ALL_TOPICS if topic.name not in present]
+    if missing:
+        yield Finding("topics", "wrong", f"missing: {', '.join(missing)}; run mailsla topics")
+        return
+    described = admin.describe_topics([topic.name for topic in ALL_TOPICS])
+    counts = {
+        str(each.get("name", each.get("topic"))): len(each["partitions"]) for each in described
+    }
+    usual = max(set(counts.values()), key=list(counts.values()).count)
+    odd = [f"{name} has {count}" for name, count in counts.items() if count != usual]
+    if odd:
+        yield Finding(
+            "topics",
+            "wrong",
+            f"{', '.join(odd)}, the others {usual} partitions; delete those topics and run "
+            f"mailsla topics with MAILSLA_PARTITIONS={usual}",
+        )
+        return
+    differing = _differing(admin)
+    if differing:
+        yield Finding("topics", "wrong", f"configured otherwise: {differing}; run mailsla topics")
+        return
+    suffix = "" if differing is not None else "; this broker does not tell their configuration"
+    yield Finding("topics", "ok", f"{len(counts)} topics of {usual} partitions{suffix}")
+    if usual != settings.partitions:
+        detail = f"MAILSLA_PARTITIONS is {settings.partitions}, the topics have {usual}"
+        yield Finding("partitions", "note", f"{detail}; set it to {usual}")
+
+
+def _differing(admin: KafkaAdminClient) -> str | None:
+    """Topics configured otherwise than the interface says; None where the broker cannot tell."""
+    found: list[str] = []
+    told = False
+    for topic in ALL_TOPICS:
+        try:
+            answer = admin.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, topic.name)], config_filter="all"
+            )
+        except (KafkaError, ValueError, AttributeError):
+            return None
+        values: dict[str, Any] = next(iter(next(iter(answer.values()), {}).values()), {})
+        for key, wanted in topic.config().items():
+            if key not in values:
+                continue
+            told = True
+            entry = values[key]
+            actual = str(entry.get("value") if isinstance(entry, dict) else entry)
+            if set(actual.split(",")) != set(wanted.split(",")):
+                found.append(f"{topic.name} {key}={actual}")
+    return ", ".join(found) if told else None
+
+
+def _groups(settings: Settings) -> Iterator[Finding]:
+    """A group that is behind must come nearer within a while."""
+    before = lags(settings)
+    now = before
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline and any(map(_stuck, before, now)):
+        time.sleep(0.25)
+        now = lags(settings)
+    for then, lag in zip(before, now, strict=True):
+        name = f"group {lag.group}"
+        if not lag.total:
+            yield Finding(name, "ok", "nothing left to do")
+        elif _stuck(then, lag):
+            worst = max(lag.by_topic, key=lambda topic: lag.by_topic[topic])
+            worker = lag.group.removeprefix("mailsla-")
+            yield Finding(
+                name,
+                "wrong",
+                f"{lag.total} records behind and not moving (most: {worst}); is a worker running? "
+                f"start one with mailsla worker {worker}, or read its log",
+            )
+        else:
+            yield Finding(name, "ok", f"{lag.total} records behind, catching up")
+
+
+def _stuck(before: Lag, now: Lag) -> bool:
+    """Whether nothing that was left has been done; what came in meanwhile does not count."""
+    return bool(now.total) and all(
+        now.by_topic.get(topic, 0) >= count for topic, count in before.by_topic.items()
+    )
+
+
+def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
+    """Server, schema, clock and logins."""
+    rest = ("schema", "clock", "logins")
+    try:
+        client = connect_reader(_impatient(settings))
+    except ClickHouseError as error:
+        yield Finding(
+            "clickhouse",
+            "wrong",
+            f"no use of {settings.clickhouse} ({label(error)}); start one with mailsla up, or set "
+            "MAILSLA_CLICKHOUSE, MAILSLA_CLICKHOUSE_USER and MAILSLA_CLICKHOUSE_PASSWORD",
+        )
+        yield from (Finding(name, "skipped", "ClickHouse does not answer") for name in rest)
+        return
+    version = client.server_version
+    yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
+    for name, check in zip(rest, (_schema, _clock, _logins), strict=True):
+        try:
+            yield check(client, settings)
+        except ClickHouseError as error:
+            if getattr(error, "code", None) == _NO_SUCH_DATABASE:
+                detail = f"there is no database {settings.clickhouse_database}; run mailsla migrate"
+                yield Finding(name, "wrong" if name == "schema" else "skipped", detail)
+                continue
+            yield Finding(
+                name, "wrong", f"ClickHouse refused to tell ({label(error)}); check the user"
+            )
+    client.close()
+
+
+def _impatient(settings: Settings) -> ClickHouseSettings:
+    """A server that hangs is found out soon."""
+    return clickhouse_settings(settings).model_copy(update={"timeout_s": _ANSWER_S})
+
+
+def _schema(client: Client, settings: Settings) -> Finding:
+    database = {"database": settings.clickhouse_database}
+    found = client.query(
+        "SELECT table, name FROM system.columns WHERE database = {database:String}"
+        " UNION ALL SELECT name, '' FROM system.tables WHERE database = {database:String}",
+        parameters=database,
+    ).result_rows
+    present = {(table, column) for table, column in found}
+    wanted = {(table.name, column.name) for table in DERIVED_TABLES for column in table.columns}
+    wanted |= {(view, "") for view in views()} | {("schema_migrations", "")}
+    lacking = sorted({table for table, _ in wanted - present})
+    if lacking:
+        few = ", ".join(lacking[:3]) + (", …" if len(lacking) > 3 else "")
+        return Finding("schema", "wrong", f"missing or incomplete: {few}; run mailsla migrate")
+    applied = dict(
+        client.query(
+            "SELECT version, argMin(checksum, applied_at) FROM schema_migrations GROUP BY version"
+        ).result_rows
+    )
+    known = {each.version: each for each in read_migrations()}
+    if newer := sorted(set(applied) - set(known)):
+        detail = f"the database is newer (migration {newer[-1]:04d}); install the newer release"
+        return Finding("schema", "wrong", detail)
+    if pending := [each.label for number, each in known.items() if number not in applied]:
+        return Finding("schema", "wrong", f"not applied: {', '.join(pending)}; run mailsla migrate")
+    if changed := [each.label for n, each in known.items() if applied[n] != each.checksum]:
+        detail = f"changed after it was applied: {', '.join(changed)}; restore the file"
+        return Finding("schema", "wrong", detail)
+    latest = max(known, default=0)
+    return Finding("schema", "ok", f"{settings.clickhouse_database} at migration {latest:04d}")
+
+
+def _clock(client: Client, _: Settings) -> Finding:
+    before = datetime.now(UTC).timestamp()
+    theirs = float(client.command("SELECT toUnixTimestamp64Micro(now64(6))")) / 1e6
+    after = datetime.now(UTC).timestamp()
+    skew = max(before - theirs, theirs - after, 0.0)
+    if skew > _SKEW_S:
+        detail = f"this host and ClickHouse differ by {skew:.1f} s; synchronise both (NTP)"
+        return Finding("clock", "wrong", detail)
+    return Finding("clock", "ok", f"this host and ClickHouse differ by at most {skew:.1f} s")
+
+
+def _logins(_: Client, settings: Settings) -> Finding:
+    """Nobody may come in without a password, above all not the administrator."""
+    for user in _USUAL_USERS:
+        entry = _impatient(settings).model_copy(update={"user": user, "password": _NONE})
+        try:
+            connect_reader(entry).close()
+        except ClickHouseError:
+            continue
+        detail = f"user {user} logs in without a password; give it one, or remove it"
+        return Finding("logins", "wrong", detail)
+    return Finding("logins", "ok", "ClickHouse lets nobody in without a password")

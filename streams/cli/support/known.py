@@ -1,0 +1,106 @@
+"""Whether what a command names exists, looked up in ClickHouse before anything is done with it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from kafka.errors import KafkaError
+
+from schemas.codec.identifiers import PLATFORM
+from sinks.clickhouse import Client
+from sinks.ddl import FACT_TABLES
+from streams.cli.output.clickhouse_output import reading
+from streams.cli.support.errors import CommandError
+from streams.cli.support.nearest import suggestion
+from streams.runtime.kafka.drain import await_facts
+from streams.settings import ConfigurationError, Settings
+
+LANDING_S: Final = 10.0
+"""How long what was published a moment ago is waited for; it lands within a second or two."""
+
+_NAMED: Final = ("contracts", "closing_log", "status")
+"""Tables with few rows that name most tenants; suggestions come from them."""
+_KNOWN: Final = "\nUNION DISTINCT\n".join(
+    f"SELECT DISTINCT toString(tenant_id) FROM {table} WHERE tenant_id IN {{names:Array(String)}}"  # noqa: S608 - constants
+    for table in (*_NAMED, *sorted(FACT_TABLES.values()))
+)
+_NAMES: Final = "\nUNION DISTINCT\n".join(
+    f"SELECT DISTINCT toString(tenant_id) FROM {table}"  # noqa: S608 - constants
+    for table in _NAMED
+)
+_IDS: Final = {
+    "exclusion": "SELECT exclusion_id FROM exclusions WHERE tenant_id = {tenant:String}",
+    "incident": "SELECT DISTINCT incident_id FROM ops_events "
+    "WHERE tenant_id = {tenant:String} AND type = 'incident.opened'",
+}
+
+
+def check_tenants(client: Client, names: Sequence[str], remedy: str = "") -> None:
+    """Return when every tenant is known by a contract, a closing or an event.
+
+    Raises:
+        CommandError: one is not; the sentence names the nearest that is, and the remedy.
+
+    """
+    wanted = [name for name in names if name != PLATFORM]
+    if not wanted:
+        return
+    found = {row[0] for row in client.query(_KNOWN, parameters={"names": wanted}).result_rows}
+    for name in wanted:
+        if name not in found:
+            known = [row[0] for row in client.query(_NAMES).result_rows]
+            raise CommandError(f"no tenant {name} is known{suggestion(name, known)}{remedy}")
+
+
+def check_new_fact(settings: Settings, tenant: str) -> None:
+    """Refuse a fact about a tenant that nobody knows; raises as `check_tenants`, `reading`."""
+
+    def check(client: Client) -> None:
+        check_tenants(client, [tenant], "; where a new one is meant, add --new-tenant")
+
+    _looked_up(settings, check, "--new-tenant")
+
+
+def check_listed(settings: Settings, tenant: str | None) -> None:
+    """Refuse to list what there is of a tenant that nobody knows; None: of everybody."""
+    if tenant is not None:
+        _looked_up(settings, lambda client: check_tenants(client, [tenant]), "")
+
+
+def check_id(settings: Settings, kind: str, tenant: str, name: str) -> None:
+    """Refuse the id of an exclusion or an incident that this tenant does not have.
+
+    Raises:
+        CommandError: there is none; the sentence names the nearest.
+        ConfigurationError: no ClickHouse answers.
+
+    """
+
+    def check(client: Client) -> None:
+        known = {
+            row[0] for row in client.query(_IDS[kind], parameters={"tenant": tenant}).result_rows
+        }
+        if name not in known:
+            command = "exclude" if kind == "exclusion" else kind
+            raise CommandError(
+                f"{tenant} has no {kind} {name}{suggestion(name, known)}; "
+                f"see mailsla {command} list --tenant '{tenant}'"
+            )
+
+    _looked_up(settings, check, "--unchecked")
+
+
+def _looked_up(settings: Settings, check: Callable[[Client], None], option: str) -> None:
+    """Check, and once more when everything has landed that was on its way."""
+    try:
+        with reading(settings) as client:
+            try:
+                check(client)
+            except CommandError:
+                with suppress(ConfigurationError, KafkaError):
+                    await_facts(settings, LANDING_S)
+                check(client)
+    except ConfigurationError as error:
+        if not option:
+            raise
+        raise ConfigurationError(f"{error}; or skip the check with {option}") from None

@@ -1,0 +1,1 @@
+"""Lines of many programs and hosts to messages: queue files, attempts, hops, outcomes."""

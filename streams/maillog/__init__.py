@@ -1,0 +1,1 @@
+"""Mail logs, from `raw.maillog` or this machine, to `mail.mta` events that are durable."""

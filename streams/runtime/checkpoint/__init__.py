@@ -1,0 +1,1 @@
+"""Making state lasting: the transaction that writes it, its compacted topic, recovery from it."""

@@ -1,0 +1,88 @@
+"""Reading a task's state back from its topic."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.topics import STREAMS_STATE
+from streams.runtime.checkpoint.state_log import StateError
+from streams.runtime.kafka.client_options import client_options
+from streams.settings import Settings
+
+_POLL_MS: Final = 200
+_FETCH_BYTES: Final = 8_388_608
+
+
+async def read_records(
+    settings: Settings, partition: int, committed: bool, topic: str = STREAMS_STATE.name
+) -> dict[bytes, bytes]:
+    """The newest value of each key of one partition of a state topic.
+
+    Args:
+        settings: broker and deadline.
+        partition: the task's.
+        committed: whether to read committed transactions only.
+        topic: the compacted topic that holds the state.
+
+    Raises:
+        StateError: the partition was not read to its end before the deadline.
+
+    """
+    place = TopicPartition(topic, partition)
+    consumer = AIOKafkaConsumer(
+        **client_options(settings),
+        enable_auto_commit=False,
+        isolation_level="read_committed" if committed else "read_uncommitted",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        reading = _newest(consumer, place, committed)
+        return await asyncio.wait_for(reading, settings.recovery_s)
+    except TimeoutError:
+        raise StateError(
+            f"partition {partition} of {topic} was not read within {settings.recovery_s:.0f} s; "
+            "raise MAILSLA_RECOVERY_S or look at the broker"
+        ) from None
+    finally:
+        await consumer.stop()
+
+
+async def _newest(
+    consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool
+) -> dict[bytes, bytes]:
+    records: dict[bytes, bytes] = {}
+    async for fetched in read_to_end(consumer, place, committed):
+        for record in fetched:
+            if record.value is None:
+                records.pop(record.key, None)
+            else:
+                records[record.key] = record.value
+    return records
+
+
+async def read_to_end(
+    consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool
+) -> AsyncIterator[Sequence[Any]]:
+    """The records of a partition from its beginning to its present end, as they are fetched.
+
+    Args:
+        consumer: started, and assigned the partition.
+        place: the partition.
+        committed: whether it reads committed transactions only.
+
+    """
+    await consumer.seek_to_beginning(place)
+    end = (await consumer.end_offsets([place]))[place]
+    # As the latest offset Tansu, which has no transactions, gives that of the last batch; a fetch
+    # tells the true end.
+    while await consumer.position(place) < max(
+        end, 0 if committed else consumer.highwater(place) or 0
+    ):
+        fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
+        yield fetched.get(place, ())
+        # Transaction markers at the end move the position only with the next fetch.
+        await asyncio.sleep(0)

@@ -1,0 +1,268 @@
+"""How a checkpoint leaves: results, state and offsets, atomically where the broker can.
+
+The order is always the same: results and state are produced and acknowledged, then the offsets
+are committed. With transactions the three become visible together and a zombie is fenced by the
+transactional id. Without, the state's head record is produced last, so that a crash in between
+leaves either the old state or the new one, and what is delivered again is skipped by offset.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.runtime.kafka.client_options import client_options
+from streams.settings import Settings
+
+Offsets = Mapping[tuple[str, int], int]
+
+_REQUEST_TIMEOUT_MS: Final = 30_000
+_TRANSACTION_TIMEOUT_MS: Final = 60_000
+_LINGER_MS: Final = 5
+_BATCH_BYTES: Final = 262_144
+_RECORDS_AT_ONCE: Final = 500
+"""Records put into batches before others have a turn."""
+MAX_RECORD_BYTES: Final = 4_194_304
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A record to produce; without a partition the key decides (murmur2)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Fenced(Exception):  # noqa: N818 - the state of this worker, not a failure of a call
+    """Another worker has taken the task over; drop it without committing."""
+
+
+class Committer(Protocol):
+    """Commits offsets in the consumer group; False when the partitions moved on."""
+
+    async def __call__(self, offsets: Offsets) -> bool:
+        """Commit next-to-read offsets."""
+
+
+class Delivery(Protocol):
+    """Makes checkpoints durable for the tasks of one worker.
+
+    A task goes by a name that is its own in the whole group, of whatever kind it is.
+    """
+
+    name: str
+
+    async def claim(self, task: str) -> None:
+        """Take a task over: from here on no other worker's checkpoint of it succeeds."""
+
+    async def deliver(
+        self, task: str, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+    ) -> None:
+        """Make one checkpoint durable.
+
+        Args:
+            task: its name, as it was claimed.
+            records: results and state, in order.
+            head: the record that makes the state valid.
+            offsets: (topic, partition) → next offset to read.
+
+        Raises:
+            Fenced: another worker has the task.
+
+        """
+
+    async def release(self, task: str) -> None:
+        """Give a task up."""
+
+    async def close(self) -> None:
+        """Stop every producer."""
+
+
+class OrderedDelivery:
+    """Results, then the head, then the offsets; exact under crashes of a single worker."""
+
+    name = "ordered"
+
+    def __init__(self, settings: Settings, commit: Committer) -> None:
+        self._settings, self._commit = settings, commit
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def claim(self, task: str) -> None:
+        """Nothing to fence without transactions; the first claim starts the producer of all."""
+        async with self._starting:
+            if self._producer is None:
+                self._producer = await start_producer(self._settings)
+
+    async def deliver(
+        self, task: str, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+    ) -> None:
+        """Produce, await every acknowledgement, then commit."""
+        if self._producer is None:
+            raise Fenced(f"task {task} was never claimed")
+        await send_all(self._producer, records)
+        if head is not None:
+            await send_all(self._producer, [head])
+        if offsets and not await self._commit(offsets):
+            raise Fenced(f"task {task} was taken over during a checkpoint")
+
+    async def release(self, task: str) -> None:
+        """The shared producer stays."""
+
+    async def close(self) -> None:
+        """Stop the producer."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+
+class TransactionalDelivery:
+    """One Kafka transaction per checkpoint and task."""
+
+    name = "transactions"
+
+    def __init__(self, settings: Settings, group: str) -> None:
+        self._settings, self._group = settings, group
+        self._producers: dict[str, AIOKafkaProducer] = {}
+
+    async def claim(self, task: str) -> None:
+        """Register the task's transactional id, which fences its previous holder."""
+        await self.release(task)
+        self._producers[task] = await start_producer(
+            self._settings,
+            transactional_id=f"{self._group}-{task}",
+            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+        )
+
+    async def deliver(
+        self, task: str, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
+    ) -> None:
+        """Everything of the checkpoint in one transaction."""
+        producer = self._producers[task]
+        positions = {TopicPartition(*place): offset for place, offset in offsets.items()}
+        try:
+            async with producer.transaction():
+                await send_all(producer, records if head is None else [*records, head])
+                if positions:
+                    await producer.send_offsets_to_transaction(positions, self._group)
+        except KafkaError as error:
+            await self.release(task)
+            raise Fenced(f"task {task}: the transaction was refused ({error!r})") from error
+
+    async def release(self, task: str) -> None:
+        """Stop the task's producer."""
+        if producer := self._producers.pop(task, None):
+            await producer.stop()
+
+    async def close(self) -> None:
+        """Stop every producer."""
+        for task in list(self._producers):
+            await self.release(task)
+
+
+async def start_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
+    """A producer whose records count once every replica in sync has them.
+
+    Raises:
+        KafkaError: no broker answers.
+
+    """
+    producer = AIOKafkaProducer(
+        **client_options(settings),
+        acks="all",
+        linger_ms=_LINGER_MS,
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=MAX_RECORD_BYTES,
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        **options,
+    )
+    await producer.start()
+    return producer
+
+
+async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+    """Produce and await every acknowledgement; the first failure is raised.
+
+    Records whose partition is known go out in batches that are put together here: sending them
+    one by one costs ten times as much.
+    """
+    pending: list[asyncio.Future[Any]] = []
+    for place, some in _by_place(records).items():
+        if place is None:
+            for record in some:
+                pending.append(await _send_one(producer, record))  # noqa: PERF401
+            continue
+        pending += await _send_batches(producer, place, some)
+    if pending:
+        await asyncio.gather(*pending)
+
+
+def _by_place(records: Sequence[Outgoing]) -> dict[tuple[str, int] | None, list[Outgoing]]:
+    """The records of each topic and partition, in order; under ``None`` where the key decides."""
+    found: dict[tuple[str, int] | None, list[Outgoing]] = {}
+    for record in records:
+        place = None if record.partition is None else (record.topic, record.partition)
+        found.setdefault(place, []).append(record)
+    return found
+
+
+async def _send_batches(
+    producer: AIOKafkaProducer, place: tuple[str, int], records: Sequence[Outgoing]
+) -> list[asyncio.Future[Any]]:
+    pending: list[asyncio.Future[Any]] = []
+    batch, filled = producer.create_batch(), 0
+    for number, record in enumerate(records):
+        if _append(batch, record):
+            filled += 1
+        else:
+            if filled:
+                pending.append(await producer.send_batch(batch, place[0], partition=place[1]))
+            batch, filled = producer.create_batch(), 0
+            if _append(batch, record):
+                filled = 1
+            else:
+                # Larger than a batch: the client makes one for it alone.
+                pending.append(await _send_one(producer, record))
+                batch = producer.create_batch()
+        if number % _RECORDS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    if filled:
+        pending.append(await producer.send_batch(batch, place[0], partition=place[1]))
+    return pending
+
+
+def _append(batch: Any, record: Outgoing) -> bool:
+    added = batch.append(
+        timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
+    )
+    return added is not None
+
+
+async def _send_one(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[Any]:
+    sent: asyncio.Future[Any] = await producer.send(
+        record.topic,
+        value=record.value,
+        key=record.key,
+        partition=record.partition,
+        headers=list(record.headers),
+    )
+    return sent
+
+
+async def supports_transactions(settings: Settings) -> bool:
+    """Whether the broker grants transactional ids; asked once at start."""
+    producer = AIOKafkaProducer(
+        **client_options(settings), transactional_id="mailsla-probe", request_timeout_ms=5_000
+    )
+    try:
+        await asyncio.wait_for(producer.start(), timeout=10)
+    except (KafkaError, TimeoutError, AssertionError):
+        return False
+    finally:
+        await producer.stop()
+    return True

@@ -1,0 +1,1 @@
+"""Faust's worker, its batch entrance, and the process around it."""
