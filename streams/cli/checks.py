@@ -20,6 +20,7 @@ from sinks.migrations import read_migrations
 from sinks.worker import clickhouse_settings
 from streams.runtime.admin import administration
 from streams.runtime.drain import Lag, lags
+from streams.runtime.unreadable import UNREADABLE
 from streams.settings import ConfigurationError, Settings
 
 State = Literal["ok", "note", "wrong", "skipped"]
@@ -148,8 +149,8 @@ def _stuck(before: Lag, now: Lag) -> bool:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock and logins."""
-    rest = ("schema", "clock", "logins")
+    """Server, schema, clock, logins and what could not be read."""
+    rest = ("schema", "clock", "logins", "unreadable batches")
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -163,7 +164,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    for name, check in zip(rest, (_schema, _clock, _logins), strict=True):
+    for name, check in zip(rest, (_schema, _clock, _logins, _unreadable), strict=True):
         try:
             yield check(client, settings)
         except ClickHouseError as error:
@@ -236,3 +237,22 @@ def _logins(_: Client, settings: Settings) -> Finding:
         detail = f"user {user} logs in without a password; give it one, or remove it"
         return Finding("logins", "wrong", detail)
     return Finding("logins", "ok", "ClickHouse lets nobody in without a password")
+
+
+def _unreadable(client: Client, _: Settings) -> Finding:
+    """Batches that lie damaged in the log of a topic: the events in them count nowhere."""
+    name = "unreadable batches"
+    found = client.query(
+        "SELECT topic, uniqExact(`partition`, `offset`) FROM dead_letters"
+        " WHERE startsWith(reason, {kind:String}) AND landed_at >= now() - INTERVAL 7 DAY"
+        " GROUP BY topic ORDER BY topic",
+        parameters={"kind": UNREADABLE},
+    ).result_rows
+    if not found:
+        return Finding(name, "ok", "none in the last seven days")
+    topics = ", ".join(f"{topic} ({count})" for topic, count in found)
+    detail = (
+        f"in the last seven days: {topics}; have their events sent again, and look at the broker's "
+        f"disks; see mailsla dead-letters list --reason '{UNREADABLE}'"
+    )
+    return Finding(name, "wrong", detail)

@@ -49,6 +49,7 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "schema": "ok",
         "clock": "ok",
         "logins": "ok",
+        "unreadable batches": "ok",
     }
 
 
