@@ -52,6 +52,7 @@ _BEFORE: Final = (
     "closing_inputs",
 )
 _AFTER: Final = (
+    "exclusions",
     "closings",
     "closing_items",
     "credits",
