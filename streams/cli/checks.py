@@ -1,5 +1,6 @@
 """What ``mailsla doctor`` looks at: each check gives one finding, whatever it meets."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +12,18 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
-from schemas.topics import ALL_TOPICS
+from schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, RAW_MAILLOG
 from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 from sinks.closing.views import views
 from sinks.ddl import DERIVED_TABLES
 from sinks.landing.faults import label
 from sinks.migrations import read_migrations
 from sinks.worker import clickhouse_settings
+from streams.agents.maillog_state import MaillogState, misunderstood_in
 from streams.runtime.admin import administration
 from streams.runtime.drain import Lag, lags
+from streams.runtime.recovery import read_records
+from streams.runtime.statelog import StateError
 from streams.runtime.unreadable import UNREADABLE
 from streams.settings import ConfigurationError, Settings
 
@@ -53,6 +57,7 @@ def kafka_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding("broker", "ok", f"{settings.kafka} answers, brokers: {brokers}")
             yield from _topics(admin, settings)
         yield from _groups(settings)
+        yield mail_log_finding(settings)
     except ConfigurationError as error:
         yield Finding("broker", "wrong", str(error))
         yield Finding("topics", "skipped", "the broker does not answer")
@@ -146,6 +151,34 @@ def _stuck(before: Lag, now: Lag) -> bool:
     return bool(now.total) and all(
         now.by_topic.get(topic, 0) >= count for topic, count in before.by_topic.items()
     )
+
+
+def mail_log_finding(settings: Settings) -> Finding:
+    """Lines of mail logs that were not understood, as the raw-log tasks have counted them."""
+    try:
+        kinds = asyncio.run(_misunderstood(settings))
+    except StateError as error:
+        return Finding("mail logs", "note", f"their state is not read: {error}")
+    if not kinds:
+        return Finding("mail logs", "ok", f"every line of {RAW_MAILLOG.name} was understood")
+    total = sum(count for count, _ in kinds.values())
+    kind, (count, example) = max(kinds.items(), key=lambda item: item[1][0])
+    detail = (
+        f"lines not understood: {total} of {len(kinds)} kinds; most ({count}) are {kind}, the "
+        f"first: {example}; report the form if it is Postfix's"
+    )
+    return Finding("mail logs", "note", detail)
+
+
+async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
+    found: dict[str, tuple[int, str]] = {}
+    for partition in range(settings.partitions):
+        records = await read_records(settings, partition, False, ASSEMBLER_STATE.name)
+        for snapshot in MaillogState(partition).read(records).values():
+            for kind, (count, example) in misunderstood_in(snapshot).items():
+                before, first = found.get(kind, (0, example))
+                found[kind] = (before + count, first)
+    return found
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:

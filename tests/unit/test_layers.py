@@ -6,7 +6,7 @@ cli → agents → clauses → windows → schemas
  ├→ web ┴→ sinks.clickhouse           │
  └→ sinks ───┴────────────────────────┘
 
-metrics imports the settings alone; runtime, sinks, web and the live worker write to it.
+metrics imports the settings alone; runtime, sinks, web, agents and the live worker write to it.
 """
 
 import ast
@@ -79,6 +79,7 @@ LAYERS = (
             "schemas",
             "streams.settings",
             "streams.runtime",
+            "streams.metrics",
             "streams.windows",
             "streams.clauses",
             "streams.connectors",
