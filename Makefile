@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 
 # Debian packages whose programs the tests run.
 DEBIAN_TEST_PACKAGES := kcat chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-1.0-0 \
-	prometheus
+	prometheus postfix
 
 # Compiles a lock file: exact versions with hashes, for every Python and system that is supported.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

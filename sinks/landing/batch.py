@@ -1,6 +1,6 @@
 """What comes in (records of one partition) and what goes out (rows of one table)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -41,6 +41,10 @@ class RecordBatch(Protocol):
     @property
     def timestamp_type(self) -> int:
         """0: set by the producer, 1: by the broker."""
+
+    @property
+    def unreadable(self) -> Mapping[int, str]:
+        """Offset → reason, of the records that stand for a batch that cannot be read."""
 
 
 @dataclass(frozen=True)

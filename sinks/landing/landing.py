@@ -14,7 +14,7 @@ from sinks.landing.batch import BLOCK_ROWS, LOG_APPEND_TIME, RecordBatch, Rows, 
 from sinks.landing.delivery import Delivery
 from sinks.landing.facts import decode_facts
 from sinks.landing.metrics import LandingMetrics
-from sinks.landing.results import RESULT_KINDS, decode_results
+from sinks.landing.results import RESULT_KINDS, decode_results, unreadable_rows
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +68,8 @@ class Landing:
         self._note_lag(batches)
 
     def _decode_all(self, batches: Sequence[RecordBatch]) -> list[Rows]:
-        return [self._decode(batch) for batch in batches]
+        decoded = [self._decode(batch) for batch in batches]
+        return decoded + [unreadable_rows(batch) for batch in batches if batch.unreadable]
 
     def _decode(self, batch: RecordBatch) -> Rows:
         if batch.topic in RESULT_KINDS:
@@ -86,7 +87,7 @@ class Landing:
         return np.full(len(batch.values), self._now_us(), dtype=np.int64)
 
     def _count(self, batches: Sequence[RecordBatch], decoded: Sequence[Rows]) -> None:
-        for batch, rows in zip(batches, decoded, strict=True):
+        for batch, rows in zip(batches, decoded, strict=False):
             self.metrics.rejected[batch.topic] += rows.rejected
             self.metrics.tombstones[batch.topic] += rows.tombstones
             if rows.complaint:

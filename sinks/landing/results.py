@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas import topics
 from schemas.calendars import WorkingCalendar
-from schemas.codec.instants import UTC_MICROS
+from schemas.codec.instants import LATEST_US, UTC_MICROS
 from schemas.codec.sentences import sentence
 from schemas.contract import Contract
 from schemas.results import BreachData, BreachEvent, DeadLetter, Outage, Status, Window
@@ -187,6 +187,31 @@ def decode_results(batch: RecordBatch) -> Rows:
         tombstones=len(batch.values) - len(present),
         complaint=_complaint(batch, sorter.rejected),
     )
+
+
+def unreadable_rows(batch: RecordBatch) -> Rows:
+    """Dead letters of the batches of the log that cannot be read.
+
+    The workers that read the same topic publish them too: they collapse into one row. Of topics
+    that only land here nobody else would tell.
+    """
+    kind = RESULT_KINDS[topics.DEAD_LETTERS.name]
+    stamps = np.clip(batch.timestamps_us, 0, LATEST_US - 1)
+    rows = [
+        {
+            "topic": batch.topic,
+            "partition": batch.partition,
+            "offset": int(offset),
+            "reason": batch.unreadable[int(offset)],
+            "field": None,
+            "received_at": int(stamp),
+            "value_b64": "",
+        }
+        for offset, stamp in zip(batch.offsets, stamps, strict=True)
+        if int(offset) in batch.unreadable
+    ]
+    table = pa.Table.from_pylist(rows, schema=kind.schema)
+    return Rows(kind.table.name, table.append_column("recorded_at", table.column("received_at")))
 
 
 def _complaint(batch: RecordBatch, rejected: Mapping[int, str]) -> str | None:

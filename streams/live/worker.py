@@ -213,9 +213,7 @@ class Live:
         if self._deliveries.is_under_way(partition):
             return False
         task, now = member.task, time.monotonic()
-        waiting = Waiting(
-            now - member.begun_at, task.pending, task.urgent, task.due(now)
-        )
+        waiting = Waiting(now - member.begun_at, task.pending, task.urgent, task.due(now))
         return self._policy.should_checkpoint(waiting)
 
     async def _checkpoint(self, member: _Member, last: bool = False) -> None:

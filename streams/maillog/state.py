@@ -133,6 +133,16 @@ class MaillogState:
         return Outgoing(ASSEMBLER_STATE.name, key, value, self._partition)
 
 
+def misunderstood_in(snapshot: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
+    """Kinds of lines that a connector snapshot says were not understood: how many, the first."""
+    found: dict[str, tuple[int, str]] = {}
+    for assembler in snapshot["hosts"].values():
+        for kind, (count, example) in assembler["misunderstood"].items():
+            before, first = found.get(kind, (0, example))
+            found[kind] = (before + count, first)
+    return found
+
+
 def _key(host: str, slot: int, chunk: int) -> bytes:
     return f"{slot}/{chunk}/{host}".encode()
 

@@ -7,6 +7,7 @@ a crash makes the same events again. A record that is not keyed by its host is p
 more under it (`maillog_rekeying`), or is a dead letter where nothing names a host.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -110,6 +111,14 @@ class MaillogTask:
     def open_messages(self) -> int:
         """Messages held in memory."""
         return sum(host.connector.open_messages for host in self._hosts.values())
+
+    @property
+    def misunderstood(self) -> Counter[str]:
+        """How many lines of each kind were not understood, over all hosts."""
+        found: Counter[str] = Counter()
+        for host in self._hosts.values():
+            found.update({kind: seen[0] for kind, seen in host.connector.misunderstood.items()})
+        return found
 
     def restore(self, records: Mapping[bytes, bytes], now_s: float) -> None:
         """Take over the state as the state topic holds it.

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from schemas.topics import ASSEMBLER_STATE, RAW_MAILLOG
 from streams.connectors.postfix import Site
 from streams.maillog.site import configured_site
 from streams.maillog.task import MaillogTask
+from streams.metrics.names import MISUNDERSTOOD
 from streams.runtime.checkpoint.recovery import read_records
 from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from streams.runtime.faust_app.application import BatchApp, attach, background
@@ -18,6 +20,7 @@ from streams.runtime.faust_app.restart import restart, settled
 from streams.settings import Settings
 
 _TICK_S: Final = 0.2
+_KINDS_SHOWN: Final = 100
 _CHECKPOINT_SHARE: Final = 0.1
 """Most of the worker's time that taking snapshots may cost."""
 
@@ -101,8 +104,19 @@ class MaillogTasks:
             restart(f"checkpoint given up: {error}")
         task.settle()
         settled()
+        self._show_misunderstood()
         pause = max(self._settings.checkpoint_s, spent / _CHECKPOINT_SHARE)
         self._due_at[task.partition] = time.monotonic() + pause
+
+    def _show_misunderstood(self) -> None:
+        """The kinds most often met, the others as one."""
+        kinds = sum((task.misunderstood for task in self._tasks.values()), Counter())
+        shown = kinds.most_common(_KINDS_SHOWN)
+        MISUNDERSTOOD.clear()
+        for kind, count in shown:
+            MISUNDERSTOOD.labels(kind).set(count)
+        if rest := kinds.total() - sum(count for _, count in shown):
+            MISUNDERSTOOD.labels("all others").set(rest)
 
 
 def task_name(partition: int) -> str:

@@ -1,8 +1,9 @@
 """Every metric, by one name; a worker sets those that concern it.
 
-Labels are topics, tables, stages, indicators and routes: all of them few and known beforehand. A
-tenant is none of them. Names follow Prometheus: base units, ``_total`` on counters (added by the
-client), ``_timestamp_seconds`` on instants.
+Labels are topics, tables, stages, indicators and routes: all of them few and known beforehand (of
+lines that were not understood, the hundred kinds most often met). A tenant is none of them. Names
+follow Prometheus: base units, ``_total`` on counters (added by the client),
+``_timestamp_seconds`` on instants.
 """
 
 from typing import Final
@@ -73,6 +74,11 @@ SILENT_SOURCES: Final = Gauge(
     "mailsla_silent_sources", "Sources of mail that have gone silent", registry=REGISTRY
 )
 
+# Lines of mail logs that no connector of this worker understood, by kind: `smtp: status=odd`.
+MISUNDERSTOOD: Final = Gauge(
+    "mailsla_misunderstood_lines", "Mail-log lines not understood", ["kind"], registry=REGISTRY
+)
+
 # Events that came again under their (source, id) with the same content.
 DUPLICATES: Final = Counter(
     "mailsla_duplicate_events", "Repeated events", ["topic"], registry=REGISTRY
@@ -119,5 +125,7 @@ NOTIFICATION_SECONDS: Final = Histogram(
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
-LABELS: Final = frozenset({"topic", "stage", "reason", "indicator", "state", "route", "outcome"})
+LABELS: Final = frozenset(
+    {"topic", "stage", "reason", "indicator", "state", "route", "outcome", "kind"}
+)
 """Every label of these metrics; a tenant is none."""

@@ -19,6 +19,7 @@ from streams.notify.queue import Place, Queue, Waiting
 from streams.notify.routes import Route, rank
 from streams.notify.senders import Away, Refused, Send
 from streams.runtime.kafka.client_options import client_options
+from streams.runtime.unreadable import pass_over_unreadable
 from streams.settings import Settings
 
 GROUP: Final = "mailsla-notify-"
@@ -73,6 +74,7 @@ class Runner:
         )
         consumer.subscribe([BREACHES.name, CLOSINGS.name], listener=_Forgetting(self))
         await consumer.start()
+        pass_over_unreadable(consumer)
         try:
             while not stop.is_set():
                 await self._turn(consumer)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -85,6 +85,7 @@ class Batch:
     first_offset: int = 0
     timestamp_us: int = 1_793_000_000_000_000
     timestamp_type: int = 1
+    unreadable: dict = field(default_factory=dict)
 
     @property
     def offsets(self):

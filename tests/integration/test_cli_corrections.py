@@ -58,6 +58,46 @@ def test_what_is_put_right_from_a_terminal_lands(stack, clickhouse):
     assert {row["voids_id"] for row in rows} == {None, "7"}
 
 
+def test_a_fault_that_is_over_is_booked_in_one_step_and_what_is_voided_is_not_listed(
+    stack, clickhouse
+):
+    tenant = f"t-{uuid.uuid4().hex[:8]}"
+    own = ("--tenant", tenant)
+    span = ("--at", "2026-10-03T02:00:00+08:00", "--until", "2026-10-03T02:40:00+08:00")
+    opened = ("incident", "open", *own, "--kind", "fault", "--id", "i1")
+    upside_down = ("--at", span[3], "--until", span[1], "--new-tenant")
+    assert "--until is not after --at" in stack.run(*opened, *upside_down, code=2).stderr
+    assert stack.out(*opened, *span, "--new-tenant").strip() == "i1"
+    declared = ("exclude", "declare", *own, "--code", "carrier", "--id", "x1")
+    stack.run(*declared, "--from", FROM, "--duration", "40m", "--new-tenant")
+    wait_for(lambda: len(landed(clickhouse, tenant)) == 3)
+    rows = landed(clickhouse, tenant)
+    (shown,) = stack.json("incident", "list", *own)
+    assert shown["opened_at"].startswith("2026-10-02T18:00")
+    assert shown["closed_at"].startswith("2026-10-02T18:40")
+    assert len(stack.json("exclude", "list", *own)) == 1
+
+    reason = ("--topic", "mail.ops", "--reason", "another customer's")
+    for row in rows:
+        stack.run("void", *own, *reason, "--source", row["source"], "--id", row["id"])
+    wait_for(lambda: len(landed(clickhouse, tenant)) == 6)
+    assert stack.json("incident", "list", *own) == []
+    assert stack.json("exclude", "list", *own) == []
+
+
+def test_outages_and_voidings_of_a_tenant_that_nobody_knows_are_refused(stack):
+    nobody = ("--tenant", f"t-{uuid.uuid4().hex[:8]}")
+    window = ("--from", FROM, "--duration", "1h", "--reason", "power")
+    for words in (
+        ("outage", "declare", *nobody, *window),
+        ("outage", "revoke", *nobody, "--id", "o1"),
+        ("outage", "approve", *nobody, "--id", "o1"),
+        ("void", *nobody, "--topic", "mail.ops", "--source", "p", "--id", "1", "--reason", "r"),
+    ):
+        refused = stack.run(*words, code=2).stderr
+        assert "no tenant" in refused and "--new-tenant" in refused
+
+
 def test_a_contract_may_name_a_calendar_once_it_is_published(stack, tmp_path):
     name = f"c-{uuid.uuid4().hex[:8]}"
     document = {"tenant_id": name, "version": 1, "effective_from": "2026-01-01", "calendar": name}

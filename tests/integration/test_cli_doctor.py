@@ -45,10 +45,12 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "topics": "ok",
         "group mailsla-streams": "ok",
         "group mailsla-sinks": "ok",
+        "mail logs": "ok",
         "clickhouse": "ok",
         "schema": "ok",
         "clock": "ok",
         "logins": "ok",
+        "unreadable batches": "ok",
     }
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from streams.cli.support.doctor_checks import mail_log_finding
 from streams.runtime.kafka.drain import announce_maillog, lags
 from tests.integration.shipping import broker_with_topics, by_identity, published, write_domains
 from tests.stack import wait_for
@@ -54,6 +55,18 @@ def plain(line, *_):
 SHAPES = [plain, rsyslog, filebeat, vector_syslog, fluent_bit, journald]
 
 
+def odd_lines(host):
+    """A message with a result that nobody knows, at the beginning of the host's log."""
+    head = lines_of(host)[0].split()[0].decode() + f" {host} postfix"
+    for line in (
+        f"{head}/smtpd[1]: EA1C0E2B07: client=pc[10.8.0.7], sasl_username=li@tenant-a.test",
+        f"{head}/qmgr[2]: EA1C0E2B07: from=<li@tenant-a.test>, size=1, nrcpt=1 (queue active)",
+        f"{head}/smtp[3]: EA1C0E2B07: to=<x@far.example>, relay=mx[192.0.2.1]:25, delay=1, "
+        "delays=0/0/0/1, dsn=2.0.0, status=unheard-of (text)",
+    ):
+        yield RAW, host.encode(), line.encode()
+
+
 def lines_of(host):
     return [line.replace(b" vm ", f" {host} ".encode(), 1) for line in raw_lines(LONG_ID_LOG)]
 
@@ -94,7 +107,7 @@ def test_every_shape_gives_the_direct_path_s_events_also_through_a_kill(tmp_path
     with broker_with_topics(tmp_path / "data", broker) as stack:
         announce_maillog(stack.settings)
         third = len(records) // 3
-        stack.publish(records[:third])
+        stack.publish([*odd_lines("plain"), *records[:third]])
         worker = stack.worker("streams", **settings)
         wait_for(lambda: stack.applied("streams", RAW), what="a first checkpoint")
         stack.publish(records[third : 2 * third])
@@ -110,6 +123,9 @@ def test_every_shape_gives_the_direct_path_s_events_also_through_a_kill(tmp_path
             assert len(events) == len(expected), "transactions: nothing is published twice"
         (letter,) = (json.loads(record.value) for record in stack.read("sla.dead_letters"))
         assert (letter["topic"], "has no text" in letter["reason"]) == (RAW, True)
+        found = mail_log_finding(stack.settings)
+        assert (found.state, "lines not understood: 1 of 1 kinds" in found.detail) == ("note", True)
+        assert "smtp: status=unheard-of, the first: postfix/smtp[3]: EA1C0E2B07" in found.detail
         assert worker.terminate() == 0
 
 

@@ -54,6 +54,15 @@ def judge(
     return found
 
 
+def _changes_nothing(event: Event) -> bool:
+    """Maintenance declared without the customer's consent."""
+    return (
+        event["type"] == "exclusion.declared"
+        and event["code"] == "agreed_maintenance"
+        and not event.get("consent_ref")
+    )
+
+
 def measure_all(events: Sequence[Event], period: Period, cutoff: int) -> dict[str, Value]:
     """Indicator → exact value of one tenant's period."""
 
@@ -62,6 +71,7 @@ def measure_all(events: Sequence[Event], period: Period, cutoff: int) -> dict[st
             TOPIC_OF[event["type"]] == topic
             and event["tenant_id"] in tenants
             and event["time"] < period.month_end
+            and not _changes_nothing(event)
             for event in events
         )
 

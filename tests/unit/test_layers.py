@@ -6,7 +6,7 @@ cli → live ⇄ maillog → clauses → time → schemas
  ├→ web ─┴→ sinks.clickhouse               │
  └→ sinks ───┴─────────────────────────────┘
 
-metrics imports the settings alone; runtime, sinks, web and the live worker write to it.
+metrics imports the settings alone; runtime, sinks, web, agents and the live worker write to it.
 """
 
 import ast
@@ -88,6 +88,8 @@ LAYERS = (
             "schemas",
             "streams.settings",
             "streams.runtime",
+            "streams.time",
+            "streams.metrics",
             "streams.time",
             "streams.clauses",
             "streams.connectors",

@@ -3,6 +3,7 @@
 
 import json
 from base64 import b64decode
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -368,3 +369,13 @@ def test_a_log_that_is_read_to_its_end_says_how_far_it_is_known():
         ("mx1/postfix", "*", "2026-11-22T01:19:01.000000+00:00"),
         ("mx1/postfix", "*", "2026-11-22T01:39:01.000000+00:00"),
     ]
+
+
+def test_a_batch_of_the_log_that_cannot_be_read_is_a_dead_letter_with_its_reason():
+    log = Log([(None, b""), *RECORDS[:10]])
+    batch = replace(log.batch(0, 11), unreadable={0: "a batch of records cannot be read: why"})
+    assert log.task.apply(batch, 0, 0.0) == 11
+    log.checkpoint()
+    ((_, letter),) = log.dead
+    assert letter["reason"] == "a batch of records cannot be read: why"
+    assert (letter["topic"], letter["offset"], letter["field"]) == (RAW_MAILLOG.name, 0, None)

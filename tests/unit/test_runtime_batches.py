@@ -1,14 +1,22 @@
-"""A batch cut at an offset, and a worker that starts itself again."""
+"""A batch cut at an offset or not to be read at all, and a worker that starts itself again."""
 
+import struct
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.faust_app.batches import RecordBatch
+from streams.runtime.faust_app.batches import RecordBatch, to_batch
+from streams.runtime.unreadable import _Fetched
 
 
 def batch(offsets):
@@ -60,3 +68,62 @@ def test_a_restart_is_the_same_process_and_command_and_is_forgotten_once_settled
     assert [run.split()[1:] for run in runs] == [[str(n), "worker", "streams"] for n in range(3)]
     assert len({run.split()[0] for run in runs}) == 1
     assert left == "False"
+
+
+def wire(base, count, delta=None, codec=0):
+    """One batch as the broker gives it, its last offset and codec overwritten without a word."""
+    builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 100_000)
+    for number in range(count):
+        builder.append(number, 1_000, b"k", f"{base + number}".encode(), [])
+    batch = builder.build()
+    struct.pack_into(">q", batch, 0, base)
+    if delta is not None:
+        struct.pack_into(">i", batch, 23, delta)
+    if codec:
+        batch[22] |= codec
+        struct.pack_into(">I", batch, 17, calc_crc32c(bytes(batch[21:])))
+    return bytes(batch)
+
+
+def fetch(position, end, *batches):
+    """Offsets and values of one fetch, and where the next one begins."""
+    state = SimpleNamespace(highwater=end, lso=end)
+    assignment = SimpleNamespace(state_value=lambda place: state)
+    place = TP("t", 0)
+    records = MemoryRecords(b"".join(batches))
+    unread = PartitionRecords(place, records, [], position, None, None, True, 0)
+    fetched = _Fetched()
+    fetched[place] = FetchResult(
+        place, assignment=assignment, partition_records=unread, backoff=0.0
+    )
+    read = list(unread)
+    return read, unread.next_fetch_offset
+
+
+def told(read):
+    return [(record.offset, bytes(record.value)) for record in read]
+
+
+GOOD = [(3, b"3"), (4, b"4")]
+
+
+@pytest.mark.parametrize("bad", [wire(0, 3, delta=9), wire(0, 3, codec=6)], ids=["sum", "codec"])
+def test_the_batch_after_one_that_cannot_be_read_is_read(bad):
+    read, position = fetch(0, 5, bad, wire(3, 2))
+    assert (told(read), position) == ([(0, b""), *GOOD], 5)
+    batch = to_batch("t", 0, read, 5)
+    assert list(batch.unreadable) == [0]
+    assert (batch.next_offset, batch.at_end) == (5, True)
+    alone = to_batch("t", 0, read[:1], 5)
+    assert (alone.after(0).next_offset, alone.timestamp_type) == (alone.next_offset, 0)
+
+
+def test_an_end_that_a_damaged_batch_states_is_believed_only_where_the_log_ends():
+    read, position = fetch(0, 3, wire(0, 3, delta=2)[:-1] + b"x")
+    assert (len(read), position, to_batch("t", 0, read, 3).next_offset) == (1, 3, 3)
+    # It says it goes to 9, the log to 5, and nothing follows in this fetch.
+    read, position = fetch(0, 5, wire(0, 3, delta=9))
+    assert (told(read), position) == ([(0, b"")], 1)
+    # The broker gives it again with what follows: told already.
+    read, position = fetch(1, 5, wire(0, 3, delta=9), wire(3, 2))
+    assert (told(read), position) == (GOOD, 5)

@@ -1,6 +1,6 @@
 """Records of the result topics become rows; what does not parse costs nobody else anything."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
@@ -21,6 +21,7 @@ class Batch:
     values: list
     partition: int = 3
     timestamp_type: int = 0
+    unreadable: dict = field(default_factory=dict)
 
     @property
     def offsets(self):

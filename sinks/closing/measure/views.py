@@ -51,6 +51,7 @@ _BEFORE: Final = (
     "closing_inputs",
 )
 _AFTER: Final = (
+    "exclusions",
     "closings",
     "closing_items",
     "credits",

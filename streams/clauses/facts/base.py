@@ -93,6 +93,8 @@ class Facts(ABC):
     def __init__(self) -> None:
         self.first_us: int | None = None
         """Earliest event time the topic ever carried; survives `forget`."""
+        self.spoken_us: int | None = None
+        """The same of those events after which silence means zero (contract, verdicts)."""
         self.version = 0
         """Grows with every change."""
         self._seen = SeenEvents()
@@ -104,8 +106,14 @@ class Facts(ABC):
         time_us: int = fact["time"]
         if self.first_us is None or time_us < self.first_us:
             self.first_us = time_us
+        if (self.spoken_us is None or time_us < self.spoken_us) and self.speaks(fact):
+            self.spoken_us = time_us
         self.version += 1
         self._take(fact)
+
+    def speaks(self, fact: Fact) -> bool:
+        """Whether an event tells that its topic is told of at all."""
+        return True
 
     def forget(self, before_us: int) -> None:
         """Drop what no month that begins at or after ``before_us`` can need."""

@@ -109,6 +109,11 @@ class OpsFacts(Facts):
         if fact["type"] != "source.progress":
             super().observe(fact)
 
+    def speaks(self, fact: Fact) -> bool:
+        """Maintenance that nobody agreed to excludes nothing, and tells of no operations."""
+        idle = fact.get("code") == "agreed_maintenance" and not fact.get("consent_ref")
+        return not (fact["type"] == "exclusion.declared" and idle)
+
     def _take(self, fact: Fact) -> None:
         match fact["type"]:
             case "incident.opened":

@@ -78,7 +78,7 @@ class View:
     def spoken(self, *facts: Facts) -> bool:
         """Whether the topic ever carried an event of these scopes before the month's end."""
         until_us = self.end_us if self.heard_until_us is None else self.heard_until_us
-        return any(each.first_us is not None and each.first_us < until_us for each in facts)
+        return any(each.spoken_us is not None and each.spoken_us < until_us for each in facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,13 @@ from schemas.codec.identifiers import rfc3339
 from schemas.events.ops import VoidableTopic
 from streams.cli.support.common import settings_of, state_file_option
 from streams.cli.support.kafka_publish import publish
+from streams.cli.support.known import check_new_fact
 from streams.cli.support.ops_events import DURATION, INSTANT, ops_record, user, windows_of
 
 _TENANT = click.option("--tenant", required=True, help="The tenant; '*' is the whole platform.")
+_NEW_TENANT = click.option(
+    "--new-tenant", is_flag=True, help="The tenant is new: do not look whether it is known."
+)
 
 
 @click.group()
@@ -36,6 +40,7 @@ def outage() -> None:
 @click.option("--reason", required=True, help="What happened.")
 @click.option("--evidence", help="What shows it: a ticket, a letter.")
 @click.option("--id", "outage_id", help="Its id; generated when absent. The same id replaces.")
+@_NEW_TENANT
 @state_file_option
 @click.pass_context
 def declare(
@@ -47,6 +52,7 @@ def declare(
     reason: str,
     evidence: str | None,
     outage_id: str | None,
+    new_tenant: bool,
     own_state_file: Path | None,
 ) -> None:
     """Declare an outage and print its id; where the contract asks for it, another approves.
@@ -66,32 +72,39 @@ def declare(
         "evidence": evidence,
         "actor": user(),
     }
-    _publish(ctx, own_state_file, "outage.declared", tenant, fields)
+    _publish(ctx, own_state_file, "outage.declared", tenant, fields, new_tenant)
     click.echo(name)
 
 
 @outage.command()
 @_TENANT
 @click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
+@_NEW_TENANT
 @state_file_option
 @click.pass_context
-def revoke(ctx: click.Context, tenant: str, outage_id: str, own_state_file: Path | None) -> None:
+def revoke(
+    ctx: click.Context, tenant: str, outage_id: str, new_tenant: bool, own_state_file: Path | None
+) -> None:
     """Take a declared outage back and print its id.
 
     \b
     Example:
       mailsla outage revoke --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
     """  # noqa: D301 - \b is click's mark for text to leave as it is
-    _publish(ctx, own_state_file, "outage.revoked", tenant, {"outage_id": outage_id})
+    fields = {"outage_id": outage_id}
+    _publish(ctx, own_state_file, "outage.revoked", tenant, fields, new_tenant)
     click.echo(outage_id)
 
 
 @outage.command()
 @_TENANT
 @click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
+@_NEW_TENANT
 @state_file_option
 @click.pass_context
-def approve(ctx: click.Context, tenant: str, outage_id: str, own_state_file: Path | None) -> None:
+def approve(
+    ctx: click.Context, tenant: str, outage_id: str, new_tenant: bool, own_state_file: Path | None
+) -> None:
     """Agree to an outage that another person declared, where the contract asks for it.
 
     \b
@@ -99,7 +112,7 @@ def approve(ctx: click.Context, tenant: str, outage_id: str, own_state_file: Pat
       mailsla outage approve --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     fields = {"approves": outage_id, "actor": user()}
-    _publish(ctx, own_state_file, "approval.given", tenant, fields)
+    _publish(ctx, own_state_file, "approval.given", tenant, fields, new_tenant)
     click.echo(outage_id)
 
 
@@ -109,6 +122,7 @@ def approve(ctx: click.Context, tenant: str, outage_id: str, own_state_file: Pat
 @click.option("--source", required=True, help="The event's source.")
 @click.option("--id", "event_id", required=True, help="The event's id.")
 @click.option("--reason", required=True, help="Why it should not have been said.")
+@_NEW_TENANT
 @state_file_option
 @click.pass_context
 def void(
@@ -118,6 +132,7 @@ def void(
     source: str,
     event_id: str,
     reason: str,
+    new_tenant: bool,
     own_state_file: Path | None,
 ) -> None:
     """Take an event out: it does not count from when the voiding has landed.
@@ -136,12 +151,20 @@ def void(
         "reason": reason,
         "actor": user(),
     }
-    _publish(ctx, own_state_file, "event.voided", tenant, fields)
+    _publish(ctx, own_state_file, "event.voided", tenant, fields, new_tenant)
     click.echo(f"{source}#{event_id}")
 
 
 def _publish(
-    ctx: click.Context, state_file: Path | None, type_: str, tenant: str, fields: dict[str, Any]
+    ctx: click.Context,
+    state_file: Path | None,
+    type_: str,
+    tenant: str,
+    fields: dict[str, Any],
+    new_tenant: bool,
 ) -> None:
     record = ops_record(type_, tenant, datetime.now(UTC), fields)
-    publish(settings_of(ctx, state_file), [record])
+    settings = settings_of(ctx, state_file)
+    if not new_tenant:
+        check_new_fact(settings, tenant)
+    publish(settings, [record])

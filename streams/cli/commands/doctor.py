@@ -19,7 +19,7 @@ from streams.settings import ConfigurationError
 @state_file_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> None:
-    """Check configuration, security, broker, topics, groups, ClickHouse, schema, clock, logins.
+    """Check configuration, security, broker, topics, groups, mail logs, ClickHouse, schema, clock.
 
     One line per check: ok, note (nothing to mend), wrong (and how to mend it), or skipped
     (what it needs is wrong). Changes nothing; exits 1 if anything is wrong.

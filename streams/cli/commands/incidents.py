@@ -25,7 +25,7 @@ FROM (
     arrayFilter(
       at -> at >= opened_at, groupArrayIf(time, type = 'incident.closed')
     ) AS closings
-  FROM ops_events AS f FINAL
+  FROM counted_ops_events(cutoff = toUnixTimestamp64Micro(now64(6))) AS f
   WHERE type IN ('incident.opened', 'incident.closed')
     AND ({tenant:String} = '' OR tenant_id IN ({tenant:String}, {platform:String}))
   GROUP BY tenant_id, incident_id
@@ -34,7 +34,10 @@ FROM (
 WHERE NOT {open:Bool} OR closed_at IS NULL
 ORDER BY closed_at IS NULL DESC, opened_at DESC, tenant_id, incident_id
 """
-"""An incident runs from its earliest opening to its earliest closing after it (contract §3)."""
+"""An incident runs from its earliest opening to its earliest closing after it (contract §3).
+
+What was voided was never said.
+"""
 
 
 @click.command("list")

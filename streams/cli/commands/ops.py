@@ -13,6 +13,7 @@ from schemas.contract import DEFAULT_TIMEZONE
 from streams.cli.commands.incidents import list_incidents
 from streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
 from streams.cli.support.common import settings_of, state_file_option
+from streams.cli.support.errors import CommandError
 from streams.cli.support.kafka_publish import publish
 from streams.cli.support.known import check_id, check_listed, check_new_fact
 from streams.cli.support.ops_events import DURATION, INSTANT, SECTIONS, ops_record, user, windows_of
@@ -215,6 +216,7 @@ def incident() -> None:
 @click.option("--kind", required=True, type=click.Choice(["fault", "adjustment"]))
 @click.option("--id", "incident_id", help="Its id; generated when absent.")
 @click.option("--at", type=INSTANT, help="When it began; now when absent.")
+@click.option("--until", type=INSTANT, help="When it ended; open when absent.")
 @click.option("--component", help="What is concerned.")
 @click.option("--description", help="Free text.")
 @_NEW_TENANT
@@ -226,16 +228,19 @@ def open_(
     kind: str,
     incident_id: str | None,
     at: datetime | None,
+    until: datetime | None,
     component: str | None,
     description: str | None,
     new_tenant: bool,
     own_state_file: Path | None,
 ) -> None:
-    """Open an incident and print its id.
+    """Open an incident and print its id; with --until one that is over, in a single step.
 
     \b
-    Example:
+    Examples:
       mailsla incident open --tenant acme --kind fault --at 2026-10-03T02:00:00+08:00
+      mailsla incident open --tenant acme --kind fault \\
+          --at 2026-10-03T02:00:00+08:00 --until 2026-10-03T02:40:00+08:00
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     opened = incident_id or str(uuid.uuid4())
     fields = {
@@ -244,11 +249,16 @@ def open_(
         "component": component,
         "description": description,
     }
-    record = ops_record("incident.opened", tenant, at or datetime.now(UTC), fields)
+    begun = at or datetime.now(UTC)
+    records = [ops_record("incident.opened", tenant, begun, fields)]
+    if until is not None:
+        if until <= begun:
+            raise CommandError("--until is not after --at, which is no time at all; mend either")
+        records.append(ops_record("incident.closed", tenant, until, {"incident_id": opened}))
     settings = settings_of(ctx, own_state_file)
     if not new_tenant:
         check_new_fact(settings, tenant)
-    publish(settings, [record])
+    publish(settings, records)
     click.echo(opened)
 
 

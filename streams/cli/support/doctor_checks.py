@@ -1,5 +1,6 @@
 """What ``mailsla doctor`` looks at: each check gives one finding, whatever it meets."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +12,19 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
-from schemas.topics import ALL_TOPICS
+from schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, RAW_MAILLOG
 from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 from sinks.closing.measure.views import views
 from sinks.ddl import DERIVED_TABLES
 from sinks.landing.faults import label
 from sinks.migrations import read_migrations
 from sinks.worker import clickhouse_settings
+from streams.maillog.state import MaillogState, misunderstood_in
+from streams.runtime.checkpoint.recovery import read_records
+from streams.runtime.checkpoint.state_log import StateError
 from streams.runtime.kafka.admin import administration
 from streams.runtime.kafka.drain import Lag, lags
+from streams.runtime.unreadable import UNREADABLE
 from streams.settings import ConfigurationError, Settings
 
 State = Literal["ok", "note", "wrong", "skipped"]
@@ -52,6 +57,7 @@ def kafka_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding("broker", "ok", f"{settings.kafka} answers, brokers: {brokers}")
             yield from _topics(admin, settings)
         yield from _groups(settings)
+        yield mail_log_finding(settings)
     except ConfigurationError as error:
         yield Finding("broker", "wrong", str(error))
         yield Finding("topics", "skipped", "the broker does not answer")
@@ -147,9 +153,37 @@ def _stuck(before: Lag, now: Lag) -> bool:
     )
 
 
+def mail_log_finding(settings: Settings) -> Finding:
+    """Lines of mail logs that were not understood, as the raw-log tasks have counted them."""
+    try:
+        kinds = asyncio.run(_misunderstood(settings))
+    except StateError as error:
+        return Finding("mail logs", "note", f"their state is not read: {error}")
+    if not kinds:
+        return Finding("mail logs", "ok", f"every line of {RAW_MAILLOG.name} was understood")
+    total = sum(count for count, _ in kinds.values())
+    kind, (count, example) = max(kinds.items(), key=lambda item: item[1][0])
+    detail = (
+        f"lines not understood: {total} of {len(kinds)} kinds; most ({count}) are {kind}, the "
+        f"first: {example}; report the form if it is Postfix's"
+    )
+    return Finding("mail logs", "note", detail)
+
+
+async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
+    found: dict[str, tuple[int, str]] = {}
+    for partition in range(settings.partitions):
+        records = await read_records(settings, partition, False, ASSEMBLER_STATE.name)
+        for snapshot in MaillogState(partition).read(records).values():
+            for kind, (count, example) in misunderstood_in(snapshot).items():
+                before, first = found.get(kind, (0, example))
+                found[kind] = (before + count, first)
+    return found
+
+
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock and logins."""
-    rest = ("schema", "clock", "logins")
+    """Server, schema, clock, logins and what could not be read."""
+    rest = ("schema", "clock", "logins", "unreadable batches")
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -163,7 +197,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    for name, check in zip(rest, (_schema, _clock, _logins), strict=True):
+    for name, check in zip(rest, (_schema, _clock, _logins, _unreadable), strict=True):
         try:
             yield check(client, settings)
         except ClickHouseError as error:
@@ -236,3 +270,22 @@ def _logins(_: Client, settings: Settings) -> Finding:
         detail = f"user {user} logs in without a password; give it one, or remove it"
         return Finding("logins", "wrong", detail)
     return Finding("logins", "ok", "ClickHouse lets nobody in without a password")
+
+
+def _unreadable(client: Client, _: Settings) -> Finding:
+    """Batches that lie damaged in the log of a topic: the events in them count nowhere."""
+    name = "unreadable batches"
+    found = client.query(
+        "SELECT topic, uniqExact(`partition`, `offset`) FROM dead_letters"
+        " WHERE startsWith(reason, {kind:String}) AND landed_at >= now() - INTERVAL 7 DAY"
+        " GROUP BY topic ORDER BY topic",
+        parameters={"kind": UNREADABLE},
+    ).result_rows
+    if not found:
+        return Finding(name, "ok", "none in the last seven days")
+    topics = ", ".join(f"{topic} ({count})" for topic, count in found)
+    detail = (
+        f"in the last seven days: {topics}; have their events sent again, and look at the broker's "
+        f"disks; see mailsla dead-letters list --reason '{UNREADABLE}'"
+    )
+    return Finding(name, "wrong", detail)

@@ -23,16 +23,18 @@ def dead_letter(batch: RecordBatch, place: int, rejection: Rejection) -> Outgoin
     # A producer may stamp a record with any number, be it below 0.
     stamp_us = min(max(0, int(batch.timestamps_us[place])), LATEST_US - 1)
     received = datetime.fromtimestamp(stamp_us // 1000 / 1000, UTC)
-    reason = rejection.reason
+    offset = int(batch.offsets[place])
+    unreadable = batch.unreadable.get(offset)
+    reason = unreadable or rejection.reason
     if len(value) > MAX_DEAD_LETTER_BYTES:
         reason = f"{reason} (only the first {MAX_DEAD_LETTER_BYTES} bytes are kept)"
         value = value[:MAX_DEAD_LETTER_BYTES]
     document = {
         "topic": batch.topic,
         "partition": batch.partition,
-        "offset": int(batch.offsets[place]),
+        "offset": offset,
         "reason": reason,
-        "field": rejection.field,
+        "field": None if unreadable else rejection.field,
         "received_at": rfc3339(received),
         "value_b64": b64encode(value).decode("ascii"),
     }

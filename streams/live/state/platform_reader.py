@@ -10,6 +10,7 @@ from schemas.topics import BROADCAST
 from streams.runtime.checkpoint.recovery import read_to_end
 from streams.runtime.checkpoint.state_log import StateError
 from streams.runtime.kafka.client_options import client_options
+from streams.runtime.unreadable import pass_over_unreadable
 from streams.settings import Settings
 
 _PLACE: Final = TopicPartition(BROADCAST.name, 0)
@@ -39,6 +40,7 @@ class BroadcastReader:
             isolation_level="read_committed" if self._committed else "read_uncommitted",
         )
         await consumer.start()
+        pass_over_unreadable(consumer)
         self._consumer = consumer
         consumer.assign([_PLACE])
         deadline = time.monotonic() + self._settings.recovery_s
@@ -66,4 +68,5 @@ class BroadcastReader:
 
 
 def _values(records: Iterable[Any]) -> list[Broadcast]:
-    return [(record.value, record.offset) for record in records if record.value is not None]
+    # Empty values stand for a batch that cannot be read; the log says so.
+    return [(record.value, record.offset) for record in records if record.value]

@@ -7,7 +7,7 @@ was derived from them is acknowledged.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import faust
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
+
+from streams.runtime.unreadable import offset_after, pass_over_unreadable, reasons
 
 LOG_APPEND_TIME: Final = 1
 _NO_ROOM_S: Final = 0.01
@@ -32,6 +34,8 @@ class RecordBatch:
     ``values[i]`` is ``None`` for a tombstone; ``timestamps_us`` are the record timestamps in µs
     since 1970, of Kafka's ``timestamp_type`` 0 (set by the producer) or 1 (by the broker).
     ``at_end`` says that nothing was known to follow in the partition when they were fetched.
+    ``unreadable`` has offset → reason of those records that stand for a whole batch of the log that
+    cannot be read: no key, an empty value.
     """
 
     topic: str
@@ -42,6 +46,9 @@ class RecordBatch:
     timestamps_us: npt.NDArray[np.int64]
     timestamp_type: int
     at_end: bool = True
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+    beyond: int | None = None
+    """Where the log goes on, if that is not right after the last record."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -54,7 +61,7 @@ class RecordBatch:
     @property
     def next_offset(self) -> int:
         """The offset after the last record."""
-        return int(self.offsets[-1]) + 1
+        return int(self.offsets[-1]) + 1 if self.beyond is None else self.beyond
 
     def after(self, offset: int) -> "RecordBatch | None":
         """The records at or beyond ``offset``; ``None`` when all are before it."""
@@ -72,6 +79,8 @@ class RecordBatch:
             self.timestamps_us[cut:],
             self.timestamp_type,
             self.at_end,
+            self.unreadable,
+            self.beyond,
         )
 
 
@@ -80,6 +89,9 @@ def to_batch(
 ) -> RecordBatch:
     """Gather the client's records of one partition, whose ``end`` offset may be known."""
     count = len(records)
+    unreadable = reasons(records)
+    # What stands for a damaged batch may be wrong about who set its time.
+    sure = next((record for record in records if record.offset not in unreadable), records[0])
     return RecordBatch(
         topic,
         partition,
@@ -87,8 +99,10 @@ def to_batch(
         [record.key for record in records],
         [record.value for record in records],
         np.fromiter((record.timestamp for record in records), np.int64, count) * 1000,
-        int(records[0].timestamp_type),
-        end is None or records[-1].offset + 1 >= end,
+        int(sure.timestamp_type),
+        end is None or offset_after(records[-1]) >= end,
+        unreadable,
+        offset_after(records[-1]) if unreadable else None,
     )
 
 
@@ -106,6 +120,11 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         return consumer
+
+    async def on_start(self) -> None:
+        """Start the client; from its first fetch on it passes over what cannot be read."""
+        await super().on_start()
+        pass_over_unreadable(self._consumer)
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
@@ -138,7 +157,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 return
             if not fetched or not (active is None or tp in active):
                 continue
-            self._yielded[tp] = fetched[-1].offset + 1
+            self._yielded[tp] = offset_after(fetched[-1])
             yield tp, self._batch_message(tp, fetched)
 
     async def _wait_wanted(self, timeout: float) -> tuple[Any, set[TP] | None]:

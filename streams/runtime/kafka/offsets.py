@@ -10,9 +10,11 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
+    CorruptRecordError,
     GroupIdNotFoundError,
     KafkaError,
     NotCoordinatorError,
+    UnsupportedCodecError,
 )
 
 from streams.runtime.kafka.admin import administration
@@ -76,7 +78,7 @@ class LogView:
             self._consumer.seek(place, end - 1)
         told: Ends = {}
         for _ in range(_ATTEMPTS):
-            self._consumer.poll(timeout_ms=_POLL_MS)
+            self._comes()
             told |= {p: mark for p in ends if (mark := self._consumer.highwater(p)) is not None}
             if len(told) == len(ends):
                 break
@@ -123,11 +125,22 @@ class LogView:
             return False
         self._consumer.seek(place, start)
         for _ in range(_ATTEMPTS):
-            if self._consumer.poll(timeout_ms=_POLL_MS):
+            if self._comes():
                 return True
             if self._consumer.position(place) >= end:
                 return False
         return True
+
+    def _comes(self) -> bool:
+        """Whether records come within a while; a batch that cannot be read is one of them."""
+        try:
+            return bool(self._consumer.poll(timeout_ms=_POLL_MS))
+        except (CorruptRecordError, UnsupportedCodecError):
+            return True
+        except KafkaError:
+            raise
+        except Exception:  # whatever a codec makes of damaged bytes
+            return True
 
 
 def committed_offsets(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, Any]:

@@ -46,6 +46,17 @@ def publish(client, topic, *documents):
         insert_block(client, block)
 
 
+def store(client, tenant, **fields):
+    """A document in the table that no present reader would let in."""
+    head = {"version": 1, "effective_from": "2025-01-01"}
+    document = default_contract(tenant).model_dump(mode="json") | head | fields
+    columns = {
+        "tenant_id": tenant, "version": 1, "document": json.dumps(document),
+        "effective_from": date(2025, 1, 1), "recorded_at": CUTOFF, "offset": 0,
+    }  # fmt: skip
+    client.insert("contracts", [list(columns.values())], column_names=list(columns))
+
+
 def late(closing):
     found = {item.indicator: item.observed for item in closing.items}
     return int(found["antispam.complaint_response"])
@@ -109,16 +120,8 @@ def test_a_tenant_with_each_kind_of_damage_stops_nobody(client):
     unpublished = {"tenant_id": "unpublished", "calendar": "nobody"} | head
     publish(client, "sla.contracts", *good, unpublished)
     # What a release before this one took.
-    for tenant, field, value in (
-        ("misspelt", "calendar", "MON-FRY"),
-        ("endless", "profile", {"max_latency_s": 10**15}),
-    ):
-        document = default_contract(tenant).model_dump(mode="json") | head | {field: value}
-        columns = {
-            "tenant_id": tenant, "version": 1, "document": json.dumps(document),
-            "effective_from": date(2025, 1, 1), "recorded_at": CUTOFF, "offset": 0,
-        }  # fmt: skip
-        client.insert("contracts", [list(columns.values())], column_names=list(columns))
+    store(client, "misspelt", calendar="MON-FRY")
+    store(client, "endless", profile={"max_latency_s": 10**15})
     names = [each["tenant_id"] for each in good]
     closed, failures = failures_of(client)
     assert closed == names
@@ -138,6 +141,29 @@ def test_a_tenant_with_each_kind_of_damage_stops_nobody(client):
     assert len(failures) == 2
     revisions = "SELECT DISTINCT revision FROM closings"
     assert client.query(revisions).result_rows == [(1,)]
+
+
+DAMAGE = {
+    "calendar": [{"calendar": "nobody"}, {"calendar": "MON-FRY"}],
+    "profile.max_latency_s": [{"profile": {"max_latency_s": 10**15}}],
+    "timezone": [{"timezone": "Mars/Base"}],
+}
+
+
+def test_of_a_thousand_tenants_999_are_closed_and_the_damaged_one_is_named(client):
+    head = {"version": 1, "effective_from": "2025-01-01"}
+    names = [f"t{number:03}" for number in range(999)]
+    publish(client, "sla.contracts", *({"tenant_id": name} | head for name in names))
+    dry = False
+    for field, kinds in DAMAGE.items():
+        for fields in kinds:
+            store(client, "damaged", **fields)
+            closed, ((tenant, named),) = failures_of(client, dry_run=dry)
+            assert closed == names
+            assert (tenant, named.partition(".")[0]) == ("damaged", field.partition(".")[0])
+            client.command("DELETE FROM contracts WHERE tenant_id = 'damaged'")
+            dry = True
+    assert client.query("SELECT count() FROM closings").result_rows == [(999,)]
 
 
 def test_a_tenant_whose_month_is_not_over_waits_alone(client):

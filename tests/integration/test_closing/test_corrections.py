@@ -81,3 +81,21 @@ def test_a_declared_outage_is_downtime_once_it_is_approved(client):
     assert observed(second, "connectivity.downtime") == 3600
     (difference,) = diff_month(client, OCTOBER)
     assert ("approval.given", "o") in {(c.type, c.about) for c in difference.causes.events}
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["silent", "watched"])
+def test_an_exclusion_that_changes_nothing_makes_no_revision(client, watched):
+    contracts = [contract()]
+    fault = [
+        event("incident.opened", at(10), incident_id="i", kind="fault"),
+        event("incident.closed", at(10, 1), incident_id="i"),
+    ]
+    seen = [*fault, *probes(at(10), 3600, ok=False)] if watched else []
+    (first,) = close(client, [SLOW, *seen], now=CUTOFF, contracts=contracts)
+    idle = event(
+        "exclusion.declared", at(9), exclusion_id="x", code="agreed_maintenance",
+        starts_at=at(10), ends_at=at(11),
+    )  # fmt: skip
+    land(client, [idle], BETWEEN, 1000)
+    (second,) = close_month(client, OCTOBER, contracts=contracts, now=LATER)
+    assert second == first

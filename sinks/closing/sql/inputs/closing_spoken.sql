@@ -5,8 +5,11 @@ WITH
     SELECT topic, scope, min(time) AS first_time
     FROM (
       SELECT 'mail.ops' AS topic, toString(tenant_id) AS scope, time, landed_at FROM landed_ops_events(cutoff = {cutoff:Int64})
-      -- How far a log is read says nothing of operations.
-      WHERE type != 'source.progress'
+      -- How far a log is read says nothing of operations, nor does maintenance that nobody agreed to.
+      WHERE type != 'source.progress' AND NOT (
+        type = 'exclusion.declared' AND coalesce(toString(code), '') = 'agreed_maintenance'
+        AND coalesce(consent_ref, '') = ''
+      )
       UNION ALL
       SELECT 'mail.abuse', toString(tenant_id), time, landed_at FROM landed_abuse_events(cutoff = {cutoff:Int64})
       UNION ALL

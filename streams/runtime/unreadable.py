@@ -1,0 +1,181 @@
+"""Batches of the log that cannot be read are passed over, so that the next one is read.
+
+The client raises at a batch with a wrong checksum, a codec of the future or damaged compressed
+bytes, and raises again at every later attempt: one such batch would stop its reader for ever.
+Here it reads as one record without key and with an empty value, which nobody accepts, under the
+batch's first offset and with the reason. What becomes of it is the reader's business.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import KafkaError
+from aiokafka.record.default_records import DefaultRecordBatch
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_REASON: Final = 200
+UNREADABLE: Final = "a batch of records cannot be read"
+"""How every reason begins."""
+
+
+class Unreadable(bytes):
+    """The value, empty, of the record that stands for a batch.
+
+    ``reason`` is a sentence; ``next_offset`` is where the log goes on after the batch.
+    """
+
+    reason: str
+    next_offset: int
+
+
+def reasons(records: Iterable[Any]) -> Mapping[int, str]:
+    """Offset → reason, of those records that stand for a batch that cannot be read."""
+    return {
+        record.offset: record.value.reason for record in records if type(record.value) is Unreadable
+    }
+
+
+def offset_after(record: Any) -> int:
+    """Where the log goes on after a record."""
+    if type(record.value) is Unreadable:
+        return record.value.next_offset
+    return int(record.offset) + 1
+
+
+def pass_over_unreadable(consumer: Any) -> None:
+    """Make a started consumer give `Unreadable` records where it would raise.
+
+    The client has no hook for it, so what it fetches is wrapped where it is laid down.
+    """
+    consumer._fetcher._records = _Fetched()
+
+
+class _Fetched(OrderedDict[Any, Any]):
+    """What was fetched of each partition and waits to be taken."""
+
+    def __setitem__(self, place: Any, fetched: Any) -> None:
+        if type(fetched) is FetchResult:
+            # Its iterator was made but not begun: it takes the batches with its first step.
+            unread = fetched._partition_records
+            state = fetched._assignment.state_value(place)
+            end = state.lso if unread._isolation_level == READ_COMMITTED else state.highwater
+            unread._records = _Batches(unread._records, place, unread.next_fetch_offset, end)
+        super().__setitem__(place, fetched)
+
+
+class _Batches:
+    """The batches of one fetch, in the form the client reads them."""
+
+    def __init__(self, batches: Any, place: Any, position: int, end: int) -> None:
+        self._batches, self._place = batches, place
+        self._position, self._end = position, end
+        self._ahead = self._take()
+
+    def has_next(self) -> bool:
+        """Whether there is one more."""
+        return self._ahead is not None
+
+    def next_batch(self) -> Any:
+        """The next one; only called where there is one."""
+        batch, self._ahead = self._ahead, self._take()
+        if not isinstance(batch, DefaultRecordBatch):
+            return batch  # message formats of before 2017
+        whole = bool(batch.validate_crc())
+        made = _Batch(batch, self._place, whole, self._next_offset(batch, whole), self._position)
+        self._position = max(self._position, made.next_offset)
+        return made
+
+    def _take(self) -> Any:
+        return self._batches.next_batch() if self._batches.has_next() else None
+
+    def _next_offset(self, batch: Any, whole: bool) -> int:
+        """Where the log goes on.
+
+        Nothing that a wrong checksum covers can be trusted, the number of records among it. What
+        follows in the same fetch says where it begins. At its end a step of one is always right:
+        the broker gives the same batch again, which is passed over in silence then.
+        """
+        stated = int(batch.next_offset)
+        if whole:
+            return stated
+        if self._ahead is not None:
+            return int(getattr(self._ahead, "base_offset", stated))
+        return stated if stated == self._end else max(self._position, int(batch.base_offset)) + 1
+
+
+@dataclass
+class _Batch:
+    """One batch, or the record that stands for it where it cannot be read."""
+
+    batch: Any
+    place: Any
+    whole: bool
+    """Whether its checksum is right."""
+    next_offset: int
+    position: int
+    """Where the fetch goes on; a batch before it was told of already."""
+
+    def validate_crc(self) -> bool:
+        """A wrong checksum is told by the record."""
+        return True
+
+    @property
+    def base_offset(self) -> int:
+        """Offset of the first record."""
+        return int(self.batch.base_offset)
+
+    @property
+    def producer_id(self) -> int | None:
+        """Who wrote it, as far as that can be trusted."""
+        return self.batch.producer_id if self.whole else None
+
+    @property
+    def is_control_batch(self) -> bool:
+        """Whether it marks the end of a transaction."""
+        return self.whole and bool(self.batch.is_control_batch)
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether it belongs to a transaction."""
+        return self.whole and bool(self.batch.is_transactional)
+
+    def __next__(self) -> Any:
+        return next(self.batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.whole:
+            return self._instead("its checksum is wrong")
+        try:
+            return iter(list(self.batch))
+        except KafkaError as error:
+            return self._instead(str(error).partition("] ")[2] or str(error))
+        except Exception as error:  # whatever a codec makes of damaged bytes
+            return self._instead(f"{type(error).__name__}: {error}")
+
+    def _instead(self, why: str) -> Iterator["_Record"]:
+        value = Unreadable()
+        value.next_offset = self.next_offset
+        value.reason = f"{UNREADABLE}: {why}"[:_LONGEST_REASON]
+        topic, partition = self.place
+        if self.base_offset >= self.position:
+            logger.error("%s/%d/%d: %s", topic, partition, self.base_offset, value.reason)
+        stamp, kind = int(self.batch.max_timestamp), int(self.batch.timestamp_type)
+        return iter((_Record(self.base_offset, stamp, kind, value),))
+
+
+@dataclass(frozen=True)
+class _Record:
+    """In the form of the client's records."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    value: Unreadable
+    key: None = None
+    checksum: None = None
+    headers: tuple[()] = ()
