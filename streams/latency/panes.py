@@ -1,8 +1,9 @@
 """Panes: sums over one series and one stretch of time, from which windows are put together.
 
-All series of one pane number share a few arrays, so that a batch of any number of tenants is
-applied without a Python step per message, and a whole pane number is forgotten at once. A pane
-of one message takes about 60 bytes: 48 of sums and 16 per filled bin of its sketch.
+All series share a few arrays for some consecutive pane numbers, a table: so a batch of any number
+of tenants and of some hours is applied without a Python step per message or pane, and whole pane
+numbers are forgotten at once. A pane of one message takes about 60 bytes: 48 of sums and 16 per
+filled bin of its sketch.
 """
 
 from collections.abc import Iterator
@@ -39,7 +40,10 @@ Records = npt.NDArray[np.void]
 
 @dataclass(frozen=True, slots=True)
 class SortedMessages:
-    """Messages ordered by ``code`` (series, then bin of the sketch); arrays of equal length."""
+    """Messages ordered by ``code`` (series, then bin of the sketch); arrays of equal length.
+
+    In a table of several panes cells stand for series: the series, then the pane's place in it.
+    """
 
     code: Int64s
     latency_us: Int64s
@@ -50,6 +54,17 @@ class SortedMessages:
         """The chosen rows, still in order."""
         return SortedMessages(
             self.code[chosen], self.latency_us[chosen], self.over[chosen], self.sign[chosen]
+        )
+
+    def in_cells(self, places: Int64s, place_bits: int) -> "SortedMessages":
+        """The same by cell, ``places`` giving the place of each one's pane in its table."""
+        if place_bits == 0:
+            return self
+        cells = (self.code >> BIN_BITS) << place_bits | places
+        code = cells << BIN_BITS | self.code & _BIN_MASK
+        order = np.argsort(code, kind="stable")
+        return SortedMessages(
+            code[order], self.latency_us[order], self.over[order], self.sign[order]
         )
 
 
@@ -75,7 +90,7 @@ class WindowSums:
 
 
 class PaneTable:
-    """The panes of all series with one pane number."""
+    """The panes of all series with some consecutive pane numbers, by cell."""
 
     def __init__(self) -> None:
         self._index = KeyIndex()
@@ -96,13 +111,13 @@ class PaneTable:
         """Add and take away messages.
 
         Returns:
-            The series that changed, ascending; and those of which the largest latency may have
+            The cells that changed, ascending; and those of which the largest latency may have
             been taken away: `set_largest` must follow for them.
 
         """
-        series = messages.code >> BIN_BITS
-        starts = group_starts(series)
-        changed = series[starts]
+        cells = messages.code >> BIN_BITS
+        starts = group_starts(cells)
+        changed = cells[starts]
         slots = self._slots(changed)
         sign = messages.sign
         self._count[slots] += np.add.reduceat(sign, starts).astype(np.int32)
@@ -117,72 +132,67 @@ class PaneTable:
         unsure = (gone >= largest) & (self._count[slots] > 0)
         return changed, changed[unsure]
 
-    def set_largest(self, series: Int64s, largest_us: Int64s) -> None:
+    def set_largest(self, cells: Int64s, largest_us: Int64s) -> None:
         """Set the largest latency of some panes, µs; -1 where it is not known.
 
         Messages that were given up are taken into account. Where nothing is known the sketch
         says it within its relative error.
         """
-        slots = self._index.find(series)
+        slots = self._index.find(cells)
         known = np.maximum(largest_us, self._folded_max_us[slots] - 1)
         unknown = known < 0
         if unknown.any():
-            sketched = middle_us(self._largest_bin(series[unknown]))
+            sketched = middle_us(self._largest_bin(cells[unknown]))
             known[unknown] = np.minimum(sketched, self._max_us[slots[unknown]])
         self._max_us[slots] = known
 
-    def has_messages(self, series: Int64s) -> Mask:
-        """Which series have at least one message in this pane."""
-        slots = self._index.find(series)
+    def has_messages(self, cells: Int64s) -> Mask:
+        """Which panes have at least one message."""
+        slots = self._index.find(cells)
         result: Mask = slots >= 0
         result[result] = self._count[slots[result]] > 0
         return result
 
-    def add_to(self, sums: WindowSums, windows: Int64s, series: Int64s) -> None:
-        """Add the panes of ``series`` to the sums of ``windows`` (positions, each one once)."""
-        slots = self._index.find(series)
-        there = slots >= 0
-        slots, windows, series = slots[there], windows[there], series[there]
+    def add_to(self, sums: WindowSums, windows: Int64s, first: Int64s, end: Int64s) -> None:
+        """Add the panes of half-open ranges of cells to the sums of ``windows`` (positions)."""
+        owner, _, slots = self._index.between(first, end)
         if len(slots) == 0:
             return
-        sums.count[windows] += self._count[slots]
-        sums.sum_us[windows] += self._sum_us[slots]
-        sums.max_us[windows] = np.maximum(sums.max_us[windows], self._max_us[slots])
-        sums.over[windows] += self._over[slots]
-        owner, codes, bin_slots = self._bin_index.between(
-            series << BIN_BITS, series + 1 << BIN_BITS
-        )
-        # A series has each bin once in a pane, so no position repeats.
+        into = windows[owner]
+        np.add.at(sums.count, into, self._count[slots])
+        np.add.at(sums.sum_us, into, self._sum_us[slots])
+        np.maximum.at(sums.max_us, into, self._max_us[slots])
+        np.add.at(sums.over, into, self._over[slots])
+        owner, codes, slots = self._bin_index.between(first << BIN_BITS, end << BIN_BITS)
         flat = windows[owner] * BINS + (codes & _BIN_MASK)
-        sums.bins.reshape(-1)[flat] += self._bin_count[bin_slots]
+        np.add.at(sums.bins.reshape(-1), flat, self._bin_count[slots])
 
-    def export(self, pane: int) -> tuple[Records, Records]:
-        """Every pane and every filled bin, for the state."""
-        series, slots = self._index.items()
-        sums = np.zeros(len(series), dtype=SUMS)
-        sums["series"], sums["pane"] = series, pane
+    def export(self) -> tuple[Records, Records]:
+        """Every pane and every filled bin, for the state, with cells in place of series."""
+        cells, slots = self._index.items()
+        sums = np.zeros(len(cells), dtype=SUMS)
+        sums["series"] = cells
         sums["count"], sums["sum_us"] = self._count[slots], self._sum_us[slots]
         sums["max_us"], sums["over"] = self._max_us[slots], self._over[slots]
         codes, slots = self._bin_index.items()
         bins = np.zeros(len(codes), dtype=FILLED_BIN)
-        bins["series"], bins["pane"] = codes >> BIN_BITS, pane
+        bins["series"] = codes >> BIN_BITS
         bins["bin"], bins["count"] = codes & _BIN_MASK, self._bin_count[slots]
         return sums, bins
 
-    def load(self, sums: Records, bins: Records) -> None:
-        """Add panes as `export` gave them; their messages are given up."""
-        slots = self._slots(sums["series"].astype(np.int64))
+    def load(self, cells: Int64s, sums: Records, bin_cells: Int64s, bins: Records) -> None:
+        """Add panes as `export` gave them, each of its cell; their messages are given up."""
+        slots = self._slots(cells)
         self._count[slots] += sums["count"]
         self._sum_us[slots] += sums["sum_us"]
         self._over[slots] += sums["over"]
         self._max_us[slots] = np.maximum(self._max_us[slots], sums["max_us"])
-        self.give_up(sums)
-        code = bins["series"].astype(np.int64) << BIN_BITS | bins["bin"]
-        self._add_bins(code, bins["count"].astype(np.int64))
+        self.give_up(cells, sums)
+        self._add_bins(bin_cells << BIN_BITS | bins["bin"], bins["count"].astype(np.int64))
 
-    def give_up(self, sums: Records) -> None:
+    def give_up(self, cells: Int64s, sums: Records) -> None:
         """Remember the largest latency of messages that are kept as ``sums`` only."""
-        slots = self._index.find(sums["series"].astype(np.int64))
+        slots = self._index.find(cells)
         there = slots >= 0
         slots = slots[there]
         largest = sums["max_us"][there] + 1
@@ -196,15 +206,15 @@ class PaneTable:
         self._bin_count = _grown(self._bin_count, len(self._bin_index))
         self._bin_count[slots] += np.add.reduceat(counts, starts).astype(np.int32)
 
-    def _largest_bin(self, series: Int64s) -> Int64s:
-        owner, codes, slots = self._bin_index.between(series << BIN_BITS, series + 1 << BIN_BITS)
+    def _largest_bin(self, cells: Int64s) -> Int64s:
+        owner, codes, slots = self._bin_index.between(cells << BIN_BITS, cells + 1 << BIN_BITS)
         filled = self._bin_count[slots] > 0
-        largest = np.zeros(len(series), dtype=np.int64)
+        largest = np.zeros(len(cells), dtype=np.int64)
         np.maximum.at(largest, owner[filled], codes[filled] & _BIN_MASK)
         return largest
 
-    def _slots(self, series: Int64s) -> npt.NDArray[np.int32]:
-        slots = self._index.add(series)
+    def _slots(self, cells: Int64s) -> npt.NDArray[np.int32]:
+        slots = self._index.add(cells)
         size = len(self._index)
         self._count = _grown(self._count, size)
         self._over = _grown(self._over, size)
@@ -215,48 +225,65 @@ class PaneTable:
 
 
 class Panes:
-    """All panes of one width, by pane number."""
+    """All panes of one width, by pane number.
 
-    def __init__(self) -> None:
+    Args:
+        place_bits: a table holds ``2 ** place_bits`` consecutive panes. More of them make a batch
+            that spans many panes cheaper, and keep some panes longer than is needed.
+
+    """
+
+    def __init__(self, place_bits: int = 0) -> None:
+        self._bits = place_bits
         self._tables: dict[int, PaneTable] = {}
 
     def __len__(self) -> int:
         return sum(len(table) for table in self._tables.values())
 
-    def __getitem__(self, pane: int) -> PaneTable:
-        return self._tables[pane]
-
     def add(self, messages: SortedMessages, panes: Int64s) -> Iterator[tuple[int, Int64s, Int64s]]:
         """Add and take away messages, ``panes`` naming the pane of each.
 
         Yields:
-            Pane number and what `PaneTable.add` returns for it.
+            Pane number; its series that changed, ascending; and those of which the largest latency
+            may have been taken away: `set_largest` must follow for them.
 
         """
         if len(panes) == 0:
             return
-        for pane in distinct(panes).tolist():
-            table = self._tables.setdefault(pane, PaneTable())
-            inside = panes == pane
-            # Mostly a batch lies in one pane: then nothing needs to be copied.
-            mine = messages if inside.all() else messages.rows(inside)
-            yield pane, *table.add(mine)
+        tables = panes >> self._bits
+        for number in distinct(tables).tolist():
+            inside = tables == number
+            # Mostly a batch lies in one table: then nothing needs to be copied.
+            whole = bool(inside.all())
+            mine = messages if whole else messages.rows(inside)
+            places = (panes if whole else panes[inside]) & self._mask
+            table = self._tables.setdefault(number, PaneTable())
+            changed, unsure = table.add(mine.in_cells(places, self._bits))
+            for place in distinct(changed & self._mask).tolist():
+                pane = number << self._bits | place
+                yield pane, *(self._at_place(cells, place) for cells in (changed, unsure))
+
+    def set_largest(self, pane: int, series: Int64s, largest_us: Int64s) -> None:
+        """Set the largest latency of the panes of some series; see `PaneTable.set_largest`."""
+        self._tables[pane >> self._bits].set_largest(self._cells(series, pane), largest_us)
 
     def drop_before(self, pane: int) -> None:
-        """Forget panes with a smaller number."""
-        for old in [number for number in self._tables if number < pane]:
+        """Forget panes with a smaller number, if not those in a table with a greater one."""
+        for old in [number for number in self._tables if number < pane >> self._bits]:
             del self._tables[old]
 
     def newest(self, series: Int64s) -> tuple[Int64s, Int64s]:
         """The newest pane with messages of each series: series and pane numbers."""
         found, numbers = [series[:0]], [series[:0]]
-        for pane in sorted(self._tables, reverse=True):
-            if len(series) == 0:
-                break
-            here = self._tables[pane].has_messages(series)
-            found.append(series[here])
-            numbers.append(np.full(len(found[-1]), pane, dtype=np.int64))
-            series = series[~here]
+        for number in sorted(self._tables, reverse=True):
+            for place in range(self._mask, -1, -1):
+                if len(series) == 0:
+                    break
+                pane = number << self._bits | place
+                here = self._tables[number].has_messages(self._cells(series, pane))
+                found.append(series[here])
+                numbers.append(np.full(len(found[-1]), pane, dtype=np.int64))
+                series = series[~here]
         return np.concatenate(found), np.concatenate(numbers)
 
     def window_sums(self, series: Int64s, ends: Int64s, span: int) -> WindowSums:
@@ -264,31 +291,54 @@ class Panes:
         size = len(series)
         count, sum_us, max_us, over = (np.zeros(size, dtype=np.int64) for _ in range(4))
         sums = WindowSums(count, sum_us, max_us, over, np.zeros((size, BINS), dtype=np.int64))
-        for pane, table in self._tables.items():
-            inside = np.flatnonzero((ends - span < pane) & (pane <= ends))
+        for number, table in self._tables.items():
+            low = number << self._bits
+            first, last = np.maximum(ends - span + 1, low), np.minimum(ends, low + self._mask)
+            inside = np.flatnonzero(first <= last)
             if len(inside):
-                table.add_to(sums, inside, series[inside])
+                first, last, mine = first[inside], last[inside], series[inside]
+                table.add_to(sums, inside, self._cells(mine, first), self._cells(mine, last) + 1)
         return sums
 
     def export(self) -> tuple[Records, Records]:
         """Every pane and every filled bin, for the state."""
-        parts = [table.export(pane) for pane, table in self._tables.items()]
-        sums = [np.zeros(0, dtype=SUMS), *(part[0] for part in parts)]
-        bins = [np.zeros(0, dtype=FILLED_BIN), *(part[1] for part in parts)]
-        return np.concatenate(sums), np.concatenate(bins)
+        parts = [np.zeros(0, dtype=SUMS)], [np.zeros(0, dtype=FILLED_BIN)]
+        for number, table in self._tables.items():
+            for part, records in zip(parts, table.export(), strict=True):
+                records["pane"] = number << self._bits | records["series"] & self._mask
+                records["series"] >>= self._bits
+                part.append(records)
+        return np.concatenate(parts[0]), np.concatenate(parts[1])
 
     def load(self, sums: Records, bins: Records) -> Iterator[tuple[int, Int64s]]:
         """Add panes as `export` gave them; yields pane numbers and series that changed."""
         for pane in distinct(sums["pane"]).tolist():
-            mine = sums[sums["pane"] == pane]
-            self._tables.setdefault(pane, PaneTable()).load(mine, bins[bins["pane"] == pane])
-            yield pane, mine["series"].astype(np.int64)
+            mine, own_bins = sums[sums["pane"] == pane], bins[bins["pane"] == pane]
+            series = mine["series"].astype(np.int64)
+            bin_cells = self._cells(own_bins["series"].astype(np.int64), pane)
+            table = self._tables.setdefault(pane >> self._bits, PaneTable())
+            table.load(self._cells(series, pane), mine, bin_cells, own_bins)
+            yield pane, series
 
     def give_up(self, sums: Records) -> None:
         """Remember that some messages are kept as ``sums`` only."""
         for pane in distinct(sums["pane"]).tolist():
-            if pane in self._tables:
-                self._tables[pane].give_up(sums[sums["pane"] == pane])
+            table = self._tables.get(pane >> self._bits)
+            if table is not None:
+                mine = sums[sums["pane"] == pane]
+                table.give_up(self._cells(mine["series"].astype(np.int64), pane), mine)
+
+    @property
+    def _mask(self) -> int:
+        return (1 << self._bits) - 1
+
+    def _cells(self, series: Int64s, pane: int | Int64s) -> Int64s:
+        return series << self._bits | pane & self._mask
+
+    def _at_place(self, cells: Int64s, place: int) -> Int64s:
+        """The series of those cells that lie at a place of the table."""
+        series: Int64s = cells[cells & self._mask == place] >> self._bits
+        return series
 
 
 def _grown(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:

@@ -67,7 +67,7 @@ class _Store:
     width: PaneWidth
     first: int | None
     """The first pane number that is retained; None before the first batch."""
-    panes: Panes = field(default_factory=Panes)
+    panes: Panes
     dirty: DirtyPanes = field(default_factory=DirtyPanes)
 
     def retain_from(self, first: int) -> None:
@@ -81,6 +81,8 @@ _UNKNOWN: Final = -(1 << 62)
 _CHUNK: Final = 1024
 """Windows summed up at a time: a dense sketch takes 4 KB each."""
 _END_BITS: Final = 26
+_PLACE_BITS: Final = 2
+"""Four panes share a table: mail that is caught up with comes by hours."""
 
 
 class RollingWindows:
@@ -109,9 +111,9 @@ class RollingWindows:
         self._month_bounds = month_bounds
         self._frontier_us: int | None = None
         self._stores = (
-            _Store(PaneWidth.FIVE_MINUTES, None),
-            _Store(PaneWidth.HOUR, None),
-            _Store(PaneWidth.MONTH, 0),
+            _Store(PaneWidth.FIVE_MINUTES, None, Panes(_PLACE_BITS)),
+            _Store(PaneWidth.HOUR, None, Panes(_PLACE_BITS)),
+            _Store(PaneWidth.MONTH, 0, Panes()),
         )
         self._published = Published()
         self._saved_first: list[int] = []
@@ -267,7 +269,7 @@ class RollingWindows:
     def _look_up_largest(self, store: _Store, pane: int, series: Int64s) -> None:
         if len(series):
             panes = np.full(len(series), pane, dtype=np.int64)
-            store.panes[pane].set_largest(series, self._largest(store.width, series, panes))
+            store.panes.set_largest(pane, series, self._largest(store.width, series, panes))
 
     def _first_needed(self, width: PaneWidth) -> int:
         """The first pane that a window which can still change contains."""

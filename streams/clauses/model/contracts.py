@@ -127,12 +127,12 @@ def _runs(versions: Sequence[Force], indicator: str) -> Iterator[Sequence[Force]
     yield versions[begin:]
 
 
-def month_at(versions: Sequence[Contract], us: int) -> Month:
+def month_at(forces: Sequence[Force], us: int) -> Month:
     """The local month of an instant, in the zone of the version then in force (or the default)."""
-    for each in in_force(versions):
+    for each in forces:
         zone = each.contract.zone
-        if midnight(each.first, zone) <= us and local_day(us, zone) < each.end:
-            return Month.of(local_day(us, zone))
+        if midnight(each.first, zone) <= us and (day := local_day(us, zone)) < each.end:
+            return Month.of(day)
     return Month.of(local_day(us, default_contract("-").zone))
 
 

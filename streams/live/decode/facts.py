@@ -32,7 +32,10 @@ def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
 
 def facts_of(events: pa.Table) -> Iterator[Fact]:
     """The facts of a decoded batch, in record order; absent fields are left out."""
-    plain = events
+    given = [
+        place for place, column in enumerate(events.columns) if column.null_count < len(events)
+    ]
+    plain = events = events.select(given)
     for place, field in enumerate(events.schema):
         if pa.types.is_timestamp(field.type):
             plain = plain.set_column(place, field.name, events.column(place).cast(pa.int64()))

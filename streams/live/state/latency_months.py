@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.contract import Contract, Term, default_contract
-from streams.clauses.model.contracts import Governed, governing, month_at
+from streams.clauses.model.contracts import Governed, governing, in_force, month_at
 from streams.latency.row_index import Int64s, Mask
 from streams.live.state.stretches import NOWHERE, Located, Place, Stretches
 from streams.time.calendar import SECOND, Month, midnight
@@ -172,7 +172,7 @@ class LatencyMonths:
     def _stretch(self, tenant: int, accepted_us: int) -> tuple[int, int, list[Place]]:
         """The stretch of one instant of acceptance, as `Stretches` wants it."""
         versions = self._versions(tenant)
-        month = month_at(versions, accepted_us)
+        month = month_at(in_force(versions), accepted_us)
         near = [month]
         if len({each.timezone for each in versions}) > 1:
             # Where the zone changes with the contract, months may overlap, or leave a gap.

@@ -10,7 +10,7 @@ from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
 from streams.clauses.facts.base import Fact
-from streams.clauses.model.contracts import in_force, month_at
+from streams.clauses.model.contracts import Force, in_force, month_at
 from streams.clauses.model.exclusions import Exclusions
 from streams.clauses.registry import Context, Scope
 from streams.latency.messages import Rows
@@ -42,6 +42,8 @@ class Tenants:
         self._no_facts = Scope("-")
         """Stands for every tenant of which nothing but mail was ever heard."""
         self._contracts: dict[int, dict[int, Contract]] = {}
+        self._forces: dict[str, list[Force]] = {}
+        """When each version is in force; known of tenants that were asked for."""
         self._promises: dict[tuple[str, int], tuple[Contract, bytes]] = {}
         self._first_mail_us = np.full(64, FOREVER, dtype=np.int64)
 
@@ -108,6 +110,7 @@ class Tenants:
         """Take a version of a tenant's contract; a version published again replaces itself."""
         code = self.code(contract.tenant_id)
         self._contracts.setdefault(code, {})[contract.version] = contract
+        self._forces.pop(contract.tenant_id, None)
 
     def versions_of(self, code: int) -> list[Contract]:
         """The versions of a tenant's contract, by its number."""
@@ -157,7 +160,10 @@ class Tenants:
 
     def month(self, tenant: str, instant_us: int) -> Month:
         """The local month of an instant, in the zone of the tenant's contract."""
-        return month_at(self.versions(tenant), instant_us)
+        forces = self._forces.get(tenant)
+        if forces is None:
+            forces = self._forces[tenant] = in_force(self.versions(tenant))
+        return month_at(forces, instant_us)
 
     # Mail.
 
