@@ -50,9 +50,10 @@ test-packages: ## install the Debian packages the tests use, where they are miss
 	    apt-get install -qq -y --no-install-recommends $$missing; } >/dev/null 2>&1 \
 	|| echo "Some tests need what Debian packages as$$missing; install it and run make test again."
 
-lint: $(VENV)/.installed ## ruff (style, docstrings, time zones, security) and its formatter
+lint: $(VENV)/.installed ## ruff (style, docstrings, time zones, security), its formatter, dead code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
 
 types: $(VENV)/.installed ## strict types
 	$(BIN)/mypy

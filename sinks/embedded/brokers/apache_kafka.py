@@ -58,7 +58,6 @@ class ApacheKafka:
     """The durable broker with transactions; needs Java 17."""
 
     name = "Apache Kafka"
-    durable = True
     ready_within_s = 90.0
 
     def prepare(self, data: Path, port: int) -> Sequence[str]:
