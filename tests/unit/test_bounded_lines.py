@@ -5,11 +5,14 @@ import io
 import time
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
 from streams.connectors.follow import Follower, read_lines
+
+pytestmark = pytest.mark.slow
 
 LONG = 50_000_000
 SOON_S = 10.0

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from streams.runtime.faust_app.batches import RecordBatch
 
+pytestmark = pytest.mark.slow
+
 
 def batch(offsets):
     count = len(offsets)

@@ -11,6 +11,8 @@ from streams.simulate.bad import BAD_KINDS
 from tests.mta_flood import EVENT_BYTES, flood
 from tests.reference.instants import parse
 
+pytestmark = pytest.mark.slow
+
 BROKER_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
