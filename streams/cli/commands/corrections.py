@@ -14,6 +14,7 @@ from streams.cli.support.kafka_publish import publish
 from streams.cli.support.ops_events import DURATION, INSTANT, ops_record, user, windows_of
 
 _TENANT = click.option("--tenant", required=True, help="The tenant; '*' is the whole platform.")
+_OUTAGE = click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
 
 
 @click.group()
@@ -72,7 +73,7 @@ def declare(
 
 @outage.command()
 @_TENANT
-@click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
+@_OUTAGE
 @state_file_option
 @click.pass_context
 def revoke(ctx: click.Context, tenant: str, outage_id: str, own_state_file: Path | None) -> None:
@@ -88,7 +89,7 @@ def revoke(ctx: click.Context, tenant: str, outage_id: str, own_state_file: Path
 
 @outage.command()
 @_TENANT
-@click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
+@_OUTAGE
 @state_file_option
 @click.pass_context
 def approve(ctx: click.Context, tenant: str, outage_id: str, own_state_file: Path | None) -> None:
