@@ -43,13 +43,18 @@ class DirtyPanes:
         taken = {}
         chosen = None if wanted is None else distinct(wanted)
         for pane, series in self._consolidated().items():
-            inside = np.ones(len(series), np.bool_) if chosen is None else members(series, chosen)
-            if inside.any():
-                taken[pane] = series[inside]
-            if inside.all():
+            if chosen is None:
+                taken[pane] = series
+                del self._series[pane]
+                continue
+            # Few are wanted of very many: those are looked up, not these.
+            at = np.searchsorted(series, chosen[members(chosen, series)])
+            if len(at):
+                taken[pane] = series[at]
+            if len(at) == len(series):
                 del self._series[pane]
             else:
-                self._series[pane] = [series[~inside]]
+                self._series[pane] = [np.delete(series, at)]
         return taken
 
     def drop_before(self, pane: int) -> None:

@@ -2,9 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 _BREATH_S: Final = 0.02
+_SHORT_S: Final = 0.03
+_LONG_S: Final = 0.06
 
 
 class Breath:
@@ -15,14 +19,41 @@ class Breath:
         self.longest_s = 0.0
         """The longest hold so far."""
 
-    async def take(self, always: bool = False) -> None:
-        """Let others have a turn, if the loop has been held for a while."""
+    async def take(self, always: bool = False) -> float:
+        """Let others have a turn, if the loop has been held for a while; for how long, seconds."""
         held_s = time.monotonic() - self._since
         if always or held_s >= _BREATH_S:
             self.longest_s = max(self.longest_s, held_s)
             await asyncio.sleep(0)
             self._since = time.monotonic()
+        return held_s
+
+    async def through(self, steps: Iterable[None]) -> float:
+        """Do some steps with pauses between them; the longest hold, seconds."""
+        held_s = 0.0
+        for _ in steps:
+            held_s = max(held_s, await self.take())
+        return max(held_s, await self.take())
 
     def begin(self) -> None:
         """The loop is taken from now on."""
         self._since = time.monotonic()
+
+
+@dataclass(slots=True)
+class Portion:
+    """How much is done in one go: as much as this machine does while others can wait.
+
+    Nothing that is published depends on it: results are the same however the work is cut.
+    """
+
+    size: int
+    least: int
+    most: int
+
+    def took(self, held_s: float) -> None:
+        """One portion held the event loop for so long, seconds; the next is fitted to it."""
+        if held_s > _LONG_S:
+            self.size = max(self.least, self.size // 2)
+        elif held_s < _SHORT_S:
+            self.size = min(self.most, self.size * 5 // 4 + 1)

@@ -28,7 +28,7 @@ CELL_US: Final = 600 * MICROS
 STRIDE_US: Final = 6 * HOUR
 """How far mail may go before the other topics, while catching up."""
 MOST_EVENTS: Final = 8_000
-"""Events applied at a time: a bite that does not hold the others up."""
+"""Events applied at a time, at the most."""
 MOST_FACTS: Final = 500
 """Of each of the other topics."""
 ROOM: Final = 60_000
@@ -140,11 +140,12 @@ class Inbox:
         """Whether nothing waits to be applied."""
         return not any(queue.batches for queue in self._queues.values())
 
-    def take(self, behind: Callable[[str], bool]) -> Bite | None:
+    def take(self, behind: Callable[[str], bool], most: int = MOST_EVENTS) -> Bite | None:
         """The bite that is to be applied next, if it is known.
 
         Args:
             behind: whether records of a topic wait at the broker.
+            most: so many events of mail.
 
         """
         if self.empty:
@@ -166,7 +167,7 @@ class Inbox:
         if mail_us <= others_us and mail_us < change_us:
             until_us = min([others_us, *(at for at in unknown.values())])
             before_us = min(limit_us, change_us, mail_us + STRIDE_US)
-            return Bite([self._mail.bite(before_us, MOST_EVENTS)], until_us)
+            return Bite([self._mail.bite(before_us, most)], until_us)
         # 3. Or the other topics, up to where mail is; what is as late as that, with them.
         before_us = min(limit_us, max(mail_us, others_us + 1))
         first = [queue for queue in self._others.values() if queue.next_us() < before_us]

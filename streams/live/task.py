@@ -337,8 +337,8 @@ class Task:
             at = self.latency.next_us(silent, mail_us, heard_us)
         return at is not None and at <= mail_us
 
-    def publish_some(self, most: int) -> bool:
-        """Publish how some tenants stand; whether the round has come to its end.
+    def publish_some(self, most: int = _ALL) -> Iterator[None]:
+        """Publish how some tenants stand, with a pause wherever others may have a turn.
 
         Args:
             most: how many tenants.
@@ -348,8 +348,9 @@ class Task:
             self.rounds.begin(self._log.head.offsets, self._log.marks())
             self._applied = False
         now_us = max(self.scheduler.position_us, self.clock.latest_us)
-        self.outbox.records.extend(self.rounds.publish(most, now_us))
-        return not self.rounds.under_way
+        for records in self.rounds.publish(most, now_us):
+            self.outbox.records.extend(records)
+            yield
 
     def checkpoint(self, now_s: float, everything: bool = True) -> Checkpoint:
         """What came since the last checkpoint, to be made durable by the caller.
@@ -364,10 +365,10 @@ class Task:
         for _ in self.pass_time(now_s):
             pass
         if everything:
-            while not self.publish_some(_ALL):
-                pass
-            if self.rounds.has_news or self._applied:
-                self.publish_some(_ALL)
+            # What is under way first, then a round of its own.
+            for _ in range(1 + self.rounds.under_way):
+                for _ in self.publish_some():
+                    pass
         self._mark(now_s)
         # Nothing is looked at behind either of these any more.
         known_us = min(self.scheduler.position_us, self.tenants.latency.clock_us)

@@ -10,11 +10,11 @@ from typing import Any, Final
 from faust.types import TP
 
 from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
-from streams.live.breath import Breath
+from streams.live.breath import Breath, Portion
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
 from streams.live.decode.records import decode
-from streams.live.inbox import Bite, Inbox
+from streams.live.inbox import MOST_EVENTS, Bite, Inbox
 from streams.live.measures import Measures
 from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
@@ -47,7 +47,6 @@ _TURN_S: Final = 0.2
 """How long a task may apply what has come until it is another one's turn."""
 _SHARE_OF_ROUNDS: Final = 0.2
 """Of the time that may go into publishing how tenants stand, while records wait."""
-_TENANTS_AT_ONCE: Final = 50
 _INPUT: Final = tuple(topic.name for topic in EVENT_TOPICS)
 
 logger = logging.getLogger(__name__)
@@ -68,6 +67,10 @@ class _Member:
         """When its last checkpoint was begun, monotonic seconds."""
         self.round_at = 0.0
         """When more tenants may be published."""
+        self.events = Portion(MOST_EVENTS // 4, MOST_EVENTS // 32, MOST_EVENTS)
+        """Of mail, applied at a time."""
+        self.tenants = Portion(50, 1, 1_000)
+        """Published at a time."""
 
 
 class Live:
@@ -165,20 +168,20 @@ class Live:
         while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
             busy = task.clock.waiting = True
             with self._measures.stage("evaluate"):
-                for _ in task.apply_decoded(bite.batches, now, bite.until_us):
-                    await self.breath.take()
-            await self.breath.take()
+                steps = task.apply_decoded(bite.batches, now, bite.until_us)
+                held_s = await self.breath.through(steps)
+            if bite.batches[0].topic == MTA.name:
+                member.events.took(held_s)
             if task.pending >= self._settings.checkpoint_events:
                 break
         task.clock.waiting = busy or not self._is_idle(member)
-        for _ in task.pass_time(now):
-            await self.breath.take()
+        await self.breath.through(task.pass_time(now))
         await self._publish(member, busy)
         if self._is_due(partition, member):
             await self._checkpoint(member)
 
     def _next(self, member: _Member) -> Bite | None:
-        return member.inbox.take(lambda topic: self._is_behind(member, topic))
+        return member.inbox.take(lambda topic: self._is_behind(member, topic), member.events.size)
 
     def _is_behind(self, member: _Member, topic: str) -> bool:
         """Whether records of a topic wait at the broker, or on their way, or may do so."""
@@ -197,11 +200,10 @@ class Live:
             return
         begun = time.monotonic()
         with self._measures.stage("publish"):
-            ended = member.task.publish_some(_TENANTS_AT_ONCE)
-        taken = time.monotonic() - begun
-        await self.breath.take()
-        pause = taken / _SHARE_OF_ROUNDS if busy else 0.0
-        if ended:
+            held_s = await self.breath.through(member.task.publish_some(member.tenants.size))
+        member.tenants.took(held_s)
+        pause = (time.monotonic() - begun) / _SHARE_OF_ROUNDS if busy else 0.0
+        if not member.task.rounds.under_way:
             pause = max(pause, self._settings.checkpoint_s)
         member.round_at = time.monotonic() + pause
 
@@ -219,11 +221,8 @@ class Live:
         partition = member.task.partition
         await self._deliveries.arrived(partition)
         now = time.monotonic()
-        if last:
-            while not member.task.publish_some(_TENANTS_AT_ONCE):
-                await self.breath.take()
-        elif not member.task.rounds.has_news:
-            member.task.publish_some(_TENANTS_AT_ONCE)
+        if last or not member.task.rounds.has_news:
+            await self.breath.through(member.task.publish_some())
         self._deliveries.start(partition, member.task.checkpoint(now, everything=False))
         member.begun_at = now
         logger.debug("longest hold of the event loop: %.0f ms", 1000 * self.breath.longest_s)

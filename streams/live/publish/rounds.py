@@ -88,8 +88,8 @@ class Rounds:
             for month in changed.get(code, ()):
                 own.setdefault(month, set()).add(LATENCY)
 
-    def publish(self, most: int, now_us: int) -> Iterator[Outgoing]:
-        """The records of so many tenants of the round.
+    def publish(self, most: int, now_us: int) -> Iterator[list[Outgoing]]:
+        """The records of so many tenants of the round, tenant by tenant, then their windows.
 
         Args:
             most: how many tenants at the most.
@@ -100,19 +100,23 @@ class Rounds:
         codes: list[int] = []
         alike: Alike = {}
         for tenant in chosen:
-            months = self._waiting.pop(tenant)
             codes.append(self._tenants.code(tenant))
-            for month in sorted(months):
-                sections = months[month]
-                yield from self._statuses(self._alike(alike, tenant, month, sections), now_us)
-                if LATENCY in sections:
-                    yield from self._latency_statuses(tenant, month, now_us)
-            present = self._tenants.month(tenant, now_us)
-            if months.get(present, set()) & {1, 3}:
-                yield from self._observed.records(tenant, present, now_us)
-        yield from self._windows(np.array(codes, dtype=np.int64))
+            yield list(self._tenant(alike, tenant, self._waiting.pop(tenant), now_us))
+        yield list(self._windows(np.array(codes, dtype=np.int64)))
         if not self._waiting:
             self.offsets, self.marks = self._begun
+
+    def _tenant(
+        self, alike: Alike, tenant: str, months: Mapping[Month, set[int]], now_us: int
+    ) -> Iterator[Outgoing]:
+        for month in sorted(months):
+            sections = months[month]
+            yield from self._statuses(self._alike(alike, tenant, month, sections), now_us)
+            if LATENCY in sections:
+                yield from self._latency_statuses(tenant, month, now_us)
+        present = self._tenants.month(tenant, now_us)
+        if months.get(present, set()) & {1, 3}:
+            yield from self._observed.records(tenant, present, now_us)
 
     def _alike(
         self, alike: Alike, tenant: str, month: Month, sections: set[int]
