@@ -7,7 +7,7 @@ import numpy as np
 
 from schemas.contract import Contract
 from schemas.results import Status
-from schemas.topics import BROADCAST, CONTRACTS, EVENT_TOPICS, MTA, STATUS, STREAMS_STATE
+from schemas.topics import BROADCAST, CALENDARS, CONTRACTS, EVENT_TOPICS, MTA, STATUS, STREAMS_STATE
 from streams.clauses.facts.base import Fact
 from streams.clauses.model import segments
 from streams.live.decode.records import decode
@@ -27,6 +27,8 @@ LATENESS_US = 120_000_000
 TICK_S = 0.1
 SECOND = 1_000_000
 
+DOCUMENTS = {CALENDARS.name, CONTRACTS.name}
+
 Record = tuple[str, bytes, bytes]
 
 
@@ -42,6 +44,8 @@ def apply(task: Task, batch: RecordBatch, now_us: int, now_s: float) -> None:
         return
     if batch.topic == CONTRACTS.name:
         task.apply_contracts(fresh)
+    elif batch.topic == CALENDARS.name:
+        task.apply_calendars(fresh)
     else:
         for _ in task.apply_decoded([decode(fresh, now_us)], now_s):
             pass
@@ -95,7 +99,7 @@ class LiveRun:
             ]
             batch = self._batch(topic, own)
             fresh = batch.after(self.task.applied(topic))
-            if topic == CONTRACTS.name or fresh is None:
+            if topic in DOCUMENTS or fresh is None:
                 apply(self.task, batch, BROKER_US, self.now_s)
             else:
                 self.inbox.offer(decode(fresh, BROKER_US))

@@ -40,6 +40,7 @@ PARTIES: Final = (
         receives={
             **_each(topics.EVENT_TOPICS, "Measures and judges live what producers publish."),
             topics.CONTRACTS.name: "Judges each month by the version that governs it.",
+            topics.CALENDARS.name: "Counts working days by them, where a contract names one.",
             topics.RAW_MAILLOG.name: "Assembles lines into events of mail.mta.",
         },
         sends={

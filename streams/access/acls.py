@@ -100,7 +100,7 @@ COMPONENTS: Final = (
     ),
     Component(
         "mailsla-streams", "mailsla worker streams",
-        reads=(*_EVENTS, CONTRACTS.name, RAW_MAILLOG.name, *_INTERNAL),
+        reads=(*_EVENTS, CONTRACTS.name, CALENDARS.name, RAW_MAILLOG.name, *_INTERNAL),
         # Events under a wrong key are published once more under the right one.
         writes=(
             *_EVENTS, CONTRACTS.name, RAW_MAILLOG.name, *_INTERNAL,

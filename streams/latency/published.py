@@ -53,6 +53,10 @@ class Published:
     def __len__(self) -> int:
         return sum(len(end.index) for end in self._ends.values())
 
+    def ends(self, kind: int) -> list[int]:
+        """The ends of a kind that were published for any series."""
+        return sorted(end for known, end in self._ends if known == kind)
+
     def among(self, kind: int, end: int, series: Int64s) -> Int64s:
         """Those of the series for which this end was published."""
         known = self._ends.get((kind, end))

@@ -313,13 +313,13 @@ class RollingWindows:
         Of a month every one that changed is published: each stays for itself.
         """
         codes = [newest[0] << _END_BITS | newest[1]]
-        for pane, changed in dirty.items():
-            if kind.width is PaneWidth.MONTH:
-                codes.append(changed << _END_BITS | pane)
-                continue
-            for end in range(pane, pane + kind.span):
-                known = self._published.among(kind.number, end, changed)
-                codes.append(known << _END_BITS | end)
+        if kind.width is PaneWidth.MONTH:
+            codes += [changed << _END_BITS | pane for pane, changed in dirty.items()]
+        else:
+            for end in self._published.ends(kind.number):
+                inside = range(end - kind.span + 1, end + 1)
+                changed = distinct(*(dirty[pane] for pane in inside if pane in dirty))
+                codes.append(self._published.among(kind.number, end, changed) << _END_BITS | end)
         chosen = distinct(*codes)
         series, ends = chosen >> _END_BITS, chosen & (1 << _END_BITS) - 1
         # An end of which a pane is forgotten is not right any more: it stays as it was.

@@ -15,7 +15,7 @@ from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract
 from schemas.topics import MTA
 from streams.clauses.facts.base import Fact
-from streams.live.apply.facts import apply_fact, changed_topics, changes_no_state, topic_of
+from streams.live.apply.facts import apply_fact, changes_no_state, topic_of
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.apply.mail import MailBatch, apply_mail
 from streams.live.checkpoint import state_log as logs
@@ -31,7 +31,7 @@ from streams.live.checkpoint.recovery import (
 )
 from streams.live.checkpoint.state_log import StateLog
 from streams.live.checkpoint.writing import write_state
-from streams.live.decode.contracts import decode_contracts
+from streams.live.decode.contracts import decode_calendars, decode_contracts
 from streams.live.decode.facts import merged_facts
 from streams.live.decode.message_rows import message_rows, reference_of
 from streams.live.decode.records import DecodedBatch
@@ -44,9 +44,11 @@ from streams.live.publish.outbox import Outbox
 from streams.live.publish.rounds import Rounds
 from streams.live.state.mail_clock import MailClock, moment
 from streams.live.state.platform import (
+    CALENDAR,
     PROGRESS,
     Platform,
     broadcast_record,
+    calendar_record,
     concerns_platform,
     mark_record,
 )
@@ -231,12 +233,9 @@ class Task:
         since_us = apply_fact(self.tenants, fact)
         self._log.add_fact(fact)
         self.outbox.publish(self.scheduler.meet(tenant))
-        quiet = not self.scheduler.is_new(tenant) and changes_no_state(
-            self.tenants,
-            fact,
-            self.scheduler.position_us,
-            self.scheduler.is_quiet_until(tenant),
-        )
+        known_us, down_until_us = self.scheduler.position_us, self.scheduler.is_quiet_until(tenant)
+        quiet = changes_no_state(self.tenants, fact, known_us, down_until_us)
+        quiet = quiet and not self.scheduler.is_new(tenant)
         self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[topic_of(fact)], since_us, quiet)
         if excludes:
             code = self.tenants.code(tenant)
@@ -249,6 +248,12 @@ class Task:
         for value, contract in contracts:
             self._log.add(logs.CONTRACTS, value)
             self._agree(contract)
+        self._done(batch.topic, batch.next_offset)
+
+    def apply_calendars(self, batch: RecordBatch) -> None:
+        """Pass published calendars on to every task; they take effect with `hear`."""
+        calendars, refused = decode_calendars(batch)
+        self.outbox.records += [*refused, *(calendar_record(value) for value, _ in calendars)]
         self._done(batch.topic, batch.next_offset)
 
     def _agree(self, contract: Contract) -> None:
@@ -269,7 +274,7 @@ class Task:
     def hear(self, facts: Sequence[Fact], now_s: float) -> None:
         """Facts of the platform, just taken by the shared `Platform`."""
         for fact in facts:
-            if fact["tenant_id"] == PLATFORM:
+            if fact["tenant_id"] == PLATFORM and fact["type"] != CALENDAR:
                 self.clock.observe(fact["time"], now_s)
             if fact["type"] == PROGRESS:
                 self._progress.say(fact, now_s)
@@ -278,7 +283,7 @@ class Task:
             before = self.tenants.excluded.copy()
             self.tenants.exclude(PLATFORM)
             self.outbox.publish(self.latency.exclude_again(before, None))
-        for topic, instant in changed_topics(others, self.tenants.platform.scope).items():
+        for topic, instant in self.tenants.platform.changed(others).items():
             self.scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
 
     def _age(self, now_s: float, idle: bool) -> None:
@@ -318,11 +323,9 @@ class Task:
         reached = self.tenants.platform.reached_us(now_s)
         return FOREVER if reached is None else reached
 
-    def due(self, now_s: float, everything: bool = True) -> bool:
-        """Whether a checkpoint would publish or keep anything, or anything urgent."""
-        if self.urgent or self._is_due(now_s):
-            return True
-        return everything and (self.dirty or self.rounds.has_news)
+    def due(self, now_s: float) -> bool:
+        """Whether a checkpoint would publish or keep anything."""
+        return self.urgent or self.dirty or self.rounds.has_news or self._is_due(now_s)
 
     def _is_due(self, now_s: float) -> bool:
         now_us, latency = self._now_us(now_s), self.tenants.latency
@@ -391,7 +394,6 @@ class Task:
     def _mark(self, now_s: float) -> None:
         """How far event time has come, if this task is the one that meets the platform's events."""
         now_us = max(self._now_us(now_s), self.scheduler.position_us)
-        meets = self._log.head.extra.get("meets_platform")
-        if meets and now_us >= self._marked_us + _MARK_EVERY_US:
+        if "meets_platform" in self._log.head.extra and now_us >= self._marked_us + _MARK_EVERY_US:
             self._marked_us = now_us
             self.outbox.records.append(mark_record(now_us))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
+from schemas.topics import CALENDARS, CONTRACTS, EVENT_TOPICS, MTA
 from streams.live.breath import Breath, Portion
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
@@ -127,6 +127,8 @@ class Live:
         member.offered[batch.topic] = batch.next_offset
         if batch.topic == CONTRACTS.name:
             member.task.apply_contracts(fresh)
+        elif batch.topic == CALENDARS.name:
+            member.task.apply_calendars(fresh)
         else:
             decoded = decode(fresh, time.time_ns() // 1000)
             self._measures.taken(decoded)
@@ -211,9 +213,7 @@ class Live:
         if self._deliveries.is_under_way(partition):
             return False
         task, now = member.task, time.monotonic()
-        waiting = Waiting(
-            now - member.begun_at, task.pending, task.urgent, task.due(now, everything=True)
-        )
+        waiting = Waiting(now - member.begun_at, task.pending, task.urgent, task.due(now))
         return self._policy.should_checkpoint(waiting)
 
     async def _checkpoint(self, member: _Member, last: bool = False) -> None:
@@ -339,7 +339,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     silence_us = int(settings.source_silence_s * MICROS)
     live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us))
     app.has_room = live.may_fetch
-    attach_checking(app, [*_INPUT, CONTRACTS.name], live.handle)
+    attach_checking(app, [*_INPUT, CONTRACTS.name, CALENDARS.name], live.handle)
     background(app, live.work, _PAUSE_S)
     maillog = attach_maillog(app, settings, delivery)
 

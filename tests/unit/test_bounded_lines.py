@@ -39,7 +39,7 @@ def test_one_endless_line_costs_neither_memory_nor_time(tmp_path):
     content = b"x" * LONG + b"\nnext\n"
     log.write_bytes(content)
     packed.write_bytes(gzip.compress(content, 1))
-    began = time.monotonic()
+    began = time.process_time()
     tracemalloc.start()
     try:
         for path in (log, packed):
@@ -51,7 +51,7 @@ def test_one_endless_line_costs_neither_memory_nor_time(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - began < SOON_S
+    assert time.process_time() - began < SOON_S
 
 
 def test_a_compressed_generation_is_unpacked_once_not_once_a_batch(tmp_path):
@@ -67,8 +67,8 @@ def test_a_compressed_generation_is_unpacked_once_not_once_a_batch(tmp_path):
     log.unlink()
     log.write_bytes(b"new\n")
     follower = Follower(log, position)
-    began, seen = time.monotonic(), []
+    began, seen = time.process_time(), []
     while lines := follower.poll(500):
         seen += lines
     assert seen == [*old.splitlines(keepends=True)[1:], b"new\n"]
-    assert time.monotonic() - began < SOON_S
+    assert time.process_time() - began < SOON_S

@@ -81,8 +81,12 @@ def test_the_zone_of_the_governing_version_cuts_the_month() -> None:
 
 
 def test_an_instant_belongs_to_the_month_of_the_zone_then_in_force() -> None:
-    forces = in_force([version(1, date(2026, 11, 1), timezone="America/New_York")])
-    assert month_at(forces, at("2026-11-01 00:00")) == Month(2026, 11)  # before it: the default
-    assert month_at(forces, at("2026-12-01 00:00")) == Month(2026, 11)
-    assert month_at(forces, at("2026-12-01 00:00", "America/New_York")) == Month(2026, 12)
-    assert month_at(in_force([]), at("2026-10-31 23:59:59")) == OCTOBER
+    versions = [version(1, date(2026, 11, 1), timezone="America/New_York")]
+    assert month_at(in_force(versions), at("2026-11-01 00:00")) == Month(
+        2026, 11
+    )  # before it: the default
+    assert month_at(in_force(versions), at("2026-12-01 00:00")) == Month(2026, 11)
+    assert month_at(in_force(versions), at("2026-12-01 00:00", "America/New_York")) == Month(
+        2026, 12
+    )
+    assert month_at([], at("2026-10-31 23:59:59")) == OCTOBER

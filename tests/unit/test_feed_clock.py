@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from schemas.contract import Contract
-from schemas.topics import BREACHES, WINDOWS
+from schemas.topics import BREACHES, CALENDARS, WINDOWS
 from tests.live_run import LiveRun, contract_record
 from tests.reference.log import TOPIC_OF
 
@@ -205,6 +205,34 @@ def test_what_does_not_happen_is_told_within_30_s_of_its_deadline(indicator):
     assert run.types(indicator) == ["at_risk"]
     run.until(deadline + PROMISED_S)
     assert run.types(indicator) == ["at_risk", "breached"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_deadline_is_known_with_the_calendar_it_is_counted_by(restarts):
+    run, indicator = Watched(), "antispam.complaint_response"
+    served = {"version": 1, "effective_from": date(2025, 10, 8), "calendar": "own"}
+    run.feed([contract_record(Contract(tenant_id="a", **served))])
+    run.feed([event(1, "complaint.received", 0, case_id="c", origin="own_domain")])
+    run.until(3 * DAY_S)
+    assert run.types(indicator) == []
+    # With the day after the complaint free, the next one is the last in time.
+    calendar = {"calendar": "own", "version": 1, "complete_for": [2025], "holidays": ["2025-10-09"]}
+    run.feed([(CALENDARS.name, b"own", orjson.dumps(calendar))])
+    run.checkpoint()
+    if restarts:
+        run.restart()
+    run.hear()
+    run.until(3 * DAY_S + 10)
+    assert run.types(indicator) == ["breached"]
+    (told,) = (told for key, told in run.status.items() if key[1] == indicator)
+    assert told.observed == 1
+    run.feed(
+        [(CALENDARS.name, b"own", orjson.dumps({**calendar, "version": 2, "week": "SUN-MON"}))]
+    )
+    run.checkpoint()
+    run.hear()
+    run.until(3 * DAY_S + 20)
+    assert run.types(indicator) == ["breached", "withdrawn"]
 
 
 def test_a_silent_probe_is_unknown_within_30_s():

@@ -47,10 +47,10 @@ ATTACKS = {
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_yaml_attack_is_refused_soon(name):
     text, reason = ATTACKS[name]
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(yaml.YAMLError, match=reason):
         list(load_yaml(text))
-    assert time.monotonic() - began < SOON_S
+    assert time.process_time() - began < SOON_S
 
 
 def test_modest_aliases_and_merges_are_read():
@@ -75,11 +75,11 @@ def test_modest_aliases_and_merges_are_read():
 def test_a_contract_file_that_means_harm_is_a_problem_soon(tmp_path, suffix, text):
     path = tmp_path / f"contract.{suffix}"
     path.write_text(text)
-    began = time.monotonic()
+    began = time.process_time()
     documents, problems = read_documents([path])
     assert not documents
     assert problems
-    assert time.monotonic() - began < 3 * SOON_S
+    assert time.process_time() - began < 3 * SOON_S
 
 
 @given(st.text())

@@ -20,13 +20,13 @@ def busy():
 def test_a_breach_does_not_wait_for_the_windows():
     run, before = busy()
     run.feed([message(2, "dispatched", 3_700, name="q"), message(3, "dispatched", 3_701, name="q")])
-    assert run.task.due(run.now_s, everything=False)
+    assert run.task.urgent
     run.checkpoint(everything=False)
     breaches = [event["type"] for event in told(run, BREACHES, before)]
     assert "sla.indicator.breached" in breaches
     assert not told(run, WINDOWS, before)
     assert {event["state"] for event in told(run, STATUS, before)} >= {"breached"}
-    assert not run.task.due(run.now_s, everything=False)
+    assert not run.task.urgent
     assert run.task.due(run.now_s)
     run.checkpoint()
     assert told(run, WINDOWS, before)
@@ -35,7 +35,7 @@ def test_a_breach_does_not_wait_for_the_windows():
 def test_quick_messages_are_nothing_urgent():
     run, before = busy()
     run.feed([message(number, "dispatched", 20 + number, 20, name="q") for number in range(2, 9)])
-    assert not run.task.due(run.now_s, everything=False)
+    assert not run.task.urgent
     assert run.task.due(run.now_s)
     run.checkpoint(everything=False)
     assert not told(run, STATUS, before)

@@ -1,10 +1,7 @@
 """Facts of all topics but ``mail.mta`` change the state of their tenant."""
 
-from collections.abc import Sequence
-
 from schemas.registry import TYPES
 from streams.clauses.facts.base import Fact
-from streams.clauses.registry import Scope
 from streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
 from streams.live.state.tenants import Tenants
 
@@ -16,15 +13,6 @@ def apply_fact(tenants: Tenants, fact: Fact) -> int:
     if fact["type"] in EXCLUSIONS:
         tenants.exclude(tenant)
     return changed_since(fact, tenants.scope(tenant))
-
-
-def changed_topics(facts: Sequence[Fact], scope: Scope) -> dict[str, int]:
-    """Topic → the instant, µs, from which on facts that a scope has taken changed anything."""
-    since: dict[str, int] = {}
-    for fact in facts:
-        topic, about_us = topic_of(fact), changed_since(fact, scope)
-        since[topic] = min(about_us, since.get(topic, about_us))
-    return since
 
 
 def topic_of(fact: Fact) -> str:

@@ -28,8 +28,9 @@ SECTIONS_OF_TOPIC: Final = {
     "mail.abuse": frozenset({4}),
     "mail.support": frozenset({9}),
     "mail.security": frozenset({6}),
+    "sla.calendars": frozenset({4}),
 }
-"""What an event of a topic can change."""
+"""What a record of a topic can change."""
 
 
 @dataclass(slots=True)

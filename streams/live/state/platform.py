@@ -1,16 +1,18 @@
-"""What every task must know of the whole platform: facts of ``*``, and who was billed.
+"""What every task must know: facts of the platform (``*``), who was billed, working days.
 
 The task that meets such an event passes it on through the broadcast topic; every worker reads
 that topic from its beginning. Facts do not depend on order or repetition, so neither does this.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
 
+from schemas.calendars import Calendars, WorkingCalendar
 from schemas.codec.identifiers import PLATFORM
 from schemas.registry import TYPES
-from schemas.topics import BROADCAST
+from schemas.topics import BROADCAST, CALENDARS
 from streams.clauses.facts.base import Fact
 from streams.clauses.facts.billing import BillingRegister
 from streams.clauses.registry import Scope
@@ -20,6 +22,8 @@ from streams.time.clock import EventClock
 
 PROGRESS: Final = "source.progress"
 """A source says up to when everything that happened there has been published."""
+CALENDAR: Final = "calendar"
+"""A calendar was published."""
 _MARK: Final = "clock.mark"
 _STRETCH: Final = 1024
 """Records of the broadcast topic whose changes are remembered together."""
@@ -37,6 +41,8 @@ class Platform:
     def __init__(self) -> None:
         self.scope = Scope(PLATFORM)
         self.register = BillingRegister()
+        self.calendars = Calendars()
+        """Working days by the names that contracts give."""
         self.since_us: int | None = None
         """Before this instant nothing is known of the platform."""
         self.progress: dict[str, Fact] = {}
@@ -69,11 +75,24 @@ class Platform:
             if known is None or fact["time"] >= known["time"]:
                 self.progress[fact["of"]] = fact
             return fact
-        self.observe(fact)
+        if fact["type"] == CALENDAR:
+            self.calendars.publish(WorkingCalendar.model_validate(fact["document"]))
+        else:
+            self.observe(fact)
         about = self._changes.setdefault(offset // _STRETCH, {})
-        topic, since_us = TYPES[fact["type"]].topic, changed_since(fact, self.scope)
-        about[topic] = min(since_us, about.get(topic, since_us))
+        for topic, since_us in self.changed([fact]).items():
+            about[topic] = min(since_us, about.get(topic, since_us))
         return fact
+
+    def changed(self, facts: Iterable[Fact]) -> dict[str, int]:
+        """Topic → the instant, µs, from which on facts that were read changed anything."""
+        since: dict[str, int] = {}
+        for fact in facts:
+            topic, about_us = CALENDARS.name, 0
+            if fact["type"] != CALENDAR:
+                topic, about_us = TYPES[fact["type"]].topic, changed_since(fact, self.scope)
+            since[topic] = min(about_us, since.get(topic, about_us))
+        return since
 
     def changes_after(self, offset: int) -> dict[str, int]:
         """What records at or beyond an offset changed, and a few before it.
@@ -103,6 +122,12 @@ def broadcast_record(fact: Fact, heard_us: int) -> Outgoing:
     """The record that tells every task of a fact, and when the broker received it."""
     key = fact["tenant_id"].encode()
     return Outgoing(BROADCAST.name, key, encode_fact({**fact, "heard_us": heard_us}), 0)
+
+
+def calendar_record(document: bytes) -> Outgoing:
+    """The record that tells every task of a calendar's document."""
+    calendar = {"tenant_id": PLATFORM, "type": CALENDAR, "document": orjson.Fragment(document)}
+    return Outgoing(BROADCAST.name, PLATFORM.encode(), orjson.dumps(calendar), 0)
 
 
 def mark_record(instant_us: int) -> Outgoing:

@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 
-from schemas.calendars import Calendars
 from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract, Profile, Term, default_contract
 from schemas.indicators import INDICATORS
@@ -32,8 +31,6 @@ class Tenants:
         self.platform = platform
         self.names: list[str] = []
         self.excluded = ExcludedSpans()
-        self.calendars = Calendars()
-        """Working days by the names that contracts give."""
         self.latency = Latency(
             self.versions_of, self.names.__getitem__, self.excluded, lateness_us, silence_us
         )
@@ -149,7 +146,7 @@ class Tenants:
             governed,
             now_us,
             self.platform.register,
-            self.calendars,
+            self.platform.calendars,
         )
 
     def probed_until_us(self, tenant: str, month: Month) -> int:

@@ -9,7 +9,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError, NoError
 
-from schemas.topics import CONTRACTS, EVENT_TOPICS, LANDED_TOPICS, RAW_MAILLOG
+from schemas.topics import CALENDARS, CONTRACTS, EVENT_TOPICS, LANDED_TOPICS, RAW_MAILLOG
 from streams.runtime.kafka.admin import administration
 from streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
 from streams.runtime.kafka.offsets import (
@@ -25,7 +25,7 @@ from streams.runtime.waiting import STANDSTILL_S, Patience, Wait
 from streams.settings import Settings
 
 _COORDINATOR_S: Final = 30.0
-_LIVE_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
+_LIVE_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS, CALENDARS))
 _SINK_INPUTS: Final = tuple(topic.name for topic in LANDED_TOPICS)
 _FACTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
 """What a closing reads. The live worker tells windows and states at all times, so that the sinks
