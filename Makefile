@@ -13,7 +13,7 @@ DEBIAN_TEST_PACKAGES := kcat chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header pyproject.toml requirements/build.in
 
-.PHONY: help demo test test-packages lint types bench fuzz clean lock audit sbom licences
+.PHONY: help demo test unit test-packages lint types bench fuzz clean lock audit sbom licences
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -36,6 +36,9 @@ demo: $(VENV)/.installed ## the main job on one machine: a simulated month, clos
 test: $(VENV)/.installed test-packages ## the whole suite, on the embedded broker and on Apache Kafka
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 
+unit: $(VENV)/.installed ## the pure tests: no broker, no server, no program; under a minute
+	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses=2 --dist=loadfile --quiet
+
 # Without the rights or the network for it the suite goes on: a test whose program is missing is
 # skipped, and fails with CI set.
 test-packages: ## install the Debian packages the tests use, where they are missing
@@ -50,9 +53,10 @@ test-packages: ## install the Debian packages the tests use, where they are miss
 	    apt-get install -qq -y --no-install-recommends $$missing; } >/dev/null 2>&1 \
 	|| echo "Some tests need what Debian packages as$$missing; install it and run make test again."
 
-lint: $(VENV)/.installed ## ruff (style, docstrings, time zones, security) and its formatter
+lint: $(VENV)/.installed ## ruff (style, docstrings, time zones, security), its formatter, dead code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
 
 types: $(VENV)/.installed ## strict types
 	$(BIN)/mypy

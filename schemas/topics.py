@@ -12,15 +12,14 @@ Cleanup = Literal["delete", "compact", "compact,delete"]
 class Topic:
     """One Kafka topic.
 
-    ``retention_days`` is ``None`` for ever. ``co_partitioned`` topics all have the same number
-    of partitions, so that everything about one tenant is in partition p of each.
+    ``retention_days`` is ``None`` for ever. All topics have the same number of partitions, so that
+    everything about one tenant is in partition p of each.
     """
 
     name: str
     about: str
     cleanup: Cleanup = "delete"
     retention_days: int | None = 14
-    co_partitioned: bool = True
     broker_time: bool = False
     """Whether the broker stamps records: what is too far ahead is then a fact of the log, and which
     record is the newest does not rest on a producer's clock."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import yaml
@@ -45,10 +45,6 @@ class Settings(BaseSettings):
     # A refused value may hold a password: it must not come back in the error's text.
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
-
-    secret_names: ClassVar[frozenset[str]] = frozenset(
-        {"clickhouse_password", "kafka_password", "kafka_key_password", "web_token"}
     )
 
     kafka: Annotated[str, Field(description="Kafka bootstrap servers, host:port[,host:port]")] = (

@@ -1,6 +1,6 @@
 """A flood with everything that must not disturb it, and a naive reckoning of what it holds.
 
-The records come from `streams.simulate.flood`; duplicates at any distance, records under a wrong
+The records come from `tests.mta_flood`; duplicates at any distance, records under a wrong
 key and tombstones are mixed in here. The reckoning reads the published bytes one by one, as the
 contract says it, with none of the project's decoding, windows or tables.
 """
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from streams.simulate.bad import BAD_KINDS
-from streams.simulate.flood import flood
+from tests.mta_flood import flood
 
 MTA = "mail.mta"
 WRONG_KEY = b"somebody-else"

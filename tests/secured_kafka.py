@@ -7,9 +7,7 @@ Principals are the common name of a certificate or the user of a login.
 
 import base64
 import json
-import subprocess
 import time
-import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,10 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from sinks.embedded.brokers.apache_kafka import find_java
+from sinks.embedded.brokers.apache_kafka import ONE_NODE, find_java, format_storage
 from sinks.embedded.brokers.kafka_jars import kafka_jars
 from sinks.embedded.children import Child, Running
-from sinks.embedded.leash import leashed
 from sinks.embedded.ports import LOOPBACK, accepts, resolve_port
 from streams.runtime.kafka.probe import probe
 from streams.settings import Settings
@@ -61,16 +58,6 @@ listener.name.sasl.scram-sha-512.sasl.jaas.config={scram} required;
 listener.name.sasl.plain.sasl.jaas.config={plain} required user_{user}="{password}";
 listener.name.sasl.oauthbearer.sasl.jaas.config={oauth} required unsecuredLoginStringClaim_sub="x";
 log.dirs={logs}
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
 """
 _MODULES = "org.apache.kafka.common.security"
 
@@ -108,7 +95,7 @@ class SecuredKafka:
 
     def _write_settings(self):
         listeners = ",".join(f"{n.upper()}://{LOOPBACK}:{port}" for n, port in self.ports.items())
-        text = _COMMON.format(
+        text = ONE_NODE + _COMMON.format(
             controller=resolve_port(0, "controller"),
             listeners=listeners,
             authority=self.file("ca.pem"),
@@ -128,17 +115,14 @@ class SecuredKafka:
         self._write_certificates()
         self._write_settings()
         java = [find_java(), "-Xmx384m", "-XX:+UseSerialGC", "-cp", f"{kafka_jars()}/*"]
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         scram = [
             word
             for user in (ADMIN, *self._users)
             for word in ("--add-scram", f"SCRAM-SHA-512=[name={user},password={PASSWORD}]")
         ]
-        properties = str(self.file("server.properties"))
-        tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", properties)
-        done = subprocess.run(leashed([*java, *tool, *scram]), capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        child = Child("kafka", [*java, "kafka.Kafka", properties])
+        properties = self.file("server.properties")
+        format_storage(java, properties, *scram)
+        child = Child("kafka", [*java, "kafka.Kafka", str(properties)])
         self._running = Running(child, self.home / "logs")
         wait_for(self._is_ready, 90, "the broker")
         return self

@@ -223,17 +223,6 @@ def _clickhouse_child(data: Path, http: int, native: int, max_memory: int) -> Ch
     )
 
 
-@contextmanager
-def embedded_stack(
-    data: Path,
-    broker: BrokerKind = "tansu",
-    children: Callable[[State], Iterable[Child]] = _no_more_children,
-) -> Iterator[State]:
-    """The stack on free ports for a test: `State` on entry, everything stopped on exit."""
-    with started_stack(StackPlan(data=data, broker=broker, children=children)) as (state, _):
-        yield state
-
-
 def run_stack(plan: StackPlan, on_ready: Callable[[State], int | None]) -> int:
     """Run the stack in the foreground until SIGTERM or SIGINT; main thread only.
 

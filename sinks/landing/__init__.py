@@ -2,7 +2,6 @@
 
 from sinks.landing.batch import RecordBatch
 from sinks.landing.delivery import Delivery
-from sinks.landing.facts import Landed, land_events
 from sinks.landing.faults import LandingError
 from sinks.landing.landing import LANDED_TOPICS, Landing
 from sinks.landing.metrics import LandingMetrics
@@ -11,11 +10,9 @@ from sinks.landing.retry import RetryPolicy
 __all__ = [
     "LANDED_TOPICS",
     "Delivery",
-    "Landed",
     "Landing",
     "LandingError",
     "LandingMetrics",
     "RecordBatch",
     "RetryPolicy",
-    "land_events",
 ]

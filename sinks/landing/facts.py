@@ -1,7 +1,6 @@
 """Event topics → rows of the fact tables, column by column."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -11,38 +10,8 @@ import pyarrow.compute as pc
 
 from schemas.codec.columnar import decode_batch
 from schemas.codec.columns import arrow_schema
-from sinks.clickhouse import Client
 from sinks.ddl import FACT_TABLES
-from sinks.landing.batch import Rows, blocks, with_coordinates
-from sinks.landing.insert import insert_block
-
-
-@dataclass(frozen=True)
-class Landed:
-    """How many records became rows, were refused, or had no value."""
-
-    rows: int
-    rejected: int
-    tombstones: int
-
-
-def land_events(
-    client: Client,
-    topic: str,
-    partition: int,
-    offsets: npt.NDArray[np.int64],
-    values: Sequence[bytes | None],
-    broker_times_us: npt.NDArray[np.int64],
-) -> Landed:
-    """Land records of one event topic at once, without retrying; the arrays have equal length.
-
-    Refused records are left out and counted: whoever judges the events publishes them as dead
-    letters. `sinks.landing.Landing` is this with patience.
-    """
-    decoded = decode_facts(topic, partition, offsets, values, broker_times_us)
-    for block in blocks([decoded]):
-        insert_block(client, block)
-    return Landed(decoded.rows.num_rows, decoded.rejected, decoded.tombstones)
+from sinks.landing.batch import Rows, with_coordinates
 
 
 def decode_facts(

@@ -39,21 +39,16 @@ class Landing:
         """The worker's counters."""
         return self._delivery.metrics
 
-    async def land(self, batch: RecordBatch) -> None:
-        """Land one batch; its offsets may be committed when this returns.
+    async def land_all(self, batches: Sequence[RecordBatch]) -> None:
+        """Land several batches together: fewer and larger inserts than one by one.
+
+        Decodes the next records while ClickHouse takes those before; at most two blocks of rows
+        are held. Offsets may be committed when this returns.
 
         Raises:
             LandingError: ClickHouse refuses the rows for a reason that does not pass by itself.
             ValueError: the topic is none of `LANDED_TOPICS`.
 
-        """
-        await self.land_all((batch,))
-
-    async def land_all(self, batches: Sequence[RecordBatch]) -> None:
-        """Land several batches together: fewer and larger inserts than one by one.
-
-        Decodes the next records while ClickHouse takes those before; at most two blocks of rows
-        are held. Raises as `land`.
         """
         under_way = asyncio.ensure_future(self._delivery.deliver(()))
         try:

@@ -35,11 +35,6 @@ class LandingMetrics:
             return {}
         return {"landing": (self.down_since, "ClickHouse takes no rows; see mailsla doctor")}
 
-    @property
-    def total_rows(self) -> int:
-        """Rows landed in all tables."""
-        return self.rows.total()
-
 
 class LandingCollector(Collector):
     """The totals as metrics, read when they are asked for."""

@@ -55,19 +55,15 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in alphabetical order."""
-        return [name for name in _COMMANDS if _exists(name)]
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command's click object, or None when there is no such command."""
-        if cmd_name not in _COMMANDS or not _exists(cmd_name):
+        if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"streams.cli.commands.{_COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
-
-
-def _exists(name: str) -> bool:
-    return (Path(__file__).parent / "commands" / f"{_COMMANDS[name]}.py").is_file()
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,11 +9,6 @@ MAX_LINE_BYTES: Final = 8_192
 _BLOCK: Final = 1 << 16
 
 
-def is_cut(line: bytes) -> bool:
-    """Whether a line of this module was longer than it is."""
-    return len(line.removesuffix(b"\n")) == MAX_LINE_BYTES
-
-
 def read_line(file: IO[bytes]) -> bytes:
     """The next line with its line end, cut to `MAX_LINE_BYTES`; without one at the end of the file.
 

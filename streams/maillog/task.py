@@ -46,7 +46,6 @@ class MaillogCounters:
     events: int = 0
     unreadable: int = 0
     tombstones: int = 0
-    rekeyed: int = 0
 
 
 class _Host:
@@ -239,7 +238,6 @@ class MaillogTask:
             if location.is_postfix:  # lines of other programs make no events
                 again = mark(value, received_us)
                 self._outgoing.append(Outgoing(RAW_MAILLOG.name, location.host.encode(), again))
-                self.counters.rekeyed += 1
             return
         if not key:
             self.counters.unreadable += 1

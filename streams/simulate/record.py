@@ -64,11 +64,6 @@ class Span:
         """The first instant after the month."""
         return self.at(1 + self.days)
 
-    @property
-    def length_s(self) -> int:
-        """Seconds of the month."""
-        return (self.end_us - self.start_us) // SECOND
-
     def at(self, day: int, hour: float = 0) -> int:
         """A local hour of the n-th day of the month (from 1), µs since 1970."""
         midnight = datetime(self.first.year, self.first.month, 1, tzinfo=ZONE)

@@ -17,13 +17,13 @@ from schemas.topics import CONTRACTS, EVENT_TOPICS
 from sinks.embedded.children import Running
 from streams.runtime.kafka.groups import STREAMS_GROUP
 from streams.runtime.kafka.offsets import observing
-from streams.simulate.flood import flood
 from streams.simulate.record import SimulatedRecord
 from tests.bench.load import publish, publish_in_order
 from tests.bench.options import BenchError
 from tests.bench.report import ratio, show, whole
 from tests.bench.stage import Stage, cpu_seconds, peak_bytes
 from tests.bench.streams import LIVE
+from tests.mta_flood import flood
 
 _INPUTS = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
 _WARM_UP = 200

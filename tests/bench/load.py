@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaProducer
 from kafka.partitioner.default import murmur2
 
 from streams.settings import Settings, load
-from streams.simulate.flood import flood
 from streams.simulate.record import SimulatedRecord
+from tests.mta_flood import flood
 
 TENANTS = 500
 MONTH = datetime(2025, 10, 1, tzinfo=UTC)

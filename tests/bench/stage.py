@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 from sinks.clickhouse import Client, connect
 from sinks.embedded.brokers.broker import BrokerKind
 from sinks.embedded.children import Child, Running
-from sinks.embedded.supervisor import embedded_stack
 from sinks.schema import install_schema
 from sinks.worker import clickhouse_settings
 from streams.runtime.kafka.admin import ensure_topics
 from streams.settings import Settings
+from tests.embedded import embedded_stack
 
 QUERY_TIMEOUT_S = 1800.0
 

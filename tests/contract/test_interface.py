@@ -238,10 +238,6 @@ def test_topic_names_are_unique_and_every_result_topic_has_a_model():
     assert "raw.maillog" in names
 
 
-def test_every_topic_of_one_task_has_the_same_number_of_partitions():
-    assert all(topic.co_partitioned for topic in topics.EVENT_TOPICS)
-
-
 def test_topics_whose_time_decides_carry_the_clock_of_the_broker():
     # What is too far ahead has to be a fact of the log, the same in every replay; and of status
     # and contracts the newest record holds, whatever the clock of the host that published it.

@@ -129,7 +129,7 @@ def test_a_wrong_certificate_is_a_sentence_for_readers_and_for_the_worker(
 async def _land(settings):
     delivery = Delivery(lambda: connect(settings))
     try:
-        await Landing(delivery).land(Batch("mail.support", [json.dumps(EVENT).encode()]))
+        await Landing(delivery).land_all([Batch("mail.support", [json.dumps(EVENT).encode()])])
     finally:
         await delivery.close()
 

@@ -25,7 +25,8 @@ from sinks.embedded.credentials import OPERATOR, USERS, ensure_credentials
 from sinks.embedded.errors import StackError
 from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.embedded.state_file import read_state
-from sinks.embedded.supervisor import StackPlan, embedded_stack, started_stack
+from sinks.embedded.supervisor import StackPlan, started_stack
+from tests.embedded import embedded_stack
 
 pytestmark = pytest.mark.embedded
 

@@ -53,7 +53,7 @@ async def worker(server, landed, outages_over):
     last = None
     try:
         while last is None or len(landed) < last:
-            await landing.land(batch(len(landed)))
+            await landing.land_all([batch(len(landed))])
             landed.append(len(landed))
             if last is None and outages_over.is_set():
                 last = len(landed) + SOME_BATCHES
@@ -102,7 +102,7 @@ def test_landing_waits_for_a_server_that_is_not_there_yet(tmp_path):
     async def run():
         delivery = Delivery(process.connect, policy=QUICK)
         landing = Landing(delivery)
-        work = asyncio.create_task(landing.land(batch(0)))
+        work = asyncio.create_task(landing.land_all([batch(0)]))
         await until(lambda: delivery.metrics.retries)
         process.start()
         # The worker is as quick as the migration: it may meet the server before its tables.
@@ -111,7 +111,7 @@ def test_landing_waits_for_a_server_that_is_not_there_yet(tmp_path):
             await work
         except LandingError as error:
             assert "run `mailsla migrate`" in str(error)
-            await landing.land(batch(0))
+            await landing.land_all([batch(0)])
         await delivery.close()
         return landing.metrics
 
@@ -135,7 +135,7 @@ def test_a_schema_that_does_not_fit_stops_the_worker_with_a_sentence(server, dam
     async def run():
         delivery = Delivery(server.connect, policy=QUICK)
         try:
-            await Landing(delivery).land(batch(0))
+            await Landing(delivery).land_all([batch(0)])
         finally:
             await delivery.close()
 
@@ -155,7 +155,7 @@ def test_a_worker_that_may_not_write_stops_with_a_sentence(server, changes, reme
     async def run():
         delivery = Delivery(lambda: server.connect(**changes), policy=QUICK)
         try:
-            await Landing(delivery).land(batch(0))
+            await Landing(delivery).land_all([batch(0)])
         finally:
             await delivery.close()
 

@@ -171,7 +171,7 @@ def test_the_highest_revision_of_a_window_holds_whatever_the_clocks_say(server, 
         delivery = Delivery(server.connect)
         try:
             for batch in (*landed, landed[0]):  # and one of them again
-                await Landing(delivery).land(batch)
+                await Landing(delivery).land_all([batch])
         finally:
             await delivery.close()
 

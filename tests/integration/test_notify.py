@@ -23,7 +23,6 @@ from landing_server import wait_for
 
 from schemas.topics import BREACHES
 from sinks.embedded.ports import LOOPBACK, resolve_port
-from sinks.embedded.supervisor import embedded_stack
 from streams.cli.main import cli
 from streams.cli.support.errors import CheckFailed, CommandError
 from streams.cli.support.kafka_publish import Record, publish
@@ -31,6 +30,7 @@ from streams.notify.signing import signature
 from streams.notify.worker import sample_news
 from streams.runtime.kafka.admin import ensure_topics
 from streams.settings import load
+from tests.embedded import embedded_stack
 
 pytestmark = pytest.mark.embedded
 

@@ -1,4 +1,4 @@
-"""The README's recipe for a new indicator, followed in full with one that is gone afterwards.
+"""The recipe of docs/adding.md for a new indicator, followed with one that is gone afterwards.
 
 ``support.tickets_open``: tickets opened in the month and never answered.
 """

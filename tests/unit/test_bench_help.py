@@ -10,6 +10,8 @@ import pytest
 from tests.bench.__main__ import NAMES
 from tests.bench.codec import BAD_PERCENT, DECODERS, SIZES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -9,7 +9,6 @@ from schemas.contract import Profile
 from streams.clauses.facts.base import Fact
 from streams.clauses.model.exclusions import ExclusionRegister, Exclusions
 from streams.time.calendar import DAY, HOUR, SECOND
-from streams.time.intervals import FOREVER
 from tests.unit.clauses_scene import Scene, at, contract, fact
 
 DOWN = "connectivity.downtime"
@@ -109,23 +108,6 @@ def test_declarations_and_revocations_count_in_any_order(
         scene = Scene().tell(*order)
         exclusions = Exclusions.of([scene.own.ops.exclusions])
         assert exclusions.intervals(1, contract().profile).length() == excluded
-
-
-#   exclusion        [100 ........ 200)
-@pytest.mark.parametrize(
-    ("accepted", "finished", "left_out"),
-    [(0, 99, False), (0, 100, True), (150, 160, True), (199, 900, True), (200, 900, False),
-     (0, 900, True), (0, FOREVER, True), (200, FOREVER, False)],
-)  # fmt: skip
-def test_a_message_is_left_out_if_it_was_in_the_system_during_an_exclusion(
-    accepted: int, finished: int, left_out: bool
-) -> None:
-    scene = Scene()
-    scene.exclude(100, 200, "foreign_system")
-    exclusions = scene.context().view().exclusions
-    profile = contract().profile
-    assert exclusions.leaves_out(accepted, finished, None, profile) is left_out
-    assert exclusions.leaves_out(accepted, finished, "carrier", profile) is True
 
 
 def test_an_open_fault_uses_up_its_budget_only_beside_exclusions() -> None:

@@ -13,6 +13,8 @@ from streams.cli.main import cli
 from streams.cli.output.clickhouse_output import cell
 from streams.cli.support.common import console
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = {"MAILSLA_KAFKA": "127.0.0.1:1", "MAILSLA_CLICKHOUSE": "http://127.0.0.1:1"}
 OWN = ("contract", "dead-letters", "doctor", "exclude", "incident", "schemas")
 

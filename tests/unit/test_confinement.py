@@ -17,6 +17,8 @@ from sinks.embedded.errors import StackError
 from sinks.embedded.gate import Gate
 from sinks.embedded.ports import LOOPBACK, resolve_port
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json, socket, sys, threading
 from pathlib import Path

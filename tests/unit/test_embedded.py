@@ -18,6 +18,8 @@ from sinks.embedded.ports import LOOPBACK, is_free, resolve_port
 from sinks.embedded.state_file import State, read_state, remove_state, write_state
 from sinks.embedded.supervisor import Supervisor
 
+pytestmark = pytest.mark.slow
+
 STATE = State(
     kafka="127.0.0.1:1",
     clickhouse="http://127.0.0.1:2",

@@ -12,6 +12,8 @@ from streams.time.calendar import Month
 from tests.live_run import LiveRun, assessments, contract_record
 from tests.unit.test_feed_clock import message
 
+pytestmark = pytest.mark.slow
+
 MOST = 40
 LATENCIES = [1 + number % 50 for number in range(6 * MOST)]
 

@@ -15,6 +15,8 @@ from streams.cli.main import cli
 from streams.cli.support.contract_files import read_documents
 from streams.settings import ConfigurationError, load
 
+pytestmark = pytest.mark.slow
+
 SOON_S = 3.0
 """Far more than any of these takes; the attacks took minutes or all memory."""
 ESC, BIDI = "\x1b]0;owned\x07", "\u202e"

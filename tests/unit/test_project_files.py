@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = {
+    path: path.read_text()
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md")))
+}
+LONGEST_README = 350
+"""Lines: what a user needs first; the rest stands in docs/."""
 
 # Read outside of `Settings`: where to find settings.
 OTHER_VARIABLES = {"MAILSLA_CONFIG", "MAILSLA_STATE_FILE"}
@@ -54,35 +59,53 @@ def without_files(command):
     return command
 
 
-def readme_commands():
-    """Every `mailsla …` line of the README's shell blocks, continuation lines joined."""
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("mailsla "):
-                yield shlex.split(line, comments=True)[1:]
+def documented_commands():
+    """Every `mailsla …` line of the documents' shell blocks, continuation lines joined."""
+    for text in DOCUMENTS.values():
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith("mailsla "):
+                    yield shlex.split(line, comments=True)[1:]
 
 
 def test_the_readme_shows_real_commands():
-    lines = list(readme_commands())
+    lines = list(documented_commands())
     assert len(lines) >= 8
     for words in lines:
         resolve(words)
 
 
-def test_the_readme_names_real_commands_and_variables():
-    for name in re.findall(r"`mailsla ([a-z-]+)", README):
-        assert name in cli.list_commands(None), f"the README names mailsla {name}"
-    named = set(re.findall(r"MAILSLA_[A-Z_]+", README))
-    assert named
-    assert named <= known_variables()
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_real_commands_and_variables(path):
+    for name in re.findall(r"`mailsla ([a-z-]+)", DOCUMENTS[path]):
+        assert name in cli.list_commands(None), f"there is no mailsla {name}"
+    assert set(re.findall(r"MAILSLA_[A-Z_]*[A-Z]", DOCUMENTS[path])) <= known_variables()
 
 
-def test_the_readme_names_files_that_exist():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), f"the README links to {target}"
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_link_to_what_exists(path):
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([\w-]+))?\)", DOCUMENTS[path]):
+        linked = path.parent / target if target else path
+        assert linked.exists(), f"links to {target}"
+        assert not heading or heading in headings(linked), f"links to {target}#{heading}"
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for target in re.findall(r"`make ([a-z]+)`", README):
-        assert target in targets, f"the README names make {target}"
+    for target in re.findall(r"`make ([a-z]+)`", DOCUMENTS[path]):
+        assert target in targets, f"names make {target}"
+
+
+def headings(path):
+    """The anchors of a document's headings."""
+    found = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in found}
+
+
+def test_the_readme_is_short_and_leads_everywhere():
+    readme = DOCUMENTS[ROOT / "README.md"]
+    assert readme.count("\n") < LONGEST_README
+    for path in DOCUMENTS:
+        name = str(path.relative_to(ROOT))
+        entered = name in readme or name in DOCUMENTS[ROOT / "CONTRIBUTING.md"]
+        assert entered or name == "README.md", f"nothing leads to {name}"
 
 
 @pytest.mark.parametrize("name", OWN_SERVICES)

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given, settings
 
 from schemas.codec.records import decode_event
@@ -11,6 +12,8 @@ from schemas.indicators import INDICATORS
 from schemas.registry import TYPES
 from tests.reference.log import TOPIC_OF
 from tests.reference.strategies import History, checked_months, histories, seeded_month
+
+pytestmark = pytest.mark.slow
 
 BROKER_TIME = datetime(2100, 1, 1, tzinfo=UTC)
 SEEDS = range(150)

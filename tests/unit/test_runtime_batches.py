@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from streams.runtime.faust_app.batches import RecordBatch, to_batch
 from streams.runtime.unreadable import _Fetched
 
+pytestmark = pytest.mark.slow
+
 
 def batch(offsets):
     count = len(offsets)

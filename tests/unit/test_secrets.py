@@ -16,6 +16,8 @@ from streams.cli import main as program
 from streams.runtime.redaction import redact_logs
 from streams.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 KAFKA, CLICKHOUSE, KEY = "canary-kafka-7f3a", "canary-clickhouse-91cc", "canary-key-50ee"
 CANARIES = (KAFKA, CLICKHOUSE, KEY)
 SECRETS = {

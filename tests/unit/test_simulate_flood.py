@@ -8,8 +8,10 @@ import pytest
 
 from schemas.codec.records import Rejection, decode_event
 from streams.simulate.bad import BAD_KINDS
-from streams.simulate.flood import EVENT_BYTES, flood
+from tests.mta_flood import EVENT_BYTES, flood
 from tests.reference.instants import parse
+
+pytestmark = pytest.mark.slow
 
 BROKER_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 

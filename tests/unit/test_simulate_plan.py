@@ -17,6 +17,8 @@ from streams.simulate.stories import STORIES
 from tests.reference.instants import parse
 from tests.reference.judge import Findings, judge
 
+pytestmark = pytest.mark.slow
+
 BROKER_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 NEAR_US = 1800 * SECOND
 

@@ -12,6 +12,7 @@ from schemas.codec.columns import clickhouse_columns
 from schemas.topics import MTA
 from sinks.clickhouse import Client
 from sinks.ddl import FACT_TABLES
+from streams.metrics.names import CONFLICTS
 
 SEARCHED_EVERY_US: Final = 600 * 1_000_000
 """How often the live views look for conflicts; a closing always does."""
@@ -70,12 +71,14 @@ def note_conflicts(client: Client, until_us: int) -> None:
     """Note every conflict among the facts that had landed by ``until_us``.
 
     Compares what has landed since the last call with everything before it, and costs one pass over
-    the identities of each fact table.
+    the identities of each fact table. What is found for the first time is counted in the metric
+    ``mailsla_conflicting_events``.
     """
     (searched_us,) = client.query("SELECT max(until_us) FROM conflict_scans").result_rows[0]
     if searched_us >= until_us:
         return
     parameters = {"until": until_us, "after": max(0, searched_us - _OVERLAP_US)}
+    known = _noted(client)
     for topic in FACT_TABLES:
         candidates = _candidates(topic, searched_us > 0)
         counted = client.query(
@@ -85,6 +88,8 @@ def note_conflicts(client: Client, until_us: int) -> None:
         )
         if counted.result_rows[0][0]:
             client.command(_note(topic, candidates), parameters=parameters, settings=_SETTINGS)
+    for topic, count in _noted(client).items():
+        CONFLICTS.labels(topic).inc(max(0, count - known.get(topic, 0)))
     client.insert("conflict_scans", [[until_us]], column_names=["until_us"])
 
 
@@ -93,6 +98,12 @@ def note_conflicts_now_and_then(client: Client, now_us: int) -> None:
     (searched_us,) = client.query("SELECT max(until_us) FROM conflict_scans").result_rows[0]
     if now_us - searched_us >= SEARCHED_EVERY_US:
         note_conflicts(client, now_us)
+
+
+def _noted(client: Client) -> dict[str, int]:
+    """How many conflicts are known, by topic; one that is found again is no other."""
+    query = "SELECT topic, count() FROM conflict_log FINAL GROUP BY topic"
+    return dict(client.query(query).result_rows)
 
 
 def _candidates(topic: str, searched_before: bool) -> str:

@@ -4,6 +4,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
 from schemas.topics import MTA
 from sinks.clickhouse import Client
 from sinks.ddl import FACT_TABLES
@@ -102,12 +104,29 @@ def _names(folder: str) -> list[str]:
 
 
 def view_query(name: str) -> str:
-    """The query in a view's file, whichever folder it lies in; parameters as ``{name:Type}``."""
+    """The query in a view's file, whichever folder it lies in; parameters as ``{name:Type}``.
+
+    What several queries have in common stands in a file of its own, which they include by Jinja.
+    """
+    return _TEMPLATES.get_template(name).render()
+
+
+def _text(name: str) -> str:
     for folder in (SQL, *(entry for entry in SQL.iterdir() if entry.is_dir())):
         file = folder.joinpath(f"{name}.sql")
         if file.is_file():
             return file.read_text(encoding="utf-8")
     raise FileNotFoundError(f"no query of the closing is called {name}")
+
+
+_TEMPLATES: Final = Environment(
+    loader=FunctionLoader(_text),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+    cache_size=0,
+    autoescape=False,  # noqa: S701 - SQL of our own, into which no value goes
+)
 
 
 def views() -> dict[str, str]:

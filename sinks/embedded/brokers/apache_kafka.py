@@ -25,15 +25,7 @@ from sinks.embedded.ports import LOOPBACK, resolve_port
 _MINIMUM_JAVA = 17
 _FORMAT_WITHIN_S = 60.0
 _JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Xshare:auto")
-_SERVER = """process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={log_dirs}
-auto.create.topics.enable=false
+ONE_NODE = """auto.create.topics.enable=false
 num.partitions=4
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
@@ -44,6 +36,16 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
+"""
+"""Properties of a broker that is alone, and in no hurry to rebalance."""
+_SERVER = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={log_dirs}
 """
 _LOG4J = """Configuration:
   status: WARN
@@ -58,7 +60,6 @@ class ApacheKafka:
     """The durable broker with transactions; needs Java 17."""
 
     name = "Apache Kafka"
-    durable = True
     ready_within_s = 90.0
 
     def prepare(self, data: Path, port: int) -> Sequence[str]:
@@ -69,7 +70,8 @@ class ApacheKafka:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         settings, log4j = home / "server.properties", home / "log4j2.yaml"
         settings.write_text(
-            _SERVER.format(
+            ONE_NODE
+            + _SERVER.format(
                 host=LOOPBACK,
                 port=port,
                 controller_port=resolve_port(0, "the Kafka controller"),
@@ -80,7 +82,7 @@ class ApacheKafka:
         log4j.write_text(_LOG4J, encoding="utf-8")
         logging = f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"
         if not (home / "log" / "meta.properties").is_file():
-            _format([java, "-Xmx128m", logging, "-cp", classpath], settings)
+            format_storage([java, "-Xmx128m", logging, "-cp", classpath], settings)
         return (java, *_JVM, logging, "-cp", classpath, "kafka.Kafka", str(settings))
 
     def environment(self) -> Mapping[str, str]:
@@ -102,11 +104,15 @@ def find_java() -> str:
     return java
 
 
-def _format(java: Sequence[str], settings: Path) -> None:
+def format_storage(java: Sequence[str], settings: Path, *options: str) -> None:
+    """Format what the properties in ``settings`` name, unless it is; `StackError` when it fails.
+
+    ``java`` is the program with its class path, ``options`` are further ones of Kafka's tool.
+    """
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
     outcome = subprocess.run(
-        leashed([*java, *tool, "-c", str(settings), "--ignore-formatted"]),
+        leashed([*java, *tool, "-c", str(settings), "--ignore-formatted", *options]),
         capture_output=True,
         text=True,
         timeout=_FORMAT_WITHIN_S,

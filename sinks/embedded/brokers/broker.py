@@ -32,8 +32,6 @@ class Broker(Protocol):
 
     name: str
     """Human name, for messages."""
-    durable: bool
-    """Whether records outlive the process."""
     ready_within_s: float
 
     def prepare(self, data: Path, port: int) -> Sequence[str]:

@@ -29,7 +29,6 @@ class Tansu:
     """The memory-only broker."""
 
     name = "Tansu"
-    durable = False
     ready_within_s = 20.0
 
     def prepare(self, data: Path, port: int) -> Sequence[str]:

@@ -15,38 +15,12 @@ WITH
     SELECT 'mail.mta' AS topic, toString(tenant_id) AS scope, toString(source) AS source, id,
       toString(type) AS type, toUnixTimestamp64Micro(coalesce(accepted_at, time)) AS time_us
     FROM mta_events WHERE tenant_id IN {tenants:Array(String)} AND (source, id) IN identities
+    {% for topic, table in fact_tables.items() if table != 'mta_events' %}
     UNION ALL
-    SELECT 'mail.probe', toString(tenant_id), toString(source), id, toString(type),
+    SELECT '{{ topic }}', toString(tenant_id), toString(source), id, toString(type),
       toUnixTimestamp64Micro(time)
-    FROM probe_events WHERE (source, id) IN identities
-    UNION ALL
-    SELECT 'mail.ops', toString(tenant_id), toString(source), id, toString(type),
-      toUnixTimestamp64Micro(time)
-    FROM ops_events WHERE (source, id) IN identities
-    UNION ALL
-    SELECT 'mail.antivirus', toString(tenant_id), toString(source), id, toString(type),
-      toUnixTimestamp64Micro(time)
-    FROM antivirus_events WHERE (source, id) IN identities
-    UNION ALL
-    SELECT 'mail.backup', toString(tenant_id), toString(source), id, toString(type),
-      toUnixTimestamp64Micro(time)
-    FROM backup_events WHERE (source, id) IN identities
-    UNION ALL
-    SELECT 'mail.billing', toString(tenant_id), toString(source), id, toString(type),
-      toUnixTimestamp64Micro(time)
-    FROM billing_events WHERE (source, id) IN identities
-    UNION ALL
-    SELECT 'mail.abuse', toString(tenant_id), toString(source), id, toString(type),
-      toUnixTimestamp64Micro(time)
-    FROM abuse_events WHERE (source, id) IN identities
-    UNION ALL
-    SELECT 'mail.support', toString(tenant_id), toString(source), id, toString(type),
-      toUnixTimestamp64Micro(time)
-    FROM support_events WHERE (source, id) IN identities
-    UNION ALL
-    SELECT 'mail.security', toString(tenant_id), toString(source), id, toString(type),
-      toUnixTimestamp64Micro(time)
-    FROM security_events WHERE (source, id) IN identities
+    FROM {{ table }} WHERE (source, id) IN identities
+    {% endfor %}
   )
 SELECT DISTINCT
   s.tenant_id AS tenant_id,

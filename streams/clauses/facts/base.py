@@ -7,28 +7,17 @@ in which events come, so replaying the log rebuilds them.
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from schemas.events.envelope import Event
-from streams.time.calendar import HOUR, to_us
+from streams.time.calendar import HOUR
 
 Fact = Mapping[str, Any]
 """The fields of an event under their names of the wire contract; instants as microseconds since
 1970 UTC (int); absent optional fields are missing or ``None``."""
 
 _RECENT: Final = 8_192
-
-
-def fact_of(event: Event) -> Fact:
-    """A checked event as a fact."""
-    return {
-        name: to_us(value) if isinstance(value, datetime) else value
-        for name, value in event.__dict__.items()
-        if value is not None
-    }
 
 
 def reference(fact: Fact) -> str:

@@ -164,23 +164,3 @@ class Exclusions:
             if each.applies(section, profile)
         ]
         return IntervalSet.of(pairs) if pairs else EMPTY
-
-    def leaves_out(
-        self, accepted_us: int, finished_us: int, liability: str | None, profile: Profile
-    ) -> bool:
-        """Whether section 2 leaves a message out.
-
-        Its own event names a cause, or it was in the system while an exclusion was in force:
-        ``accepted < ends`` and ``finished >= starts``. An unfinished message has
-        `streams.time.intervals.FOREVER` as its ``finished_us``.
-        """
-        if liability is not None:
-            return True
-        return any(
-            accepted_us < each.ends_us and finished_us >= each.starts_us
-            for each in self.declarations
-            if each.applies(LATENCY, profile)
-        )
-
-
-NO_EXCLUSIONS = Exclusions()

@@ -18,6 +18,7 @@ _TENANT = click.option("--tenant", required=True, help="The tenant; '*' is the w
 _NEW_TENANT = click.option(
     "--new-tenant", is_flag=True, help="The tenant is new: do not look whether it is known."
 )
+_OUTAGE = click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
 
 
 @click.group()
@@ -78,7 +79,7 @@ def declare(
 
 @outage.command()
 @_TENANT
-@click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
+@_OUTAGE
 @_NEW_TENANT
 @state_file_option
 @click.pass_context
@@ -98,7 +99,7 @@ def revoke(
 
 @outage.command()
 @_TENANT
-@click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
+@_OUTAGE
 @_NEW_TENANT
 @state_file_option
 @click.pass_context

@@ -1,6 +1,7 @@
 """Connection options of every Kafka client of the project: one place decides what is encrypted."""
 
 import ssl
+from collections.abc import Generator
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider as AsyncTokenProvider
@@ -121,6 +122,8 @@ class FileToken(AsyncTokenProvider, AbstractTokenProvider):  # type: ignore[misc
 class _Token(str):
     """A text that may be awaited."""
 
-    def __await__(self) -> Any:
-        return self
-        yield  # makes this a generator, which is what `await` drives
+    def __await__(self) -> Generator[Any, None, "_Token"]:
+        async def itself() -> _Token:
+            return self
+
+        return itself().__await__()

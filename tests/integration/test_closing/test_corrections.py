@@ -8,6 +8,7 @@ from sinks.closing.revisions.diff import diff_month
 from sinks.closing.run.close_month import close_month
 from sinks.closing.run.verify import verify_month
 from sinks.statement.facts.gather import closed_revisions, gather
+from streams.metrics.names import REGISTRY
 from tests.integration.test_closing.ledger import close, land
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, probes, sent
 
@@ -31,6 +32,11 @@ def void(topic, id_, source, **fields):
     )  # fmt: skip
 
 
+def conflicts_counted():
+    counted = REGISTRY.get_sample_value("mailsla_conflicting_events_total", {"topic": "mail.mta"})
+    return counted or 0
+
+
 def test_a_voided_event_counts_for_old_cutoffs_and_not_for_later_ones(client):
     contracts = [contract()]
     (first,) = close(client, [SLOW, OTHER], now=CUTOFF, contracts=contracts)
@@ -52,8 +58,12 @@ def test_what_comes_again_under_its_id_with_other_content_never_counts_and_is_li
     contracts = [contract()]
     (first,) = close(client, [SLOW, OTHER], now=CUTOFF, contracts=contracts)
     land(client, [again, elsewhere, SLOW], BETWEEN, 10)
+    before = conflicts_counted()
     (second,) = close_month(client, OCTOBER, contracts=contracts, now=LATER)
     assert second == first
+    assert conflicts_counted() == before + 2
+    close_month(client, OCTOBER, contracts=contracts, now=LATER + timedelta(minutes=1))
+    assert conflicts_counted() == before + 2, "found again, it is the same"
     listed = client.query(
         "SELECT id, tenant_id, first_tenant_id, fields FROM conflicts ORDER BY id"
     ).result_rows

@@ -1,4 +1,4 @@
-"""The consumers of the README's section for subscribers, run as they stand there."""
+"""The consumers of docs/feed.md, run as they stand there."""
 
 import json
 import re
@@ -17,8 +17,8 @@ from tests.stack import needs_program, wait_for
 
 pytestmark = pytest.mark.kafka
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text()
-SECTION = README.partition("\n## For subscribers\n")[2].partition("\n## ")[0]
+FEED = (Path(__file__).resolve().parents[3] / "docs/feed.md").read_text()
+SECTION = FEED.partition("\n## For subscribers\n")[2].partition("\n## ")[0]
 ADDRESS = "127.0.0.1:29092"
 
 

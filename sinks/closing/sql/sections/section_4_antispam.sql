@@ -26,26 +26,9 @@ WITH
     WHERE f.confirmed_us >= s.start_us AND f.confirmed_us < s.end_us
     GROUP BY tenant_id
   )
-SELECT
-  s.tenant_id AS tenant_id,
-  s.indicator AS indicator,
-  toInt256(v.violations) AS num,
-  toInt256(1) AS den,
-  num AS raw_num,
-  toInt256(1) AS raw_den,
-  toInt256(0) AS excluded_num,
-  toInt256(1) AS excluded_den,
-  toUInt64(v.violations) AS evidence_count,
-  true AS has_data,
-  false AS settled
-FROM (
-  SELECT
-    tenant_id,
-    arrayJoin([
-      'antispam.complaint_response', 'antispam.result_notice', 'antispam.blocklist_processing',
-      'antispam.listing_report', 'antispam.foreign_source_report'
-    ]) AS indicator
-  FROM closing_spoken(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
-  WHERE topic = 'mail.abuse'
-) AS s
-LEFT JOIN violations AS v ON s.tenant_id = v.tenant_id AND s.indicator = v.indicator
+{% set topic = 'mail.abuse' %}
+{% set indicators = [
+  'antispam.complaint_response', 'antispam.result_notice', 'antispam.blocklist_processing',
+  'antispam.listing_report', 'antispam.foreign_source_report'
+] %}
+{% include 'counted_violations' %}

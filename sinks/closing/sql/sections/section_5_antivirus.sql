@@ -86,29 +86,12 @@ WITH
     UNION ALL
     SELECT tenant_id, 'antivirus.policy_mismatch' AS indicator, mismatches AS violations FROM scans
   )
-SELECT
-  s.tenant_id AS tenant_id,
-  s.indicator AS indicator,
-  toInt256(v.violations) AS num,
-  toInt256(1) AS den,
-  num AS raw_num,
-  toInt256(1) AS raw_den,
-  toInt256(0) AS excluded_num,
-  toInt256(1) AS excluded_den,
-  toUInt64(v.violations) AS evidence_count,
-  true AS has_data,
-  false AS settled
-FROM (
-  SELECT
-    tenant_id,
-    arrayJoin([
-      'antivirus.definition_updates', 'antivirus.outbreak_updates', 'antivirus.unscanned',
-      'antivirus.policy_mismatch'
-    ]) AS indicator
-  FROM closing_spoken(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
-  WHERE topic = 'mail.antivirus'
-) AS s
-LEFT JOIN violations AS v ON s.tenant_id = v.tenant_id AND s.indicator = v.indicator
+{% set topic = 'mail.antivirus' %}
+{% set indicators = [
+  'antivirus.definition_updates', 'antivirus.outbreak_updates', 'antivirus.unscanned',
+  'antivirus.policy_mismatch'
+] %}
+{% include 'counted_violations' %}
 UNION ALL
 SELECT
   tenant_id,

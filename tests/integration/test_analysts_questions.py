@@ -1,4 +1,4 @@
-"""The SQL of the README's section for analysts, asked of a simulated month whose truth is known."""
+"""The SQL of docs/analysts.md, asked of a simulated month whose truth is known."""
 
 import re
 from collections import Counter
@@ -28,15 +28,15 @@ PLAN = plan(1, 28, "2025-10", 3000)
 EXCUSED = "tenant-002"
 """Its outage is excused only after the month was closed."""
 CUT_OFF = {"connectivity.downtime", "connectivity.ratio"}
-README = Path(__file__).resolve().parents[2] / "README.md"
+QUESTIONS = Path(__file__).resolve().parents[2] / "docs/analysts.md"
 QUESTION = re.compile(
     r"^\*\*(\d+)\. [^\n]+(?:\n[^\n]+)*\n\n```sql\n(.*?)```", re.MULTILINE | re.DOTALL
 )
 
 
 def questions():
-    """number → SQL, as the README has it."""
-    section = README.read_text().partition("\n## For analysts\n")[2].partition("\n## ")[0]
+    """number → SQL, as it stands there."""
+    section = QUESTIONS.read_text()
     found = QUESTION.findall(section)
     assert section.count("```sql") == len(found), "a block of SQL has no numbered question"
     return {int(number): sql for number, sql in found}
@@ -68,7 +68,7 @@ def closed(server):
 
 @pytest.fixture(scope="module")
 def ask(server, closed):
-    """Asks a question of the README as ``analyst``."""
+    """Asks a question of the document as ``analyst``."""
     analyst = connect_reader(server.settings(user="analyst"))
     texts = questions()
 

@@ -1,0 +1,21 @@
+"""The embedded stack on free ports, for tests and benchmarks."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sinks.embedded.brokers.broker import BrokerKind
+from sinks.embedded.children import Child
+from sinks.embedded.state_file import State
+from sinks.embedded.supervisor import StackPlan, started_stack
+
+
+@contextmanager
+def embedded_stack(
+    data: Path,
+    broker: BrokerKind = "tansu",
+    children: Callable[[State], Iterable[Child]] = lambda _: (),
+) -> Iterator[State]:
+    """`State` on entry, everything stopped on exit."""
+    with started_stack(StackPlan(data=data, broker=broker, children=children)) as (state, _):
+        yield state
