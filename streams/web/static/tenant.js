@@ -13,7 +13,8 @@ function element(name, attributes = {}, ...children) {
 }
 
 const number = new Intl.NumberFormat(language, { maximumSignificantDigits: 6 });
-const seconds = (value) => (value === null || value === undefined ? "–" : `${number.format(value)} s`);
+const unit = language.startsWith("zh") ? "秒" : "s";
+const seconds = (value) => (value === null || value === undefined ? "–" : `${number.format(value)} ${unit}`);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // The limit at each instant: that of the segment of the contract it lies in.
