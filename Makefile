@@ -86,6 +86,8 @@ sbom: $(VENV)/.supply ## the image's bill of materials, CycloneDX: build/sbom.js
 licences: $(VENV)/.supply ## the licences of what the image holds: requirements/LICENCES.md
 	$(BIN)/pip-licenses --from=mixed --with-urls --format=markdown --packages \
 	  $$(sed -n 's/^\([a-z0-9-]*\)==.*/\1/p' requirements/runtime.lock) > requirements/LICENCES.md
+	@sed -n '1s/.*uPlot (v\([0-9.]*\)).*/| uPlot (in streams\/web\/static) | \1 | MIT License | https:\/\/github.com\/leeoniya\/uPlot |/p' \
+	  streams/web/static/uplot.js >> requirements/LICENCES.md
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

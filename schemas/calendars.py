@@ -93,11 +93,17 @@ class WorkingCalendar(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     calendar: Annotated[str, StringConstraints(pattern=_NAME)]
+    """Name by which contracts ask for it."""
     version: Annotated[int, Field(ge=1, lt=2**63)]
+    """Grows with every version; the newest record of a name holds."""
     week: str = "MON-FRI"
+    """Its usual working days, first and last."""
     holidays: tuple[Day, ...] = ()
+    """Days of the week that do not work."""
     working_days: tuple[Day, ...] = ()
+    """Other days that work."""
     complete_for: Annotated[tuple[Year, ...], Field(min_length=1)]
+    """Years whose days it knows."""
 
     @field_validator("calendar")
     @classmethod

@@ -67,7 +67,9 @@ class Profile(_Document):
     """
 
     name: Name = "default"
+    """Name of the reading."""
     version: Annotated[int, Field(ge=1, lt=2**63)] = 1
+    """Version of the reading."""
     max_latency_s: Annotated[int, Field(ge=1, le=366 * 86_400)] = 3600
     """Section 2: a message over this is an exceedance; a year at most."""
     probe_hold_factor: Annotated[int, Field(ge=1, le=100)] = 2
@@ -85,6 +87,7 @@ class Profile(_Document):
     result_notice_days: Annotated[int, Field(ge=1, le=365)] = 3
     """Section 4: natural days after the day of receipt."""
     blocklist_working_days: Annotated[int, Field(ge=1, le=30)] = 1
+    """Section 4: published lists are acted on by the end of this working day."""
     listing_report_working_days: Annotated[int, Field(ge=1, le=30)] = 1
     """Section 4: what 及时 (promptly) means."""
     outbreak_updates: Annotated[int, Field(ge=1, le=100)] = 2
@@ -92,8 +95,11 @@ class Profile(_Document):
     full_backup_days: Annotated[int, Field(ge=1, le=366)] = 3
     """Section 7: a full backup at least once in this many local days."""
     account_retention_days: Annotated[int, Field(ge=1, le=3660)] = 90
+    """Section 7: data of a locked account are kept so many days."""
     own_domain_hours: Annotated[int, Field(ge=1, le=8760)] = 24
+    """Section 8: an order with a domain of the customer is fulfilled within so many hours."""
     new_domain_hours: Annotated[int, Field(ge=1, le=8760)] = 48
+    """Section 8: an order with a new domain is fulfilled within so many hours."""
     stacking: Literal["once", "per_section"] = "once"
     """Whether several breached sections with one remedy owe it once a month or each."""
     at_risk_share: Annotated[Exact, Field(gt=0, le=1)] = Decimal("0.8")
@@ -142,16 +148,22 @@ class Override(_Document):
     """What a contract changes of one indicator; an absent field keeps the default."""
 
     target: Exact | None = None
+    """What is promised, in the unit of the indicator."""
     comparator: Comparator | None = None
+    """How the observed value must stand to the target."""
     remedy: Remedy | None = None
+    """What a breach owes."""
     judged: bool | None = None
+    """Whether the indicator is judged at all."""
 
 
 class Fee(_Document):
     """The monthly fee, exact."""
 
     amount: Exact
+    """Amount of a month."""
     currency: Currency
+    """Currency, ISO 4217."""
 
 
 class Term(BaseModel):
@@ -177,18 +189,29 @@ class Contract(_Document):
     """
 
     tenant_id: TenantId
+    """The tenant whose contract it is."""
     version: Version
+    """Grows with every version."""
     name: Name | None = None
+    """Name of the customer, as pages and statements show it."""
     effective_from: ServiceDay
+    """First local day in force."""
     effective_to: ServiceDay | None = None
+    """First local day no longer in force; absent: it runs on."""
     timezone: Annotated[str, or_default(DEFAULT_TIMEZONE)] = DEFAULT_TIMEZONE
+    """IANA time zone in which its days and months are cut."""
     calendar: Annotated[str, Field(min_length=1, max_length=64), or_default("CN")] = "CN"
+    """Calendar of its working days."""
     domains: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=253)], ...], or_default(())
     ] = ()
+    """Mail domains of the customer."""
     monthly_fee: Fee | None = None
+    """What a month costs; a waiver is worth it."""
     profile: Profile = Profile()
+    """How the agreement is read where its text leaves room, or the name of a reading."""
     overrides: Annotated[dict[str, Override], or_default({})] = Field(default_factory=dict)
+    """Indicator → what this contract changes of it."""
 
     @field_validator("profile", mode="before", json_schema_input_type=Profile | str | None)
     @classmethod

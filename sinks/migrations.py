@@ -19,6 +19,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.clickhouse import Client
 from sinks.ddl import DERIVED_TABLES, Table
+from sinks.ddl.comments import TABLES, column_comments
 
 _LEDGER: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -149,7 +150,25 @@ def migrate(
             column_names=["version", "name", "checksum"],
         )
         done.append(f"applied {migration.label}")
+    _explain_columns(client)
     return done
+
+
+def _explain_columns(client: Client) -> None:
+    """Give the columns the comments of this release, where they have others."""
+    rows = client.query(
+        "SELECT table, name, comment FROM system.columns WHERE database = {database:String}"
+        " AND table IN {tables:Array(String)}",
+        parameters={"database": client.database, "tables": list(TABLES)},
+    ).result_rows
+    changes: dict[str, list[str]] = {}
+    for table, column, comment in rows:
+        words = column_comments(table).get(column, comment)
+        if words != comment:
+            text = words.replace("\\", "\\\\").replace("'", "\\'")
+            changes.setdefault(table, []).append(f"COMMENT COLUMN IF EXISTS `{column}` '{text}'")
+    for table, parts in changes.items():
+        _run(client, f"ALTER TABLE {table} {', '.join(parts)}")
 
 
 def _make_database(client: Client) -> list[str]:

@@ -182,6 +182,20 @@ class Settings(BaseSettings):
             min_length=16,
         ),
     ] = None
+    web_tenant_tokens: Annotated[
+        Path | None,
+        Field(description="file (YAML) of tenant: token, for visitors who see that tenant alone"),
+    ] = None
+    web_role_header: Annotated[
+        str, Field(description="header in which a trusted proxy says desk or tenant:ID")
+    ] = ""
+    web_proxies: Annotated[
+        str, Field(description="addresses of the proxies whose header is believed, a[/n],…")
+    ] = "127.0.0.1,::1"
+    web_statements: Annotated[
+        Path | None,
+        Field(description="directory of statement --all, whose statements the web page opens"),
+    ] = None
     notify_routes: Annotated[
         Path | None, Field(description="file with the routes of notifications (worker notify)")
     ] = None

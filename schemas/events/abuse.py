@@ -11,8 +11,11 @@ class ComplaintReceived(Event):
 
     type: Literal["complaint.received"]
     case_id: Name
+    """Identifies the complaint within the tenant."""
     origin: Literal["own_domain", "foreign"]
+    """Whether the spam came from a domain of ours or from elsewhere."""
     reporter: Text | None = None
+    """Who complained."""
 
 
 class ComplaintResponded(Event):
@@ -20,6 +23,7 @@ class ComplaintResponded(Event):
 
     type: Literal["complaint.responded"]
     case_id: Name
+    """The complaint that was answered."""
 
 
 class ComplaintResultNotified(Event):
@@ -27,14 +31,18 @@ class ComplaintResultNotified(Event):
 
     type: Literal["complaint.result_notified"]
     case_id: Name
+    """The complaint whose result was told."""
 
 
 class SourceEvent(PlatformEvent):
     """Common to what happens to a spam source."""
 
     case_id: Name
+    """Identifies the case of the spam source."""
     address: Name | None = None
+    """The address the spam comes from."""
     reported_to: Literal["association", "provider", "nsp"] | None = None
+    """To whom the source was reported."""
 
 
 class SourceConfirmed(SourceEvent):
@@ -66,6 +74,7 @@ class BlocklistPublished(PlatformEvent):
 
     type: Literal["blocklist.published"]
     list_id: Name
+    """Identifies the published list."""
 
 
 class BlocklistProcessed(PlatformEvent):
@@ -73,14 +82,18 @@ class BlocklistProcessed(PlatformEvent):
 
     type: Literal["blocklist.processed"]
     list_id: Name
+    """The list that was acted on."""
 
 
 class ListingEvent(PlatformEvent):
     """Common to an own domain or address on somebody's block list."""
 
     listing_id: Name
+    """Identifies the listing."""
     list_name: Name | None = None
+    """Name of the block list."""
     address: Name | None = None
+    """The own domain or address that is listed."""
 
 
 class ListingDetected(ListingEvent):

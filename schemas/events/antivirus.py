@@ -11,8 +11,11 @@ class DefinitionsUpdated(PlatformEvent):
 
     type: Literal["definitions.updated"]
     engine: Name
+    """Name of the engine."""
     version: Name
+    """Version of its definitions."""
     signatures: Count | None = None
+    """How many signatures they hold."""
 
 
 class OutbreakDeclared(PlatformEvent):
@@ -20,7 +23,9 @@ class OutbreakDeclared(PlatformEvent):
 
     type: Literal["outbreak.declared"]
     outbreak_id: Name
+    """Identifies the outbreak."""
     name: Name | None = None
+    """Name of the virus."""
 
 
 class OutbreakEnded(PlatformEvent):
@@ -28,7 +33,9 @@ class OutbreakEnded(PlatformEvent):
 
     type: Literal["outbreak.ended"]
     outbreak_id: Name
+    """The outbreak that is over."""
     name: Name | None = None
+    """Name of the virus."""
 
 
 class MessageScanned(Event):
@@ -36,11 +43,20 @@ class MessageScanned(Event):
 
     type: Literal["message.scanned"]
     message_id: MessageId
+    """The message at its source."""
     mailbox: Recipient
+    """The mailbox it belongs to."""
     verdict: Literal["clean", "infected", "error", "skipped"]
+    """What the scan found; `error` and `skipped` are scans that did not take place."""
     action: Literal["none", "cleaned", "quarantined", "deleted", "tagged"]
+    """What was done with the message."""
     policy: Literal["clean", "detect", "off"]
+    """What the mailbox asks for: cleaning, detection alone, or nothing."""
     kept_original: bool | None = None
+    """Whether the infected original was kept."""
     keep_original_policy: bool | None = None
+    """Whether the mailbox asks to keep it."""
     attachment_type: Name | None = None
+    """Kind of the attachment that was infected."""
     scan_ms: Millis | None = None
+    """Duration of the scan, milliseconds."""

@@ -15,10 +15,15 @@ class BackupCompleted(PlatformEvent):
 
     type: Literal["backup.completed"]
     backup_id: Name
+    """Identifies the backup within the tenant."""
     kind: Kind
+    """What was saved: all, or what has changed."""
     started_at: Instant
+    """When the backup began."""
     bytes: Count | None = None
+    """Size of the backup, bytes."""
     tool: Name | None = None
+    """Program that made it."""
 
 
 class BackupFailed(PlatformEvent):
@@ -26,8 +31,11 @@ class BackupFailed(PlatformEvent):
 
     type: Literal["backup.failed"]
     backup_id: Name
+    """Identifies the backup within the tenant."""
     kind: Kind
+    """What should have been saved."""
     reason: Text | None = None
+    """Why it failed."""
 
 
 class BackupDeleted(PlatformEvent):
@@ -37,7 +45,9 @@ class BackupDeleted(PlatformEvent):
 
     type: Literal["backup.deleted"]
     backup_id: Name
+    """The backup that was deleted."""
     completed_at: Instant
+    """When that backup had finished."""
 
 
 class AccountLocked(Event):
@@ -45,6 +55,7 @@ class AccountLocked(Event):
 
     type: Literal["account.locked"]
     account: Recipient
+    """Address of the account."""
 
 
 class AccountPurged(Event):
@@ -54,4 +65,6 @@ class AccountPurged(Event):
 
     type: Literal["account.purged"]
     account: Recipient
+    """Address of the account."""
     locked_at: Instant
+    """When the account had been locked."""

@@ -11,9 +11,13 @@ class CustomerCharged(Event):
 
     type: Literal["customer.charged"]
     charge_id: Name
+    """Identifies the charge within the tenant."""
     amount: Money
+    """Amount charged."""
     currency: Currency
+    """Currency, ISO 4217."""
     billing_month: Month
+    """Month the charge is for."""
 
 
 class BillingErrorConfirmed(Event):
@@ -21,9 +25,13 @@ class BillingErrorConfirmed(Event):
 
     type: Literal["billing.error_confirmed"]
     charge_id: Name
+    """The charge that was wrong."""
     billing_month: Month
+    """Month the charge is for."""
     kind: Name | None = None
+    """What was wrong."""
     amount: Money | None = None
+    """Amount by which it was wrong."""
 
 
 class PaymentConfirmed(Event):
@@ -31,7 +39,9 @@ class PaymentConfirmed(Event):
 
     type: Literal["payment.confirmed"]
     order_id: Name
+    """Identifies the order within the tenant."""
     domain_kind: Literal["own", "new"]
+    """Whether the customer brings a domain or gets a new one; they have different deadlines."""
 
 
 class ServiceOpened(Event):
@@ -39,4 +49,6 @@ class ServiceOpened(Event):
 
     type: Literal["service.opened"]
     order_id: Name
+    """The order that was fulfilled."""
     notified_at: Instant
+    """When the customer was told."""

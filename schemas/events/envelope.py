@@ -22,10 +22,15 @@ class Event(BaseModel):
     """Pairs of time fields of which the first must not be after the second."""
 
     id: EventId
+    """Identifies the event together with `source`, for ever; the first landing of both counts."""
     source: Source
+    """Who emits the event, such as `mx1.example.net/postfix`."""
     type: str
+    """What happened; it decides which further fields there are."""
     tenant_id: TenantId
+    """The tenant it concerns; `*`, where the type allows it: the whole platform."""
     time: Instant
+    """When it happened, RFC 3339 with offset."""
 
     @model_validator(mode="after")
     def _check_across_fields(self) -> Self:

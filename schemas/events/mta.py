@@ -25,14 +25,23 @@ class MessageEvent(Event):
     in_order: ClassVar[tuple[tuple[str, str], ...]] = (("accepted_at", "time"),)
 
     message_id: MessageId
+    """The message at its source, such as a queue id."""
     direction: Literal["outbound", "inbound"]
+    """`outbound`: from the tenant to others; `inbound`: to a mailbox of the tenant."""
     recipient: Recipient
+    """The address it goes to; each recipient is a message of its own."""
     accepted_at: Instant | None = None
+    """When the system had fully received the message; it decides the month."""
     size_bytes: Count | None = None
+    """Size of the message, bytes."""
     peer: Text | None = None
+    """The other server, as a name or an address."""
     mailbox: Recipient | None = None
+    """The tenant's mailbox, where it is not the recipient."""
     liability: ExclusionCode | None = None
+    """Cause for which the provider is not liable for the delay of this message."""
     estimate: Estimate = "exact"
+    """Whether `time` is exact, or the latest it can have been."""
 
 
 class MessageAccepted(MessageEvent):
@@ -48,6 +57,7 @@ class MessageDispatched(MessageEvent):
     direction: Literal["outbound"]
     accepted_at: Instant
     attempt: Attempt = 1
+    """Counts the delivery attempts from 1; only the first has a send latency."""
 
 
 class MessageDelivered(MessageEvent):
@@ -62,7 +72,9 @@ class MessageSettled(MessageEvent):
     """Common to the outcomes that carry a reason."""
 
     reason: Text | None = None
+    """What the other server or the policy said."""
     dsn: Name | None = None
+    """Enhanced status code, such as `4.7.1` (RFC 3463)."""
 
 
 class MessageDeferred(MessageSettled):

@@ -34,9 +34,13 @@ class IncidentOpened(PlatformEvent):
 
     type: Literal["incident.opened"]
     incident_id: Name
+    """Identifies the incident within the tenant."""
     kind: Literal["fault", "adjustment"]
+    """`fault`: time of it counts; `adjustment`: planned work, counted apart."""
     component: Name | None = None
+    """What failed or is worked on."""
     description: Text | None = None
+    """What is known of it, in words."""
 
 
 class IncidentClosed(PlatformEvent):
@@ -44,6 +48,7 @@ class IncidentClosed(PlatformEvent):
 
     type: Literal["incident.closed"]
     incident_id: Name
+    """The incident that ends."""
 
 
 class ExclusionDeclared(PlatformEvent):
@@ -53,13 +58,21 @@ class ExclusionDeclared(PlatformEvent):
 
     type: Literal["exclusion.declared"]
     exclusion_id: Name
+    """Identifies the exclusion within the tenant."""
     code: ExclusionCode
+    """The cause, one of those the agreement names."""
     starts_at: Instant
+    """First instant that is excluded."""
     ends_at: Instant
+    """First instant that is no longer excluded."""
     sections: Annotated[list[Section], Field(max_length=9, fail_fast=True)] | None = None
+    """Sections of the agreement it holds for; absent: every one that takes exclusions."""
     consent_ref: Name | None = None
+    """Where the customer's consent is kept."""
     note: Text | None = None
+    """Why, in words."""
     actor: Name | None = None
+    """Who declared it."""
 
 
 class ExclusionRevoked(PlatformEvent):
@@ -67,6 +80,7 @@ class ExclusionRevoked(PlatformEvent):
 
     type: Literal["exclusion.revoked"]
     exclusion_id: Name
+    """The exclusion that is taken back."""
 
 
 class MonitorHeartbeat(PlatformEvent):
@@ -74,7 +88,9 @@ class MonitorHeartbeat(PlatformEvent):
 
     type: Literal["monitor.heartbeat"]
     monitor: Name
+    """Name of the monitor."""
     interval_s: Seconds
+    """Seconds between two heartbeats."""
 
 
 class OutageDeclared(PlatformEvent):
@@ -84,11 +100,17 @@ class OutageDeclared(PlatformEvent):
 
     type: Literal["outage.declared"]
     outage_id: Name
+    """Identifies the declared outage within the tenant."""
     starts_at: Instant
+    """First instant without connectivity."""
     ends_at: Instant
+    """First instant with connectivity again."""
     reason: Text
+    """What was the matter."""
     evidence: Text | None = None
+    """Where the evidence is kept."""
     actor: Name
+    """Who declared it."""
 
 
 class OutageRevoked(PlatformEvent):
@@ -96,6 +118,7 @@ class OutageRevoked(PlatformEvent):
 
     type: Literal["outage.revoked"]
     outage_id: Name
+    """The declared outage that is taken back."""
 
 
 class EventVoided(PlatformEvent):
@@ -103,10 +126,15 @@ class EventVoided(PlatformEvent):
 
     type: Literal["event.voided"]
     voids_topic: VoidableTopic
+    """Topic of the event that shall not count."""
     voids_source: Source
+    """Its `source`."""
     voids_id: EventId
+    """Its `id`."""
     reason: Text
+    """Why it does not count."""
     actor: Name
+    """Who voided it."""
 
 
 class ApprovalGiven(PlatformEvent):
@@ -114,7 +142,9 @@ class ApprovalGiven(PlatformEvent):
 
     type: Literal["approval.given"]
     approves: Name
+    """Id of the exclusion or declared outage."""
     actor: Name
+    """Who approved it; not who declared it."""
 
 
 class SourceProgress(PlatformEvent):
@@ -122,3 +152,4 @@ class SourceProgress(PlatformEvent):
 
     type: Literal["source.progress"]
     of: Source
+    """The source whose events are complete up to `time`."""

@@ -11,6 +11,10 @@ class SecurityIncident(Event):
 
     type: Literal["security.incident"]
     incident_id: Name
+    """Identifies the incident within the tenant."""
     kind: Name
+    """What happened."""
     severity: Literal["low", "medium", "high", "critical"]
+    """How severe it is."""
     note: Text | None = None
+    """What is known of it, in words."""

@@ -13,6 +13,7 @@ class ChannelUp(PlatformEvent):
 
     type: Literal["channel.up"]
     channel: SupportChannel
+    """Channel of the customer service."""
 
 
 class ChannelDown(PlatformEvent):
@@ -20,6 +21,7 @@ class ChannelDown(PlatformEvent):
 
     type: Literal["channel.down"]
     channel: SupportChannel
+    """Channel of the customer service."""
 
 
 class TicketOpened(Event):
@@ -27,7 +29,9 @@ class TicketOpened(Event):
 
     type: Literal["ticket.opened"]
     ticket_id: Name
+    """Identifies the ticket within the tenant."""
     channel: SupportChannel
+    """Channel it came through."""
 
 
 class TicketAnswered(Event):
@@ -35,4 +39,6 @@ class TicketAnswered(Event):
 
     type: Literal["ticket.answered"]
     ticket_id: Name
+    """The ticket that was answered."""
     channel: SupportChannel
+    """Channel it was answered through."""

@@ -43,7 +43,7 @@ _CLOUD_EVENT_TYPES: Final[Mapping[str, Sequence[str]]] = {
 _LINE_FIELDS: Final = (
     "message", "log", "MESSAGE", "short_message", "Message", "full_log", "body", "resourceLogs",
 )  # fmt: skip
-_LINE_TYPES: Final = {
+_LINE_TYPES: Final[Mapping[str, dict[str, Any]]] = {
     "body": {"type": ["string", "object"]},
     "resourceLogs": {"type": "array", "description": "an OTLP export, with any number of lines"},
 }
@@ -229,7 +229,8 @@ def _raw_lines(key: Document) -> Iterator[tuple[str, Document]]:
                 "type": "object",
                 "description": "The first of these fields that is there holds the line.",
                 "properties": {
-                    name: _LINE_TYPES.get(name, {"type": "string"}) for name in _LINE_FIELDS
+                    name: {"description": "The line.", **_LINE_TYPES.get(name, {"type": "string"})}
+                    for name in _LINE_FIELDS
                 },
                 "anyOf": [{"required": [name]} for name in _LINE_FIELDS],
             },
@@ -243,7 +244,9 @@ def _cloud_event_trait() -> Document:
         "contentType": CLOUD_EVENTS,
         "headers": {
             "type": "object",
-            "properties": {"content-type": {"const": CLOUD_EVENTS}},
+            "properties": {
+                "content-type": {"const": CLOUD_EVENTS, "description": "The media type."}
+            },
             "required": ["content-type"],
         },
         "correlationId": _ref("components/correlationIds", "cloudEventId"),

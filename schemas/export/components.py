@@ -55,13 +55,21 @@ class Components:
             return [self._taken(each) for each in schema]
         if not isinstance(schema, dict):
             return schema
-        bare = {key: value for key, value in schema.items() if key != "title"}
+        bare = {key: value for key, value in schema.items() if key not in {"title", "description"}}
+        words = {key: value for key, value in schema.items() if key == "description"}
         for name, shared in self._shared.items():
             if bare == shared:
-                return {"$ref": f"{_PLACE}{name}"}
+                return self._described({"$ref": f"{_PLACE}{name}"}, words)
         if "$ref" in bare:
-            return {"$ref": bare["$ref"].replace("#/$defs/", _PLACE)}
+            reference = {"$ref": bare.pop("$ref").replace("#/$defs/", _PLACE)}
+            return self._described(reference, words | bare)
+        bare |= words
         return {key: self._value(key, value) for key, value in bare.items()}
+
+    @staticmethod
+    def _described(reference: Schema, beside: Schema) -> Schema:
+        """A reference with what is said beside it; draft 7 reads nothing that stands in it."""
+        return {"allOf": [reference], **beside} if beside else reference
 
     def _value(self, keyword: str, value: Any) -> Any:
         if keyword in _BY_NAME:

@@ -13,6 +13,7 @@ from schemas import topics
 from schemas.calendars import WorkingCalendar
 from schemas.codec.identifiers import TENANT_PATTERN
 from schemas.contract import Contract
+from schemas.descriptions import DescribedSchema
 from schemas.indicators import INDICATORS
 from schemas.registry import EVENT_TYPES
 from schemas.results import RESULT_MODELS
@@ -22,7 +23,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 ONE_TENANT: Final = r"^[A-Za-z0-9._-]{1,64}$"
 
 
-class _EventSchema(GenerateJsonSchema):
+class _EventSchema(DescribedSchema):
     """Wire form of events."""
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
@@ -34,7 +35,7 @@ class _EventSchema(GenerateJsonSchema):
         return {"anyOf": [shown, {"type": "null"}], "default": default}
 
 
-class _ResultSchema(GenerateJsonSchema):
+class _ResultSchema(DescribedSchema):
     """Wire form of results: exact numbers are decimal strings."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
@@ -67,14 +68,14 @@ def result_schema(topic: str) -> dict[str, Any]:
 
 def contract_schema() -> dict[str, Any]:
     """JSON Schema of a contract document (``sla.contracts``)."""
-    schema = _schema(Contract, GenerateJsonSchema, topics.CONTRACTS.name)
+    schema = _schema(Contract, DescribedSchema, topics.CONTRACTS.name)
     schema["properties"]["overrides"]["propertyNames"] = {"enum": list(INDICATORS)}
     return schema
 
 
 def calendar_schema() -> dict[str, Any]:
     """JSON Schema of a calendar document (``sla.calendars``)."""
-    return _schema(WorkingCalendar, GenerateJsonSchema, topics.CALENDARS.name)
+    return _schema(WorkingCalendar, DescribedSchema, topics.CALENDARS.name)
 
 
 def document_schema(topic: str) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """HTML of what was read: Jinja templates with every value escaped, no resource from elsewhere."""
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -12,22 +14,42 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from schemas.codec.printable import printable
+from schemas.contract import Term
 from schemas.indicators import SECTIONS
-from schemas.presentation.figures import Figure, budget, item_figure, promise
+from schemas.presentation.figures import (
+    Figure,
+    budget,
+    figure,
+    item_figure,
+    microseconds,
+    promise,
+)
 from schemas.presentation.language import Language
 from schemas.presentation.names import EXCLUSION_CODES, cause, indicator_title, section_title
 from schemas.presentation.words import STATES, VERDICTS, change_word, remedy_word, state_word
-from streams.web.lagging import LagReport
-from streams.web.overview import BUDGETS
-from streams.web.reading import BreachEvent, IndicatorState, Platform, Tenant
-from streams.web.words import SCRIPT_WORDS, word
+from schemas.results import ClosingItem
+from sinks.closing.plan.contract_segments import instant
+from sinks.statement.charts.calendar import calendar_chart
+from sinks.statement.charts.timeline import Month, timeline_chart
+from sinks.statement.facts import spans
+from streams.settings import Settings
+from streams.web.access import visitor
+from streams.web.readings.closings import History
+from streams.web.readings.forecast import forecast
+from streams.web.readings.lagging import LagReport
+from streams.web.readings.messages import FOUND, FoundMessage, Message
+from streams.web.readings.month import EvidenceRow, MonthFacts
+from streams.web.readings.overview import BUDGETS
+from streams.web.readings.reading import BreachEvent, IndicatorState, Platform, Tenant
+from streams.web.readings.sources import Feeding
+from streams.web.words import CHART_WORDS, SCRIPT_WORDS, word
 
 _VIOLATED: Final = frozenset({"breached", "failing"})
 _UNDECIDED: Final = frozenset({"no_data", "not_judged"})
 _TAG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
 _ORDER: Final = ("breached", "failing", "at_risk", "incomplete", "ok", "met")
 """States of the overview, the worst first."""
-STATIC: Final = ("style.css", "overview.js")
+STATIC: Final = ("style.css", "overview.js", "tenant.js", "part.js", "uplot.js", "uplot.css")
 
 
 def _shown(value: object) -> object:
@@ -58,6 +80,7 @@ class Pages:
             "overview.html",
             language,
             path="/",
+            query={"month": month} if month else {},
             month=month,
             months=months,
             problem=problem,
@@ -70,7 +93,95 @@ class Pages:
         """One tenant's page."""
         path = f"/tenants/{tenant.tenant_id}"
         zone = ZoneInfo(tenant.timezone)
-        return self._render("tenant.html", language, path=path, zone=zone, tenant=tenant)
+        return self._render(
+            "tenant.html",
+            language,
+            path=path,
+            query={"month": tenant.month} if tenant.month else {},
+            zone=zone,
+            tenant=tenant,
+            forecast=_forecaster(tenant, datetime.now(UTC), language),
+            words=orjson.dumps(chart_words(language)).decode(),
+        )
+
+    def month(self, tenant: str, facts: MonthFacts, language: Language) -> str:
+        """Time-line, fault calendar and open cases of a tenant's month."""
+        period, zone = facts.period, facts.period.contract.zone
+        drawn = Month(period.first, period.last, zone, facts.down, facts.excused, facts.unobserved)
+        return self._render(
+            "month.html",
+            language,
+            path=f"/tenants/{tenant}/month",
+            query={"month": f"{period.month:%Y-%m}"},
+            zone=zone,
+            tenant_id=tenant,
+            facts=facts,
+            length=spans.length,
+            timeline=timeline_chart(drawn, language),
+            calendar=calendar_chart(period.month, facts.faulty_days, facts.was_served, language),
+        )
+
+    def evidence(
+        self,
+        tenant: str,
+        indicator: str,
+        month: date,
+        found: Sequence[EvidenceRow],
+        language: Language,
+    ) -> str:
+        """The rows that make a figure."""
+        return self._render(
+            "evidence.html",
+            language,
+            path=f"/tenants/{tenant}/evidence/{indicator}",
+            query={"month": f"{month:%Y-%m}"},
+            tenant_id=tenant,
+            indicator=indicator,
+            month=f"{month:%Y-%m}",
+            found=found,
+            amount=partial(_amount, language=language),
+        )
+
+    def closings(self, tenant: str, month: date, history: History, language: Language) -> str:
+        """Every revision of a month and what it changed."""
+        return self._render(
+            "closings.html",
+            language,
+            path=f"/tenants/{tenant}/closings",
+            query={"month": f"{month:%Y-%m}"},
+            tenant_id=tenant,
+            month=f"{month:%Y-%m}",
+            history=history,
+            figure_of=partial(_item_figure, language=language),
+        )
+
+    def messages(
+        self, tenant: str, asked: str, found: Sequence[FoundMessage], language: Language
+    ) -> str:
+        """The form, and the messages that fit."""
+        return self._render(
+            "messages.html",
+            language,
+            path=f"/tenants/{tenant}/messages" if tenant else "/messages",
+            query={"q": asked} if asked else {},
+            tenant_id=tenant,
+            asked=asked,
+            found=found,
+            limit=FOUND,
+            address=_message_address,
+        )
+
+    def message(self, message: Message, language: Language) -> str:
+        """One message."""
+        address = urlsplit(_message_address(message))
+        return self._render(
+            "message.html",
+            language,
+            path=address.path,
+            query=dict(parse_qsl(address.query)),
+            zone=message.period.contract.zone,
+            message=message,
+        )
 
     def platform(
         self, view: Platform | None, lag: LagReport, language: Language, problem: str | None
@@ -78,6 +189,17 @@ class Pages:
         """What concerns everybody; without ``view`` the ``problem`` that keeps it away."""
         return self._render(
             "platform.html", language, path="/platform", view=view, lag=lag, problem=problem
+        )
+
+    def sources(self, view: Feeding, settings: Settings, language: Language) -> str:
+        """Who emits events, and what contradicts earlier ones."""
+        return self._render(
+            "sources.html",
+            language,
+            path="/platform/sources",
+            feeding=view,
+            silence_s=settings.source_silence_s,
+            lateness_s=settings.lateness_s,
         )
 
     def sorry(self, language: Language, heading: str, explanation: str) -> str:
@@ -92,6 +214,7 @@ class Pages:
         language: Language,
         *,
         path: str,
+        query: Mapping[str, str] | None = None,
         zone: ZoneInfo | None = None,
         **values: Any,
     ) -> str:
@@ -100,7 +223,9 @@ class Pages:
             t=partial(word, language=language),
             tag=_TAG[language],
             path=path,
+            switched=f"{path}?{urlencode({**(query or {}), 'lang': other})}",
             other=other,
+            own=visitor.get().tenant,
             **_phrasing(language, zone),
             **values,
         )
@@ -115,7 +240,7 @@ def _phrasing(language: Language, zone: ZoneInfo | None) -> dict[str, Callable[.
         limit = (one.comparator, one.target, one.unit, language)
         return item_figure(one.observed, *limit, verdict)
 
-    def promised(one: IndicatorState | BreachEvent) -> Figure:
+    def promised(one: IndicatorState | BreachEvent | Term) -> Figure:
         return promise(one.comparator, one.target, one.unit, language)
 
     def remaining(one: IndicatorState) -> Figure:
@@ -126,17 +251,18 @@ def _phrasing(language: Language, zone: ZoneInfo | None) -> dict[str, Callable[.
         """The state; of what was never measured that, for `ok` claims nothing."""
         return "no_data" if one.state == "ok" and one.observed is None else one.state
 
-    def instant(at: datetime) -> Markup:
+    def moment(at: datetime) -> Markup:
         local = at.astimezone(zone or UTC)
         shown = f"{local:%Y-%m-%d %H:%M:%S}{'' if zone else 'Z'}"
         return Markup('<time datetime="{}">{}</time>').format(local.isoformat(), shown)
 
     return {
         "observed": observed,
+        "lasting": partial(microseconds, language=language),
         "shown": shown,
         "promised": promised,
         "remaining": remaining,
-        "instant": instant,
+        "instant": moment,
         "state_of": partial(state_word, language=language),
         "remedy_of": partial(remedy_word, language=language),
         "change_of": partial(change_word, language=language),
@@ -153,3 +279,46 @@ def _script_words(language: Language) -> dict[str, object]:
         "titles": {name: indicator_title(name, language) for name in BUDGETS},
         "section_titles": {str(n): section_title(n, language) for n in SECTIONS},
     }
+
+
+def chart_words(language: Language) -> dict[str, str]:
+    """What the script of a tenant's page says."""
+    return {key: word(key, language) for key in CHART_WORDS}
+
+
+def _forecaster(
+    tenant: Tenant, now: datetime, language: Language
+) -> Callable[[IndicatorState], str]:
+    """Where a budget will stand at the end of the tenant's month, in words; empty: no forecast."""
+    period = tenant.period
+
+    def told(one: IndicatorState) -> str:
+        if period is None:
+            return ""
+        found = forecast(one, instant(period.start_us), instant(period.end_us), now)
+        if found is None:
+            return ""
+        value = figure(found.value, one.unit, language).text
+        if found.used_up_at is None:
+            return value
+        at = f"{found.used_up_at.astimezone(period.contract.zone):%Y-%m-%d}"
+        return word("used_up_at", language, value=value, day=at)
+
+    return told
+
+
+def _amount(row: EvidenceRow, value: float, language: Language) -> str:
+    unit = "s" if row.timed else "count"
+    return figure(Decimal(str(value)), unit, language).text
+
+
+def _item_figure(item: ClosingItem, language: Language) -> Figure:
+    return item_figure(
+        item.observed, item.comparator, item.target, item.unit, language, item.verdict
+    )
+
+
+def _message_address(one: FoundMessage | Message) -> str:
+    """Where a message is shown."""
+    named = {"source": one.source, "id": one.message_id, "recipient": one.recipient}
+    return f"/tenants/{quote(one.tenant_id)}/message?{urlencode(named)}"

@@ -9,6 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from schemas import topics
+from schemas.export import json_schemas
 from schemas.export.asyncapi import INTERFACE
 from schemas.export.examples import invalid, valid
 from schemas.registry import EVENT_TYPES, TYPES
@@ -136,9 +137,35 @@ def test_common_parts_stand_once(document):
     instant = json.dumps(schemas["Instant"]["pattern"])
     assert json.dumps(document).count(instant) == 1
     assert schemas["message.dispatched"]["properties"]["time"] == {
-        "$ref": "#/components/schemas/Instant"
+        "allOf": [{"$ref": "#/components/schemas/Instant"}],
+        "description": "When it happened, RFC 3339 with offset.",
     }
     assert "$defs" not in json.dumps(document)
+
+
+def undescribed(schema, path=""):
+    """Paths of the properties within a schema of which nobody says what they mean."""
+    if isinstance(schema, list):
+        return [found for part in schema for found in undescribed(part, path)]
+    if not isinstance(schema, dict):
+        return []
+    properties = schema.get("properties")
+    named = properties.items() if isinstance(properties, dict) else ()
+    # A lone constant narrows a property of the schema beside it, which describes it.
+    mute = [
+        f"{path}/{name}"
+        for name, part in named
+        if not part.get("description") and part.keys() != {"const"}
+    ]
+    return mute + [
+        found for key, part in schema.items() for found in undescribed(part, f"{path}/{key}")
+    ]
+
+
+def test_every_property_says_what_it_means(document):
+    assert undescribed(document) == []
+    for name, schema in json_schemas.json_schemas():
+        assert undescribed(schema, name) == []
 
 
 def test_every_schema_of_a_message_has_a_name(document):

@@ -109,6 +109,20 @@ def test_who_broke_which_promise(ask):
     assert {(row["tenant_id"], row["indicator"]) for row in ask(1)} == breached()
 
 
+def test_closed_months_are_read_without_computing_them_anew(closed):
+    client, closings = closed
+    columns = "tenant_id, section, indicator"
+    of_closed = f"SELECT * FROM closed_results(month = '{OCTOBER}') ORDER BY {columns}"
+    of_all = f"SELECT * FROM clause_results(month = '{OCTOBER}') ORDER BY {columns}"
+    frozen = client.query(of_closed)
+    assert {row["tenant_id"] for row in frozen.named_results()} == set(closings)
+    asked = client.query(of_all)
+    assert (frozen.column_names, frozen.result_rows) == (asked.column_names, asked.result_rows)
+    plan = "\n".join(line for (line,) in client.query(f"EXPLAIN {of_closed}").result_rows)
+    read = set(re.findall(r"\(\w+\.(\w+)\)", plan))
+    assert read and read <= {"closing_item_log", "closing_log"}, plan
+
+
 def test_what_is_owed(ask):
     remedies = {
         (tenant, INDICATORS[indicator].remedy)

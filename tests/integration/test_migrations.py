@@ -9,6 +9,7 @@ from landing_server import ClickHouseProcess
 
 from sinks.clickhouse import connect_reader
 from sinks.ddl import DERIVED_TABLES, fact_table
+from sinks.ddl.comments import TABLES
 from sinks.ddl.results import WINDOWS
 from sinks.ddl.table import TableColumn
 from sinks.migrations import Migration, MigrationError, migrate
@@ -65,6 +66,34 @@ def test_a_second_run_does_nothing(client):
     before = schema(client)
     assert migrate(client) == []
     assert schema(client) == before
+
+
+def test_every_column_says_what_it_means(client):
+    migrate(client)
+    mute = {"run", "parts", "issued_at", "undecided", "contract_version", "profile"}
+    for table in TABLES:
+        told = dict(
+            client.query(
+                "SELECT name, comment FROM system.columns"
+                " WHERE database = currentDatabase() AND table = {table:String}",
+                parameters={"table": table},
+            ).result_rows
+        )
+        derived = {each.name for each in DERIVED_TABLES}
+        silent = {name for name, comment in told.items() if not comment}
+        assert told
+        assert silent <= (set() if table in derived else mute), table
+
+
+def test_a_comment_of_an_older_release_gives_way(client):
+    migrate(client)
+    client.command("ALTER TABLE status COMMENT COLUMN observed 'something else'")
+    migrate(client)
+    (told,) = client.query(
+        "SELECT comment FROM system.columns WHERE database = currentDatabase()"
+        " AND table = 'status' AND name = 'observed'"
+    ).result_rows
+    assert told[0].startswith("What was measured")
 
 
 def test_runs_at_the_same_time_end_in_the_same_schema(server, client):

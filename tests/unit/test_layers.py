@@ -100,7 +100,16 @@ LAYERS = (
     Layer("sinks", ("schemas", "streams.settings", "streams.runtime", "streams.metrics")),
     Layer(
         "streams.web",
-        ("schemas", "streams.settings", "streams.runtime", "streams.metrics", "sinks.clickhouse"),
+        (
+            "schemas",
+            "streams.settings",
+            "streams.runtime",
+            "streams.metrics",
+            "sinks.clickhouse",
+            "sinks.closing",
+            "sinks.ddl",
+            "sinks.statement",
+        ),
     ),
     Layer("streams.notify", ("schemas", "streams.settings", "streams.runtime", "streams.metrics")),
     Layer("streams.cli", PACKAGES),

@@ -68,6 +68,14 @@ def test_the_licences_of_what_the_image_holds_are_listed_and_permissive():
     assert missing <= {"setuptools"}, "run make licences"
 
 
+def test_what_the_page_ships_of_others_has_its_licence_beside_it():
+    static = ROOT / "streams/web/static"
+    (version,) = re.findall(r"uPlot \(v([\d.]+)\)", (static / "uplot.js").read_text()[:200])
+    listed = (ROOT / "requirements/LICENCES.md").read_text()
+    assert f"| uPlot (in streams/web/static) | {version} | MIT License |" in listed
+    assert "The MIT License" in (static / "uplot.LICENSE").read_text()
+
+
 def test_image_and_tests_install_what_is_locked():
     dockerfile, makefile = (ROOT / "Dockerfile").read_text(), (ROOT / "Makefile").read_text()
     for text, lock in ((dockerfile, "runtime"), (makefile, "dev")):

@@ -55,3 +55,98 @@ def test_a_probe_of_the_platform_needs_none():
 def test_a_short_token_is_refused():
     with pytest.raises(ValueError, match="web_token"):
         Settings(web_token="short")
+
+
+TENANT_TOKEN = "another-secret-of-length"
+PAGES = ("/tenants/acme", "/tenants/acme/month?month=2026-10", "/tenants/acme/messages?q=")
+FOREIGN = (
+    "/tenants/other",
+    "/tenants/ACME",
+    "/tenants/acme%2F..%2Fother",
+    "/tenants/%2A",
+    "/tenants/other/message?source=s&id=m&recipient=r",
+    "/tenants/acme/evidence/operations.billing_error_rate?month=2026-10",
+    "/api/tenants/other/latency?month=2026-10&span=day",
+    "/api/overview",
+    "/api/changes",
+    "/messages?q=acme",
+    "/platform",
+    "/nowhere",
+)
+
+
+@pytest.fixture
+def tokens(tmp_path):
+    file = tmp_path / "tokens.yaml"
+    file.write_text(f"acme: {TENANT_TOKEN}\n")
+    return Settings(
+        web_token=TOKEN, web_tenant_tokens=file, web_role_header="X-Role", kafka="127.0.0.1:1"
+    )
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("headers", [bearer(TENANT_TOKEN), {"X-Role": "tenant:acme"}])
+def test_a_tenant_sees_its_own_pages_alone(tokens, headers):
+    own = statuses(tokens, *((path, headers) for path in PAGES))
+    # Nobody answers behind the pages here.
+    assert set(own) <= {200, 503}
+    assert statuses(tokens, *((path, headers) for path in FOREIGN)) == [403] * len(FOREIGN)
+    assert statuses(tokens, ("/static/style.css", headers)) == [200]
+
+
+def test_a_tenant_is_led_from_the_overview_to_its_page(tokens):
+    assert set(statuses(tokens, ("/", bearer(TENANT_TOKEN)))) <= {200, 503}
+
+
+@pytest.mark.parametrize("headers", [bearer(TOKEN), {"X-Role": "desk"}])
+def test_the_desk_sees_everything(tokens, headers):
+    paths = ("/", *PAGES, "/tenants/other", "/platform", "/messages")
+    assert set(statuses(tokens, *((path, headers) for path in paths))) <= {200, 503}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        bearer("wrong-wrong-wrong-wrong"),
+        {"X-Role": "tenant:*"},
+        {"X-Role": "tenant:"},
+        {"X-Role": "admin"},
+        {"X-Role": "desk, tenant:acme"},
+    ],
+)
+def test_who_does_not_say_who_it_is_sees_nothing(tokens, headers):
+    assert statuses(tokens, ("/tenants/acme", headers), ("/", headers)) == [401, 401]
+
+
+def test_a_header_is_believed_of_a_trusted_proxy_alone(tokens):
+    strangers = tokens.model_copy(update={"web_proxies": "10.0.0.0/8"})
+    assert statuses(strangers, ("/", {"X-Role": "desk"})) == [401]
+    deaf = tokens.model_copy(update={"web_role_header": ""})
+    assert statuses(deaf, ("/", {"X-Role": "desk"})) == [401]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a",
+        "acme: short",
+        "'*': another-secret-of-length",
+        "a: xxxxxxxxxxxxxxxx\nb: xxxxxxxxxxxxxxxx",
+        "{",
+    ],
+)
+def test_a_file_of_tokens_that_is_none_is_refused_without_telling_it(tokens, text):
+    tokens.web_tenant_tokens.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        build_web(tokens, NOWHERE, Health("web"))
+    assert "xxxx" not in str(refused.value)
+    assert "another-secret" not in str(refused.value)
+
+
+def test_proxies_have_to_be_addresses(tokens):
+    with pytest.raises(ConfigurationError, match="MAILSLA_WEB_PROXIES"):
+        build_web(tokens.model_copy(update={"web_proxies": "proxy"}), NOWHERE, Health("web"))

@@ -57,6 +57,7 @@ _AFTER: Final = (
     "closings",
     "closing_items",
     "credits",
+    "closed_results",
     "clause_results",
     "tenant_month_summary",
     "downtime_month",

@@ -7,19 +7,7 @@ WITH
     FROM closing_periods(month = {month:Date}, plan = newest)
     WHERE scope NOT IN (SELECT toString(tenant_id) FROM closing_log WHERE month = {month:Date})
   ) > 0 AS unclosed
-SELECT
-  toString(tenant_id) AS tenant_id, month, section, toString(indicator) AS indicator,
-  observed, raw, excluded, toString(unit) AS unit, comparator, target,
-  toString(verdict) AS verdict, toString(remedy) AS remedy, evidence_count, contract_version,
-  toString(profile) AS profile, parts
-FROM closing_item_log
-WHERE month = {month:Date}
-  AND (run, tenant_id) IN (
-    SELECT argMax(run, revision), tenant_id
-    FROM closing_log
-    WHERE month = {month:Date}
-    GROUP BY tenant_id
-  )
+SELECT * FROM closed_results(month = {month:Date})
 UNION ALL
 SELECT
   tenant_id, month, section, toString(indicator) AS indicator,

@@ -1,27 +1,22 @@
 """What the pages show, read from ClickHouse."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from clickhouse_connect.driver.exceptions import ClickHouseError
-
-from schemas.contract import DEFAULT_TIMEZONE
+from schemas.contract import DEFAULT_TIMEZONE, Contract
 from schemas.indicators import INDICATORS, Comparator
-from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
-from streams.web.overview import BUDGETS, JUDGED, MONTHS, OVERVIEW
+from sinks.clickhouse import ClickHouseSettings, Client
+from sinks.closing.plan.contract_segments import Period, governing_versions, period_of
+from streams.web.readings.connection import ANSWER_S, CONNECT_S, Connection, rows
+from streams.web.readings.month import contracts_of
+from streams.web.readings.overview import BUDGETS, JUDGED, MONTHS, OVERVIEW
 
-CONNECT_S: Final = 2.0
-ANSWER_S: Final = 3.0
 ROWS_S: Final = 30.0
 """For every row of the overview."""
-_NO_SCHEMA: Final = frozenset({47, 60, 81})
-"""Codes for an unknown column, table or database."""
-_REFUSED_USER: Final = frozenset({164, 192, 193, 194, 497, 516})
-
 _CLOSED: Final = """
 SELECT month, revision, closed_at, toString(verdict) AS verdict, remedies, provisional
 FROM closings
@@ -59,13 +54,6 @@ FROM breaches FINAL
 WHERE tenant_id = {tenant:String}
 ORDER BY event_time DESC, indicator, sequence DESC
 LIMIT {rows:UInt32}
-"""
-_CONTRACTS: Final = """
-SELECT version, ifNull(name, '') AS name, effective_from, effective_to,
-  toString(timezone) AS timezone
-FROM contracts FINAL
-WHERE tenant_id = {tenant:String}
-ORDER BY version DESC
 """
 _INCIDENTS: Final = """
 SELECT toString(tenant_id) AS tenant_id, incident_id,
@@ -116,10 +104,6 @@ ROWS: Final = 100
 """Of a list beside the main thing of a page; the newest."""
 
 
-class Unavailable(Exception):  # noqa: N818 - a state of the server, which the page tells
-    """ClickHouse cannot be read; the message is one sentence with the remedy."""
-
-
 @dataclass(frozen=True)
 class ClosedMonth:
     """The final revision of a tenant-month; ``month`` is its first day."""
@@ -165,17 +149,6 @@ class BreachEvent:
 
 
 @dataclass(frozen=True)
-class ContractVersion:
-    """One version of a contract; half-open, None: without end."""
-
-    version: int
-    name: str
-    effective_from: date
-    effective_to: date | None
-    timezone: str
-
-
-@dataclass(frozen=True)
 class OpenIncident:
     """A fault or an adjustment that goes on."""
 
@@ -210,9 +183,19 @@ class Tenant:
     states: Sequence[IndicatorState]
     closed: Sequence[ClosedMonth]
     feed: Sequence[BreachEvent]
-    contracts: Sequence[ContractVersion]
+    contracts: Sequence[Contract]
+    """Every version, the newest first."""
     incidents: Sequence[OpenIncident]
     exclusions: Sequence[DeclaredExclusion]
+
+    @property
+    def period(self) -> Period | None:
+        """The tenant's part of the month; None without a month."""
+        if not self.month:
+            return None
+        first = date.fromisoformat(f"{self.month}-01")
+        versions = governing_versions(self.tenant_id, self.contracts, first)
+        return period_of(self.tenant_id, versions, first)
 
     @property
     def timezone(self) -> str:
@@ -248,6 +231,9 @@ class Platform:
     incidents: Sequence[OpenIncident]
 
 
+T = TypeVar("T")
+
+
 class Reader:
     """Reads pages' contents; each call has a connection of its own and blocks for a few seconds.
 
@@ -269,54 +255,60 @@ class Reader:
             "this_month": f"{datetime.now(ZoneInfo(DEFAULT_TIMEZONE)):%Y-%m}",
         }
         patient = self._settings.model_copy(update={"timeout_s": ROWS_S})
-        with _Connection(patient) as client:
+        with Connection(patient) as client:
             found: bytes = client.raw_query(OVERVIEW, parameters=parameters, fmt="JSONColumns")
             return found
 
     def months(self) -> list[str]:
         """The months of which anything is known, the newest first."""
-        with _Connection(self._settings) as client:
+        with Connection(self._settings) as client:
             return [row[0] for row in client.query(MONTHS).result_rows]
 
     def version(self) -> str:
         """Changes whenever a state or a closing has landed."""
-        with _Connection(self._settings) as client:
+        with Connection(self._settings) as client:
             return "/".join(str(value) for value in client.query(_VERSION).result_rows[0])
 
     def tenant(self, tenant_id: str, month: str) -> Tenant | None:
         """What is known of a tenant, in a month (``""``: the newest); None when nothing is."""
-        with _Connection(self._settings) as client:
+        with Connection(self._settings) as client:
             named = {"tenant": tenant_id}
             months = [row[0] for row in client.query(_TENANT_MONTHS, parameters=named).result_rows]
-            contracts = _rows(client, ContractVersion, _CONTRACTS, **named)
+            contracts = contracts_of(client, tenant_id)[::-1]
             if not months and not contracts:
                 return None
             chosen = month or (months[0] if months else "")
-            closed = _rows(client, ClosedMonth, _CLOSED, rows=ROWS, **named)
+            closed = rows(client, ClosedMonth, _CLOSED, rows=ROWS, **named)
             return Tenant(
                 tenant_id,
                 chosen,
                 months,
                 _states(client, tenant_id, chosen, closed),
                 closed,
-                _rows(client, BreachEvent, _FEED, rows=ROWS, **named),
+                rows(client, BreachEvent, _FEED, rows=ROWS, **named),
                 contracts,
-                _rows(client, OpenIncident, _INCIDENTS, rows=ROWS, **named),
-                _rows(client, DeclaredExclusion, _EXCLUSIONS, rows=ROWS, **named),
+                rows(client, OpenIncident, _INCIDENTS, rows=ROWS, **named),
+                rows(client, DeclaredExclusion, _EXCLUSIONS, rows=ROWS, **named),
             )
 
     def platform(self) -> Platform:
         """What concerns everybody."""
-        with _Connection(self._settings) as client:
+        with Connection(self._settings) as client:
             return Platform(
-                _rows(client, RefusedRecords, _DEAD_LETTERS, rows=ROWS),
-                _rows(client, HeardProbe, _PROBES, rows=ROWS),
-                _rows(client, OpenIncident, _INCIDENTS, rows=ROWS, tenant="*"),
+                rows(client, RefusedRecords, _DEAD_LETTERS, rows=ROWS),
+                rows(client, HeardProbe, _PROBES, rows=ROWS),
+                rows(client, OpenIncident, _INCIDENTS, rows=ROWS, tenant="*"),
             )
+
+    def asked(self, ask: Callable[[Client], T], within_s: float) -> T:
+        """What somebody asks a client of its own, with so much time for each answer."""
+        patient = self._settings.model_copy(update={"timeout_s": within_s})
+        with Connection(patient) as client:
+            return ask(client)
 
     def check(self) -> None:
         """Return when ClickHouse answers and every table the pages need is there."""
-        with _Connection(self._settings) as client:
+        with Connection(self._settings) as client:
             for table in _TABLES:
                 client.query(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - constants
 
@@ -328,52 +320,9 @@ def _states(
     parameters = {"tenant": tenant_id, "month": month}
     for one in closed:
         if f"{one.month:%Y-%m}" == month and not one.provisional:
-            found = _rows(client, IndicatorState, _ITEMS, revision=one.revision, **parameters)
+            found = rows(client, IndicatorState, _ITEMS, revision=one.revision, **parameters)
             break
     else:
-        found = _rows(client, IndicatorState, _STATUS, **parameters)
+        found = rows(client, IndicatorState, _STATUS, **parameters)
     order = {name: index for index, name in enumerate(INDICATORS)}
     return sorted(found, key=lambda one: (one.section, order.get(one.indicator, len(order))))
-
-
-class _Connection:
-    """A client for one page; failures come out as `Unavailable`."""
-
-    def __init__(self, settings: ClickHouseSettings) -> None:
-        self._settings = settings
-        self._client: Client = None
-
-    def __enter__(self) -> Client:
-        try:
-            self._client = connect_reader(self._settings)
-        except (ClickHouseError, OSError) as error:
-            raise self._explained(error) from None
-        return self._client
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._client.close()
-        if isinstance(error, ClickHouseError | OSError):
-            raise self._explained(error) from None
-
-    def _explained(self, error: Exception) -> Unavailable:
-        code = getattr(error, "code", None)
-        if code in _NO_SCHEMA:
-            return Unavailable("ClickHouse lacks tables of this release; run mailsla migrate.")
-        if code in _REFUSED_USER:
-            return Unavailable(
-                "ClickHouse refuses the configured user; check MAILSLA_CLICKHOUSE_USER, "
-                "its password and its right to SELECT."
-            )
-        if isinstance(code, int):
-            return Unavailable(f"ClickHouse failed with code {code}; look into its log.")
-        return Unavailable(
-            f"ClickHouse does not answer at {self._settings.url}; "
-            "see whether it runs, or set MAILSLA_CLICKHOUSE."
-        )
-
-
-Row = TypeVar("Row")
-
-
-def _rows(client: Client, kind: type[Row], sql: str, **parameters: Any) -> list[Row]:
-    return [kind(**row) for row in client.query(sql, parameters=parameters).named_results()]

@@ -1,0 +1,1 @@
+"""What the pages show, read from ClickHouse and Kafka; nothing here knows HTML."""
