@@ -27,7 +27,7 @@ from streams.runtime.application import (
 )
 from streams.runtime.batches import RecordBatch
 from streams.runtime.groups import SINKS_GROUP
-from streams.runtime.restart import restart, settled
+from streams.runtime.restart import give_up, settled
 from streams.settings import Settings
 
 _ROWS_PER_LANDING: Final = 100_000
@@ -113,7 +113,7 @@ class Gatherer:
             return
         error = landed.exception()
         if isinstance(error, LandingError):
-            restart(str(error))
+            give_up(str(error))
         if error is not None:
             raise error
         offsets: dict[tuple[str, int], int] = {}

@@ -150,6 +150,15 @@ class Settings(BaseSettings):
     recovery_s: Annotated[
         float, Field(gt=0, description="deadline for reading the state back, seconds")
     ] = 300.0
+    watchdog_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            description=(
+                "seconds in which nothing of a growing partition was committed that end the worker"
+            ),
+        ),
+    ] = 300.0
     fetch_bytes: Annotated[
         int, Field(ge=65_536, description="most bytes fetched from one partition at a time")
     ] = 4_194_304

@@ -32,8 +32,15 @@ class MaillogTasks:
     when partitions are revoked.
     """
 
-    def __init__(self, settings: Settings, delivery: Delivery, site: Site) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        delivery: Delivery,
+        site: Site,
+        durable: dict[tuple[str, int], int],
+    ) -> None:
         self._settings, self._delivery, self._site = settings, delivery, site
+        self._durable = durable
         self._tasks: dict[int, MaillogTask] = {}
         self._due_at: dict[int, float] = {}
         self._assigned: set[int] = set()
@@ -100,6 +107,7 @@ class MaillogTasks:
         except Fenced as error:
             restart(f"checkpoint given up: {error}")
         task.settle()
+        self._durable |= checkpoint.offsets
         settled()
         pause = max(self._settings.checkpoint_s, spent / _CHECKPOINT_SHARE)
         self._due_at[task.partition] = time.monotonic() + pause
@@ -121,7 +129,7 @@ def attach_maillog(app: BatchApp, settings: Settings, delivery: Delivery) -> Mai
     if site is None:
         logger.info("%s is not read: MAILSLA_MAILLOG_TENANTS names no map", RAW_MAILLOG.name)
         return None
-    tasks = MaillogTasks(settings, delivery, site)
+    tasks = MaillogTasks(settings, delivery, site, app.durable)
     attach(app, [RAW_MAILLOG.name], tasks.handle, "maillog")
     background(app, tasks.tick, _TICK_S)
 

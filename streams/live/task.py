@@ -385,7 +385,9 @@ class Task:
         self._committed = dict(self.rounds.offsets)
         outgoing = self.outbox.take()
         head = head_record(self.partition, self._log.head)
-        return Checkpoint([*outgoing, *records], head, offsets)
+        positions = self._log.head.offsets
+        applied = {(topic, self.partition): offset for topic, offset in positions.items()}
+        return Checkpoint([*outgoing, *records], head, offsets, applied)
 
     def _mark(self, now_s: float) -> None:
         """How far event time has come, if this task is the one that meets the platform's events."""

@@ -9,7 +9,17 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
+from schemas.topics import (
+    ASSEMBLER_STATE,
+    BROADCAST,
+    CLOSINGS,
+    CONTRACTS,
+    EVENT_TOPICS,
+    MTA,
+    RAW_MAILLOG,
+    RESULT_TOPICS,
+    STREAMS_STATE,
+)
 from streams.agents.maillog_live import attach_maillog
 from streams.live.breath import Breath
 from streams.live.checkpoint.in_flight import Deliveries
@@ -79,14 +89,19 @@ class Live:
     """
 
     def __init__(
-        self, settings: Settings, delivery: Delivery, behind: Behind, measures: Measures
+        self,
+        settings: Settings,
+        delivery: Delivery,
+        behind: Behind,
+        measures: Measures,
+        durable: dict[tuple[str, int], int],
     ) -> None:
         self._settings, self._delivery, self._behind = settings, delivery, behind
         self._policy = CheckpointPolicy(settings.checkpoint_s, events=settings.checkpoint_events)
         self._members: dict[int, _Member] = {}
         self._hear_at = 0.0
         self._suspended = False
-        self._deliveries = Deliveries(delivery, lambda: self._suspended)
+        self._deliveries = Deliveries(delivery, lambda: self._suspended, durable)
         self._assigned: set[int] = set()
         self._lock = asyncio.Lock()
         self._platform = Platform()
@@ -324,6 +339,14 @@ class Live:
         return member
 
 
+def live_topics(settings: Settings) -> set[str]:
+    """The topics that have to exist for the live worker."""
+    maillog = () if settings.maillog_tenants is None else (RAW_MAILLOG, ASSEMBLER_STATE)
+    results = (topic for topic in RESULT_TOPICS if topic is not CLOSINGS)
+    others = (CONTRACTS, STREAMS_STATE, BROADCAST, *maillog, *results)
+    return {*_INPUT, *(topic.name for topic in others)}
+
+
 def build_live(settings: Settings, transactions: bool) -> BatchApp:
     """The live worker's Faust app."""
     app = build_app(STREAMS_GROUP, settings, transactions)
@@ -338,7 +361,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     )
     logger.info("checkpoints are delivered with: %s", delivery.name)
     silence_us = int(settings.source_silence_s * MICROS)
-    live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us))
+    live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us), app.durable)
     app.has_room = live.may_fetch
     attach_checking(app, [*_INPUT, CONTRACTS.name], live.handle)
     background(app, live.work, _PAUSE_S)

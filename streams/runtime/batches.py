@@ -6,7 +6,7 @@ budget. `BatchConsumer` yields one message per partition and fetch instead, whos
 was derived from them is acknowledged.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -107,6 +107,12 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         return consumer
 
+    async def end_offsets(self, tps: Collection[TP]) -> Mapping[TP, int]:
+        """Where partitions end, asked of the broker now."""
+        asked = self._ensure_consumer().end_offsets
+        found: Mapping[TP, int] = await self.call_thread(asked, tps)
+        return found
+
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Faust's consumer, one message per fetched partition batch."""
@@ -152,6 +158,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             await self.sleep(_NO_ROOM_S)
             return {}, active
         return await self._getmany(active_partitions=wanted, timeout=timeout), active
+
+    async def end_offsets(self, tps: Collection[TP]) -> Mapping[TP, int]:
+        """Where partitions end, asked of the broker now; raises what the client does."""
+        found: Mapping[TP, int] = await self._thread.end_offsets(tps)
+        return found
 
     def is_behind(self, tp: TP, offered: int) -> bool:
         """Whether records of a partition wait at the broker or on their way, or may do so.

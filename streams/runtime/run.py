@@ -1,5 +1,6 @@
 """Running a Faust app in the foreground."""
 
+import asyncio
 import gc
 import logging
 import time
@@ -7,16 +8,24 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import faust
+from aiokafka.errors import KafkaError as AioKafkaError
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from streams.metrics.sampling import beat
+from streams.runtime.application import BatchApp
 from streams.runtime.consumer_lag import waiting_records
 from streams.runtime.kafka import client_options
 from streams.runtime.kafka_probe import Trouble, late_trouble, probe
+from streams.runtime.restart import end
+from streams.runtime.watchdog import Watchdog
 from streams.settings import ConfigurationError, Settings
 
 _PAUSE_S: Final = 1.0
+_LOOK_S: Final = 10.0
+"""Between two looks at what is stuck."""
+_ANSWER_S: Final = 5.0
+"""A broker that does not tell an offset in this time is away."""
 _BOOTSTRAP_MS: Final = 5_000
 _BREAKS_OFF: Final = 2
 """How often a broker may greet and then say nothing more: one that is starting does so once."""
@@ -74,9 +83,32 @@ def _observe(app: Any) -> None:
     app.task(observe)
 
 
-def run(app: Any, settings: Settings) -> None:
+def _watch(app: BatchApp, settings: Settings) -> None:
+    """End the worker when a partition grows and nothing of it is committed, as long as it runs."""
+    dog = Watchdog(settings.watchdog_s)
+
+    async def watch() -> None:
+        while not app.should_stop:
+            await app.sleep(min(_LOOK_S, settings.watchdog_s / 4))
+            held = () if app.consumer is None else tuple(app.consumer.assignment())
+            if not held or not app.health.recovered or app.health.problems:
+                dog.rest()
+                continue
+            try:
+                ends = await asyncio.wait_for(app.consumer.end_offsets(held), _ANSWER_S)
+            except (KafkaError, AioKafkaError, TimeoutError):
+                dog.rest()
+                continue
+            if stuck := dog.look(time.monotonic(), ends, app.durable):
+                end(stuck.sentence(app.conf.id))
+
+    app.task(watch)
+
+
+def run(app: BatchApp, settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT; does not return."""
     _observe(app)
+    _watch(app, settings)
     gc.freeze()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     worker = faust.Worker(
