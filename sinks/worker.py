@@ -14,10 +14,11 @@ from typing import Any, Final
 from sinks.clickhouse import ClickHouseSettings, connect
 from sinks.closing.planning import refresh_plans
 from sinks.landing.delivery import Delivery
-from sinks.landing.faults import LandingError
+from sinks.landing.faults import LandingError, label
 from sinks.landing.landing import LANDED_TOPICS, Landing
 from sinks.landing.metrics import LandingMetrics
 from streams.metrics.names import STAGE_SECONDS
+from streams.runtime.absence import Absence
 from streams.runtime.application import (
     BatchApp,
     attach,
@@ -129,13 +130,18 @@ class PlanKeeper:
     def __init__(self, server: ClickHouseSettings) -> None:
         self._server = server
         self._since_us = 0
+        self._absence = Absence()
 
     async def tick(self) -> None:
         """Bring the plans of the months that have new facts up to date; later if it cannot be."""
         try:
             self._since_us = await asyncio.to_thread(self._refresh)
         except Exception as error:
-            logger.warning("the live views are not brought up to date now: %s", error)
+            if self._absence.away(time.monotonic()) is not None:
+                logger.warning("the live views are not brought up to date now (%s)", label(error))
+            logger.debug("the live views: %s", error)
+        else:
+            self._absence.back(time.monotonic())
 
     def _refresh(self) -> int:
         return refresh_plans(connect(self._server), self._since_us)

@@ -22,7 +22,7 @@ from streams.metrics.names import LAST_CHECKPOINT
 from streams.metrics.sampling import applying
 from streams.runtime.batches import BatchTransport, RecordBatch, batch_topic
 from streams.runtime.kafka import FileToken, is_encrypted, login, tls_context
-from streams.runtime.lasting import lasting_reason
+from streams.runtime.lasting import is_of_kafka, lasting_reason
 from streams.runtime.restart import give_up, restart
 from streams.runtime.statelog import StateError
 from streams.settings import Settings
@@ -160,6 +160,8 @@ def _fail(app: BatchApp, reason: str, error: Exception) -> None:
         give_up(str(error))
     elif sentence := lasting_reason(error):
         give_up(sentence)
+    elif is_of_kafka(error):
+        restart(reason)  # the broker's absence is said elsewhere; a traceback would tell no more
     else:
         restart(reason, error)
 

@@ -164,6 +164,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         found: Mapping[TP, int] = await self._thread.end_offsets(tps)
         return found
 
+    def is_connected(self) -> bool:
+        """Whether there is a connection to any broker."""
+        connections = self._thread._ensure_consumer()._client._conns
+        return any(connection.connected() for connection in tuple(connections.values()))
+
     def is_behind(self, tp: TP, offered: int) -> bool:
         """Whether records of a partition wait at the broker or on their way, or may do so.
 

@@ -29,6 +29,11 @@ def lasting_reason(error: BaseException) -> str | None:
     return None
 
 
+def is_of_kafka(error: BaseException) -> bool:
+    """Whether the client reported it: a connection, a request, a transaction."""
+    return any(isinstance(cause, errors.KafkaError) for cause in _causes(error))
+
+
 def _name(argument: object) -> str:
     """A topic or group out of an error: the client gives one name, or some."""
     if isinstance(argument, set | frozenset | list | tuple):

@@ -7,6 +7,8 @@ import time
 from typing import Final, NoReturn
 
 _COUNT: Final = "MAILSLA_RESTARTS"
+AWAY: Final = "MAILSLA_KAFKA_AWAY"
+"""Variables that a worker leaves to the one that takes its place."""
 _ENDED: Final = 1
 GIVEN_UP: Final = 3
 """Exit code of a worker that cannot go on until somebody acts: whoever runs it leaves it down."""

@@ -99,3 +99,24 @@ def test_a_partition_that_grows_while_nothing_is_committed_ends_the_worker(tmp_p
     assert "mailsla-sinks has committed nothing of partition" in said
     assert "of mail.ops for" in said
     assert "it stands at offset" in said
+
+
+@pytest.mark.kafka
+def test_a_broker_that_goes_and_comes_is_two_lines_and_nothing_of_the_libraries(tmp_path):
+    with running_services(tmp_path, "kafka") as services:
+        workers = services.worker("sinks"), services.worker("streams")
+        services.publish([("mail.ops", b"acme", b"refused")])
+        services.drain()
+        services.broker.kill()
+        for worker in workers:
+            wait_for(lambda log=worker: "Kafka is away" in log.log)
+        services.broker.start()
+        services.publish([("mail.ops", b"acme", b"refused")])
+        services.drain()
+        for worker in workers:
+            wait_for(lambda log=worker: "Kafka is back" in log.log)
+            assert worker.log.count("Kafka is away") == 1
+            assert worker.log.count("Kafka is back") == 1
+            assert " aiokafka" not in worker.log
+            assert " kafka." not in worker.log
+            assert "Traceback" not in worker.log
