@@ -18,6 +18,7 @@ from sinks.ddl import DERIVED_TABLES
 from sinks.landing.faults import label
 from sinks.migrations import read_migrations
 from sinks.worker import clickhouse_settings
+from streams.live.decode.dead_letters import FAILED
 from streams.runtime.admin import administration
 from streams.runtime.drain import Lag, lags
 from streams.settings import ConfigurationError, Settings
@@ -148,8 +149,8 @@ def _stuck(before: Lag, now: Lag) -> bool:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock and logins."""
-    rest = ("schema", "clock", "logins")
+    """Server, schema, clock, logins and quarantine."""
+    rest = ("schema", "clock", "logins", "quarantine")
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -163,7 +164,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    for name, check in zip(rest, (_schema, _clock, _logins), strict=True):
+    for name, check in zip(rest, (_schema, _clock, _logins, _quarantine), strict=True):
         try:
             yield check(client, settings)
         except ClickHouseError as error:
@@ -236,3 +237,21 @@ def _logins(_: Client, settings: Settings) -> Finding:
         detail = f"user {user} logs in without a password; give it one, or remove it"
         return Finding("logins", "wrong", detail)
     return Finding("logins", "ok", "ClickHouse lets nobody in without a password")
+
+
+def _quarantine(client: Client, _: Settings) -> Finding:
+    """Records that made the live worker fail, and were passed over for it."""
+    count, tenants = client.query(
+        "SELECT count(), arraySort(groupUniqArray(10)(tenant)) FROM (SELECT"
+        " JSONExtractString(tryBase64Decode(value_b64), 'tenant_id') AS tenant"
+        " FROM dead_letters FINAL WHERE startsWith(reason, {reason:String}))",
+        parameters={"reason": FAILED},
+    ).result_rows[0]
+    if count:
+        detail = (
+            f"{count} records made the live worker fail and are passed over, of "
+            f"{', '.join(tenants)}; see mailsla dead-letters list --reason {FAILED}, install a "
+            "release that mends it, then replay them"
+        )
+        return Finding("quarantine", "note", detail)
+    return Finding("quarantine", "ok", "no record had to be passed over")

@@ -47,7 +47,8 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
 
 
 def _run_streams(settings: Settings) -> None:
-    from streams.live.worker import build_live, live_topics
+    from streams.live.application import build_live
+    from streams.live.topics import live_topics
     from streams.runtime.admin import require_topics
     from streams.runtime.run import run, wait_for_broker
 

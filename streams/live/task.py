@@ -5,7 +5,7 @@ durable. Its feed is a function of the records applied, whatever the batches' cu
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -31,7 +31,7 @@ from streams.live.checkpoint.recovery import (
 )
 from streams.live.checkpoint.state_log import StateLog
 from streams.live.checkpoint.writing import write_state
-from streams.live.decode.contracts import decode_contracts
+from streams.live.decode.contracts import Passed, decode_contracts
 from streams.live.decode.facts import merged_facts
 from streams.live.decode.message_rows import message_rows, reference_of
 from streams.live.decode.records import DecodedBatch
@@ -154,7 +154,12 @@ class Task:
 
     def applied(self, topic: str) -> int:
         """The offset of the next record of a topic to apply."""
-        return self._log.head.offsets.get(topic, 0)
+        return self.positions.get(topic, 0)
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """The same of every topic."""
+        return self._log.head.offsets
 
     def apply_decoded(
         self, batches: Sequence[DecodedBatch], now_s: float, until_us: int = FOREVER
@@ -242,10 +247,10 @@ class Task:
             code = self.tenants.code(tenant)
             self.outbox.publish(self.latency.exclude_again(before, [code]))
 
-    def apply_contracts(self, batch: RecordBatch) -> None:
-        """Apply contract documents."""
-        contracts, refused = decode_contracts(batch)
-        self.outbox.records.extend(refused)
+    def apply_contracts(self, batch: RecordBatch, passed: Passed | None = None) -> None:
+        """Apply contract documents but those passed over."""
+        contracts, refused = decode_contracts(batch, passed or {})
+        self.outbox.records += refused
         for value, contract in contracts:
             self._log.add(logs.CONTRACTS, value)
             self._agree(contract)
@@ -383,11 +388,8 @@ class Task:
             if self._committed.get(topic) != offset
         }
         self._committed = dict(self.rounds.offsets)
-        outgoing = self.outbox.take()
         head = head_record(self.partition, self._log.head)
-        positions = self._log.head.offsets
-        applied = {(topic, self.partition): offset for topic, offset in positions.items()}
-        return Checkpoint([*outgoing, *records], head, offsets, applied)
+        return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))
 
     def _mark(self, now_s: float) -> None:
         """How far event time has come, if this task is the one that meets the platform's events."""

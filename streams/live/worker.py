@@ -4,48 +4,34 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
 
 from faust.types import TP
 
-from schemas.topics import (
-    ASSEMBLER_STATE,
-    BROADCAST,
-    CLOSINGS,
-    CONTRACTS,
-    EVENT_TOPICS,
-    MTA,
-    RAW_MAILLOG,
-    RESULT_TOPICS,
-    STREAMS_STATE,
-)
-from streams.agents.maillog_live import attach_maillog
+from schemas.topics import CONTRACTS, MTA
 from streams.live.breath import Breath
+from streams.live.caution import NOTE, Caution, pieces
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
-from streams.live.decode.records import decode
+from streams.live.decode.records import DecodedBatch, decode, pass_over
 from streams.live.inbox import Bite, Inbox
 from streams.live.measures import Measures
 from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
+from streams.live.topics import INPUT
 from streams.runtime.application import (
-    BatchApp,
     Current,
-    attach_checking,
-    background,
-    build_app,
-    commit_offsets,
 )
 from streams.runtime.batches import RecordBatch
 from streams.runtime.delivery import (
     Delivery,
-    Offsets,
-    OrderedDelivery,
+    Fenced,
     TransactionalDelivery,
 )
-from streams.runtime.groups import STREAMS_GROUP
+from streams.runtime.lasting import is_of_kafka
 from streams.runtime.recovery import read_records
 from streams.runtime.statelog import read_state
 from streams.settings import Settings
@@ -58,7 +44,6 @@ _TURN_S: Final = 0.2
 _SHARE_OF_ROUNDS: Final = 0.2
 """Of the time that may go into publishing how tenants stand, while records wait."""
 _TENANTS_AT_ONCE: Final = 50
-_INPUT: Final = tuple(topic.name for topic in EVENT_TOPICS)
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +54,11 @@ Behind = Callable[[str, int, int], bool]
 class _Member:
     """A task of this worker, what it has still to apply, and when it did what."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.inbox = Inbox(MTA.name, [topic for topic in _INPUT if topic != MTA.name])
+    def __init__(self, task: Task, caution: Caution) -> None:
+        self.task, self.caution = task, caution
+        self.piece: Sequence[RecordBatch | DecodedBatch] = ()
+        """What is being applied."""
+        self.inbox = Inbox(MTA.name, [topic for topic in INPUT if topic != MTA.name])
         self.offered: dict[str, int] = {}
         """Topic → offset after the last record that has come."""
         self.begun_at = 0.0
@@ -138,9 +125,11 @@ class Live:
             return  # after a rebalance some come again
         member.offered[batch.topic] = batch.next_offset
         if batch.topic == CONTRACTS.name:
-            member.task.apply_contracts(fresh)
+            async with self._guarded(member):
+                await self._apply_contracts(member, fresh)
         else:
-            decoded = decode(fresh, time.time_ns() // 1000)
+            passed = member.caution.rejections(batch.topic)
+            decoded = pass_over(decode(fresh, time.time_ns() // 1000), fresh, passed)
             self._measures.taken(decoded)
             member.inbox.offer(decoded)
         await self.breath.take()
@@ -148,7 +137,7 @@ class Live:
     def may_fetch(self, tp: TP) -> bool:
         """Whether more of a partition may be fetched: what is ahead waits for the others."""
         member = self._members.get(tp.partition)
-        return member is None or tp.topic not in _INPUT or member.inbox.has_room(tp.topic)
+        return member is None or tp.topic not in INPUT or member.inbox.has_room(tp.topic)
 
     # What is done with it.
 
@@ -167,7 +156,8 @@ class Live:
             async with self._lock:
                 member = self._members.get(partition)
                 if member is not None and not self._suspended:
-                    await self._advance(partition, member)
+                    async with self._guarded(member):
+                        await self._advance(partition, member)
             await self.breath.take(always=True)
         tasks = [member.task for member in self._members.values()]
         self._measures.look(tasks, time.monotonic())
@@ -180,8 +170,7 @@ class Live:
         while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
             busy = task.clock.waiting = True
             with self._measures.stage("evaluate"):
-                for _ in task.apply_decoded(bite.batches, now, bite.until_us):
-                    await self.breath.take()
+                await self._apply(member, bite, now)
             await self.breath.take()
             if task.pending >= self._settings.checkpoint_events:
                 break
@@ -191,6 +180,45 @@ class Live:
         await self._publish(member, busy)
         if self._is_due(partition, member):
             await self._checkpoint(member)
+
+    async def _apply(self, member: _Member, bite: Bite, now: float) -> None:
+        """Apply a bite; where care is taken, piece by piece, each durable before the next."""
+        stride = member.caution.stride(member.task.positions)
+        for piece in pieces(bite, stride):
+            member.piece = piece.batches
+            for _ in member.task.apply_decoded(piece.batches, now, piece.until_us):
+                await self.breath.take()
+            if stride is not None:
+                await self._checkpoint(member, last=True)
+                await self._deliveries.arrived(member.task.partition)
+            member.piece = ()
+
+    async def _apply_contracts(self, member: _Member, batch: RecordBatch) -> None:
+        """The same of contract documents: one by one where care is taken."""
+        passed = member.caution.rejections(batch.topic)
+        careful = member.caution.stride(member.task.positions) is not None
+        for piece in batch.one_by_one() if careful else (batch,):
+            member.piece = (piece,)
+            member.task.apply_contracts(piece, passed)
+            if careful:
+                await self._checkpoint(member, last=True)
+                await self._deliveries.arrived(batch.partition)
+            member.piece = ()
+
+    @asynccontextmanager
+    async def _guarded(self, member: _Member) -> AsyncIterator[None]:
+        """Have whatever fails in the task looked into by the next life of this worker."""
+        try:
+            yield
+        except Exception as error:
+            if not (isinstance(error, Fenced) or is_of_kafka(error)):
+                await self._deliveries.end()
+                task = member.task
+                caution = member.caution.after_failure(task, member.piece, error)
+                await self._delivery.deliver(
+                    str(task.partition), [caution.note(task.partition)], None, {}
+                )
+            raise
 
     def _next(self, member: _Member) -> Bite | None:
         return member.inbox.take(lambda topic: self._is_behind(member, topic))
@@ -202,7 +230,7 @@ class Live:
 
     def _is_idle(self, member: _Member) -> bool:
         """Whether everything known of a task's topics is applied."""
-        return member.inbox.empty and not any(self._is_behind(member, topic) for topic in _INPUT)
+        return member.inbox.empty and not any(self._is_behind(member, topic) for topic in INPUT)
 
     async def _publish(self, member: _Member, busy: bool) -> None:
         """Publish how some tenants stand; while records wait, for a share of the time only."""
@@ -329,7 +357,8 @@ class Live:
             await asyncio.to_thread(
                 lambda: task.restore(read_state(records), time.monotonic(), time.time_ns() // 1000)
             )
-            member = self._members[partition] = _Member(task)
+            caution = Caution.read(records.get(NOTE))
+            member = self._members[partition] = _Member(task, caution)
         logger.info(
             "task %d: %d messages read back in %.2f s",
             partition,
@@ -337,58 +366,3 @@ class Live:
             time.monotonic() - started,
         )
         return member
-
-
-def live_topics(settings: Settings) -> set[str]:
-    """The topics that have to exist for the live worker."""
-    maillog = () if settings.maillog_tenants is None else (RAW_MAILLOG, ASSEMBLER_STATE)
-    results = (topic for topic in RESULT_TOPICS if topic is not CLOSINGS)
-    others = (CONTRACTS, STREAMS_STATE, BROADCAST, *maillog, *results)
-    return {*_INPUT, *(topic.name for topic in others)}
-
-
-def build_live(settings: Settings, transactions: bool) -> BatchApp:
-    """The live worker's Faust app."""
-    app = build_app(STREAMS_GROUP, settings, transactions)
-
-    async def commit(offsets: Offsets) -> bool:
-        return await commit_offsets(app, offsets)
-
-    delivery: Delivery = (
-        TransactionalDelivery(settings, STREAMS_GROUP)
-        if transactions
-        else OrderedDelivery(settings, commit)
-    )
-    logger.info("checkpoints are delivered with: %s", delivery.name)
-    silence_us = int(settings.source_silence_s * MICROS)
-    live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us), app.durable)
-    app.has_room = live.may_fetch
-    attach_checking(app, [*_INPUT, CONTRACTS.name], live.handle)
-    background(app, live.work, _PAUSE_S)
-    maillog = attach_maillog(app, settings, delivery)
-
-    async def close() -> None:
-        if maillog is not None:
-            await maillog.close()
-        await live.close()
-
-    _connect(app, live, close)
-    return app
-
-
-def _connect(app: BatchApp, live: Live, close: Callable[[], Awaitable[None]]) -> None:
-    """Bind rebalances and the end of the app to the tasks."""
-
-    async def on_revoked(sender: Any, revoked: Any, **_: Mapping[str, Any]) -> None:
-        await live.drop_all()
-
-    async def on_assigned(sender: Any, assigned: Any, **_: Mapping[str, Any]) -> None:
-        app.consumer.forget_yielded()
-        await live.resume({tp.partition for tp in assigned if tp.topic == MTA.name})
-
-    async def on_shutdown(sender: Any, **_: Mapping[str, Any]) -> None:
-        await close()
-
-    app.on_partitions_revoked.connect(on_revoked, weak=False)
-    app.on_partitions_assigned.connect(on_assigned, weak=False)
-    app.on_before_shutdown.connect(on_shutdown, weak=False)

@@ -6,8 +6,8 @@ budget. `BatchConsumer` yields one message per partition and fetch instead, whos
 was derived from them is acknowledged.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 import faust
@@ -61,17 +61,19 @@ class RecordBatch:
         if self.offsets[0] >= offset:
             return self
         cut = int(np.searchsorted(self.offsets, offset))
-        if cut == len(self):
-            return None
-        return RecordBatch(
-            self.topic,
-            self.partition,
-            self.offsets[cut:],
-            self.keys[cut:],
-            self.values[cut:],
-            self.timestamps_us[cut:],
-            self.timestamp_type,
-            self.at_end,
+        return None if cut == len(self) else self._part(slice(cut, None))
+
+    def one_by_one(self) -> "Iterator[RecordBatch]":
+        """Each record by itself."""
+        return (self._part(slice(place, place + 1)) for place in range(len(self)))
+
+    def _part(self, part: slice) -> "RecordBatch":
+        return replace(
+            self,
+            offsets=self.offsets[part],
+            keys=self.keys[part],
+            values=self.values[part],
+            timestamps_us=self.timestamps_us[part],
         )
 
 

@@ -84,7 +84,7 @@ class Deliveries:
             if self._on_the_move():
                 return
             raise
-        self._durable |= checkpoint.applied
+        self._durable |= {(topic, partition): at for topic, at in checkpoint.applied.items()}
         names.CHECKPOINT_SECONDS.observe(time.monotonic() - begun)
         names.LAST_CHECKPOINT.set_to_current_time()
         settled()
