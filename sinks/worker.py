@@ -14,10 +14,11 @@ from typing import Any, Final
 from sinks.clickhouse import ClickHouseSettings, connect
 from sinks.closing.plan.plan_store import refresh_plans
 from sinks.landing.delivery import Delivery
-from sinks.landing.faults import LandingError
+from sinks.landing.faults import LandingError, label
 from sinks.landing.landing import LANDED_TOPICS, Landing
 from sinks.landing.metrics import LandingMetrics
 from streams.metrics.names import STAGE_SECONDS
+from streams.runtime.absence import Absence
 from streams.runtime.faust_app.application import (
     BatchApp,
     attach,
@@ -26,7 +27,7 @@ from streams.runtime.faust_app.application import (
     commit_offsets,
 )
 from streams.runtime.faust_app.batches import RecordBatch
-from streams.runtime.faust_app.restart import restart, settled
+from streams.runtime.faust_app.restart import give_up, settled
 from streams.runtime.kafka.groups import SINKS_GROUP
 from streams.settings import Settings
 
@@ -113,7 +114,7 @@ class Gatherer:
             return
         error = landed.exception()
         if isinstance(error, LandingError):
-            restart(str(error))
+            give_up(str(error))
         if error is not None:
             raise error
         offsets: dict[tuple[str, int], int] = {}
@@ -129,13 +130,18 @@ class PlanKeeper:
     def __init__(self, server: ClickHouseSettings) -> None:
         self._server = server
         self._since_us = 0
+        self._absence = Absence()
 
     async def tick(self) -> None:
         """Bring the plans of the months that have new facts up to date; later if it cannot be."""
         try:
             self._since_us = await asyncio.to_thread(self._refresh)
         except Exception as error:
-            logger.warning("the live views are not brought up to date now: %s", error)
+            if self._absence.away(time.monotonic()) is not None:
+                logger.warning("the live views are not brought up to date now (%s)", label(error))
+            logger.debug("the live views: %s", error)
+        else:
+            self._absence.back(time.monotonic())
 
     def _refresh(self) -> int:
         return refresh_plans(connect(self._server), self._since_us)

@@ -26,7 +26,9 @@ DEFAULT_STATE: Final = Path("~/.local/share/mailsla/state.json")
 """The state file of a ``mailsla up`` with its default data directory."""
 
 _CONFIG: Final = f"{PREFIX}CONFIG"
-_OTHER_VARIABLES: Final = frozenset({_CONFIG, f"{PREFIX}STATE_FILE", f"{PREFIX}RESTARTS"})
+_OTHER_VARIABLES: Final = frozenset(
+    {_CONFIG, *(f"{PREFIX}{name}" for name in ("STATE_FILE", "RESTARTS", "KAFKA_AWAY"))}
+)
 """Variables that say where settings stand, or that a worker leaves to its successor."""
 _SIMILAR: Final = 0.88
 """So alike, of 1, a variable must be to a known one to be a misspelling: others may be somebody
@@ -145,6 +147,15 @@ class Settings(BaseSettings):
     ] = 5_000_000
     recovery_s: Annotated[
         float, Field(gt=0, description="deadline for reading the state back, seconds")
+    ] = 300.0
+    watchdog_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            description=(
+                "seconds in which nothing of a growing partition was committed that end the worker"
+            ),
+        ),
     ] = 300.0
     fetch_bytes: Annotated[
         int, Field(ge=65_536, description="most bytes fetched from one partition at a time")

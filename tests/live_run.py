@@ -42,10 +42,8 @@ def apply(task: Task, batch: RecordBatch, now_us: int, now_s: float) -> None:
     fresh = batch.after(task.applied(batch.topic))
     if fresh is None:
         return
-    if batch.topic == CONTRACTS.name:
-        task.apply_contracts(fresh)
-    elif batch.topic == CALENDARS.name:
-        task.apply_calendars(fresh)
+    if batch.topic in DOCUMENTS:
+        task.apply_documents(fresh, {})
     else:
         for _ in task.apply_decoded([decode(fresh, now_us)], now_s):
             pass

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sinks.embedded.leash import leashed
+from sinks.embedded.restarts import RestartPolicy
 
 _LOG_KEEP_BYTES = 10 * 1024 * 1024
 _TAIL_BYTES = 8_192
@@ -40,6 +42,8 @@ class Child:
     stop_within_s: float = 20.0
     metrics: str | None = None
     """Where it serves its metrics and health; None: nowhere."""
+    restarts: RestartPolicy | None = None
+    """When it is started again after it has ended; None: its end is the end of the stack."""
 
 
 class Running:
@@ -52,6 +56,7 @@ class Running:
     def __init__(self, child: Child, logs: Path) -> None:
         self.child = child
         self.log = logs / f"{child.name}.log"
+        self.started_at = time.monotonic()
         _rotate(self.log)
         with os.fdopen(os.open(self.log, _APPEND, 0o600), "ab") as out:
             self._log_start = out.seek(0, os.SEEK_END)
@@ -98,6 +103,10 @@ class Running:
             text = source.read().decode("utf-8", "replace")
         lines = [line.strip()[:300] for line in text.splitlines() if line.strip()]
         return " | ".join(lines[-count:]) or "(empty)"
+
+    def last_words(self) -> str:
+        """The sentence a worker ended with: its last line, without what the log puts around it."""
+        return self.last_lines(1).rpartition("mailsla: ")[2].removesuffix('"}')
 
 
 def _rotate(log: Path) -> None:

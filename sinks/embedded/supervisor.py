@@ -1,9 +1,10 @@
 """Starts the stack in order, watches it, stops it in reverse; nothing outlives it.
 
 Broker and ClickHouse start together (neither needs the other), then whatever the plan adds, one
-after the other. Nothing is restarted silently: a child that ends brings the stack down with one
-sentence. Should the supervisor itself be killed, the kernel kills its children (`leash`); the
-state file then stays behind and the next start replaces it.
+after the other. A worker that ends is started again after a pause, or stays down where that would
+not help; each is said in a line. The end of the broker or of ClickHouse is the end of the stack,
+with one sentence. Should the supervisor itself be killed, the kernel kills its children (`leash`);
+the state file then stays behind and the next start replaces it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sinks.embedded.credentials import ensure_credentials
 from sinks.embedded.data_lock import data_lock
 from sinks.embedded.errors import StackError
 from sinks.embedded.ports import LOOPBACK, resolve_port
+from sinks.embedded.restarts import Down, RestartPolicy
 from sinks.embedded.state_file import State, remove_state, write_state
 
 STATE_NAME = "state.json"
@@ -64,12 +66,14 @@ class _StopRequested(BaseException):
 
 
 class Supervisor:
-    """The running children, in the order of their start."""
+    """The children, in the order of their first start."""
 
     def __init__(self, logs: Path, stop: threading.Event) -> None:
         self._logs = logs
         self._stop = stop
         self._running: list[Running] = []
+        self._down: dict[str, Down] = {}
+        """Children by name that ended since the stack was ready, until they are well again."""
 
     @property
     def pids(self) -> dict[str, int]:
@@ -97,11 +101,44 @@ class Supervisor:
     def check(self) -> None:
         """Raise `StackError` naming the first child that has ended and its last log lines."""
         for running in self._running:
-            if running.has_ended():
+            if running.has_ended() and running.child.name not in self._down:
                 raise StackError(
                     f"{running.child.name} (process {running.pid}) ended by itself with "
                     f"{running.how_it_ended()}; {running.log} ends: {running.last_lines()}"
                 )
+
+    def tend(self) -> Iterator[str]:
+        """Start again what has ended and may be; a line for the terminal on whatever is done.
+
+        Raises `StackError` for a child that is not to be started again.
+        """
+        now = time.monotonic()
+        for place, running in enumerate(self._running):
+            if not running.has_ended():
+                continue
+            child, policy = running.child, running.child.restarts
+            if policy is None:
+                self.check()
+                return
+            down = self._down.get(child.name)
+            if down is None or running.started_at > down.ended_at:
+                yield self._note_end(running, policy, now)
+            elif down.due_at is not None and now >= down.due_at:
+                self._running[place] = Running(child, self._logs)
+                yield f"{child.name} is started again (process {self._running[place].pid})"
+
+    def _note_end(self, running: Running, policy: RestartPolicy, now: float) -> str:
+        name, before = running.child.name, self._down.get(running.child.name)
+        ends = policy.ends_in_a_row(before.ends if before else 0, now - running.started_at)
+        if running.process.returncode in policy.lasting:
+            self._down[name] = Down(ends, now, None)
+            return f"{name} stays down, the rest goes on: {running.last_words()}"
+        pause_s = policy.pause_s(ends)
+        self._down[name] = Down(ends, now, now + pause_s)
+        return (
+            f"{name} (process {running.pid}) ended with {running.how_it_ended()}; "
+            f"started again in {pause_s:.0f} s; see {running.log}"
+        )
 
     def stop_all(self) -> None:
         """Stop every child, the last started first."""
@@ -147,6 +184,7 @@ def worker_child(
         argv=(sys.executable, "-m", "streams.cli.main", "worker", name, *arguments),
         env=env,
         metrics=f"http://{LOOPBACK}:{port}",
+        restarts=RestartPolicy(),
     )
 
 
@@ -161,7 +199,7 @@ def started_stack(
     """
     stop = stop or threading.Event()
     data = plan.data.absolute()
-    state_files = {data / STATE_NAME, *({plan.state_file} if plan.state_file else ())}
+    state_files = _state_files(plan)
     with data_lock(data):
         supervisor = Supervisor(data / "logs", stop)
         try:
@@ -174,6 +212,11 @@ def started_stack(
             for path in state_files:
                 remove_state(path, os.getpid())
             supervisor.stop_all()
+
+
+def _state_files(plan: StackPlan) -> set[Path]:
+    own = {plan.state_file} if plan.state_file else set()
+    return {plan.data.absolute() / STATE_NAME, *own}
 
 
 def _start(plan: StackPlan, data: Path, supervisor: Supervisor, stop: threading.Event) -> State:
@@ -223,13 +266,17 @@ def _clickhouse_child(data: Path, http: int, native: int, max_memory: int) -> Ch
     )
 
 
-def run_stack(plan: StackPlan, on_ready: Callable[[State], int | None]) -> int:
+def run_stack(
+    plan: StackPlan,
+    on_ready: Callable[[State], int | None],
+    say: Callable[[str], object] = print,
+) -> int:
     """Run the stack in the foreground until SIGTERM or SIGINT; main thread only.
 
     ``on_ready`` is called once everything is ready. When it returns a number the stack stops at
     once and that is the exit code; on None it stays up, and a requested stop gives 0. A stop
-    signal interrupts ``on_ready``. Raises `StackError` when something cannot start or a child
-    ends by itself.
+    signal interrupts ``on_ready``. ``say`` gets a line for each child that ended and what is done
+    about it. Raises `StackError` when something cannot start, or one ends that is not restarted.
     """
     stop = threading.Event()
     with _stop_signals(stop) as section, started_stack(plan, stop) as (state, supervisor):
@@ -246,8 +293,16 @@ def run_stack(plan: StackPlan, on_ready: Callable[[State], int | None]) -> int:
         if code is not None:
             return code
         while not stop.wait(_WATCH_S):
-            supervisor.check()
+            for line in supervisor.tend():
+                say(line)
+                _update_states(plan, state, supervisor)
     return 0
+
+
+def _update_states(plan: StackPlan, state: State, supervisor: Supervisor) -> None:
+    """Processes started again have other numbers."""
+    for path in _state_files(plan):
+        write_state(path, state.model_copy(update={"pids": supervisor.pids}))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from sinks.landing.faults import LandingError, label, lasting, sentence
 from sinks.landing.insert import insert_block
 from sinks.landing.metrics import LandingMetrics
 from sinks.landing.retry import DEFAULT_RETRY, RetryPolicy
+from streams.runtime.absence import Absence
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Delivery:
         self._policy = policy
         self._clock = clock
         self._client: Client | None = None
-        self._trouble: str | None = None
+        self._absence = Absence()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="landing")
 
     async def deliver(self, blocks: Iterable[Block]) -> None:
@@ -103,17 +104,17 @@ class Delivery:
         fate = lasting(error)
         if fate == "permanent" or (fate == "unclear" and failures >= self._policy.patience):
             raise LandingError(sentence(error, block.table)) from error
-        if self.metrics.down_since is None:
-            self.metrics.down_since = self._clock.monotonic()
-        trouble = label(error)
-        if trouble != self._trouble:
-            self._trouble = trouble
-            _log.warning("ClickHouse takes no rows (%s); trying until it does.", trouble)
+        now = self._clock.monotonic()
+        if (away_s := self._absence.away(now)) is not None:
+            if away_s:
+                _log.warning("ClickHouse has taken no rows for %.0f s (%s).", away_s, label(error))
+            else:
+                _log.warning("ClickHouse takes no rows (%s); trying until it does.", label(error))
+        self.metrics.down_since = self._absence.since
 
     def _note_success(self, block: Block) -> None:
         self.metrics.rows[block.table] += block.rows.num_rows
         self.metrics.blocks += 1
-        if self.metrics.down_since is not None:
-            gap = self._clock.monotonic() - self.metrics.down_since
-            _log.info("ClickHouse takes rows again after %.1f s.", gap)
-            self.metrics.down_since = self._trouble = None
+        if (away_s := self._absence.back(self._clock.monotonic())) is not None:
+            _log.info("ClickHouse takes rows again after %.1f s.", away_s)
+            self.metrics.down_since = None

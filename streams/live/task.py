@@ -5,7 +5,7 @@ durable. Its feed is a function of the records applied, whatever the batches' cu
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ import orjson
 
 from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract
-from schemas.topics import MTA
+from schemas.topics import CALENDARS, MTA
 from streams.clauses.facts.base import Fact
 from streams.live.apply.facts import apply_fact, changes_no_state, topic_of
 from streams.live.apply.invalidation import EXCLUSIONS
@@ -31,7 +31,7 @@ from streams.live.checkpoint.recovery import (
 )
 from streams.live.checkpoint.state_log import StateLog
 from streams.live.checkpoint.writing import write_state
-from streams.live.decode.contracts import decode_calendars, decode_contracts
+from streams.live.decode.contracts import Passed, decode_calendars, decode_contracts
 from streams.live.decode.facts import merged_facts
 from streams.live.decode.message_rows import message_rows, reference_of
 from streams.live.decode.records import DecodedBatch
@@ -156,7 +156,12 @@ class Task:
 
     def applied(self, topic: str) -> int:
         """The offset of the next record of a topic to apply."""
-        return self._log.head.offsets.get(topic, 0)
+        return self.positions.get(topic, 0)
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """The same of every topic."""
+        return self._log.head.offsets
 
     def apply_decoded(
         self, batches: Sequence[DecodedBatch], now_s: float, until_us: int = FOREVER
@@ -233,27 +238,24 @@ class Task:
         since_us = apply_fact(self.tenants, fact)
         self._log.add_fact(fact)
         self.outbox.publish(self.scheduler.meet(tenant))
-        known_us, down_until_us = self.scheduler.position_us, self.scheduler.is_quiet_until(tenant)
-        quiet = changes_no_state(self.tenants, fact, known_us, down_until_us)
-        quiet = quiet and not self.scheduler.is_new(tenant)
+        seen = self.scheduler.position_us, self.scheduler.is_quiet_until(tenant)
+        quiet = not self.scheduler.is_new(tenant) and changes_no_state(self.tenants, fact, *seen)
         self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[topic_of(fact)], since_us, quiet)
         if excludes:
-            code = self.tenants.code(tenant)
-            self.outbox.publish(self.latency.exclude_again(before, [code]))
+            own = [self.tenants.code(tenant)]
+            self.outbox.publish(self.latency.exclude_again(before, own))
 
-    def apply_contracts(self, batch: RecordBatch) -> None:
-        """Apply contract documents."""
-        contracts, refused = decode_contracts(batch)
-        self.outbox.records.extend(refused)
-        for value, contract in contracts:
-            self._log.add(logs.CONTRACTS, value)
-            self._agree(contract)
-        self._done(batch.topic, batch.next_offset)
-
-    def apply_calendars(self, batch: RecordBatch) -> None:
-        """Pass published calendars on to every task; they take effect with `hear`."""
-        calendars, refused = decode_calendars(batch)
-        self.outbox.records += [*refused, *(calendar_record(value) for value, _ in calendars)]
+    def apply_documents(self, batch: RecordBatch, passed: Passed) -> None:
+        """Apply contracts or calendars but those passed over; calendars take effect with `hear`."""
+        if batch.topic == CALENDARS.name:
+            calendars, refused = decode_calendars(batch, passed)
+            self.outbox.records += [calendar_record(value) for value, _ in calendars]
+        else:
+            contracts, refused = decode_contracts(batch, passed)
+            for value, contract in contracts:
+                self._log.add(logs.CONTRACTS, value)
+                self._agree(contract)
+        self.outbox.records += refused
         self._done(batch.topic, batch.next_offset)
 
     def _agree(self, contract: Contract) -> None:
@@ -387,9 +389,8 @@ class Task:
             if self._committed.get(topic) != offset
         }
         self._committed = dict(self.rounds.offsets)
-        outgoing = self.outbox.take()
         head = head_record(self.partition, self._log.head)
-        return Checkpoint([*outgoing, *records], head, offsets)
+        return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))
 
     def _mark(self, now_s: float) -> None:
         """How far event time has come, if this task is the one that meets the platform's events."""

@@ -4,40 +4,30 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
 
 from faust.types import TP
 
-from schemas.topics import CALENDARS, CONTRACTS, EVENT_TOPICS, MTA
+from schemas.topics import MTA
 from streams.live.breath import Breath, Portion
+from streams.live.caution import NOTE, Caution, pieces
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
-from streams.live.decode.records import decode
+from streams.live.decode.records import DecodedBatch, decode, pass_over
 from streams.live.inbox import MOST_EVENTS, Bite, Inbox
 from streams.live.measures import Measures
 from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
-from streams.maillog.worker import attach_maillog
+from streams.live.topics import INPUT
 from streams.runtime.checkpoint.recovery import read_records
 from streams.runtime.checkpoint.state_log import read_state
-from streams.runtime.checkpoint.writer import (
-    Delivery,
-    Offsets,
-    OrderedDelivery,
-    TransactionalDelivery,
-)
-from streams.runtime.faust_app.application import (
-    BatchApp,
-    Current,
-    attach_checking,
-    background,
-    build_app,
-    commit_offsets,
-)
+from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
+from streams.runtime.faust_app.application import Current
 from streams.runtime.faust_app.batches import RecordBatch
-from streams.runtime.kafka.groups import STREAMS_GROUP
+from streams.runtime.lasting import is_of_kafka
 from streams.settings import Settings
 from streams.time.clock import MICROS
 
@@ -47,7 +37,6 @@ _TURN_S: Final = 0.2
 """How long a task may apply what has come until it is another one's turn."""
 _SHARE_OF_ROUNDS: Final = 0.2
 """Of the time that may go into publishing how tenants stand, while records wait."""
-_INPUT: Final = tuple(topic.name for topic in EVENT_TOPICS)
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +47,11 @@ Behind = Callable[[str, int, int], bool]
 class _Member:
     """A task of this worker, what it has still to apply, and when it did what."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.inbox = Inbox(MTA.name, [topic for topic in _INPUT if topic != MTA.name])
+    def __init__(self, task: Task, caution: Caution) -> None:
+        self.task, self.caution = task, caution
+        self.piece: Sequence[RecordBatch | DecodedBatch] = ()
+        """What is being applied."""
+        self.inbox = Inbox(MTA.name, [topic for topic in INPUT if topic != MTA.name])
         self.offered: dict[str, int] = {}
         """Topic → offset after the last record that has come."""
         self.begun_at = 0.0
@@ -82,14 +73,19 @@ class Live:
     """
 
     def __init__(
-        self, settings: Settings, delivery: Delivery, behind: Behind, measures: Measures
+        self,
+        settings: Settings,
+        delivery: Delivery,
+        behind: Behind,
+        measures: Measures,
+        durable: dict[tuple[str, int], int],
     ) -> None:
         self._settings, self._delivery, self._behind = settings, delivery, behind
         self._policy = CheckpointPolicy(settings.checkpoint_s, events=settings.checkpoint_events)
         self._members: dict[int, _Member] = {}
         self._hear_at = 0.0
         self._suspended = False
-        self._deliveries = Deliveries(delivery, lambda: self._suspended)
+        self._deliveries = Deliveries(delivery, lambda: self._suspended, durable)
         self._assigned: set[int] = set()
         self._lock = asyncio.Lock()
         self._platform = Platform()
@@ -125,12 +121,12 @@ class Live:
         if fresh is None:
             return  # after a rebalance some come again
         member.offered[batch.topic] = batch.next_offset
-        if batch.topic == CONTRACTS.name:
-            member.task.apply_contracts(fresh)
-        elif batch.topic == CALENDARS.name:
-            member.task.apply_calendars(fresh)
+        if batch.topic not in INPUT:
+            async with self._guarded(member):
+                await self._apply_documents(member, fresh)
         else:
-            decoded = decode(fresh, time.time_ns() // 1000)
+            passed = member.caution.rejections(batch.topic)
+            decoded = pass_over(decode(fresh, time.time_ns() // 1000), fresh, passed)
             self._measures.taken(decoded)
             member.inbox.offer(decoded)
         await self.breath.take()
@@ -138,7 +134,7 @@ class Live:
     def may_fetch(self, tp: TP) -> bool:
         """Whether more of a partition may be fetched: what is ahead waits for the others."""
         member = self._members.get(tp.partition)
-        return member is None or tp.topic not in _INPUT or member.inbox.has_room(tp.topic)
+        return member is None or tp.topic not in INPUT or member.inbox.has_room(tp.topic)
 
     # What is done with it.
 
@@ -157,7 +153,8 @@ class Live:
             async with self._lock:
                 member = self._members.get(partition)
                 if member is not None and not self._suspended:
-                    await self._advance(partition, member)
+                    async with self._guarded(member):
+                        await self._advance(partition, member)
             await self.breath.take(always=True)
         tasks = [member.task for member in self._members.values()]
         self._measures.look(tasks, time.monotonic())
@@ -170,10 +167,7 @@ class Live:
         while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
             busy = task.clock.waiting = True
             with self._measures.stage("evaluate"):
-                steps = task.apply_decoded(bite.batches, now, bite.until_us)
-                held_s = await self.breath.through(steps)
-            if bite.batches[0].topic == MTA.name:
-                member.events.took(held_s)
+                await self._apply(member, bite, now)
             if task.pending >= self._settings.checkpoint_events:
                 break
         task.clock.waiting = busy or not self._is_idle(member)
@@ -181,6 +175,47 @@ class Live:
         await self._publish(member, busy)
         if self._is_due(partition, member):
             await self._checkpoint(member)
+
+    async def _apply(self, member: _Member, bite: Bite, now: float) -> None:
+        """Apply a bite; where care is taken, piece by piece, each durable before the next."""
+        stride = member.caution.stride(member.task.positions)
+        for piece in pieces(bite, stride):
+            member.piece = piece.batches
+            steps = member.task.apply_decoded(piece.batches, now, piece.until_us)
+            held_s = await self.breath.through(steps)
+            if stride is None and piece.batches[0].topic == MTA.name:
+                member.events.took(held_s)
+            if stride is not None:
+                await self._checkpoint(member, last=True)
+                await self._deliveries.arrived(member.task.partition)
+            member.piece = ()
+
+    async def _apply_documents(self, member: _Member, batch: RecordBatch) -> None:
+        """The same of contracts and calendars: one by one where care is taken."""
+        passed = member.caution.rejections(batch.topic)
+        careful = member.caution.stride(member.task.positions) is not None
+        for piece in batch.one_by_one() if careful else (batch,):
+            member.piece = (piece,)
+            member.task.apply_documents(piece, passed)
+            if careful:
+                await self._checkpoint(member, last=True)
+                await self._deliveries.arrived(batch.partition)
+            member.piece = ()
+
+    @asynccontextmanager
+    async def _guarded(self, member: _Member) -> AsyncIterator[None]:
+        """Have whatever fails in the task looked into by the next life of this worker."""
+        try:
+            yield
+        except Exception as error:
+            if not (isinstance(error, Fenced) or is_of_kafka(error)):
+                await self._deliveries.end()
+                task = member.task
+                caution = member.caution.after_failure(task, member.piece, error)
+                await self._delivery.deliver(
+                    str(task.partition), [caution.note(task.partition)], None, {}
+                )
+            raise
 
     def _next(self, member: _Member) -> Bite | None:
         return member.inbox.take(lambda topic: self._is_behind(member, topic), member.events.size)
@@ -192,7 +227,7 @@ class Live:
 
     def _is_idle(self, member: _Member) -> bool:
         """Whether everything known of a task's topics is applied."""
-        return member.inbox.empty and not any(self._is_behind(member, topic) for topic in _INPUT)
+        return member.inbox.empty and not any(self._is_behind(member, topic) for topic in INPUT)
 
     async def _publish(self, member: _Member, busy: bool) -> None:
         """Publish how some tenants stand; while records wait, for a share of the time only."""
@@ -313,7 +348,8 @@ class Live:
             await asyncio.to_thread(
                 lambda: task.restore(read_state(records), time.monotonic(), time.time_ns() // 1000)
             )
-            member = self._members[partition] = _Member(task)
+            caution = Caution.read(records.get(NOTE))
+            member = self._members[partition] = _Member(task, caution)
         logger.info(
             "task %d: %d messages read back in %.2f s",
             partition,
@@ -321,50 +357,3 @@ class Live:
             time.monotonic() - started,
         )
         return member
-
-
-def build_live(settings: Settings, transactions: bool) -> BatchApp:
-    """The live worker's Faust app."""
-    app = build_app(STREAMS_GROUP, settings, transactions)
-
-    async def commit(offsets: Offsets) -> bool:
-        return await commit_offsets(app, offsets)
-
-    delivery: Delivery = (
-        TransactionalDelivery(settings, STREAMS_GROUP)
-        if transactions
-        else OrderedDelivery(settings, commit)
-    )
-    logger.info("checkpoints are delivered with: %s", delivery.name)
-    silence_us = int(settings.source_silence_s * MICROS)
-    live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us))
-    app.has_room = live.may_fetch
-    attach_checking(app, [*_INPUT, CONTRACTS.name, CALENDARS.name], live.handle)
-    background(app, live.work, _PAUSE_S)
-    maillog = attach_maillog(app, settings, delivery)
-
-    async def close() -> None:
-        if maillog is not None:
-            await maillog.close()
-        await live.close()
-
-    _connect(app, live, close)
-    return app
-
-
-def _connect(app: BatchApp, live: Live, close: Callable[[], Awaitable[None]]) -> None:
-    """Bind rebalances and the end of the app to the tasks."""
-
-    async def on_revoked(sender: Any, revoked: Any, **_: Mapping[str, Any]) -> None:
-        await live.drop_all()
-
-    async def on_assigned(sender: Any, assigned: Any, **_: Mapping[str, Any]) -> None:
-        app.consumer.forget_yielded()
-        await live.resume({tp.partition for tp in assigned if tp.topic == MTA.name})
-
-    async def on_shutdown(sender: Any, **_: Mapping[str, Any]) -> None:
-        await close()
-
-    app.on_partitions_revoked.connect(on_revoked, weak=False)
-    app.on_partitions_assigned.connect(on_assigned, weak=False)
-    app.on_before_shutdown.connect(on_shutdown, weak=False)

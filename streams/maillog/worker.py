@@ -35,8 +35,15 @@ class MaillogTasks:
     when partitions are revoked.
     """
 
-    def __init__(self, settings: Settings, delivery: Delivery, site: Site) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        delivery: Delivery,
+        site: Site,
+        durable: dict[tuple[str, int], int],
+    ) -> None:
         self._settings, self._delivery, self._site = settings, delivery, site
+        self._durable = durable
         self._tasks: dict[int, MaillogTask] = {}
         self._due_at: dict[int, float] = {}
         self._assigned: set[int] = set()
@@ -103,6 +110,7 @@ class MaillogTasks:
         except Fenced as error:
             restart(f"checkpoint given up: {error}")
         task.settle()
+        self._durable.update(checkpoint.offsets)
         settled()
         self._show_misunderstood()
         pause = max(self._settings.checkpoint_s, spent / _CHECKPOINT_SHARE)
@@ -135,7 +143,7 @@ def attach_maillog(app: BatchApp, settings: Settings, delivery: Delivery) -> Mai
     if site is None:
         logger.info("%s is not read: MAILSLA_MAILLOG_TENANTS names no map", RAW_MAILLOG.name)
         return None
-    tasks = MaillogTasks(settings, delivery, site)
+    tasks = MaillogTasks(settings, delivery, site, app.durable)
     attach(app, [RAW_MAILLOG.name], tasks.handle, "maillog")
     background(app, tasks.tick, _TICK_S)
 

@@ -15,8 +15,12 @@ PER_S: Final = 60.0
 
 _MESSAGES: Final = 1_000
 """So many different ones are remembered."""
-_CHATTY: Final = ("faust", "mode", "aiokafka", "kafka", "clickhouse_connect", "urllib3", "asyncio")
-"""Libraries whose every step is logged; their warnings and errors stay."""
+_LEVELS: Final = {
+    **dict.fromkeys(("aiokafka", "kafka", "clickhouse_connect", "urllib3"), logging.CRITICAL),
+    **dict.fromkeys(("faust", "mode", "asyncio"), logging.ERROR),
+}
+"""Of the clients every lost connection and every try is an error; the worker itself says in a line
+that a server is away. An error of the others is a fault of this program."""
 
 LogFormat = Literal["console", "json"]
 
@@ -27,8 +31,8 @@ def set_up_logging(level: str, form: LogFormat) -> None:
     handler.setFormatter(JsonFormatter() if form == "json" else _console())
     handler.addFilter(RateLimit())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.NOTSET if level == "DEBUG" else logging.WARNING)
+    for name, least in _LEVELS.items():
+        logging.getLogger(name).setLevel(logging.NOTSET if level == "DEBUG" else least)
 
 
 def _console() -> logging.Formatter:

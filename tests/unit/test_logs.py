@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from streams.runtime.absence import Absence
 from streams.runtime.logs import AT_ONCE, PER_S, JsonFormatter, RateLimit, set_up_logging
 
 
@@ -44,17 +45,42 @@ def test_a_flood_of_one_message_is_cut_and_counted():
 
 
 @pytest.mark.parametrize(("level", "said"), [("INFO", ""), ("DEBUG", "chatter")])
-def test_libraries_speak_only_when_asked(capsys, level, said):
-    before = logging.getLogger("aiokafka").level
+@pytest.mark.parametrize("library", ["aiokafka", "kafka", "clickhouse_connect", "urllib3"])
+def test_libraries_speak_only_when_asked(capsys, level, said, library):
+    logger = logging.getLogger(library)
+    before = logger.level
     root = logging.getLogger()
     handlers, root_level = list(root.handlers), root.level
     try:
         set_up_logging(level, "console")
-        logging.getLogger("aiokafka").info("chatter")
-        logging.getLogger("aiokafka").warning("trouble")
+        logger.info("chatter")
+        logger.error("chatter: a connection is lost")
+        logger.critical("trouble")
         told = capsys.readouterr().err
     finally:
         root.handlers, root.level = handlers, root_level
-        logging.getLogger("aiokafka").setLevel(before)
+        logger.setLevel(before)
     assert ("chatter" in told) is bool(said)
     assert "trouble" in told
+
+
+def test_an_absence_is_said_when_it_begins_once_a_minute_and_when_it_ends():
+    absence = Absence()
+    assert absence.back(0) is None
+    said = [(now, away) for now in range(10, 200, 5) if (away := absence.away(now)) is not None]
+    assert said == [(10, 0), (70, 60), (130, 120), (190, 180)]
+    assert absence.back(200) == 190
+    assert absence.back(201) is None
+
+
+def test_an_absence_is_handed_on_to_the_next_process(monkeypatch):
+    monkeypatch.setenv("AWAY", "")
+    absence = Absence.inherited("AWAY")
+    absence.away(100.0)
+    absence.hand_on("AWAY")
+    heir = Absence.inherited("AWAY")
+    assert heir.away(130.0) is None
+    assert heir.away(160.0) == 60
+    assert heir.back(170.0) == 70
+    heir.hand_on("AWAY")
+    assert Absence.inherited("AWAY").since is None

@@ -2,6 +2,7 @@
 
 import click
 from pydantic import SecretStr
+from rich.markup import escape
 from rich.table import Table
 
 from streams.cli.support.common import console, settings_of
@@ -22,7 +23,9 @@ def config(ctx: click.Context) -> None:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             value = "(set)" if value.get_secret_value() else "(empty)"
-        table.add_row(f"{PREFIX}{name.upper()}", str(value), field.description or "")
+        table.add_row(
+            *map(escape, (f"{PREFIX}{name.upper()}", str(value), field.description or ""))
+        )
     for name in sorted(unknown_variables()):
         table.add_row(name, "(set)", "unknown: nothing reads it")
     table.add_row("MAILSLA_CONFIG", "", "YAML file with settings, names in lower case")

@@ -21,8 +21,9 @@ from streams.settings import ConfigurationError
 def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> None:
     """Check configuration, security, broker, topics, groups, mail logs, ClickHouse, schema, clock.
 
-    One line per check: ok, note (nothing to mend), wrong (and how to mend it), or skipped
-    (what it needs is wrong). Changes nothing; exits 1 if anything is wrong.
+    Also whether the live worker had to pass records over (quarantine). One line per check: ok, note
+    (worth knowing), wrong (and how to mend it), or skipped (what it needs is wrong). Changes
+    nothing; exits 1 if anything is wrong.
 
     \b
     Examples:

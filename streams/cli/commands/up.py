@@ -65,7 +65,9 @@ def up(
     """Start everything on this machine, in the foreground, on loopback only.
 
     Broker, ClickHouse server (HTTP and native protocol), topics, schema, both workers and the
-    web page; prints the addresses, then `ready`. SIGTERM or Ctrl-C stops all of it.
+    web page; prints the addresses, then `ready`. A worker that dies is started again, with a line
+    here; one that cannot go on until somebody acts stays down and says why. SIGTERM or Ctrl-C stops
+    all of it.
     """
     state_file = own_state_file or (ctx.obj or {}).get("state_file")
     plan = stack_plan(
@@ -81,7 +83,7 @@ def up(
         out.print(f"data        {state.data} (state.json there: addresses and passwords)")
         out.print("ready")
 
-    ctx.exit(run_stack(plan, announce))
+    ctx.exit(run_stack(plan, announce, say=lambda line: console().print(line, markup=False)))
 
 
 def stack_plan(

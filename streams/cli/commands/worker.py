@@ -3,14 +3,17 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Final
 
 import click
 
 from streams.cli.support.common import settings_of, state_file_option
+from streams.cli.support.errors import CommandError
 from streams.metrics.health import Health
+from streams.runtime.faust_app.restart import restart
 from streams.runtime.logs import set_up_logging
 from streams.runtime.redaction import redact_logs
-from streams.settings import Settings
+from streams.settings import ConfigurationError, Settings
 
 
 @click.command()
@@ -27,40 +30,48 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
 
     Each serves /metrics (OpenMetrics), /live and /ready at MAILSLA_METRICS_HOST and
     MAILSLA_METRICS_PORT, by default at a free port of loopback, which its log names.
+
+    Exit codes beyond 0: 1 when nothing was committed for MAILSLA_WATCHDOG_S (start it again), 2 for
+    wrong settings, 3 when it cannot go on until somebody acts (leave it down); the last line of its
+    log says why.
     """
     settings = settings_of(ctx, own_state_file)
     set_up_logging(settings.log_level, settings.log_format)
     redact_logs(settings)
-    if kind == "streams":
-        _run_streams(settings)
-    elif kind == "sinks":
-        _run_sinks(settings)
-    elif kind == "web":
-        _run_web(settings)
-    else:
-        _run_notify(settings)
+    try:
+        _RUN[kind](settings)
+    except (ConfigurationError, CommandError):
+        raise  # what only a person can mend: said in a sentence, and the worker stays down
+    except Exception as error:
+        restart(f"the worker did not start: {error!r}", error)
 
 
 def _run_streams(settings: Settings) -> None:
-    from streams.live.worker import build_live
+    from streams.live.application import build_live
+    from streams.live.topics import live_topics
     from streams.runtime.faust_app.process import run, wait_for_broker
+    from streams.runtime.kafka.admin import require_topics
 
     health = _observed(settings, "streams")
     wait_for_broker(settings)
+    require_topics(settings, live_topics(settings))
     app = build_live(settings, _transactions(settings))
     app.health = health
     run(app, settings)
 
 
 def _run_sinks(settings: Settings) -> None:
+    from sinks.landing.landing import LANDED_TOPICS
     from sinks.landing.metrics import LandingCollector, LandingMetrics
     from sinks.worker import build_sinks
     from streams.metrics.names import REGISTRY
     from streams.runtime.faust_app.process import run, wait_for_broker
+    from streams.runtime.kafka.admin import require_topics
 
     health, metrics = _observed(settings, "sinks"), LandingMetrics()
     REGISTRY.register(LandingCollector(metrics))
     wait_for_broker(settings)
+    require_topics(settings, LANDED_TOPICS)
     app = build_sinks(settings, _transactions(settings), metrics)
     app.health = health
     run(app, settings)
@@ -78,6 +89,11 @@ def _run_notify(settings: Settings) -> None:
     from streams.notify.worker import run_notify
 
     run_notify(settings, routes_of(settings), _observed(settings, "notify"))
+
+
+_RUN: Final = {
+    "streams": _run_streams, "sinks": _run_sinks, "web": _run_web, "notify": _run_notify,
+}  # fmt: skip
 
 
 def _observed(settings: Settings, kind: str) -> Health:

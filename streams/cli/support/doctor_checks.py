@@ -19,6 +19,7 @@ from sinks.ddl import DERIVED_TABLES
 from sinks.landing.faults import label
 from sinks.migrations import read_migrations
 from sinks.worker import clickhouse_settings
+from streams.live.decode.dead_letters import FAILED
 from streams.maillog.state import MaillogState, misunderstood_in
 from streams.runtime.checkpoint.recovery import read_records
 from streams.runtime.checkpoint.state_log import StateError
@@ -182,8 +183,8 @@ async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock, logins and what could not be read."""
-    rest = ("schema", "clock", "logins", "unreadable batches")
+    """Server, schema, clock, logins, what could not be read, and quarantine."""
+    rest = ("schema", "clock", "logins", "unreadable batches", "quarantine")
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -197,7 +198,8 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    for name, check in zip(rest, (_schema, _clock, _logins, _unreadable), strict=True):
+    checks = (_schema, _clock, _logins, _unreadable, _quarantine)
+    for name, check in zip(rest, checks, strict=True):
         try:
             yield check(client, settings)
         except ClickHouseError as error:
@@ -289,3 +291,21 @@ def _unreadable(client: Client, _: Settings) -> Finding:
         f"disks; see mailsla dead-letters list --reason '{UNREADABLE}'"
     )
     return Finding(name, "wrong", detail)
+
+
+def _quarantine(client: Client, _: Settings) -> Finding:
+    """Records that made the live worker fail, and were passed over for it."""
+    count, tenants = client.query(
+        "SELECT count(), arraySort(groupUniqArray(10)(tenant)) FROM (SELECT"
+        " JSONExtractString(tryBase64Decode(value_b64), 'tenant_id') AS tenant"
+        " FROM dead_letters FINAL WHERE startsWith(reason, {reason:String}))",
+        parameters={"reason": FAILED},
+    ).result_rows[0]
+    if count:
+        detail = (
+            f"{count} records made the live worker fail and are passed over, of "
+            f"{', '.join(tenants)}; see mailsla dead-letters list --reason {FAILED}, install a "
+            "release that mends it, then replay them"
+        )
+        return Finding("quarantine", "note", detail)
+    return Finding("quarantine", "ok", "no record had to be passed over")

@@ -24,11 +24,17 @@ class Deliveries:
         delivery: makes a checkpoint durable.
         on_the_move: whether partitions are being revoked; a task fenced then is dropped next, and
             that it was fenced is no failure.
+        durable: (topic, partition) → offset up to which what was read is durable; kept current.
 
     """
 
-    def __init__(self, delivery: Delivery, on_the_move: Callable[[], bool]) -> None:
-        self._delivery, self._on_the_move = delivery, on_the_move
+    def __init__(
+        self,
+        delivery: Delivery,
+        on_the_move: Callable[[], bool],
+        durable: dict[tuple[str, int], int],
+    ) -> None:
+        self._delivery, self._on_the_move, self._durable = delivery, on_the_move, durable
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
     def is_under_way(self, partition: int) -> bool:
@@ -78,6 +84,7 @@ class Deliveries:
             if self._on_the_move():
                 return
             raise
+        self._durable.update({(topic, partition): at for topic, at in checkpoint.applied.items()})
         names.CHECKPOINT_SECONDS.observe(time.monotonic() - begun)
         names.LAST_CHECKPOINT.set_to_current_time()
         settled()

@@ -1,6 +1,6 @@
 """Contract documents, and calendars, from fetched records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from schemas.calendars import WorkingCalendar
@@ -12,28 +12,39 @@ from streams.runtime.faust_app.batches import RecordBatch
 
 _T = TypeVar("_T")
 
+Passed = Mapping[int, Rejection]
+"""Offset → why, of records that must not be applied."""
 
-def decode_contracts(batch: RecordBatch) -> tuple[list[tuple[bytes, Contract]], list[Outgoing]]:
-    """The contracts of a batch with their documents, and dead letters."""
-    return _decode(batch, decode_contract)
+
+def decode_contracts(
+    batch: RecordBatch, passed: Passed
+) -> tuple[list[tuple[bytes, Contract]], list[Outgoing]]:
+    """The contracts of a batch with their documents, and dead letters.
+
+    Args:
+        batch: fetched records.
+        passed: what to pass over.
+
+    """
+    return _decode(batch, passed, decode_contract)
 
 
 def decode_calendars(
-    batch: RecordBatch,
+    batch: RecordBatch, passed: Passed
 ) -> tuple[list[tuple[bytes, WorkingCalendar]], list[Outgoing]]:
-    """The calendars of a batch with their documents, and dead letters."""
-    return _decode(batch, decode_calendar)
+    """The same of calendars."""
+    return _decode(batch, passed, decode_calendar)
 
 
 def _decode(
-    batch: RecordBatch, read: Callable[[bytes], _T | Rejection]
+    batch: RecordBatch, passed: Passed, read: Callable[[bytes], _T | Rejection]
 ) -> tuple[list[tuple[bytes, _T]], list[Outgoing]]:
     documents: list[tuple[bytes, _T]] = []
     refused: list[Outgoing] = []
     for place, value in enumerate(batch.values):
         if value is None:
             continue
-        document = read(value)
+        document = passed.get(int(batch.offsets[place])) or read(value)
         if isinstance(document, Rejection):
             refused.append(dead_letter(batch, place, document))
         else:

@@ -13,6 +13,8 @@ from schemas.topics import DEAD_LETTERS
 from streams.runtime.checkpoint.writer import Outgoing
 from streams.runtime.faust_app.batches import RecordBatch
 
+FAILED: Final = "failed"
+"""How the reason begins where a record was accepted and then made the task fail."""
 MAX_DEAD_LETTER_BYTES: Final = 700_000
 """Most original bytes a dead letter carries, so that it fits a record of default size."""
 

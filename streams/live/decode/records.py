@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.codec.columnar import decode_batch
+from schemas.codec.records import Rejection
 from streams.live.decode.dead_letters import dead_letter
 from streams.runtime.checkpoint.writer import Outgoing
 from streams.runtime.faust_app.batches import RecordBatch
@@ -115,6 +116,32 @@ def decode(batch: RecordBatch, now_us: int) -> DecodedBatch:
         outgoing,
         batch.next_offset,
         Counter(rejection.field or "record" for rejection in decoded.rejections.values()),
+    )
+
+
+def pass_over(
+    decoded: DecodedBatch, batch: RecordBatch, rejections: Mapping[int, Rejection]
+) -> DecodedBatch:
+    """A decoded batch in which the records at some offsets are dead letters."""
+    passed = np.isin(decoded.offsets, list(rejections))
+    if not passed.any():
+        return decoded
+    letters = [
+        (
+            offset,
+            dead_letter(batch, int(np.searchsorted(batch.offsets, offset)), rejections[offset]),
+        )
+        for offset in decoded.offsets[passed].tolist()
+    ]
+    kept = ~passed
+    return replace(
+        decoded,
+        events=decoded.events.filter(pa.array(kept)),
+        times_us=decoded.times_us[kept],
+        believed_us=decoded.believed_us[kept],
+        heard_us=decoded.heard_us[kept],
+        offsets=decoded.offsets[kept],
+        outgoing=sorted([*decoded.outgoing, *letters], key=lambda one: one[0]),
     )
 
 

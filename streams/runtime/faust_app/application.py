@@ -24,6 +24,7 @@ from streams.runtime.checkpoint.state_log import StateError
 from streams.runtime.faust_app.batches import BatchTransport, RecordBatch, batch_topic
 from streams.runtime.faust_app.restart import give_up, restart
 from streams.runtime.kafka.client_options import FileToken, is_encrypted, login, tls_context
+from streams.runtime.lasting import is_of_kafka, lasting_reason
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,11 @@ class BatchApp(faust.App):  # type: ignore[misc]
 
     has_room: Callable[[TP], bool] | None = None
     """Whether more of a partition may be fetched by now; always where nobody knows better."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.durable: dict[tuple[str, int], int] = {}
+        """(topic, partition) → offset before which everything read by this process is durable."""
 
     def may_fetch(self, tp: TP) -> bool:
         """Whether more of a partition may be fetched by now."""
@@ -152,6 +158,10 @@ def _fail(app: BatchApp, reason: str, error: Exception) -> None:
         logger.warning("%s (while stopping)", reason)
     elif isinstance(error, StateError):
         give_up(str(error))
+    elif sentence := lasting_reason(error):
+        give_up(sentence)
+    elif is_of_kafka(error):
+        restart(reason)  # the broker's absence is said elsewhere; a traceback would tell no more
     else:
         restart(reason, error)
 
@@ -164,6 +174,7 @@ async def commit_offsets(app: BatchApp, offsets: Mapping[tuple[str, int], int]) 
         return False
     committed = bool(await app.consumer._commit(wanted))
     if committed:
+        app.durable |= offsets
         LAST_CHECKPOINT.set_to_current_time()
     return committed
 

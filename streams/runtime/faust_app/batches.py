@@ -6,8 +6,8 @@ budget. `BatchConsumer` yields one message per partition and fetch instead, whos
 was derived from them is acknowledged.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 import faust
@@ -68,19 +68,19 @@ class RecordBatch:
         if self.offsets[0] >= offset:
             return self
         cut = int(np.searchsorted(self.offsets, offset))
-        if cut == len(self):
-            return None
-        return RecordBatch(
-            self.topic,
-            self.partition,
-            self.offsets[cut:],
-            self.keys[cut:],
-            self.values[cut:],
-            self.timestamps_us[cut:],
-            self.timestamp_type,
-            self.at_end,
-            self.unreadable,
-            self.beyond,
+        return None if cut == len(self) else self._part(slice(cut, None))
+
+    def one_by_one(self) -> "Iterator[RecordBatch]":
+        """Each record by itself."""
+        return (self._part(slice(place, place + 1)) for place in range(len(self)))
+
+    def _part(self, part: slice) -> "RecordBatch":
+        return replace(
+            self,
+            offsets=self.offsets[part],
+            keys=self.keys[part],
+            values=self.values[part],
+            timestamps_us=self.timestamps_us[part],
         )
 
 
@@ -125,6 +125,12 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Start the client; from its first fetch on it passes over what cannot be read."""
         await super().on_start()
         pass_over_unreadable(self._consumer)
+
+    async def end_offsets(self, tps: Collection[TP]) -> Mapping[TP, int]:
+        """Where partitions end, asked of the broker now."""
+        asked = self._ensure_consumer().end_offsets
+        found: Mapping[TP, int] = await self.call_thread(asked, tps)
+        return found
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
@@ -171,6 +177,16 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             await self.sleep(_NO_ROOM_S)
             return {}, active
         return await self._getmany(active_partitions=wanted, timeout=timeout), active
+
+    async def end_offsets(self, tps: Collection[TP]) -> Mapping[TP, int]:
+        """Where partitions end, asked of the broker now; raises what the client does."""
+        found: Mapping[TP, int] = await self._thread.end_offsets(tps)
+        return found
+
+    def is_connected(self) -> bool:
+        """Whether there is a connection to any broker."""
+        connections = self._thread._ensure_consumer()._client._conns
+        return any(connection.connected() for connection in tuple(connections.values()))
 
     def is_behind(self, tp: TP, offered: int) -> bool:
         """Whether records of a partition wait at the broker or on their way, or may do so.

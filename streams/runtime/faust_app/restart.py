@@ -7,7 +7,11 @@ import time
 from typing import Final, NoReturn
 
 _COUNT: Final = "MAILSLA_RESTARTS"
-_GIVEN_UP: Final = 3
+AWAY: Final = "MAILSLA_KAFKA_AWAY"
+"""Variables that a worker leaves to the one that takes its place."""
+_ENDED: Final = 1
+GIVEN_UP: Final = 3
+"""Exit code of a worker that cannot go on until somebody acts: whoever runs it leaves it down."""
 _LONGEST_PAUSE_S: Final = 10.0
 
 logger = logging.getLogger(__name__)
@@ -32,10 +36,20 @@ def restart(reason: str, error: BaseException | None = None) -> NoReturn:
 
 def give_up(reason: str) -> NoReturn:
     """End this process at once: starting again would meet the same trouble."""
-    logger.critical("%s", reason)
+    _leave(reason, GIVEN_UP)
+
+
+def end(reason: str) -> NoReturn:
+    """End this process at once, with nothing more committed; whoever runs it starts a fresh one."""
+    _leave(reason, _ENDED)
+
+
+def _leave(reason: str, code: int) -> NoReturn:
+    # The last line of all, and marked: `mailsla up` shows it.
+    logger.critical("mailsla: %s", reason)
     for handler in logging.getLogger().handlers:
         handler.flush()
-    os._exit(_GIVEN_UP)
+    os._exit(code)
 
 
 def settled() -> None:

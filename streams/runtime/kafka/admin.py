@@ -1,6 +1,6 @@
 """Topics: created as the interface says, verified where the broker can tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -75,6 +75,21 @@ def ensure_topics(settings: Settings, topics: Sequence[Topic] = ALL_TOPICS) -> l
             )
     created = {topic.name for topic in missing}
     return [TopicReport(name, name in created, count) for name, count in counts.items()]
+
+
+def require_topics(settings: Settings, names: Collection[str]) -> None:
+    """Return if all these topics exist.
+
+    Raises:
+        ConfigurationError: one does not, or this user may not know of it.
+    """
+    with administration(settings) as admin:
+        missing = sorted(set(names) - set(admin.list_topics()))
+    if missing:
+        raise ConfigurationError(
+            f"Kafka at {settings.kafka} has no topic {', '.join(missing)}, or hides it from this "
+            "user; run mailsla topics, or grant the rights that deploy/kafka/acls.sh lists"
+        )
 
 
 def _create(admin: KafkaAdminClient, topics: Sequence[Topic], settings: Settings) -> None:

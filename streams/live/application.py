@@ -1,0 +1,79 @@
+"""The live worker's Faust app: where batches, rebalances and the end reach the tasks."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from schemas.topics import CALENDARS, CONTRACTS, MTA
+from streams.live.measures import Measures
+from streams.live.topics import INPUT
+from streams.live.worker import Live
+from streams.maillog.worker import attach_maillog
+from streams.runtime.checkpoint.writer import (
+    Delivery,
+    Offsets,
+    OrderedDelivery,
+    TransactionalDelivery,
+)
+from streams.runtime.faust_app.application import (
+    BatchApp,
+    attach_checking,
+    background,
+    build_app,
+    commit_offsets,
+)
+from streams.runtime.kafka.groups import STREAMS_GROUP
+from streams.settings import Settings
+from streams.time.clock import MICROS
+
+_PAUSE_S: Final = 0.02
+"""Between two looks at what there is to do, when there was nothing."""
+
+logger = logging.getLogger(__name__)
+
+
+def build_live(settings: Settings, transactions: bool) -> BatchApp:
+    """The live worker's Faust app."""
+    app = build_app(STREAMS_GROUP, settings, transactions)
+
+    async def commit(offsets: Offsets) -> bool:
+        return await commit_offsets(app, offsets)
+
+    delivery: Delivery = (
+        TransactionalDelivery(settings, STREAMS_GROUP)
+        if transactions
+        else OrderedDelivery(settings, commit)
+    )
+    logger.info("checkpoints are delivered with: %s", delivery.name)
+    silence_us = int(settings.source_silence_s * MICROS)
+    live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us), app.durable)
+    app.has_room = live.may_fetch
+    attach_checking(app, [*INPUT, CONTRACTS.name, CALENDARS.name], live.handle)
+    background(app, live.work, _PAUSE_S)
+    maillog = attach_maillog(app, settings, delivery)
+
+    async def close() -> None:
+        if maillog is not None:
+            await maillog.close()
+        await live.close()
+
+    _connect(app, live, close)
+    return app
+
+
+def _connect(app: BatchApp, live: Live, close: Callable[[], Awaitable[None]]) -> None:
+    """Bind rebalances and the end of the app to the tasks."""
+
+    async def on_revoked(sender: Any, revoked: Any, **_: Mapping[str, Any]) -> None:
+        await live.drop_all()
+
+    async def on_assigned(sender: Any, assigned: Any, **_: Mapping[str, Any]) -> None:
+        app.consumer.forget_yielded()
+        await live.resume({tp.partition for tp in assigned if tp.topic == MTA.name})
+
+    async def on_shutdown(sender: Any, **_: Mapping[str, Any]) -> None:
+        await close()
+
+    app.on_partitions_revoked.connect(on_revoked, weak=False)
+    app.on_partitions_assigned.connect(on_assigned, weak=False)
+    app.on_before_shutdown.connect(on_shutdown, weak=False)

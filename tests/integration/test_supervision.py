@@ -1,0 +1,122 @@
+"""Workers that die, get stuck or cannot go on, for real."""
+
+import os
+import signal
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import orjson
+import pytest
+from cli_stack import running_stack
+from kafka import KafkaAdminClient
+from landing_server import wait_for
+from stack import running_stack as running_services
+
+from sinks.clickhouse import connect
+
+pytestmark = pytest.mark.embedded
+
+HEARTBEAT = {
+    "source": "watch", "type": "monitor.heartbeat", "tenant_id": "acme", "monitor": "watch-1",
+    "interval_s": 30,
+}  # fmt: skip
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MAILSLA_SESSION_TIMEOUT_S", "3")
+        folder = tmp_path_factory.mktemp("up")
+        with running_stack(folder) as stack:
+            yield stack, folder / "up.log"
+
+
+def open_incident(stack, name):
+    stack.run("incident", "open", "--tenant", "*", "--id", name, "--kind", "fault")
+
+
+@pytest.mark.parametrize("worker", ["sinks", "streams", "web"])
+def test_a_killed_worker_of_up_is_started_again_and_goes_on(up, worker):
+    stack, log = up
+    before = stack.state["pids"]
+    os.kill(before[worker], signal.SIGKILL)
+    wait_for(lambda: stack.state["pids"][worker] != before[worker])
+    assert {k: v for k, v in stack.state["pids"].items() if k != worker} == {
+        k: v for k, v in before.items() if k != worker
+    }
+    open_incident(stack, f"after-{worker}")
+    stack.run("drain", "--timeout", "60")
+    said = log.read_text()
+    assert f"{worker} (process {before[worker]}) ended with signal SIGKILL" in said
+    assert f"{worker} is started again" in said
+
+
+def test_a_worker_that_cannot_go_on_stays_down_and_says_why_and_the_rest_goes_on(up):
+    stack, log = up
+    connect(stack.clickhouse()).command("DROP TABLE ops_events")
+    sinks, streams = (stack.state["pids"][name] for name in ("sinks", "streams"))
+    open_incident(stack, "lost")
+    wait_for(lambda: "sinks stays down" in log.read_text())
+    line = next(line for line in log.read_text().splitlines() if "sinks stays down" in line)
+    assert "the rest goes on: The ClickHouse schema does not fit" in line
+    assert "run `mailsla migrate`" in line
+    assert not is_running(sinks)
+    assert is_running(streams)
+
+
+def test_a_missing_topic_is_named(up):
+    stack, log = up
+    admin = KafkaAdminClient(bootstrap_servers=stack.state["kafka"])
+    admin.delete_topics(["sla.dead_letters"])
+    admin.close()
+    os.kill(stack.state["pids"]["streams"], signal.SIGKILL)
+    wait_for(lambda: "streams stays down" in log.read_text())
+    said = log.read_text()
+    assert "has no topic sla.dead_letters" in said
+    assert "run mailsla topics" in said
+
+
+def test_a_partition_that_grows_while_nothing_is_committed_ends_the_worker(tmp_path):
+    def publish():
+        event = HEARTBEAT | {"id": str(uuid4()), "time": f"{datetime.now(UTC):%FT%TZ}"}
+        services.publish([("mail.ops", event["tenant_id"].encode(), orjson.dumps(event))])
+
+    with running_services(tmp_path, "tansu") as services:
+        sinks = services.worker("sinks", watchdog_s="4")
+        publish()
+        wait_for(lambda: services.behind("sinks", "mail.ops") == 0)
+        with services.clickhouse.held():
+            wait_for(lambda: publish() or not sinks.is_running())
+        said = sinks.log
+    assert "mailsla-sinks has committed nothing of partition" in said
+    assert "of mail.ops for" in said
+    assert "it stands at offset" in said
+
+
+@pytest.mark.kafka
+def test_a_broker_that_goes_and_comes_is_two_lines_and_nothing_of_the_libraries(tmp_path):
+    with running_services(tmp_path, "kafka") as services:
+        workers = services.worker("sinks"), services.worker("streams")
+        services.publish([("mail.ops", b"acme", b"refused")])
+        services.drain()
+        services.broker.kill()
+        for worker in workers:
+            wait_for(lambda log=worker: "Kafka is away" in log.log)
+        services.broker.start()
+        services.publish([("mail.ops", b"acme", b"refused")])
+        services.drain()
+        for worker in workers:
+            wait_for(lambda log=worker: "Kafka is back" in log.log)
+            assert worker.log.count("Kafka is away") == 1
+            assert worker.log.count("Kafka is back") == 1
+            assert " aiokafka" not in worker.log
+            assert " kafka." not in worker.log
+            assert "Traceback" not in worker.log
