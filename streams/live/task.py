@@ -148,10 +148,8 @@ class Task:
         """An indicator as it stands."""
         tenant, indicator, label = key
         month = Month.parse(label)
-        found = [
-            *self.latency.assess(self.tenants.code(tenant), month),
-            *self.scheduler.assess(tenant, month, range(1, 10)),
-        ]
+        of_mail = self.latency.assess(self.tenants.code(tenant), month)
+        found = [*of_mail, *self.scheduler.assess(tenant, month, range(1, 10))]
         return next((one for one in found if one.measure.indicator == indicator), None)
 
     def applied(self, topic: str) -> int:
@@ -208,8 +206,10 @@ class Task:
         if len(believed):
             self.scheduler.begin(int(believed[0]))
         self.outbox.publish(self.latency.follow(changes))
+        yield
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
         self._age(now_s, idle=False)
+        yield
         for tenant in self.tenants.names[known:]:
             self.outbox.publish(self.scheduler.meet(tenant))
         to_us = min(int(batch.believed_us.max()), until_us)
