@@ -181,6 +181,7 @@ def test_doctor_without_anything_running_names_every_remedy_and_exits_1(monkeypa
         "logins": "skipped",
         "unreadable batches": "skipped",
         "quarantine": "skipped",
+        "sources": "skipped",
     }
     assert "mailsla up" in out
     assert "hunter" not in out + err

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -12,7 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
-from schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, RAW_MAILLOG
+from schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, MTA, RAW_MAILLOG
 from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 from sinks.closing.measure.views import views
 from sinks.ddl import DERIVED_TABLES
@@ -27,6 +27,7 @@ from streams.runtime.kafka.admin import administration
 from streams.runtime.kafka.drain import Lag, lags
 from streams.runtime.unreadable import UNREADABLE
 from streams.settings import ConfigurationError, Settings
+from streams.web.readings.sources import EventSource, feeding
 
 State = Literal["ok", "note", "wrong", "skipped"]
 """note: worth knowing, nothing to mend; skipped: what it needs is itself wrong."""
@@ -39,6 +40,8 @@ _SKEW_S: Final = 2.0
 _NO_SUCH_DATABASE: Final = 81
 _USUAL_USERS: Final = ("default", "analyst")
 _NONE: Final = SecretStr("")
+_NAMED: Final = 5
+"""Sources that a finding names."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +186,8 @@ async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock, logins, what could not be read, and quarantine."""
-    rest = ("schema", "clock", "logins", "unreadable batches", "quarantine")
+    """Server, schema, clock, logins, what could not be read, quarantine, and sources."""
+    rest = ("schema", "clock", "logins", "unreadable batches", "quarantine", "sources")
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -198,7 +201,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    checks = (_schema, _clock, _logins, _unreadable, _quarantine)
+    checks = (_schema, _clock, _logins, _unreadable, _quarantine, _sources)
     for name, check in zip(rest, checks, strict=True):
         try:
             yield check(client, settings)
@@ -291,6 +294,36 @@ def _unreadable(client: Client, _: Settings) -> Finding:
         f"disks; see mailsla dead-letters list --reason '{UNREADABLE}'"
     )
     return Finding(name, "wrong", detail)
+
+
+def _sources(client: Client, settings: Settings) -> Finding:
+    return sources_finding(feeding(client).sources, settings.source_silence_s, settings.lateness_s)
+
+
+def sources_finding(sources: Iterable[EventSource], silence_s: float, lateness_s: float) -> Finding:
+    """Sources of mail that are silent without saying so, or whose events come too late.
+
+    Args:
+        sources: those of the last week.
+        silence_s: after so long the live worker takes a source to go on.
+        lateness_s: what comes later than that is counted as late.
+
+    """
+    mail = [one for one in sources if one.topic == MTA.name]
+    silent = [one.source for one in mail if one.silent_for.total_seconds() > silence_s]
+    late = [one.source for one in mail if one.late_s > lateness_s]
+    told = [
+        f"{what}: {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
+        for what, names in (
+            (f"silent for more than {silence_s:.0f} s", silent),
+            (f"one in a hundred later than {lateness_s:.0f} s", late),
+        )
+        if names
+    ]
+    if told:
+        detail = f"{'; '.join(told)}; look at their shippers, and at /platform/sources of the page"
+        return Finding("sources", "note", detail)
+    return Finding("sources", "ok", f"{len(mail)} sources of mail in the last week, none silent")
 
 
 def _quarantine(client: Client, _: Settings) -> Finding:
