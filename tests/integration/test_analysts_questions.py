@@ -169,7 +169,8 @@ def test_downtime_and_what_is_excused_of_it(ask):
         net_s,
         2,
     )
-    assert found["connected"] == pytest.approx(1 - net_s / PLAN.span.length_s)
+    month_s = PLAN.span.days * 86_400
+    assert found["connected"] == pytest.approx(1 - net_s / month_s)
 
 
 def test_the_days_of_the_year_that_had_a_fault(ask):
