@@ -52,6 +52,7 @@ add --allow-principal User:mailsla-streams --operation READ --operation WRITE --
 add --allow-principal User:mailsla-streams --operation READ --operation WRITE --operation DESCRIBE --topic mailsla.streams.state
 add --allow-principal User:mailsla-streams --operation READ --operation WRITE --operation DESCRIBE --topic raw.maillog
 add --allow-principal User:mailsla-streams --operation WRITE --operation DESCRIBE --topic sla.breaches
+add --allow-principal User:mailsla-streams --operation READ --operation DESCRIBE --topic sla.calendars
 add --allow-principal User:mailsla-streams --operation READ --operation WRITE --operation DESCRIBE --topic sla.contracts
 add --allow-principal User:mailsla-streams --operation WRITE --operation DESCRIBE --topic sla.dead_letters
 add --allow-principal User:mailsla-streams --operation WRITE --operation DESCRIBE --topic sla.outages
