@@ -22,7 +22,8 @@ def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> No
     """Check configuration, security, broker, topics, groups, ClickHouse, schema, clock, logins.
 
     Also whether the live worker had to pass records over (quarantine). One line per check: ok, note
-    (worth knowing), wrong (and how to mend it), or skipped (what it needs is wrong). Changes nothing; exits 1 if anything is wrong.
+    (worth knowing), wrong (and how to mend it), or skipped (what it needs is wrong). Changes
+    nothing; exits 1 if anything is wrong.
 
     \b
     Examples:
