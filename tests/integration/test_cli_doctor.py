@@ -70,7 +70,7 @@ def test_a_scan_shows_the_documented_ports_only_and_all_of_them_on_loopback(stac
 
 def test_without_json_there_is_one_line_per_check(stack):
     lines = stack.out("doctor").splitlines()
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert all(line.startswith("ok ") for line in lines)
 
 
