@@ -22,7 +22,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "schemas/examples"
 NOW = datetime(2026, 10, 20, 12, tzinfo=UTC)
 CONTRACT = {"tenant_id": "acme", "version": 1, "effective_from": "2026-01-01"}
 EVENTS = {
-    topic: [json.loads(path.read_bytes()) for path in sorted((EXAMPLES / topic).glob("*.json"))]
+    topic: [
+        event
+        for path in sorted((EXAMPLES / topic).glob("*.json"))
+        for event in json.loads(path.read_bytes())["valid"]
+    ]
     for topic in EVENT_TYPES
 }
 
