@@ -67,9 +67,9 @@ def poisoned_worker(stack):
         running.stop()
 
 
-@pytest.mark.parametrize("broker", ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
-def test_records_that_make_the_task_fail_are_dead_letters_and_the_rest_goes_on(tmp_path, broker):
-    with running_stack(tmp_path, broker) as stack, poisoned_worker(stack) as worker:
+@pytest.mark.kafka
+def test_records_that_make_the_task_fail_are_dead_letters_and_the_rest_goes_on(tmp_path):
+    with running_stack(tmp_path, "kafka") as stack, poisoned_worker(stack) as worker:
         stack.worker("sinks")
         stack.publish([contract("acme"), contract("poison"), contract("last")])
         stack.publish([heartbeat(f"before-{n}") for n in range(150)])
