@@ -228,7 +228,7 @@ def _message(rng, number, clock):
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=3 * MONTHS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2 * MONTHS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_busy_days_tell_one_feed_at_any_pace(seed):
     log, cutoff = busy_days(Random(seed)), datetime(2025, 11, 3, tzinfo=UTC)
     assert_one_feed(log, History("2025-10", ("a", "b"), (), cutoff, ()), seed)

@@ -23,7 +23,7 @@ from tests.live_run import findings, live_through
 from tests.reference.judge import judge
 from tests.reference.strategies import checked_months, histories, seeded_month
 
-MONTHS = int(os.environ.get("MAILSLA_MONTHS", "20"))
+MONTHS = int(os.environ.get("MAILSLA_MONTHS", "10"))
 EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "40"))
 BLOCK = 10
 RESTARTS = 3

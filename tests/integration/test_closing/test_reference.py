@@ -15,7 +15,7 @@ from tests.reference.strategies import checked_months, histories, seeded_month
 
 pytestmark = pytest.mark.embedded
 
-EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "3"))
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
