@@ -39,6 +39,6 @@ class Absence:
 
     @classmethod
     def inherited(cls, variable: str) -> "Absence":
-        """What the process before this one left, or that nothing is away."""
-        since, _, said_at = os.environ.get(variable, "").partition(" ")
+        """What the process before this one left, or that nothing is away; it is taken once."""
+        since, _, said_at = os.environ.pop(variable, "").partition(" ")
         return cls(float(since), float(said_at)) if since else cls()

@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 from streams.metrics.sampling import beat
 from streams.runtime.absence import Absence
 from streams.runtime.faust_app.application import BatchApp
-from streams.runtime.faust_app.restart import AWAY, end
+from streams.runtime.faust_app.restart import AWAY, before_restart, end
 from streams.runtime.kafka.client_options import client_options
 from streams.runtime.kafka.consumer_lag import waiting_records
 from streams.runtime.kafka.probe import Trouble, late_trouble, probe
@@ -44,6 +44,7 @@ class _Broker:
 
     def __init__(self) -> None:
         self._absence = Absence.inherited(AWAY)
+        before_restart(lambda: self._absence.hand_on(AWAY))
 
     def is_away(self, why: str) -> None:
         """It does not answer."""
@@ -52,13 +53,11 @@ class _Broker:
                 logger.warning("Kafka has been away for %.0f s: %s", away_s, why)
             else:
                 logger.warning("Kafka is away: %s; waiting", why)
-            self._absence.hand_on(AWAY)
 
     def is_there(self) -> None:
         """It answers."""
         if (away_s := self._absence.back(time.monotonic())) is not None:
             logger.info("Kafka is back after %.0f s", away_s)
-            self._absence.hand_on(AWAY)
 
 
 def wait_for_broker(settings: Settings) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 _COUNT: Final = "MAILSLA_RESTARTS"
@@ -15,6 +16,13 @@ GIVEN_UP: Final = 3
 _LONGEST_PAUSE_S: Final = 10.0
 
 logger = logging.getLogger(__name__)
+
+_parting: list[Callable[[], None]] = []
+
+
+def before_restart(do: Callable[[], None]) -> None:
+    """Have something done right before this process is replaced, such as leaving it a word."""
+    _parting.append(do)
 
 
 def restart(reason: str, error: BaseException | None = None) -> NoReturn:
@@ -30,6 +38,8 @@ def restart(reason: str, error: BaseException | None = None) -> NoReturn:
     for handler in logging.getLogger().handlers:
         handler.flush()
     time.sleep(pause)
+    for do in _parting:
+        do()
     os.environ[_COUNT] = str(count + 1)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
