@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import orjson
 import pytest
-from stack import running_stack, wait_for
 
 from sinks.embedded.children import Child, Running
 from streams.cli.output.dead_letter_reading import Choice, latest
 from streams.cli.support.doctor_checks import clickhouse_findings
+from tests.stack import running_stack, wait_for
 
 pytestmark = pytest.mark.embedded
 

@@ -10,9 +10,9 @@ import pytest
 from cli_stack import running_stack
 from kafka import KafkaAdminClient
 from landing_server import wait_for
-from stack import running_stack as running_services
 
 from sinks.clickhouse import connect
+from tests.stack import running_stack as running_services
 
 pytestmark = pytest.mark.embedded
 

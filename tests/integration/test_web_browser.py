@@ -6,10 +6,10 @@ import json
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cli_stack import running_stack
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from sinks.clickhouse import connect
-from tests.integration.test_closing.browser import FLAGS, chromium
+from tests.integration.test_closing.browser import headless, opening
 
 pytestmark = pytest.mark.embedded
 
@@ -55,43 +55,16 @@ def stack(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def playwright():
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chrome(playwright):
-    browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-    yield browser
-    browser.close()
+def chrome():
+    with headless() as browser:
+        yield browser
 
 
 @pytest.fixture
 def opened(stack, chrome):
-    """Gives a function that opens an address; afterwards nothing may have been complained of."""
-    contexts, complaints = [], []
-
-    def opens(path, view=VIEWS[0]):
-        (width, height), scheme, locale = view
-        context = chrome.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            locale=locale,
-            # Only to let the checker in: what is loaded is looked at over HTTP.
-            bypass_csp=True,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{stack.state['web']}{path}")
-        return page
-
-    yield opens
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    # Only to let the checker in: what is loaded is looked at over HTTP.
+    with opening(chrome, stack.state["web"], bypass_csp=True) as opens:
+        yield lambda path, view=VIEWS[0]: opens(path, view)
 
 
 def rows(page):

@@ -4,12 +4,12 @@ from datetime import date
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from sinks.closing.run.close_month import close_month
 from sinks.schema import install_schema
 from tests.integration.landing_server import ClickHouseProcess
-from tests.integration.test_closing.browser import FLAGS, chromium
+from tests.integration.test_closing.browser import headless
 from tests.integration.web_site import served
 
 pytestmark = pytest.mark.embedded
@@ -85,10 +85,8 @@ def site(server):
 
 @pytest.fixture(scope="module")
 def chrome():
-    with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+    with headless() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from schemas.presentation.figures import microseconds
 from sinks.closing.run.close_month import close_month
@@ -13,7 +13,7 @@ from sinks.schema import install_schema
 from sinks.statement.facts.gather import closed_revisions
 from sinks.statement.making import make_all
 from tests.integration.landing_server import ClickHouseProcess
-from tests.integration.test_closing.browser import FLAGS, chromium
+from tests.integration.test_closing.browser import headless, opening
 from tests.integration.web_site import served
 
 pytestmark = pytest.mark.embedded
@@ -115,33 +115,14 @@ def site(server, client, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chrome():
-    with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+    with headless() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def opened(site, chrome):
-    """Gives a function that opens an address; afterwards nothing may have been complained of."""
-    contexts, complaints = [], []
-
-    def opens(path, view=VIEWS[0], **more):
-        (width, height), scheme, locale = view
-        size = {"width": width, "height": height}
-        context = chrome.new_context(viewport=size, color_scheme=scheme, locale=locale, **more)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{site.address}{path}")
-        return page
-
-    yield opens
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    with opening(chrome, site.address, patience_ms=60_000) as opens:
+        yield lambda path, view=VIEWS[0], **more: opens(path, view, **more)
 
 
 def one(client, query, **parameters):

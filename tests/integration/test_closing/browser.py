@@ -49,6 +49,40 @@ def chromium():
 
 
 @contextmanager
+def headless():
+    """A browser for pages that are served."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opening(browser, address, patience_ms=30_000, **always):
+    """Gives a function that opens a path; afterwards nothing may have been complained of."""
+    contexts, complaints = [], []
+
+    def opens(path, view, **more):
+        (width, height), scheme, locale = view
+        size = {"width": width, "height": height}
+        context = browser.new_context(
+            viewport=size, color_scheme=scheme, locale=locale, **always, **more
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(patience_ms)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{address}{path}")
+        return page
+
+    yield opens
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@contextmanager
 def running_browser(folder):
     """Gives a function that opens a file, in a window of so many pixels."""
     with sync_playwright() as playwright:
