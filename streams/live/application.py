@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from schemas.topics import CALENDARS, CONTRACTS, MTA
 from streams.live.measures import Measures
 from streams.live.topics import INPUT
-from streams.live.worker import Live
+from streams.live.worker import PAUSE_S, Live
 from streams.maillog.worker import attach_maillog
 from streams.runtime.checkpoint.writer import (
     Delivery,
@@ -25,9 +25,6 @@ from streams.runtime.faust_app.application import (
 from streams.runtime.kafka.groups import STREAMS_GROUP
 from streams.settings import Settings
 from streams.time.clock import MICROS
-
-_PAUSE_S: Final = 0.02
-"""Between two looks at what there is to do, when there was nothing."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +46,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us), app.durable)
     app.has_room = live.may_fetch
     attach_checking(app, [*INPUT, CONTRACTS.name, CALENDARS.name], live.handle)
-    background(app, live.work, _PAUSE_S)
+    background(app, live.work, PAUSE_S)
     maillog = attach_maillog(app, settings, delivery)
 
     async def close() -> None:

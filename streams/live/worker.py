@@ -31,7 +31,7 @@ from streams.runtime.lasting import is_of_kafka
 from streams.settings import Settings
 from streams.time.clock import MICROS
 
-_PAUSE_S: Final = 0.02
+PAUSE_S: Final = 0.02
 """Between two looks at what there is to do, when there was nothing."""
 _TURN_S: Final = 0.2
 """How long a task may apply what has come until it is another one's turn."""
@@ -111,7 +111,7 @@ class Live:
                 if not self._suspended:
                     await self._take(batch)
                     return
-            await asyncio.sleep(_PAUSE_S)  # the rebalance it came with is not over
+            await asyncio.sleep(PAUSE_S)  # the rebalance it came with is not over
 
     async def _take(self, batch: RecordBatch) -> None:
         member = self._members.get(batch.partition) or await self._claim(batch.partition)

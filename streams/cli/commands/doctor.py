@@ -21,9 +21,10 @@ from streams.settings import ConfigurationError
 def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> None:
     """Check configuration, security, broker, topics, groups, mail logs, ClickHouse, schema, clock.
 
-    Also whether the live worker had to pass records over (quarantine). One line per check: ok, note
-    (worth knowing), wrong (and how to mend it), or skipped (what it needs is wrong). Changes
-    nothing; exits 1 if anything is wrong.
+    Also whether batches could not be read, whether the live worker had to pass records over
+    (quarantine), and which sources of mail are silent or late. One line per check: ok, note (worth
+    knowing), wrong (and how to mend it), or skipped (what it needs is wrong). Changes nothing;
+    exits 1 if anything is wrong.
 
     \b
     Examples:
