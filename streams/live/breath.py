@@ -18,12 +18,19 @@ class Breath:
         self._since = time.monotonic()
         self.longest_s = 0.0
         """The longest hold so far."""
+        self._held_s = 0.0
+
+    @property
+    def held_s(self) -> float:
+        """How long the event loop has been held in all, without the turns of others."""
+        return self._held_s + time.monotonic() - self._since
 
     async def take(self, always: bool = False) -> float:
         """Let others have a turn, if the loop has been held for a while; for how long, seconds."""
         held_s = time.monotonic() - self._since
         if always or held_s >= _BREATH_S:
             self.longest_s = max(self.longest_s, held_s)
+            self._held_s += held_s
             await asyncio.sleep(0)
             self._since = time.monotonic()
         return held_s

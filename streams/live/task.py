@@ -122,7 +122,7 @@ class Task:
     @property
     def dirty(self) -> bool:
         """Whether anything applied has still to be published, and its offsets to be committed."""
-        return self._applied or self.rounds.offsets != self._log.head.offsets
+        return self._applied or not self.positions == self.rounds.offsets == self._committed
 
     def restore(self, state: State, now_s: float, present_us: int = 0) -> None:
         """Rebuild the state as of its head.

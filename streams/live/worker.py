@@ -235,11 +235,11 @@ class Live:
             return
         if self._deliveries.is_under_way(member.task.partition) and busy:
             return
-        begun = time.monotonic()
+        before_s = self.breath.held_s
         with self._measures.stage("publish"):
             held_s = await self.breath.through(member.task.publish_some(member.tenants.size))
         member.tenants.took(held_s)
-        pause = (time.monotonic() - begun) / _SHARE_OF_ROUNDS if busy else 0.0
+        pause = (self.breath.held_s - before_s) / _SHARE_OF_ROUNDS if busy else 0.0
         if not member.task.rounds.under_way:
             pause = max(pause, self._settings.checkpoint_s)
         member.round_at = time.monotonic() + pause

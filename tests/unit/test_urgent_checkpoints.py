@@ -48,3 +48,17 @@ def test_the_group_s_offsets_wait_until_everything_is_told():
     assert run.task.dirty
     assert run.task.checkpoint(run.now_s).offsets == {("mail.mta", 0): 2}
     assert not run.task.dirty
+
+
+def test_a_round_that_ends_without_a_record_is_committed_all_the_same():
+    run, _ = busy()
+    run.feed([message(1, "dispatched", 10, name="q")])  # the same again: nothing to publish
+    run.task.checkpoint(run.now_s, everything=False)
+    for _ in run.task.publish_some():
+        pass
+    assert not run.task.urgent
+    assert not run.task.rounds.has_news
+    assert run.task.due(run.now_s)
+    made = run.task.checkpoint(run.now_s, everything=False)
+    assert made.offsets == {("mail.mta", 0): 2}
+    assert not run.task.due(run.now_s)
