@@ -1,7 +1,7 @@
 """Compressed batches are unpacked up to a bound: a few hundred kilobytes can hold gigabytes.
 
-A batch that would unpack beyond it cannot be read, like a damaged one (`unreadable`). The client has
-no bound of its own, so its decoders are replaced where it looks them up.
+A batch that would unpack beyond it cannot be read, like a damaged one (`unreadable`). The client
+has no bound of its own, so its decoders are replaced where it looks them up.
 """
 
 import struct
