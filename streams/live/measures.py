@@ -37,6 +37,8 @@ class Measures:
         """A batch was checked."""
         for field, count in batch.refused.items():
             names.REFUSED.labels(batch.topic, field).inc(count)
+        if batch.misplaced:
+            names.MISPLACED.labels(batch.topic).inc(batch.misplaced)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

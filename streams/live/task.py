@@ -34,6 +34,7 @@ from streams.live.checkpoint.state_log import StateLog
 from streams.live.checkpoint.writing import write_state
 from streams.live.decode.contracts import Passed, decode_calendars, decode_contracts
 from streams.live.decode.facts import merged_facts
+from streams.live.decode.homes import Homes
 from streams.live.decode.message_rows import message_rows, reference_of
 from streams.live.decode.records import DecodedBatch
 from streams.live.evaluate.assessment import Assessment
@@ -64,7 +65,6 @@ from streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
 _MARK_EVERY_US: Final = 10_000_000
-_ALL: Final = 2**31
 
 
 class Task:
@@ -250,13 +250,13 @@ class Task:
             own = [self.tenants.code(tenant)]
             self.outbox.publish(self.latency.exclude_again(before, own))
 
-    def apply_documents(self, batch: RecordBatch, passed: Passed) -> None:
+    def apply_documents(self, batch: RecordBatch, passed: Passed, homes: Homes | None) -> None:
         """Apply contracts or calendars but those passed over; calendars take effect with `hear`."""
         if batch.topic == CALENDARS.name:
             calendars, refused = decode_calendars(batch, passed)
             self.outbox.records += [calendar_record(value) for value, _ in calendars]
         else:
-            contracts, refused = decode_contracts(batch, passed)
+            contracts, refused = decode_contracts(batch, passed, homes)
             for value, contract in contracts:
                 self._log.add(logs.CONTRACTS, value)
                 self._agree(contract)
@@ -347,7 +347,7 @@ class Task:
             at = self.latency.next_us(silent, mail_us, heard_us)
         return at is not None and at <= mail_us
 
-    def publish_some(self, most: int = _ALL) -> Iterator[None]:
+    def publish_some(self, most: int = 2**31) -> Iterator[None]:
         """Publish how some tenants stand, with a pause wherever others may have a turn.
 
         Args:

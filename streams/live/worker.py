@@ -4,17 +4,19 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from faust.types import TP
 
-from schemas.topics import CONTRACTS, MTA
+from schemas.topics import CALENDARS, CONTRACTS, MTA, STREAMS_STATE
 from streams.live.breath import Breath, Portion
 from streams.live.caution import NOTE, Caution, pieces
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
+from streams.live.checkpoint.same_topics import partitions_of, remember_topics
+from streams.live.decode.homes import Homes
 from streams.live.decode.records import DecodedBatch, decode, pass_over
 from streams.live.inbox import MOST_EVENTS, Bite, Inbox
 from streams.live.measures import Measures
@@ -23,10 +25,11 @@ from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
 from streams.live.topics import INPUT
 from streams.runtime.checkpoint.recovery import read_records
-from streams.runtime.checkpoint.state_log import read_state
+from streams.runtime.checkpoint.state_log import Head, read_state
 from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from streams.runtime.faust_app.application import Current
 from streams.runtime.faust_app.batches import RecordBatch
+from streams.runtime.kafka.identity import TopicIdentity, identities
 from streams.runtime.lasting import is_of_kafka
 from streams.settings import Settings
 from streams.time.clock import MICROS
@@ -47,8 +50,8 @@ Behind = Callable[[str, int, int], bool]
 class _Member:
     """A task of this worker, what it has still to apply, and when it did what."""
 
-    def __init__(self, task: Task, caution: Caution) -> None:
-        self.task, self.caution = task, caution
+    def __init__(self, task: Task, caution: Caution, head: Head) -> None:
+        self.task, self.caution, self.head = task, caution, head
         self.piece: Sequence[RecordBatch | DecodedBatch] = ()
         """What is being applied."""
         self.inbox = Inbox(MTA.name, [topic for topic in INPUT if topic != MTA.name])
@@ -92,6 +95,8 @@ class Live:
         self._lock = asyncio.Lock()
         self._platform = Platform()
         self._reader: BroadcastReader | None = None
+        self._topics: Mapping[str, TopicIdentity] = {}
+        self._homes: Homes | None = None
         self.breath = Breath()
         self._measures = measures
 
@@ -119,16 +124,21 @@ class Live:
         member = self._members.get(batch.partition) or await self._claim(batch.partition)
         self.breath.begin()
         known = member.offered.get(batch.topic, 0)
-        fresh = batch.after(max(known, member.task.applied(batch.topic)))
-        if fresh is None:
-            return  # after a rebalance some come again
+        known = max(known, member.task.applied(batch.topic))
+        fresh = batch.after(known)
+        if fresh is None:  # after a rebalance some come again
+            if batch.at_end and batch.next_offset < known:
+                # Its log ends before what was read of it: it may have been made anew.
+                await self._ask_topics()
+                remember_topics(member.head, self._topics)
+            return
         member.offered[batch.topic] = batch.next_offset
         if batch.topic not in INPUT:
             async with self._guarded(member):
                 await self._apply_documents(member, fresh)
         else:
             passed = member.caution.rejections(batch.topic)
-            decoded = pass_over(decode(fresh, time.time_ns() // 1000), passed)
+            decoded = pass_over(decode(fresh, time.time_ns() // 1000, self._homes), passed)
             self._measures.taken(decoded)
             member.inbox.offer(decoded)
         await self.breath.take()
@@ -198,7 +208,7 @@ class Live:
         careful = member.caution.stride(member.task.positions) is not None
         for piece in batch.one_by_one() if careful else (batch,):
             member.piece = (piece,)
-            member.task.apply_documents(piece, passed)
+            member.task.apply_documents(piece, passed, self._homes)
             if careful:
                 await self._checkpoint(member, last=True)
                 await self._deliveries.arrived(batch.partition)
@@ -335,13 +345,24 @@ class Live:
                 self._platform.read(*record, time.monotonic())
             self._reader = reader
 
+    async def _ask_topics(self) -> None:
+        """Ask what the topics are whose records or state a task goes on from."""
+        names = {*INPUT, CONTRACTS.name, CALENDARS.name, STREAMS_STATE.name}
+        self._topics = await asyncio.to_thread(identities, self._settings, names)
+        self._homes = Homes(partitions_of(self._topics))
+
     async def _claim(self, partition: int) -> _Member:
         with self._measures.recovery():
             started = time.monotonic()
             await self._delivery.claim(str(partition))
             committed = self._delivery.name == TransactionalDelivery.name
             await self._catch_up(committed)
+            if not self._members:
+                await self._ask_topics()
             records = await read_records(self._settings, partition, committed)
+            # Beside the event loop: nobody else has the task yet, and it may take long.
+            state = await asyncio.to_thread(read_state, records)
+            remember_topics(state.head, self._topics)
             task = Task(
                 partition,
                 int(self._settings.lateness_s * MICROS),
@@ -351,12 +372,10 @@ class Live:
                 self._settings.unknown_tenants,
             )
             task.clock.waiting = True
-            # Beside the event loop: nobody else has the task yet, and it may take long.
-            await asyncio.to_thread(
-                lambda: task.restore(read_state(records), time.monotonic(), time.time_ns() // 1000)
-            )
+            now_us = time.time_ns() // 1000
+            await asyncio.to_thread(task.restore, state, time.monotonic(), now_us)
             caution = Caution.read(records.get(NOTE))
-            member = self._members[partition] = _Member(task, caution)
+            member = self._members[partition] = _Member(task, caution, state.head)
         logger.info(
             "task %d: %d messages read back in %.2f s",
             partition,

@@ -105,6 +105,12 @@ REFUSED: Final = Counter(
     "mailsla_refused_records", "Dead letters", ["topic", "reason"], registry=REGISTRY
 )
 
+# Records with another key than their tenant's, or in another partition than its own.
+MISPLACED: Final = Counter(
+    "mailsla_misplaced_records", "Records published once more, where they belong", ["topic"],
+    registry=REGISTRY,
+)  # fmt: skip
+
 # Events of the breach feed that say breached.
 BREACHES: Final = Counter("mailsla_breaches", "Breaches", ["indicator"], registry=REGISTRY)
 
