@@ -60,6 +60,8 @@ class _Member:
         self.inbox = Inbox(MTA.name, [topic for topic in INPUT if topic != MTA.name])
         self.offered: dict[str, int] = {}
         """Topic → offset after the last record that has come."""
+        self.knows_contracts = False
+        """Whether the contracts are applied that lay at the broker when it was claimed."""
         self.begun_at = 0.0
         """When its last checkpoint was begun, monotonic seconds."""
         self.round_at = 0.0
@@ -140,8 +142,7 @@ class Live:
                 await self._apply_documents(member, fresh)
         else:
             passed = member.caution.rejections(batch.topic)
-            checked = decode(fresh, time.time_ns() // 1000, self._homes)
-            decoded = pass_over(checked, fresh, passed)
+            decoded = pass_over(decode(fresh, time.time_ns() // 1000, self._homes), passed)
             self._measures.taken(decoded)
             member.inbox.offer(decoded)
         await self.breath.take()
@@ -239,6 +240,10 @@ class Live:
             raise
 
     def _next(self, member: _Member) -> Bite | None:
+        # Whom contracts name is known before there may be no room for anybody else.
+        if not member.knows_contracts and self._is_behind(member, CONTRACTS.name):
+            return None
+        member.knows_contracts = True
         return member.inbox.take(lambda topic: self._is_behind(member, topic), member.events.size)
 
     def _is_behind(self, member: _Member, topic: str) -> bool:
@@ -374,6 +379,7 @@ class Live:
                 self._platform,
                 self._settings.live_messages,
                 int(self._settings.source_silence_s * MICROS),
+                self._settings.unknown_tenants,
             )
             task.clock.waiting = True
             now_us = time.time_ns() // 1000

@@ -45,6 +45,10 @@ class DecodedBatch:
     """Field that was wrong → number of dead letters."""
     misplaced: int = 0
     """How many records are published once more, for another partition."""
+    fetched: RecordBatch | None = None
+    """What it was decoded from, for dead letters of events that are refused later."""
+    size_bytes: int = 0
+    """Of all values that were fetched."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -124,21 +128,26 @@ def decode(batch: RecordBatch, now_us: int, homes: Homes | None = None) -> Decod
         batch.next_offset,
         Counter(rejection.field or "record" for rejection in decoded.rejections.values()),
         away,
+        batch,
+        sum(len(value or b"") for value in batch.values),
     )
 
 
-def pass_over(
-    decoded: DecodedBatch, batch: RecordBatch, rejections: Mapping[int, Rejection]
-) -> DecodedBatch:
-    """A decoded batch in which the records at some offsets are dead letters."""
+def letter(decoded: DecodedBatch, offset: int, rejection: Rejection) -> Outgoing:
+    """The dead letter of the event at an offset of a batch that `decode` has made."""
+    fetched = decoded.fetched
+    if fetched is None:
+        raise ValueError("the batch does not have what it was decoded from")
+    return dead_letter(fetched, int(np.searchsorted(fetched.offsets, offset)), rejection)
+
+
+def pass_over(decoded: DecodedBatch, rejections: Mapping[int, Rejection]) -> DecodedBatch:
+    """A decoded batch in which the events at some offsets are dead letters."""
     passed = np.isin(decoded.offsets, list(rejections))
     if not passed.any():
         return decoded
     letters = [
-        (
-            offset,
-            dead_letter(batch, int(np.searchsorted(batch.offsets, offset)), rejections[offset]),
-        )
+        (offset, letter(decoded, offset, rejections[offset]))
         for offset in decoded.offsets[passed].tolist()
     ]
     kept = ~passed
