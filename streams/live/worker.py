@@ -34,8 +34,11 @@ from streams.runtime.lasting import is_of_kafka
 from streams.settings import Settings
 from streams.time.clock import MICROS
 
-PAUSE_S: Final = 0.02
+_PAUSE_S: Final = 0.02
 """Between two looks at what there is to do, when there was nothing."""
+_IDLE_PAUSE_S: Final = 0.1
+"""The same once nothing has come for a while."""
+_IDLE_AFTER_S: Final = 2.0
 _TURN_S: Final = 0.2
 """How long a task may apply what has come until it is another one's turn."""
 _SHARE_OF_ROUNDS: Final = 0.2
@@ -88,7 +91,7 @@ class Live:
         self._settings, self._delivery, self._behind = settings, delivery, behind
         self._policy = CheckpointPolicy(settings.checkpoint_s, events=settings.checkpoint_events)
         self._members: dict[int, _Member] = {}
-        self._hear_at = 0.0
+        self._came_at = self._hear_at = 0.0
         self._suspended = False
         self._deliveries = Deliveries(delivery, lambda: self._suspended, durable)
         self._assigned: set[int] = set()
@@ -118,11 +121,12 @@ class Live:
                 if not self._suspended:
                     await self._take(batch)
                     return
-            await asyncio.sleep(PAUSE_S)  # the rebalance it came with is not over
+            await asyncio.sleep(_PAUSE_S)  # the rebalance it came with is not over
 
     async def _take(self, batch: RecordBatch) -> None:
         member = self._members.get(batch.partition) or await self._claim(batch.partition)
         self.breath.begin()
+        self._came_at = time.monotonic()
         known = member.offered.get(batch.topic, 0)
         known = max(known, member.task.applied(batch.topic))
         fresh = batch.after(known)
@@ -142,6 +146,11 @@ class Live:
             self._measures.taken(decoded)
             member.inbox.offer(decoded)
         await self.breath.take()
+
+    def pause_s(self) -> float:
+        """How long to wait before the next look at what there is to do, seconds."""
+        idle = time.monotonic() - self._came_at > _IDLE_AFTER_S
+        return _IDLE_PAUSE_S if idle else _PAUSE_S
 
     def may_fetch(self, tp: TP) -> bool:
         """Whether more of a partition may be fetched: what is ahead waits for the others."""
@@ -178,6 +187,7 @@ class Live:
         busy = False
         while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
             busy = task.clock.waiting = True
+            self._came_at = time.monotonic()
             with self._measures.stage("evaluate"):
                 await self._apply(member, bite, now)
             if task.pending >= self._settings.checkpoint_events:
