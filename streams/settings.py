@@ -145,6 +145,13 @@ class Settings(BaseSettings):
         int,
         Field(ge=1_000, description="messages one task remembers to recognise repeated ones"),
     ] = 5_000_000
+    unknown_tenants: Annotated[
+        int, Field(ge=1, description="tenants without a contract for which a task has room")
+    ] = 1_000
+    address_key: Annotated[
+        SecretStr | None,
+        Field(description="key; set, addresses of people are stored hashed with it", min_length=16),
+    ] = None
     recovery_s: Annotated[
         float, Field(gt=0, description="deadline for reading the state back, seconds")
     ] = 300.0

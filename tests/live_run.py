@@ -43,7 +43,7 @@ def apply(task: Task, batch: RecordBatch, now_us: int, now_s: float) -> None:
     if fresh is None:
         return
     if batch.topic in DOCUMENTS:
-        task.apply_documents(fresh, {})
+        task.apply_documents(fresh, {}, None)
     else:
         for _ in task.apply_decoded([decode(fresh, now_us)], now_s):
             pass

@@ -1,6 +1,7 @@
 """Accepted events of the thin topics as facts: plain mappings, instants as µs."""
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +12,16 @@ from streams.live.decode.records import DecodedBatch
 
 
 class Arrived(NamedTuple):
-    """A fact, the event time its topic came to with it, and when the broker received it, µs."""
+    """A fact, the event time its topic came to with it, and when the broker received it, µs.
+
+    ``batch`` and ``offset`` say where it came from.
+    """
 
     clock_us: int
     fact: Fact
     heard_us: int
+    batch: DecodedBatch
+    offset: int
 
 
 def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
@@ -25,7 +31,8 @@ def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
         if len(batch):
             clocks = np.maximum.accumulate(batch.believed_us).tolist()
             facts = facts_of(batch.events)
-            found += map(Arrived, clocks, facts, batch.heard_us.tolist())
+            heard_us, offsets = batch.heard_us.tolist(), batch.offsets.tolist()
+            found += map(Arrived, clocks, facts, heard_us, repeat(batch), offsets)
     found.sort(key=lambda one: one.clock_us)
     return found
 
