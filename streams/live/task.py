@@ -39,7 +39,7 @@ from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
-from streams.live.evaluate.states import IndicatorStates, Key
+from streams.live.evaluate.states import PAST_US, IndicatorStates, Key
 from streams.live.publish.outbox import Outbox
 from streams.live.publish.rounds import Rounds
 from streams.live.state.mail_clock import MailClock, moment
@@ -218,10 +218,12 @@ class Task:
     def _apply_facts(self, batches: Sequence[DecodedBatch], now_s: float) -> Iterator[None]:
         found = merged_facts(batches)
         self.scheduler.begin(found[0].clock_us)
-        reach_us = self._reach_us(now_s)
+        reach_us, idle_us = self._reach_us(now_s), self._now_us(now_s)
         for one in found:
             fact = one.fact
-            yield from self._advance(one.clock_us, reach_us)
+            # Word of the past waits for more of it from now on, not from the last look.
+            past = fact["time"] <= idle_us - PAST_US
+            yield from self._advance(max(one.clock_us, past * idle_us), reach_us)
             if concerns_platform(fact):
                 self.outbox.records.append(broadcast_record(fact, one.heard_us))
             if fact["tenant_id"] == PLATFORM:
@@ -343,12 +345,7 @@ class Task:
         return at is not None and at <= mail_us
 
     def publish_some(self, most: int = _ALL) -> Iterator[None]:
-        """Publish how some tenants stand, with a pause wherever others may have a turn.
-
-        Args:
-            most: how many tenants.
-
-        """
+        """Publish how so many tenants stand, with a pause wherever others may have a turn."""
         if not self.rounds.under_way:
             self.rounds.begin(self._log.head.offsets, self._log.marks())
             self._applied = False
