@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from schemas.codec.identifiers import PLATFORM
+from schemas.codec.records import Rejection
 from schemas.contract import Contract
 from schemas.topics import CALENDARS, MTA
 from streams.clauses.facts.base import Fact
@@ -32,8 +33,9 @@ from streams.live.checkpoint.recovery import (
 from streams.live.checkpoint.state_log import StateLog
 from streams.live.checkpoint.writing import write_state
 from streams.live.decode.contracts import Passed, decode_calendars, decode_contracts
+from streams.live.decode.dead_letters import CONFLICT
 from streams.live.decode.facts import merged_facts
-from streams.live.decode.message_rows import message_rows, reference_of
+from streams.live.decode.message_rows import earliest_us, message_rows, reference_of
 from streams.live.decode.records import DecodedBatch
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
@@ -192,19 +194,18 @@ class Task:
         rows, places, codes, sources = message_rows(
             batch, self.tenants.code, latency.sources.number
         )
-        first = self.tenants.note_mail(codes, batch.times_us)
+        first = self.tenants.note_mail(codes, earliest_us(batch))
         if first:
             self._log.add(logs.FIRST_MAIL, orjson.dumps(first))
         self._mail_clock.heard(now_s)
-        name = reference_of(batch)
-        mail = MailBatch(rows, places, sources, batch.believed_us, batch.heard_us, name)
+        believed_us, name = batch.believed_us, reference_of(batch)
+        mail = MailBatch(rows, places, sources, believed_us, batch.heard_us, name)
         changes, kept = apply_mail(latency, mail)
         self.late[MTA.name] += int(np.count_nonzero(rows["late"]))
         self._log.add_rows(kept)
         yield
-        believed = batch.believed_us[batch.believed_us > 0]
-        if len(believed):
-            self.scheduler.begin(int(believed[0]))
+        if (believed_us > 0).any():
+            self.scheduler.begin(int(believed_us[believed_us > 0][0]))
         self.outbox.publish(self.latency.follow(changes))
         yield
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
@@ -230,6 +231,8 @@ class Task:
                 self._log.head.extra["meets_platform"] = True
             elif fact["type"] == PROGRESS:
                 self._progress.say({**fact, "heard_us": one.heard_us}, now_s)
+            elif other := self.tenants.landed.take(fact):
+                self.outbox.records.append(one.refused(Rejection(CONFLICT, ", ".join(other))))
             else:
                 self._apply_fact(fact)
             yield

@@ -1,21 +1,28 @@
 """Accepted events of the thin topics as facts: plain mappings, instants as µs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from schemas.codec.records import Rejection
 from streams.clauses.facts.base import Fact
 from streams.live.decode.records import DecodedBatch
+from streams.runtime.checkpoint.writer import Outgoing
 
 
 class Arrived(NamedTuple):
-    """A fact, the event time its topic came to with it, and when the broker received it, µs."""
+    """A fact, the event time its topic came to with it, and when the broker received it, µs.
+
+    ``refused`` makes the dead letter of its record, should it not be accepted after all.
+    """
 
     clock_us: int
     fact: Fact
     heard_us: int
+    refused: Callable[[Rejection], Outgoing]
 
 
 def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
@@ -25,7 +32,8 @@ def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
         if len(batch):
             clocks = np.maximum.accumulate(batch.believed_us).tolist()
             facts = facts_of(batch.events)
-            found += map(Arrived, clocks, facts, batch.heard_us.tolist())
+            letters = (partial(batch.refuse, offset) for offset in batch.offsets.tolist())
+            found += map(Arrived, clocks, facts, batch.heard_us.tolist(), letters)
     found.sort(key=lambda one: one.clock_us)
     return found
 

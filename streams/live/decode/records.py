@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from schemas.codec.columnar import decode_batch
 from schemas.codec.records import Rejection
+from schemas.topics import MTA
 from streams.live.decode.dead_letters import dead_letter
 from streams.runtime.checkpoint.writer import Outgoing
 from streams.runtime.faust_app.batches import RecordBatch
@@ -42,6 +43,20 @@ class DecodedBatch:
     next_offset: int
     refused: Mapping[str, int] = field(default_factory=dict)
     """Field that was wrong → number of dead letters."""
+    raw: RecordBatch | None = None
+    """As it was fetched; not kept of mail, which is much and is not refused any more."""
+
+    def refuse(self, offset: int, rejection: Rejection) -> Outgoing:
+        """The dead letter of an event that is not accepted after all.
+
+        Raises:
+            ValueError: the batch is not there as it was fetched.
+
+        """
+        if self.raw is None:
+            raise ValueError(f"{self.topic}: the record at {offset} is not kept")
+        place = int(np.searchsorted(self.raw.offsets, offset))
+        return dead_letter(self.raw, place, rejection)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -116,6 +131,7 @@ def decode(batch: RecordBatch, now_us: int) -> DecodedBatch:
         outgoing,
         batch.next_offset,
         Counter(rejection.field or "record" for rejection in decoded.rejections.values()),
+        None if batch.topic == MTA.name else batch,
     )
 
 
