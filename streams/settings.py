@@ -145,6 +145,16 @@ class Settings(BaseSettings):
         int,
         Field(ge=1_000, description="messages one task remembers to recognise repeated ones"),
     ] = 5_000_000
+    unknown_tenants: Annotated[
+        int,
+        Field(
+            ge=1,
+            description=(
+                "tenants without a contract for which a task has room; fifty times as many with "
+                "mail alone"
+            ),
+        ),
+    ] = 1_000
     recovery_s: Annotated[
         float, Field(gt=0, description="deadline for reading the state back, seconds")
     ] = 300.0

@@ -5,98 +5,102 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.latency.sorted_sets import Int64s, distinct, members
+from streams.latency.sorted_sets import Int64s, differing, distinct, members
 
 MARK: Final = np.dtype([("pane", "<i4"), ("dirty", "<i4"), ("series", "<i8")])
 """In the state: from now on this pane is dirty (1), or no longer (0)."""
 Marks = npt.NDArray[np.void]
 
+END_BITS: Final = 26
+"""A pane of a series is one number: the series, and the number of the pane in so many bits."""
+END_MASK: Final = (1 << END_BITS) - 1
+
 _NONE = np.zeros(0, dtype=np.int64)
 
 
 class DirtyPanes:
-    """Changed panes of one width: per pane number the series.
+    """Changed panes of one width.
 
     They are part of the state: a message that was taken away is no longer among those from
     which panes are rebuilt, so nothing else would say that its windows are still to be corrected.
     """
 
     def __init__(self) -> None:
-        self._series: dict[int, list[Int64s]] = {}
-        self._saved: dict[int, Int64s] = {}
+        self._known, self._saved = _NONE, _NONE
+        self._news: list[Int64s] = []
+        """Marked since `_known` was put in order."""
+        self._oldest: int | None = None
 
     def mark(self, pane: int, series: Int64s) -> None:
         """Note that this pane of some series, ascending, changed."""
         if len(series):
-            self._series.setdefault(pane, []).append(series)
+            self._news.append(series << END_BITS | pane)
+            self._oldest = pane if self._oldest is None else min(pane, self._oldest)
 
     def series(self) -> Int64s:
         """All series with a changed pane, ascending."""
-        return distinct(*(part for parts in self._series.values() for part in parts))
+        return distinct(self._all() >> END_BITS)
 
     def oldest(self) -> int | None:
         """The smallest pane number that changed."""
-        return min(self._series, default=None)
+        return self._oldest
 
-    def take(self, wanted: Int64s | None) -> dict[int, Int64s]:
-        """Changed panes of the wanted series, or all; they are no longer dirty."""
-        taken = {}
-        chosen = None if wanted is None else distinct(wanted)
-        for pane, series in self._consolidated().items():
-            if chosen is None:
-                taken[pane] = series
-                del self._series[pane]
-                continue
-            # Few are wanted of very many: those are looked up, not these.
-            at = np.searchsorted(series, chosen[members(chosen, series)])
-            if len(at):
-                taken[pane] = series[at]
-            if len(at) == len(series):
-                del self._series[pane]
-            else:
-                self._series[pane] = [np.delete(series, at)]
+    def take(self, wanted: Int64s | None) -> Int64s:
+        """Changed panes of the wanted series, or all, ascending; they are no longer dirty."""
+        known = self._all()
+        if wanted is None:
+            self._keep(_NONE)
+            return known
+        # Few are wanted of very many: their places are looked up, nothing else.
+        chosen = distinct(wanted) << END_BITS
+        first, after = np.searchsorted(known, [chosen, chosen + END_MASK + 1])
+        counts = after - first
+        places = np.repeat(after - np.cumsum(counts), counts) + np.arange(counts.sum())
+        if len(places):
+            self._keep(np.delete(known, places))
+        taken: Int64s = known[places]
         return taken
 
     def drop_before(self, pane: int) -> None:
         """Forget panes with a smaller number."""
-        self._series = {number: kept for number, kept in self._series.items() if number >= pane}
-        self._saved = {number: kept for number, kept in self._saved.items() if number >= pane}
+        if self._oldest is not None and self._oldest < pane:
+            known = self._all()
+            self._keep(known[known & END_MASK >= pane])
+        self._saved = self._saved[self._saved & END_MASK >= pane]
 
     def take_unsaved(self) -> Marks:
         """What became dirty or clean since the last call, for `restore`."""
-        now, before = self._consolidated(), self._saved
-        parts = [np.zeros(0, dtype=MARK)]
-        for pane in sorted(now.keys() | before.keys()):
-            dirty, saved = now.get(pane, _NONE), before.get(pane, _NONE)
-            for series, flag in (
-                (dirty[~members(dirty, saved)], 1),
-                (saved[~members(saved, dirty)], 0),
-            ):
-                marks = np.zeros(len(series), dtype=MARK)
-                marks["pane"], marks["dirty"], marks["series"] = pane, flag, series
-                parts.append(marks)
+        now = self._all()
+        changed = differing(now, self._saved)
+        marks = np.zeros(len(changed), dtype=MARK)
+        marks["pane"], marks["series"] = changed & END_MASK, changed >> END_BITS
+        marks["dirty"] = members(changed, now)
         self._saved = now
-        return np.concatenate(parts)
+        return marks
 
     def mark_all_unsaved(self) -> None:
         """Let the next `take_unsaved` hold everything."""
-        self._saved = {}
+        self._saved = _NONE
 
     def restore(self, marks: Marks) -> None:
         """Take up what `take_unsaved` returned; pieces come in their order."""
-        for pane in distinct(marks["pane"]).tolist():
-            mine = marks[marks["pane"] == pane]
-            dirty, clean = mine[mine["dirty"] == 1]["series"], mine[mine["dirty"] == 0]["series"]
-            saved = self._saved.get(pane, _NONE)
-            self._saved[pane] = distinct(saved[~members(saved, distinct(clean))], dirty)
+        codes = marks["series"] << END_BITS | marks["pane"]
+        dirty = marks["dirty"] == 1
+        clean = distinct(codes[~dirty])
+        self._saved = distinct(self._saved[~members(self._saved, clean)], codes[dirty])
         self.reset_to_saved()
 
     def reset_to_saved(self) -> None:
         """Exactly what the state says is dirty."""
-        self._series = {pane: [series] for pane, series in self._saved.items() if len(series)}
+        self._news = []
+        self._keep(self._saved)
 
-    def _consolidated(self) -> dict[int, Int64s]:
-        for pane, parts in self._series.items():
-            if len(parts) > 1:
-                self._series[pane] = [distinct(*parts)]
-        return {pane: parts[0] for pane, parts in self._series.items()}
+    def _all(self) -> Int64s:
+        if self._news:
+            self._known = distinct(self._known, *self._news)
+            self._news = []
+        return self._known
+
+    def _keep(self, known: Int64s) -> None:
+        self._known = known
+        self._oldest = int((known & END_MASK).min()) if len(known) else None

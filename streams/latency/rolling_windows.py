@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.latency.changes import HOUR_US, PANE_US, Changes
-from streams.latency.dirty import MARK, DirtyPanes
+from streams.latency.dirty import END_BITS, END_MASK, MARK, DirtyPanes
 from streams.latency.panes import (
     FILLED_BIN,
     SUMS,
@@ -80,7 +80,6 @@ class _Store:
 _UNKNOWN: Final = -(1 << 62)
 _CHUNK: Final = 1024
 """Windows summed up at a time: a dense sketch takes 4 KB each."""
-_END_BITS: Final = 26
 _PLACE_BITS: Final = 2
 """Four panes share a table: mail that is caught up with comes by hours."""
 
@@ -151,9 +150,9 @@ class RollingWindows:
         windows: list[LatencyWindow] = []
         for store in self._stores:
             dirty = store.dirty.take(series)
-            if not dirty:
+            if len(dirty) == 0:
                 continue
-            newest = store.panes.newest(distinct(*dirty.values()))
+            newest = store.panes.newest(distinct(dirty >> END_BITS))
             for kind in KINDS:
                 if kind.width == store.width:
                     windows += self._publish_kind(kind, store, dirty, newest)
@@ -305,23 +304,23 @@ class RollingWindows:
         self,
         kind: WindowKind,
         store: _Store,
-        dirty: dict[int, Int64s],
+        dirty: Int64s,
         newest: tuple[Int64s, Int64s],
     ) -> list[LatencyWindow]:
         """Windows of one kind that hold changed panes and are the newest, or were published.
 
         Of a month every one that changed is published: each stays for itself.
         """
-        codes = [newest[0] << _END_BITS | newest[1]]
+        codes = [newest[0] << END_BITS | newest[1]]
         if kind.width is PaneWidth.MONTH:
-            codes += [changed << _END_BITS | pane for pane, changed in dirty.items()]
+            codes.append(dirty)
         else:
+            panes, changed = dirty & END_MASK, dirty >> END_BITS
             for end in self._published.ends(kind.number):
-                inside = range(end - kind.span + 1, end + 1)
-                changed = distinct(*(dirty[pane] for pane in inside if pane in dirty))
-                codes.append(self._published.among(kind.number, end, changed) << _END_BITS | end)
+                inside = distinct(changed[(panes > end - kind.span) & (panes <= end)])
+                codes.append(self._published.among(kind.number, end, inside) << END_BITS | end)
         chosen = distinct(*codes)
-        series, ends = chosen >> _END_BITS, chosen & (1 << _END_BITS) - 1
+        series, ends = chosen >> END_BITS, chosen & END_MASK
         # An end of which a pane is forgotten is not right any more: it stays as it was.
         whole = ends >= self._first_end(kind)
         series, ends = series[whole], ends[whole]

@@ -31,6 +31,17 @@ def distinct(*parts: npt.NDArray[Any]) -> Int64s:
     return values[group_starts(values)]
 
 
+def differing(first: Int64s, second: Int64s) -> Int64s:
+    """What is in one of two ascending arrays and not in the other, ascending."""
+    values = np.concatenate([first, second])
+    values.sort(kind="stable")  # two runs: merged in one pass
+    alone = np.ones(len(values) + 1, dtype=np.bool_)
+    if len(values):
+        np.not_equal(values[1:], values[:-1], out=alone[1:-1])
+    found: Int64s = values[alone[1:] & alone[:-1]]
+    return found
+
+
 def members(values: Int64s, wanted: Int64s) -> Mask:
     """Which values are in ``wanted``, an ascending array."""
     if len(wanted) == 0:

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.topics import CALENDARS, CONTRACTS, MTA
 from streams.live.measures import Measures
 from streams.live.topics import INPUT
-from streams.live.worker import PAUSE_S, Live
+from streams.live.worker import Live
 from streams.maillog.worker import attach_maillog
 from streams.runtime.checkpoint.writer import (
     Delivery,
@@ -46,7 +46,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us), app.durable)
     app.has_room = live.may_fetch
     attach_checking(app, [*INPUT, CONTRACTS.name, CALENDARS.name], live.handle)
-    background(app, live.work, PAUSE_S)
+    background(app, live.work, live.pause_s)
     maillog = attach_maillog(app, settings, delivery)
 
     async def close() -> None:

@@ -33,6 +33,8 @@ MOST_FACTS: Final = 500
 """Of each of the other topics."""
 ROOM: Final = 60_000
 """Events of one topic that may wait to be applied; more of it is not fetched."""
+ROOM_BYTES: Final = 64 * 2**20
+"""The same of the bytes that they came as, which stay until they are applied."""
 _EXCLUSIONS: Final = pa.array(sorted(EXCLUSIONS))
 
 
@@ -54,6 +56,7 @@ class _Queue:
 
     batches: deque[DecodedBatch] = field(default_factory=deque)
     events: int = 0
+    size_bytes: int = 0
     clock_us: int = 0
     newest_us: int = 0
     """Event time come to by what was fetched."""
@@ -71,6 +74,7 @@ class _Queue:
         """Take a batch that was fetched."""
         self.batches.append(batch)
         self.events += len(batch)
+        self.size_bytes += batch.size_bytes
 
     def note_changes(self, batch: DecodedBatch) -> None:
         """Note which events of a batch just offered change how mail is judged."""
@@ -99,6 +103,8 @@ class _Queue:
         if 0 < count < len(batch):
             batch, rest = batch.split(count)
             self.batches.appendleft(rest)
+        else:
+            self.size_bytes -= batch.size_bytes
         if len(batch):
             self.clock_us = int(clocks[len(batch) - 1])
         self.events -= len(batch)
@@ -133,7 +139,8 @@ class Inbox:
 
     def has_room(self, topic: str) -> bool:
         """Whether more of a topic may be fetched."""
-        return self._queues[topic].events < ROOM
+        queue = self._queues[topic]
+        return queue.events < ROOM and queue.size_bytes < ROOM_BYTES
 
     @property
     def empty(self) -> bool:

@@ -37,6 +37,8 @@ class Measures:
         """A batch was checked."""
         for field, count in batch.refused.items():
             names.REFUSED.labels(batch.topic, field).inc(count)
+        if batch.misplaced:
+            names.MISPLACED.labels(batch.topic).inc(batch.misplaced)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -70,10 +72,14 @@ class Measures:
                 names.LATE.labels(topic).inc(count)
             for indicator, count in task.outbox.breached.items():
                 names.BREACHES.labels(indicator).inc(count)
+            for topic, count in task.tenants.strangers.held_back.items():
+                names.HELD_BACK.labels(topic).inc(count)
             task.late.clear()
+            task.tenants.strangers.held_back.clear()
             task.outbox.breached.clear()
         for topic, at_us in known_us.items():
             names.WATERMARK.labels(topic).set(at_us / 1e6)
+        names.UNKNOWN_TENANTS.set(sum(len(task.tenants.strangers) for task in tasks))
         for state in _STATES:
             names.STATES.labels(state).set(states[state])
         self._tell_silent(tasks)

@@ -12,13 +12,13 @@ import numpy as np
 import orjson
 
 from schemas.codec.identifiers import PLATFORM
-from schemas.codec.records import Rejection
 from schemas.contract import Contract
 from schemas.topics import CALENDARS, MTA
 from streams.clauses.facts.base import Fact
-from streams.live.apply.facts import apply_fact, changes_no_state, topic_of
+from streams.live.apply.facts import apply_fact, changes_no_state, refuse_conflict, topic_of
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.apply.mail import MailBatch, apply_mail
+from streams.live.apply.quarantine import hold_back_fact, hold_back_mail
 from streams.live.checkpoint import state_log as logs
 from streams.live.checkpoint.contents import Checkpoint
 from streams.live.checkpoint.forgetting import forget_messages, forget_months
@@ -33,8 +33,8 @@ from streams.live.checkpoint.recovery import (
 from streams.live.checkpoint.state_log import StateLog
 from streams.live.checkpoint.writing import write_state
 from streams.live.decode.contracts import Passed, decode_calendars, decode_contracts
-from streams.live.decode.dead_letters import CONFLICT
 from streams.live.decode.facts import merged_facts
+from streams.live.decode.homes import Homes
 from streams.live.decode.message_rows import earliest_us, message_rows, reference_of
 from streams.live.decode.records import DecodedBatch
 from streams.live.evaluate.assessment import Assessment
@@ -55,6 +55,7 @@ from streams.live.state.platform import (
     mark_record,
 )
 from streams.live.state.progress import SourceProgress
+from streams.live.state.strangers import MOST_STRANGERS
 from streams.live.state.tenants import Tenants
 from streams.runtime.checkpoint.state_log import State, head_record
 from streams.runtime.faust_app.batches import RecordBatch
@@ -64,7 +65,6 @@ from streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
 _MARK_EVERY_US: Final = 10_000_000
-_ALL: Final = 2**31
 
 
 class Task:
@@ -74,9 +74,9 @@ class Task:
         partition: number of the partition.
         lateness_us: how late an event may be, µs.
         platform: what is known of the whole platform, shared with the worker's other tasks.
-        most_messages: how many messages are remembered one by one; of older ones only the sums of
-            their months stay.
+        most_messages: how many are remembered one by one; of older ones only the sums stay.
         silence_us: how long nothing must come of a source until it is taken to go on, µs.
+        most_strangers: how many tenants that no contract names may have facts (`Strangers`).
 
     """
 
@@ -87,10 +87,11 @@ class Task:
         platform: Platform,
         most_messages: int = 5_000_000,
         silence_us: int = SILENCE_US,
+        most_strangers: int = MOST_STRANGERS,
     ) -> None:
         self.partition = partition
         self.clock = EventClock()
-        self.tenants = Tenants(platform, lateness_us, silence_us)
+        self.tenants = Tenants(platform, lateness_us, silence_us, most_strangers)
         self.states = IndicatorStates(self._assessed)
         self.latency = LatencyEvaluation(self.tenants, self.states)
         self.scheduler = Scheduler(self.tenants, self.states)
@@ -99,8 +100,6 @@ class Task:
         self._most_messages = most_messages
         self.outbox = Outbox(self.rounds.statuses, partition)
         self._applied = False
-        self._committed: dict[str, int] = {}
-        """Input topic → offset that the last checkpoint committed in the group."""
         self.late = Counter[str]()
         """Topic → late events since it was asked last."""
         self.known_us: dict[str, int] = {}
@@ -124,7 +123,7 @@ class Task:
     @property
     def dirty(self) -> bool:
         """Whether anything applied has still to be published, and its offsets to be committed."""
-        return self._applied or not self.positions == self.rounds.offsets == self._committed
+        return self._applied or not self.positions == self.rounds.offsets == self.rounds.committed
 
     def restore(self, state: State, now_s: float, present_us: int = 0) -> None:
         """Rebuild the state as of its head.
@@ -174,6 +173,8 @@ class Task:
             until_us: event time up to which the other topics are known.
 
         """
+        if batches[0].topic == MTA.name:
+            batches = [hold_back_mail(self.tenants, batches[0])]
         if any(len(batch) for batch in batches):
             if batches[0].topic == MTA.name:
                 yield from self._apply_mail(batches[0], now_s, until_us)
@@ -194,8 +195,7 @@ class Task:
         rows, places, codes, sources = message_rows(
             batch, self.tenants.code, latency.sources.number
         )
-        first = self.tenants.note_mail(codes, earliest_us(batch))
-        if first:
+        if first := self.tenants.note_mail(codes, earliest_us(batch)):
             self._log.add(logs.FIRST_MAIL, orjson.dumps(first))
         self._mail_clock.heard(now_s)
         believed_us, name = batch.believed_us, reference_of(batch)
@@ -225,14 +225,16 @@ class Task:
             # Word of the past waits for more of it from now on, not from the last look.
             past = fact["time"] <= idle_us - PAST_US
             yield from self._advance(max(one.clock_us, past * idle_us), reach_us)
+            refused = hold_back_fact(self.tenants, one) or refuse_conflict(self.tenants, one)
+            if refused is not None:
+                self.outbox.records.append(refused)
+                continue
             if concerns_platform(fact):
                 self.outbox.records.append(broadcast_record(fact, one.heard_us))
             if fact["tenant_id"] == PLATFORM:
                 self._log.head.extra["meets_platform"] = True
             elif fact["type"] == PROGRESS:
                 self._progress.say({**fact, "heard_us": one.heard_us}, now_s)
-            elif other := self.tenants.landed.take(fact):
-                self.outbox.records.append(one.refused(Rejection(CONFLICT, ", ".join(other))))
             else:
                 self._apply_fact(fact)
             yield
@@ -250,13 +252,13 @@ class Task:
             own = [self.tenants.code(tenant)]
             self.outbox.publish(self.latency.exclude_again(before, own))
 
-    def apply_documents(self, batch: RecordBatch, passed: Passed) -> None:
+    def apply_documents(self, batch: RecordBatch, passed: Passed, homes: Homes | None) -> None:
         """Apply contracts or calendars but those passed over; calendars take effect with `hear`."""
         if batch.topic == CALENDARS.name:
             calendars, refused = decode_calendars(batch, passed)
             self.outbox.records += [calendar_record(value) for value, _ in calendars]
         else:
-            contracts, refused = decode_contracts(batch, passed)
+            contracts, refused = decode_contracts(batch, passed, homes)
             for value, contract in contracts:
                 self._log.add(logs.CONTRACTS, value)
                 self._agree(contract)
@@ -347,7 +349,7 @@ class Task:
             at = self.latency.next_us(silent, mail_us, heard_us)
         return at is not None and at <= mail_us
 
-    def publish_some(self, most: int = _ALL) -> Iterator[None]:
+    def publish_some(self, most: int = 2**31) -> Iterator[None]:
         """Publish how so many tenants stand, with a pause wherever others may have a turn."""
         if not self.rounds.under_way:
             self.rounds.begin(self._log.head.offsets, self._log.marks())
@@ -383,13 +385,8 @@ class Task:
         self._log.head.extra["received_us"] = self._received_us
         self._log.head.extra["published"] = self.rounds.marks
         records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
-        offsets = {
-            (topic, self.partition): offset
-            for topic, offset in self.rounds.offsets.items()
-            if self._committed.get(topic) != offset
-        }
-        self._committed = dict(self.rounds.offsets)
         head = head_record(self.partition, self._log.head)
+        offsets = self.rounds.take_offsets()
         return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))
 
     def _mark(self, now_s: float) -> None:

@@ -4,17 +4,19 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from faust.types import TP
 
-from schemas.topics import MTA
+from schemas.topics import CALENDARS, CONTRACTS, MTA, STREAMS_STATE
 from streams.live.breath import Breath, Portion
 from streams.live.caution import NOTE, Caution, pieces
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
+from streams.live.checkpoint.same_topics import partitions_of, remember_topics
+from streams.live.decode.homes import Homes
 from streams.live.decode.records import DecodedBatch, decode, pass_over
 from streams.live.inbox import MOST_EVENTS, Bite, Inbox
 from streams.live.measures import Measures
@@ -23,16 +25,20 @@ from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
 from streams.live.topics import INPUT
 from streams.runtime.checkpoint.recovery import read_records
-from streams.runtime.checkpoint.state_log import read_state
+from streams.runtime.checkpoint.state_log import Head, read_state
 from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from streams.runtime.faust_app.application import Current
 from streams.runtime.faust_app.batches import RecordBatch
+from streams.runtime.kafka.identity import TopicIdentity, identities
 from streams.runtime.lasting import is_of_kafka
 from streams.settings import Settings
 from streams.time.clock import MICROS
 
-PAUSE_S: Final = 0.02
+_PAUSE_S: Final = 0.02
 """Between two looks at what there is to do, when there was nothing."""
+_IDLE_PAUSE_S: Final = 0.1
+"""The same once nothing has come for a while."""
+_IDLE_AFTER_S: Final = 2.0
 _TURN_S: Final = 0.2
 """How long a task may apply what has come until it is another one's turn."""
 _SHARE_OF_ROUNDS: Final = 0.2
@@ -47,13 +53,15 @@ Behind = Callable[[str, int, int], bool]
 class _Member:
     """A task of this worker, what it has still to apply, and when it did what."""
 
-    def __init__(self, task: Task, caution: Caution) -> None:
-        self.task, self.caution = task, caution
+    def __init__(self, task: Task, caution: Caution, head: Head) -> None:
+        self.task, self.caution, self.head = task, caution, head
         self.piece: Sequence[RecordBatch | DecodedBatch] = ()
         """What is being applied."""
         self.inbox = Inbox(MTA.name, [topic for topic in INPUT if topic != MTA.name])
         self.offered: dict[str, int] = {}
         """Topic → offset after the last record that has come."""
+        self.knows_contracts = False
+        """Whether the contracts are applied that lay at the broker when it was claimed."""
         self.begun_at = 0.0
         """When its last checkpoint was begun, monotonic seconds."""
         self.round_at = 0.0
@@ -83,13 +91,15 @@ class Live:
         self._settings, self._delivery, self._behind = settings, delivery, behind
         self._policy = CheckpointPolicy(settings.checkpoint_s, events=settings.checkpoint_events)
         self._members: dict[int, _Member] = {}
-        self._hear_at = 0.0
+        self._came_at = self._hear_at = 0.0
         self._suspended = False
         self._deliveries = Deliveries(delivery, lambda: self._suspended, durable)
         self._assigned: set[int] = set()
         self._lock = asyncio.Lock()
         self._platform = Platform()
         self._reader: BroadcastReader | None = None
+        self._topics: Mapping[str, TopicIdentity] = {}
+        self._homes: Homes | None = None
         self.breath = Breath()
         self._measures = measures
 
@@ -111,25 +121,36 @@ class Live:
                 if not self._suspended:
                     await self._take(batch)
                     return
-            await asyncio.sleep(PAUSE_S)  # the rebalance it came with is not over
+            await asyncio.sleep(_PAUSE_S)  # the rebalance it came with is not over
 
     async def _take(self, batch: RecordBatch) -> None:
         member = self._members.get(batch.partition) or await self._claim(batch.partition)
         self.breath.begin()
+        self._came_at = time.monotonic()
         known = member.offered.get(batch.topic, 0)
-        fresh = batch.after(max(known, member.task.applied(batch.topic)))
-        if fresh is None:
-            return  # after a rebalance some come again
+        known = max(known, member.task.applied(batch.topic))
+        fresh = batch.after(known)
+        if fresh is None:  # after a rebalance some come again
+            if batch.at_end and batch.next_offset < known:
+                # Its log ends before what was read of it: it may have been made anew.
+                await self._ask_topics()
+                remember_topics(member.head, self._topics)
+            return
         member.offered[batch.topic] = batch.next_offset
         if batch.topic not in INPUT:
             async with self._guarded(member):
                 await self._apply_documents(member, fresh)
         else:
             passed = member.caution.rejections(batch.topic)
-            decoded = pass_over(decode(fresh, time.time_ns() // 1000), fresh, passed)
+            decoded = pass_over(decode(fresh, time.time_ns() // 1000, self._homes), passed)
             self._measures.taken(decoded)
             member.inbox.offer(decoded)
         await self.breath.take()
+
+    def pause_s(self) -> float:
+        """How long to wait before the next look at what there is to do, seconds."""
+        idle = time.monotonic() - self._came_at > _IDLE_AFTER_S
+        return _IDLE_PAUSE_S if idle else _PAUSE_S
 
     def may_fetch(self, tp: TP) -> bool:
         """Whether more of a partition may be fetched: what is ahead waits for the others."""
@@ -166,6 +187,7 @@ class Live:
         busy = False
         while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
             busy = task.clock.waiting = True
+            self._came_at = time.monotonic()
             with self._measures.stage("evaluate"):
                 await self._apply(member, bite, now)
             if task.pending >= self._settings.checkpoint_events:
@@ -198,7 +220,7 @@ class Live:
             member.piece = (piece,)
             # What changes with them waits for more of the kind from now on, not from the last look.
             await self.breath.through(member.task.pass_time(time.monotonic()))
-            member.task.apply_documents(piece, passed)
+            member.task.apply_documents(piece, passed, self._homes)
             if careful:
                 await self._checkpoint(member, last=True)
                 await self._deliveries.arrived(batch.partition)
@@ -220,6 +242,10 @@ class Live:
             raise
 
     def _next(self, member: _Member) -> Bite | None:
+        # Whom contracts name is known before there may be no room for anybody else.
+        if not member.knows_contracts and self._is_behind(member, CONTRACTS.name):
+            return None
+        member.knows_contracts = True
         return member.inbox.take(lambda topic: self._is_behind(member, topic), member.events.size)
 
     def _is_behind(self, member: _Member, topic: str) -> bool:
@@ -331,27 +357,37 @@ class Live:
                 self._platform.read(*record, time.monotonic())
             self._reader = reader
 
+    async def _ask_topics(self) -> None:
+        """Ask what the topics are whose records or state a task goes on from."""
+        names = {*INPUT, CONTRACTS.name, CALENDARS.name, STREAMS_STATE.name}
+        self._topics = await asyncio.to_thread(identities, self._settings, names)
+        self._homes = Homes(partitions_of(self._topics))
+
     async def _claim(self, partition: int) -> _Member:
         with self._measures.recovery():
             started = time.monotonic()
             await self._delivery.claim(str(partition))
             committed = self._delivery.name == TransactionalDelivery.name
             await self._catch_up(committed)
+            if not self._members:
+                await self._ask_topics()
             records = await read_records(self._settings, partition, committed)
+            # Beside the event loop: nobody else has the task yet, and it may take long.
+            state = await asyncio.to_thread(read_state, records)
+            remember_topics(state.head, self._topics)
             task = Task(
                 partition,
                 int(self._settings.lateness_s * MICROS),
                 self._platform,
                 self._settings.live_messages,
                 int(self._settings.source_silence_s * MICROS),
+                self._settings.unknown_tenants,
             )
             task.clock.waiting = True
-            # Beside the event loop: nobody else has the task yet, and it may take long.
-            await asyncio.to_thread(
-                lambda: task.restore(read_state(records), time.monotonic(), time.time_ns() // 1000)
-            )
+            now_us = time.time_ns() // 1000
+            await asyncio.to_thread(task.restore, state, time.monotonic(), now_us)
             caution = Caution.read(records.get(NOTE))
-            member = self._members[partition] = _Member(task, caution)
+            member = self._members[partition] = _Member(task, caution, state.head)
         logger.info(
             "task %d: %d messages read back in %.2f s",
             partition,

@@ -74,6 +74,17 @@ SILENT_SOURCES: Final = Gauge(
     "mailsla_silent_sources", "Sources of mail that have gone silent", registry=REGISTRY
 )
 
+# Tenants that no contract names, of this worker's tasks; for more than so many there is no room.
+UNKNOWN_TENANTS: Final = Gauge(
+    "mailsla_unknown_tenants", "Tenants without a contract", registry=REGISTRY
+)
+
+# Events of further ones, which went to the dead letters.
+HELD_BACK: Final = Counter(
+    "mailsla_quarantined_events", "Events of unknown tenants held back", ["topic"],
+    registry=REGISTRY,
+)  # fmt: skip
+
 # Lines of mail logs that no connector of this worker understood, by kind: `smtp: status=odd`.
 MISUNDERSTOOD: Final = Gauge(
     "mailsla_misunderstood_lines", "Mail-log lines not understood", ["kind"], registry=REGISTRY
@@ -93,6 +104,12 @@ CONFLICTS: Final = Counter(
 REFUSED: Final = Counter(
     "mailsla_refused_records", "Dead letters", ["topic", "reason"], registry=REGISTRY
 )
+
+# Records with another key than their tenant's, or in another partition than its own.
+MISPLACED: Final = Counter(
+    "mailsla_misplaced_records", "Records published once more, where they belong", ["topic"],
+    registry=REGISTRY,
+)  # fmt: skip
 
 # Events of the breach feed that say breached.
 BREACHES: Final = Counter("mailsla_breaches", "Breaches", ["indicator"], registry=REGISTRY)

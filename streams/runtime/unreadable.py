@@ -1,7 +1,8 @@
 """Batches of the log that cannot be read are passed over, so that the next one is read.
 
 The client raises at a batch with a wrong checksum, a codec of the future or damaged compressed
-bytes, and raises again at every later attempt: one such batch would stop its reader for ever.
+bytes, and raises again at every later attempt: one such batch would stop its reader for ever. One
+that unpacks to more than there is room for (`unpacking`) would end it.
 Here it reads as one record without key and with an empty value, which nobody accepts, under the
 batch's first offset and with the reason. What becomes of it is the reader's business.
 """
@@ -10,11 +11,14 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
+
+from streams.runtime.unpacking import MOST_RECORDS, TooLargeError, bound_unpacking
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ def pass_over_unreadable(consumer: Any) -> None:
 
     The client has no hook for it, so what it fetches is wrapped where it is laid down.
     """
+    bound_unpacking()
     consumer._fetcher._records = _Fetched()
 
 
@@ -151,7 +156,10 @@ class _Batch:
         if not self.whole:
             return self._instead("its checksum is wrong")
         try:
-            return iter(list(self.batch))
+            records = list(islice(self.batch, MOST_RECORDS + 1))
+            if len(records) > MOST_RECORDS:
+                raise TooLargeError
+            return iter(records)
         except KafkaError as error:
             return self._instead(str(error).partition("] ")[2] or str(error))
         except Exception as error:  # whatever a codec makes of damaged bytes

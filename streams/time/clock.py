@@ -37,8 +37,11 @@ class EventClock:
             self._seen_at_s = now_s
 
     def now_us(self, now_s: float) -> int:
-        """Event time reached; moves on by elapsed time since the last event that moved it."""
-        if self._seen_at_s is None or self.waiting:
+        """Event time reached; moves on by elapsed time since the last event that moved it.
+
+        Before the first event there is none that could move on.
+        """
+        if self._seen_at_s is None or self.waiting or self.latest_us <= 0:
             return self.latest_us
         idle_s = max(0.0, now_s - self._seen_at_s - self.quiet_s)
         return self.latest_us + int(idle_s * MICROS)

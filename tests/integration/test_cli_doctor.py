@@ -52,6 +52,7 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "logins": "ok",
         "unreadable batches": "ok",
         "quarantine": "ok",
+        "tenants": "ok",
         "sources": "ok",
     }
 

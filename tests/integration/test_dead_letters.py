@@ -10,7 +10,10 @@ from landing_server import ClickHouseProcess
 
 from sinks.schema import install_schema
 from streams.cli.main import cli
+from streams.cli.support.doctor_checks import clickhouse_findings
 from streams.cli.support.errors import CheckFailed
+from streams.live.state.strangers import REJECTION
+from streams.settings import Settings
 
 pytestmark = pytest.mark.embedded
 
@@ -31,6 +34,7 @@ LETTERS = [
     (1, 3, json.dumps(GOOD | {"tenant_id": "other", "channel": "x"}), "must be phone", 2),
     (1, 4, f"no JSON {ESC}{BIDI}", f"is no JSON: {ESC}", 3),
     (1, 5, b"\xff\xfe\x00", "is no UTF-8", 4),
+    (2, 6, json.dumps(GOOD | {"tenant_id": "new"}), REJECTION.reason, 5),
 ]
 
 
@@ -67,7 +71,7 @@ def test_they_are_chosen_by_reason_tenant_and_time(server):
     def at(hours):
         return f"{NOON + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
 
-    assert offsets(server) == [5, 4, 3, 2, 1]
+    assert offsets(server) == [6, 5, 4, 3, 2, 1]
     assert offsets(server, "--reason", "MUST be") == [3, 2]
     assert offsets(server, "--tenant", "acme") == [2, 1]
     assert offsets(server, "--tenant", "nobody") == []
@@ -77,7 +81,7 @@ def test_they_are_chosen_by_reason_tenant_and_time(server):
 
 def test_the_summary_counts_kinds_of_reasons(server):
     kinds = json.loads(run(server, "list", "--summary", "--json"))
-    assert [kind["records"] for kind in kinds] == [1] * 5
+    assert [kind["records"] for kind in kinds] == [1] * 6
     assert "no UTF-8" in run(server, "list", "--summary")
 
 
@@ -101,9 +105,26 @@ def test_nothing_of_what_is_shown_steers_the_terminal(server):
 
 
 def test_a_dry_replay_says_what_would_pass_and_takes_the_same_choice(server):
-    assert run(server, "replay", "--dry-run").startswith("1 pass now and would be replayed\n4 are")
+    assert run(server, "replay", "--dry-run").startswith("1 pass now and would be replayed\n5 are")
     chosen = run(server, "replay", "--dry-run", "--tenant", "other")
     assert chosen.startswith("0 pass now and would be replayed\n1 are still refused")
+
+
+def test_what_is_quarantined_passes_once_a_contract_names_its_tenant(server):
+    place = "mail.support/2/6"
+    assert "quarantined: no contract names the tenant" in run(server, "show", place)
+    assert run(server, "replay", "--dry-run", place).startswith("0 pass now")
+    settings = Settings(
+        **{k.removeprefix("MAILSLA_").lower(): v for k, v in server.variables.items()}
+    )
+    (told,) = (one for one in clickhouse_findings(settings) if one.check == "tenants")
+    assert told.state == "note"
+    assert "1 events of 1 tenants without a contract were held back: new;" in told.detail
+    server.connect().command(
+        "INSERT INTO contracts (tenant_id, version, document) VALUES ('new', 1, '{}')"
+    )
+    assert "it passes now" in run(server, "show", place)
+    assert run(server, "replay", "--dry-run", place).startswith("1 pass now")
 
 
 def test_they_are_kept_for_a_while_only(server):

@@ -123,7 +123,7 @@ def test_every_expression_is_promql(promtool, tmp_path):
 
 def test_the_alerts_do_what_they_say(promtool):
     for command in (
-        ("check", "config", "prometheus.example.yml"),
+        ("check", "config", "prometheus.yml"),
         ("test", "rules", "mailsla.rules.test.yml"),
     ):
         done = subprocess.run(

@@ -1,5 +1,6 @@
-"""The manifests in deploy/: right by Kubernetes' schemas, and true to the program."""
+"""Compose file and manifests: right by Kubernetes' schemas, and true to the program."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,8 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from streams.notify.routes import load_routes
 from streams.settings import PREFIX, Settings
-from tests.unit.test_project_files import known_variables, resolve
+from tests.unit.test_project_files import COMPOSE, OWN_SERVICES, known_variables, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy/kubernetes"
@@ -123,3 +125,104 @@ def test_kustomize_puts_it_together():
         if document["kind"] in {"Deployment", "Job"}:
             (container,) = pod_of(document)["containers"]
             assert container["image"].startswith("registry.example.net/mailsla:")
+
+
+# Health.
+
+
+@pytest.mark.parametrize(("pod", "container"), containers())
+def test_every_worker_is_asked_whether_it_is_ready_and_alive(pod, container):
+    if container["args"][0] != "worker":
+        return  # a job ends by itself
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    given = {each["name"]: each["value"] for each in container["env"]}
+    assert ports["metrics"] == int(given["MAILSLA_METRICS_PORT"])
+    assert given["MAILSLA_METRICS_HOST"] == "0.0.0.0"
+    if "http" in ports:
+        assert ports["http"] == Settings.model_fields["web_port"].default
+    for probe, path in (("readinessProbe", "/ready"), ("livenessProbe", "/live")):
+        asked = container[probe]["httpGet"]
+        assert asked["path"] == path
+        assert asked["port"] in ports
+
+
+def test_every_mounted_directory_is_a_volume_and_holds_what_settings_name():
+    (data,) = (d["data"] for _, d in manifests() if d["kind"] == "ConfigMap")
+    files = {value for value in data.values() if value.startswith("/")}
+    for _, document in WORKLOADS:
+        pod = pod_of(document)
+        (container,) = pod["containers"]
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
+        named = files | {
+            each["value"] for each in container.get("env", ()) if each["value"].startswith("/")
+        }
+        assert all(name.startswith(tuple(mounts.values())) for name in named)
+
+
+JOBS = {"topics", "setup", "tools"}
+SERVICES = COMPOSE["services"]
+
+
+def test_the_services_are_those_of_a_whole_stack():
+    wanted = {"kafka", "clickhouse", "streams", "sinks", "web", "notify", "prometheus", "grafana"}
+    assert set(SERVICES) - JOBS == wanted
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - JOBS))
+def test_every_service_of_the_compose_file_is_asked_how_it_is(name):
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    assert service["deploy"]["resources"]["limits"]["memory"]
+    asked = str(service["healthcheck"]["test"])
+    if name in OWN_SERVICES:
+        port = service["environment"]["MAILSLA_METRICS_PORT"]
+        assert f"127.0.0.1:{port}/ready" in asked
+
+
+def mounted(service):
+    """(path here, path in the container) of what a service gets of the project."""
+    for volume in service.get("volumes", ()):
+        source, target, *options = volume.split(":")
+        if source.startswith("."):
+            assert options == ["ro"]
+            yield ROOT / source, target
+        else:
+            assert source in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_mounted_file_exists(name):
+    for path, _ in mounted(SERVICES[name]):
+        assert path.exists(), path
+
+
+def test_the_routes_of_the_compose_file_are_routes():
+    ((path, target),) = mounted(SERVICES["notify"])
+    assert SERVICES["notify"]["environment"]["MAILSLA_NOTIFY_ROUTES"] == target
+    assert load_routes(path)
+
+
+def test_prometheus_and_grafana_find_what_they_need():
+    inside = {target: path for path, target in mounted(SERVICES["prometheus"])}
+    config = yaml.safe_load(inside["/etc/prometheus/prometheus.yml"].read_text())
+    assert all(f"/etc/prometheus/{name}" in inside for name in config["rule_files"])
+    (job,) = config["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    assert set(found["names"]) == set(OWN_SERVICES) - JOBS
+    for name in found["names"]:
+        assert int(SERVICES[name]["environment"]["MAILSLA_METRICS_PORT"]) == found["port"]
+    inside = {target: path for path, target in mounted(SERVICES["grafana"])}
+    provisioning = inside["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())[
+        "datasources"
+    ]
+    assert source["url"] == "http://prometheus:9090"
+    (provider,) = yaml.safe_load((provisioning / "dashboards/mailsla.yml").read_text())["providers"]
+    (dashboard,) = (
+        path for target, path in inside.items() if provider["options"]["path"] in target
+    )
+    queries = [
+        variable["query"] for variable in json.loads(dashboard.read_text())["templating"]["list"]
+    ]
+    assert queries == [source["type"], job["job_name"]]

@@ -255,3 +255,14 @@ def test_a_late_answer_that_was_in_time_takes_the_breach_back():
     run.feed([event(2, "service.opened", 3_600, order_id="o", notified_at=3_700)])
     run.until(24 * 3600 + 100)
     assert run.types("provisioning.own_domain") == ["at_risk", "breached", "withdrawn"]
+
+
+def test_no_time_passes_before_the_first_event():
+    run = Watched()
+    run.restart()
+    for _ in range(3):
+        run.pass_time(100)
+    assert run.task.clock.now_us(run.now_s) == 0
+    run.feed([message(1, "dispatched", 10, name="q")])
+    # What is looked at begins with the event: years of nothing are not walked through.
+    assert run.task.scheduler.position_us >= int(START.timestamp()) * 1_000_000

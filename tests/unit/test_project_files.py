@@ -143,7 +143,7 @@ def test_workers_start_after_topics_and_tables_and_come_back():
 
 def test_no_port_leaves_the_machine():
     ports = [port for s in COMPOSE["services"].values() for port in s.get("ports", ())]
-    assert len(ports) == 3
+    assert len(ports) == 5
     for port in ports:
         assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)
 

@@ -1,5 +1,7 @@
 """The views of the closing: their order, and how they are installed."""
 
+import re
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -82,6 +84,10 @@ FROM closing_{name}(
   cutoff = toUnixTimestamp64Micro(now64(6))
 ) AS e
 """
+_CALL: Final = re.compile(r"\b(\w+)\(\s*(\w+ = \{\w+:\w+\}(?:,\s*\w+ = \{\w+:\w+\})*)\s*\)")
+"""A view whose arguments are the parameters of the query that calls it."""
+_REMARK: Final = re.compile(r"^\s*--.*\n", re.MULTILINE)
+
 _STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
 
 
@@ -134,7 +140,8 @@ def views() -> dict[str, str]:
     """View name → its query, each after those it reads."""
     measured = "\nUNION ALL\n".join(_MEASURED.format(name=name) for name in sections())
     judge, shown = view_query("judge"), view_query("evidence")
-    return {
+    found: dict[str, str] = {}
+    for name, query in {
         "closing_voided": view_query("closing_voided"),
         **{f"landed_{table}": _counted(topic, table) for topic, table in FACT_TABLES.items()},
         **{
@@ -147,7 +154,28 @@ def views() -> dict[str, str]:
         **{name: view_query(name) for name in _AFTER},
         **{f"closing_{name}": view_query(name) for name in evidence()},
         **{name: _EVIDENCE.format(query=shown, name=name) for name in evidence()},
-    }
+    }.items():
+        found[name] = _inlined(query, found)
+    return found
+
+
+def _inlined(query: str, known: Mapping[str, str]) -> str:
+    """A query with the text of every known view in the place of its call.
+
+    The server analyses a view anew at every level above it, so views that call views take it many
+    times as long to plan as one query with the same text. A call with other arguments than the
+    query's own parameters stays a call, and so do sections: all of them in one query are more than
+    the server analyses quickly.
+    """
+
+    def text(call: re.Match[str]) -> str:
+        view, arguments = call.groups()
+        other = re.search(r"\b(\w+) = \{(?!\1:)", arguments)
+        if view not in known or view.startswith("section_") or other:
+            return call.group()
+        return f"(\n{_REMARK.sub('', known[view]).strip()}\n)"
+
+    return _CALL.sub(text, query)
 
 
 def _counted(topic: str, source: str) -> str:

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections import Counter
+from collections.abc import Container
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,10 +26,12 @@ from streams.cli.output.dead_letter_reading import (
     choice_options,
     latest,
     summary,
+    with_contract,
 )
 from streams.cli.support.common import settings_of, state_file_option
 from streams.cli.support.errors import CheckFailed
 from streams.cli.support.kafka_publish import Record, publish
+from streams.live.state.strangers import HELD_BACK
 
 _REASONS_SHOWN: Final = 5
 
@@ -123,15 +126,17 @@ def show(ctx: click.Context, place: Place, as_json: bool, own_state_file: Path |
     Example:
       mailsla dead-letters show mail.mta/0/17
     """  # noqa: D301 - \b is click's mark for text to leave as it is
-    found = at_place(settings_of(ctx, own_state_file), place)
+    settings = settings_of(ctx, own_state_file)
+    found = at_place(settings, place)
     if not found:
         name = "/".join(map(str, place))
         raise CheckFailed(f"no dead letter at {name}; see mailsla dead-letters list")
     if as_json:
         show_json(found)
         return
+    known = with_contract(settings)
     for row in found:
-        checked = _check(row, datetime.now(UTC))
+        checked = _check(row, datetime.now(UTC), known)
         now = "it passes now" if isinstance(checked, Record) else f"still refused: {checked}"
         for name, value in (
             ("received", cell(row["received_at"]).plain),
@@ -171,8 +176,9 @@ def replay(
     """Publish again, unchanged, the records that pass now, under their tenant's key.
 
     What is still refused is counted with the reason and left alone: it would only come back as
-    another dead letter. Replaying twice is harmless, an event counts once. Lines of raw.maillog
-    are not replayed: their order among the others decides what they mean; ship the file again.
+    another dead letter. Replaying twice is harmless, an event counts once. What is quarantined
+    passes once a contract names its tenant. Lines of raw.maillog are not replayed: their order
+    among the others decides what they mean; ship the file again.
 
     \b
     Examples:
@@ -185,9 +191,10 @@ def replay(
     found: set[Place] = set()
     passing = 0
     refused: Counter[str] = Counter()
+    known = with_contract(settings)
     for block in blocks(settings, Choice(**chosen), wanted):
         now = datetime.now(UTC)
-        checked = [_check(row, now) for row in block]
+        checked = [_check(row, now, known) for row in block]
         records = [each for each in checked if isinstance(each, Record)]
         refused.update(each for each in checked if isinstance(each, str))
         found.update((row["topic"], row["partition"], row["offset"]) for row in block)
@@ -200,10 +207,16 @@ def replay(
     _report(passing, refused, dry_run)
 
 
-def _check(row: Row, now: datetime) -> Record | str:
+def _check(row: Row, now: datetime, known: Container[str]) -> Record | str:
     """The record to publish, or why it would be refused again.
 
     The key is the tenant's: the key of the interface, whatever key the record first came under.
+
+    Args:
+        row: a dead letter.
+        now: the time.
+        known: the tenants that a contract names.
+
     """
     topic, value = row["topic"], b64decode(row["value_b64"])
     checked: Event | Contract | Rejection
@@ -215,6 +228,8 @@ def _check(row: Row, now: datetime) -> Record | str:
         return f"lines of {topic} are not replayed; ship the file again"
     if isinstance(checked, Rejection):
         return f"{checked.field}: {checked.reason}" if checked.field else checked.reason
+    if str(row["reason"]).startswith(HELD_BACK) and checked.tenant_id not in known:
+        return f"{HELD_BACK}: no contract names the tenant; see mailsla contract apply"
     return Record(topic, checked.tenant_id.encode(), value)
 
 

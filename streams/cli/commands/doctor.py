@@ -22,9 +22,9 @@ def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> No
     """Check configuration, security, broker, topics, groups, mail logs, ClickHouse, schema, clock.
 
     Also whether batches could not be read, whether the live worker had to pass records over
-    (quarantine), and which sources of mail are silent or late. One line per check: ok, note (worth
-    knowing), wrong (and how to mend it), or skipped (what it needs is wrong). Changes nothing;
-    exits 1 if anything is wrong.
+    (quarantine) or had no room for tenants without a contract, and which sources of mail are silent
+    or late. One line per check: ok, note (worth knowing), wrong (and how to mend it), or skipped
+    (what it needs is wrong). Changes nothing; exits 1 if anything is wrong.
 
     \b
     Examples:

@@ -105,10 +105,16 @@ def at_place(settings: Settings, place: Place) -> list[Row]:
     )
 
 
+def with_contract(settings: Settings) -> frozenset[str]:
+    """The tenants that a contract names."""
+    found = rows(settings, "SELECT DISTINCT tenant_id FROM contracts", {})
+    return frozenset(row["tenant_id"] for row in found)
+
+
 def blocks(settings: Settings, choice: Choice, wanted: set[Place]) -> Iterator[list[Row]]:
     """The chosen, or those at the wanted places, with their bytes, in the order of the log."""
     sql = (
-        "SELECT topic, partition, offset, value_b64, cityHash64(value_b64) AS bytes "
+        "SELECT topic, partition, offset, reason, value_b64, cityHash64(value_b64) AS bytes "
         f"{_CHOSEN} AND ({{all:Bool}} OR concat(topic, '/', toString(partition), '/',"
         " toString(offset)) IN {places:Array(String)})"
         " AND (topic, partition, offset, bytes) >"

@@ -20,6 +20,7 @@ from sinks.landing.faults import label
 from sinks.migrations import read_migrations
 from sinks.worker import clickhouse_settings
 from streams.live.decode.dead_letters import FAILED
+from streams.live.state.strangers import HELD_BACK
 from streams.maillog.state import MaillogState, misunderstood_in
 from streams.runtime.checkpoint.recovery import read_records
 from streams.runtime.checkpoint.state_log import StateError
@@ -186,8 +187,8 @@ async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock, logins, what could not be read, quarantine, and sources."""
-    rest = ("schema", "clock", "logins", "unreadable batches", "quarantine", "sources")
+    """Server, schema, clock, logins, what could not be read, quarantine, tenants, and sources."""
+    rest = ("schema", "clock", "logins", "unreadable batches", "quarantine", "tenants", "sources")
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -201,7 +202,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    checks = (_schema, _clock, _logins, _unreadable, _quarantine, _sources)
+    checks = (_schema, _clock, _logins, _unreadable, _quarantine, _strangers, _sources)
     for name, check in zip(rest, checks, strict=True):
         try:
             yield check(client, settings)
@@ -342,3 +343,23 @@ def _quarantine(client: Client, _: Settings) -> Finding:
         )
         return Finding("quarantine", "note", detail)
     return Finding("quarantine", "ok", "no record had to be passed over")
+
+
+def _strangers(client: Client, _: Settings) -> Finding:
+    """Tenants that no contract names and for which the live worker had no room."""
+    count, tenants, names = client.query(
+        "SELECT count(), uniqExact(tenant), arraySort(groupUniqArray({named:UInt8})(tenant)) FROM"
+        " (SELECT JSONExtractString(tryBase64Decode(value_b64), 'tenant_id') AS tenant"
+        " FROM dead_letters FINAL WHERE startsWith(reason, {reason:String})"
+        " AND landed_at >= now() - INTERVAL 7 DAY)",
+        parameters={"reason": HELD_BACK, "named": _NAMED},
+    ).result_rows[0]
+    if not count:
+        return Finding("tenants", "ok", "there was room for every tenant without a contract")
+    detail = (
+        f"in the last seven days {count} events of {tenants} tenants without a contract were held "
+        f"back: {', '.join(names)}{', …' if tenants > _NAMED else ''}; publish the contracts of "
+        f"those that are real, then mailsla dead-letters replay --reason {HELD_BACK}; "
+        "MAILSLA_UNKNOWN_TENANTS makes room for more"
+    )
+    return Finding("tenants", "note", detail)

@@ -7,6 +7,7 @@ from schemas.calendars import WorkingCalendar
 from schemas.codec.records import Rejection, decode_calendar, decode_contract
 from schemas.contract import Contract
 from streams.live.decode.dead_letters import dead_letter
+from streams.live.decode.homes import Homes
 from streams.runtime.checkpoint.writer import Outgoing
 from streams.runtime.faust_app.batches import RecordBatch
 
@@ -17,16 +18,26 @@ Passed = Mapping[int, Rejection]
 
 
 def decode_contracts(
-    batch: RecordBatch, passed: Passed
+    batch: RecordBatch, passed: Passed, homes: Homes | None
 ) -> tuple[list[tuple[bytes, Contract]], list[Outgoing]]:
-    """The contracts of a batch with their documents, and dead letters.
+    """The contracts of a batch with their documents; dead letters, and what belongs elsewhere.
 
     Args:
         batch: fetched records.
         passed: what to pass over.
+        homes: the partitions of tenants; None where all are in this one.
 
     """
-    return _decode(batch, passed, decode_contract)
+    documents, outgoing = _decode(batch, passed, decode_contract)
+    if homes is None:
+        return documents, outgoing
+    here = []
+    for value, contract in documents:
+        if homes.of(contract.tenant_id) == batch.partition:
+            here.append((value, contract))
+        else:
+            outgoing.append(Outgoing(batch.topic, contract.tenant_id.encode(), value))
+    return here, outgoing
 
 
 def decode_calendars(

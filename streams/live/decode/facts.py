@@ -1,28 +1,27 @@
 """Accepted events of the thin topics as facts: plain mappings, instants as µs."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from schemas.codec.records import Rejection
 from streams.clauses.facts.base import Fact
 from streams.live.decode.records import DecodedBatch
-from streams.runtime.checkpoint.writer import Outgoing
 
 
 class Arrived(NamedTuple):
     """A fact, the event time its topic came to with it, and when the broker received it, µs.
 
-    ``refused`` makes the dead letter of its record, should it not be accepted after all.
+    ``batch`` and ``offset`` say where it came from.
     """
 
     clock_us: int
     fact: Fact
     heard_us: int
-    refused: Callable[[Rejection], Outgoing]
+    batch: DecodedBatch
+    offset: int
 
 
 def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
@@ -32,8 +31,8 @@ def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
         if len(batch):
             clocks = np.maximum.accumulate(batch.believed_us).tolist()
             facts = facts_of(batch.events)
-            letters = (partial(batch.refuse, offset) for offset in batch.offsets.tolist())
-            found += map(Arrived, clocks, facts, batch.heard_us.tolist(), letters)
+            heard_us, offsets = batch.heard_us.tolist(), batch.offsets.tolist()
+            found += map(Arrived, clocks, facts, heard_us, repeat(batch), offsets)
     found.sort(key=lambda one: one.clock_us)
     return found
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from schemas.codec.columnar import decode_batch
 from schemas.codec.records import Rejection
-from schemas.topics import MTA
 from streams.live.decode.dead_letters import dead_letter
+from streams.live.decode.homes import Homes
 from streams.runtime.checkpoint.writer import Outgoing
 from streams.runtime.faust_app.batches import RecordBatch
 
@@ -43,20 +43,12 @@ class DecodedBatch:
     next_offset: int
     refused: Mapping[str, int] = field(default_factory=dict)
     """Field that was wrong → number of dead letters."""
-    raw: RecordBatch | None = None
-    """As it was fetched; not kept of mail, which is much and is not refused any more."""
-
-    def refuse(self, offset: int, rejection: Rejection) -> Outgoing:
-        """The dead letter of an event that is not accepted after all.
-
-        Raises:
-            ValueError: the batch is not there as it was fetched.
-
-        """
-        if self.raw is None:
-            raise ValueError(f"{self.topic}: the record at {offset} is not kept")
-        place = int(np.searchsorted(self.raw.offsets, offset))
-        return dead_letter(self.raw, place, rejection)
+    misplaced: int = 0
+    """How many records are published once more, for another partition."""
+    fetched: RecordBatch | None = None
+    """What it was decoded from, for dead letters of events that are refused later."""
+    size_bytes: int = 0
+    """Of all values that were fetched."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -84,31 +76,35 @@ class DecodedBatch:
             offsets=self.offsets[count:],
             outgoing=self.outgoing[len(before) :],
             refused={},
+            misplaced=0,
         )
         return first, rest
 
 
-def decode(batch: RecordBatch, now_us: int) -> DecodedBatch:
+def decode(batch: RecordBatch, now_us: int, homes: Homes | None = None) -> DecodedBatch:
     """Check a batch of an event topic.
 
-    A record keyed otherwise than by its tenant is not applied here: it is published once more
-    under the right key and counts where that puts it.
+    A record keyed otherwise than by its tenant, or put into another partition than its tenant's,
+    is not applied here: it is published once more and counts where that puts it.
 
     Args:
         batch: records of one event topic.
         now_us: system time, µs; stands in for the broker's clock where producers set the time.
+        homes: the partitions of tenants; None where all are in this one.
+
     """
     broker_times = (
         batch.timestamps_us if batch.broker_time else np.full(len(batch), now_us, dtype=np.int64)
     )
     decoded = decode_batch(batch.topic, batch.values, broker_times)
     events, heard_us, rows = decoded.table, broker_times[decoded.rows], decoded.rows
-    misplaced = _misplaced(batch, rows, events)
+    misplaced = _misplaced(batch, rows, events, homes)
     outgoing = [
         (int(batch.offsets[place]), dead_letter(batch, place, rejection))
         for place, rejection in sorted(decoded.rejections.items())
     ]
-    if misplaced.any():
+    away = int(np.count_nonzero(misplaced))
+    if away:
         tenants = events.column("tenant_id").filter(pa.array(misplaced)).to_pylist()
         outgoing += [
             (
@@ -131,22 +127,27 @@ def decode(batch: RecordBatch, now_us: int) -> DecodedBatch:
         outgoing,
         batch.next_offset,
         Counter(rejection.field or "record" for rejection in decoded.rejections.values()),
-        None if batch.topic == MTA.name else batch,
+        away,
+        batch,
+        sum(len(value or b"") for value in batch.values),
     )
 
 
-def pass_over(
-    decoded: DecodedBatch, batch: RecordBatch, rejections: Mapping[int, Rejection]
-) -> DecodedBatch:
-    """A decoded batch in which the records at some offsets are dead letters."""
+def letter(decoded: DecodedBatch, offset: int, rejection: Rejection) -> Outgoing:
+    """The dead letter of the event at an offset of a batch that `decode` has made."""
+    fetched = decoded.fetched
+    if fetched is None:
+        raise ValueError("the batch does not have what it was decoded from")
+    return dead_letter(fetched, int(np.searchsorted(fetched.offsets, offset)), rejection)
+
+
+def pass_over(decoded: DecodedBatch, rejections: Mapping[int, Rejection]) -> DecodedBatch:
+    """A decoded batch in which the events at some offsets are dead letters."""
     passed = np.isin(decoded.offsets, list(rejections))
     if not passed.any():
         return decoded
     letters = [
-        (
-            offset,
-            dead_letter(batch, int(np.searchsorted(batch.offsets, offset)), rejections[offset]),
-        )
+        (offset, letter(decoded, offset, rejections[offset]))
         for offset in decoded.offsets[passed].tolist()
     ]
     kept = ~passed
@@ -161,8 +162,14 @@ def pass_over(
     )
 
 
-def _misplaced(batch: RecordBatch, rows: Int64s, events: pa.Table) -> npt.NDArray[np.bool_]:
+def _misplaced(
+    batch: RecordBatch, rows: Int64s, events: pa.Table, homes: Homes | None
+) -> npt.NDArray[np.bool_]:
     keys = batch.keys if len(rows) == len(batch) else [batch.keys[i] for i in rows.tolist()]
-    tenants = events.column("tenant_id").combine_chunks().cast(pa.binary())
-    same = pc.fill_null(pc.equal(pa.array(keys, pa.binary()), tenants), False)
-    return ~np.asarray(same.to_numpy(zero_copy_only=False), dtype=np.bool_)
+    tenants = events.column("tenant_id")
+    of_key = tenants.combine_chunks().cast(pa.binary())
+    same = pc.fill_null(pc.equal(pa.array(keys, pa.binary()), of_key), False)
+    misplaced = ~np.asarray(same.to_numpy(zero_copy_only=False), dtype=np.bool_)
+    if homes is not None:
+        misplaced |= homes.elsewhere(tenants, batch.partition)
+    return misplaced

@@ -49,6 +49,8 @@ class Rounds:
         self._waiting: Waiting = {}
         self.offsets: dict[str, int] = {}
         """Input topic → offset up to which everything that followed has been published."""
+        self.committed: dict[str, int] = {}
+        """The same, as the last checkpoint committed it in the group."""
         self.marks: dict[str, int] = {}
         """Log of the state → the number of its first record that has not been published."""
         self._begun: tuple[dict[str, int], dict[str, int]] = ({}, {})
@@ -67,6 +69,15 @@ class Rounds:
             or bool(self._scheduler.unpublished)
             or len(self._tenants.latency.windows.dirty_series()) > 0
         )
+
+    def take_offsets(self) -> dict[tuple[str, int], int]:
+        """What the group has still to be told: (topic, partition) → offset."""
+        told, self.committed = self.committed, dict(self.offsets)
+        return {
+            (topic, self._partition): offset
+            for topic, offset in self.offsets.items()
+            if told.get(topic) != offset
+        }
 
     def begin(self, offsets: Mapping[str, int], marks: Mapping[str, int]) -> None:
         """Begin a round with everything that has news by now.

@@ -18,6 +18,7 @@ from streams.live.state.excluded_spans import ExcludedSpans, reads_apart
 from streams.live.state.landed import LandedEvents
 from streams.live.state.latency import Latency
 from streams.live.state.platform import Platform
+from streams.live.state.strangers import MOST_STRANGERS, Strangers
 from streams.time.calendar import Month
 from streams.time.intervals import FOREVER
 
@@ -28,8 +29,15 @@ _DEFAULT_PROFILE: Final = Profile()
 class Tenants:
     """The tenants of a task, numbered in the order in which they came up."""
 
-    def __init__(self, platform: Platform, lateness_us: int, silence_us: int) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        lateness_us: int,
+        silence_us: int,
+        most_strangers: int = MOST_STRANGERS,
+    ) -> None:
         self.platform = platform
+        self.strangers = Strangers(most_strangers)
         self.names: list[str] = []
         self.excluded = ExcludedSpans()
         self.landed = LandedEvents()
@@ -61,6 +69,18 @@ class Tenants:
         """Whether a tenant has come up."""
         return tenant in self._codes
 
+    # Tenants that no contract names.
+
+    def takes_mail(self, tenant: str) -> bool:
+        """Whether mail of a tenant is taken, even if there is no room for one more."""
+        code = self._codes.get(tenant, -1)
+        return code in self._contracts or self.strangers.has_mail(code)
+
+    def takes_facts(self, tenant: str) -> bool:
+        """Whether facts of a tenant are taken."""
+        code = self._codes.get(tenant, -1)
+        return code in self._contracts or self.strangers.may_have_facts(code)
+
     # Facts of sections 1 and 3 to 9.
 
     def observe(self, fact: Fact) -> None:
@@ -68,6 +88,8 @@ class Tenants:
         code = self.code(fact["tenant_id"])
         if code not in self._scopes:
             self._scopes[code] = Scope(fact["tenant_id"])
+            if code not in self._contracts:
+                self.strangers.take_facts(code)
         self._scopes[code].observe(fact)
 
     def scope(self, tenant: str) -> Scope:
@@ -109,6 +131,7 @@ class Tenants:
         """Take a version of a tenant's contract; a version published again replaces itself."""
         code = self.code(contract.tenant_id)
         self._contracts.setdefault(code, {})[contract.version] = contract
+        self.strangers.agree(code)
         self._forces.pop(contract.tenant_id, None)
 
     def versions_of(self, code: int) -> list[Contract]:
@@ -174,7 +197,10 @@ class Tenants:
         distinct, inverse = np.unique(codes, return_inverse=True)
         first = np.full(len(distinct), FOREVER, dtype=np.int64)
         np.minimum.at(first, inverse, times_us)
-        earlier = first < self._first_mail_us[distinct]
+        before = self._first_mail_us[distinct]
+        new = distinct[before == FOREVER].tolist()
+        self.strangers.take_mail(code for code in new if code not in self._contracts)
+        earlier = first < before
         self._first_mail_us[distinct[earlier]] = first[earlier]
         return list(zip(distinct[earlier].tolist(), first[earlier].tolist(), strict=True))
 

@@ -138,12 +138,14 @@ def attach_checking(
     app.agent(batch_topic(app, topics), name=f"{app.conf.id}.{name}")(entrance)
 
 
-def background(app: BatchApp, step: Callable[[], Awaitable[None]], pause_s: float) -> None:
-    """Run ``step`` again and again beside the agent, until the app stops."""
+def background(
+    app: BatchApp, step: Callable[[], Awaitable[None]], pause_s: float | Callable[[], float]
+) -> None:
+    """Run ``step`` again and again beside the agent, with a pause before each, until the end."""
 
     async def loop() -> None:
         while not app.should_stop:
-            await app.sleep(pause_s)
+            await app.sleep(pause_s() if callable(pause_s) else pause_s)
             try:
                 await step()
             except Exception as error:

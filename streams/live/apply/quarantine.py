@@ -1,0 +1,36 @@
+"""Events of tenants for which there is no room become dead letters in their place."""
+
+import numpy as np
+
+from schemas.codec.identifiers import PLATFORM
+from streams.live.decode.facts import Arrived
+from streams.live.decode.records import DecodedBatch, letter, pass_over
+from streams.live.state.platform import PROGRESS
+from streams.live.state.strangers import REJECTION
+from streams.live.state.tenants import Tenants
+from streams.runtime.checkpoint.writer import Outgoing
+
+
+def hold_back_mail(tenants: Tenants, batch: DecodedBatch) -> DecodedBatch:
+    """A batch of ``mail.mta`` without the events of further tenants that nobody knows."""
+    names = batch.events.column("tenant_id").combine_chunks().dictionary_encode()
+    new = [
+        number
+        for number, name in enumerate(names.dictionary.to_pylist())
+        if not tenants.takes_mail(name)
+    ]
+    refused = new[tenants.strangers.room_for_mail() :]
+    if not refused:
+        return batch
+    offsets = batch.offsets[np.isin(names.indices.to_numpy(), refused)].tolist()
+    tenants.strangers.held_back[batch.topic] += len(offsets)
+    return pass_over(batch, dict.fromkeys(offsets, REJECTION))
+
+
+def hold_back_fact(tenants: Tenants, one: Arrived) -> Outgoing | None:
+    """The dead letter of a fact, if there is no room for those of its tenant."""
+    tenant = one.fact["tenant_id"]
+    if tenant == PLATFORM or one.fact["type"] == PROGRESS or tenants.takes_facts(tenant):
+        return None
+    tenants.strangers.held_back[one.batch.topic] += 1
+    return letter(one.batch, one.offset, REJECTION)

@@ -1,0 +1,58 @@
+"""Whether the topics are those that a state was derived from."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from streams.runtime.checkpoint.state_log import Head, StateError
+from streams.runtime.kafka.identity import TopicIdentity
+
+_TOPICS: Final = "topics"
+_PARTITIONS: Final = "partitions"
+_ANEW: Final = (
+    "stop the workers, delete mailsla.streams.state and the consumer group mailsla-streams, "
+    "run mailsla topics, and publish again what is to count"
+)
+
+
+def partitions_of(topics: Mapping[str, TopicIdentity]) -> int:
+    """How many partitions all of some topics have.
+
+    Raises:
+        StateError: one has another number than the others.
+
+    """
+    counts = {name: topic.partitions for name, topic in topics.items()}
+    usual = min(counts.values())
+    odd = [f"{name} has {count}" for name, count in sorted(counts.items()) if count != usual]
+    if odd:
+        raise StateError(
+            f"{', '.join(odd)} partitions, other topics {usual}: a tenant would live in two of "
+            "them; delete the topics with more and run mailsla topics"
+        )
+    return usual
+
+
+def remember_topics(head: Head, topics: Mapping[str, TopicIdentity]) -> None:
+    """Keep with a state which topics it is derived from, if they are those it was.
+
+    Raises:
+        StateError: a topic was deleted and made anew, or all have another number of partitions.
+
+    """
+    partitions = partitions_of(topics)
+    before = head.extra.get(_PARTITIONS, partitions)
+    if before != partitions:
+        raise StateError(
+            f"the topics had {before} partitions when the state of this task was written and have "
+            f"{partitions} now: tenants would live in others than before; {_ANEW}"
+        )
+    found = head.extra.get(_TOPICS)
+    known = found if isinstance(found, dict) else {}
+    anew = sorted(name for name, topic in topics.items() if known.get(name, topic.id) != topic.id)
+    if anew:
+        raise StateError(
+            f"{', '.join(anew)} was deleted and made anew since the state of this task was "
+            f"written: its records would be taken for those of before; {_ANEW}"
+        )
+    head.extra[_PARTITIONS] = partitions
+    head.extra[_TOPICS] = {name: topic.id for name, topic in sorted(topics.items())}
