@@ -44,8 +44,6 @@ def apply(task: Task, batch: RecordBatch, now_us: int, now_s: float) -> None:
     if fresh is None:
         return
     if batch.topic in DOCUMENTS:
-        for _ in task.pass_time(now_s):
-            pass
         task.apply_documents(fresh, {}, None)
     else:
         for _ in task.apply_decoded([decode(fresh, now_us)], now_s):

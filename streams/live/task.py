@@ -41,7 +41,7 @@ from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
-from streams.live.evaluate.states import PAST_US, IndicatorStates, Key
+from streams.live.evaluate.states import IndicatorStates, Key
 from streams.live.publish.outbox import Outbox
 from streams.live.publish.rounds import Rounds
 from streams.live.state.mail_clock import MailClock, moment
@@ -219,12 +219,10 @@ class Task:
     def _apply_facts(self, batches: Sequence[DecodedBatch], now_s: float) -> Iterator[None]:
         found = merged_facts(batches)
         self.scheduler.begin(found[0].clock_us)
-        reach_us, idle_us = self._reach_us(now_s), self._now_us(now_s)
+        reach_us = self._reach_us(now_s)
         for one in found:
             fact = one.fact
-            # Word of the past waits for more of it from now on, not from the last look.
-            past = fact["time"] <= idle_us - PAST_US
-            yield from self._advance(max(one.clock_us, past * idle_us), reach_us)
+            yield from self._advance(one.clock_us, reach_us)
             refused = hold_back_fact(self.tenants, one) or refuse_conflict(self.tenants, one)
             if refused is not None:
                 self.outbox.records.append(refused)

@@ -218,8 +218,6 @@ class Live:
         careful = member.caution.stride(member.task.positions) is not None
         for piece in batch.one_by_one() if careful else (batch,):
             member.piece = (piece,)
-            # What changes with them waits for more of the kind from now on, not from the last look.
-            await self.breath.through(member.task.pass_time(time.monotonic()))
             member.task.apply_documents(piece, passed, self._homes)
             if careful:
                 await self._checkpoint(member, last=True)
