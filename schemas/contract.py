@@ -78,6 +78,8 @@ class Profile(_Document):
     """Exclusions, section 1: what counts only once a second person has approved it."""
     notice_days: Annotated[int, Field(ge=0, le=366)] = 0
     """Exclusions: agreed maintenance counts only if declared so many days (24 h) before it."""
+    max_hours_per_year: Annotated[int, Field(ge=0, le=8784)] | None = None
+    """Exclusions: so many hours of agreed maintenance count in a year, the earliest; null: all."""
     operations_exclusions: tuple[ExclusionCode, ...] = ()
     """Section 3: exclusion codes that also excuse faults; none by default."""
     full_year_days: Literal["natural"] = "natural"
@@ -124,10 +126,12 @@ class Profile(_Document):
         return f"{self.name}/{self.version}"
 
 
+EXCLUDED_BY: Final = ("approval", "notice_days", "max_hours_per_year")
+"""The fields of `Profile` that say which exclusions count."""
 READINGS: Final[Mapping[int, tuple[str, ...]]] = {
-    1: ("probe_hold_factor", "approval", "notice_days"),
-    2: ("max_latency_s", "approval", "notice_days"),
-    3: ("operations_exclusions", "full_year_days", "approval", "notice_days"),
+    1: ("probe_hold_factor", *EXCLUDED_BY),
+    2: ("max_latency_s", *EXCLUDED_BY),
+    3: ("operations_exclusions", "full_year_days", *EXCLUDED_BY),
     4: (
         "response_working_days",
         "result_notice_days",

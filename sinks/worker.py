@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from schemas.codec.addresses import AddressKey
 from sinks.clickhouse import ClickHouseSettings, connect
 from sinks.closing.plan.plan_store import refresh_plans
 from sinks.landing.delivery import Delivery
@@ -168,7 +169,8 @@ def build_sinks(
     counted = metrics or LandingMetrics()
     app = build_app(SINKS_GROUP, settings, transactions)
     server = clickhouse_settings(settings)
-    gatherer = Gatherer(Landing(Delivery(lambda: connect(server), counted)), app)
+    delivery = Delivery(lambda: connect(server), counted)
+    gatherer = Gatherer(Landing(delivery, key=AddressKey.of(settings.address_key)), app)
     attach(app, LANDED_TOPICS, gatherer.handle)
     background(app, gatherer.tick, _TICK_S)
     background(app, PlanKeeper(server).tick, _PLANS_S)

@@ -146,15 +146,12 @@ class Settings(BaseSettings):
         Field(ge=1_000, description="messages one task remembers to recognise repeated ones"),
     ] = 5_000_000
     unknown_tenants: Annotated[
-        int,
-        Field(
-            ge=1,
-            description=(
-                "tenants without a contract for which a task has room; fifty times as many with "
-                "mail alone"
-            ),
-        ),
+        int, Field(ge=1, description="tenants without a contract for which a task has room")
     ] = 1_000
+    address_key: Annotated[
+        SecretStr | None,
+        Field(description="key; set, addresses of people are stored hashed with it", min_length=16),
+    ] = None
     recovery_s: Annotated[
         float, Field(gt=0, description="deadline for reading the state back, seconds")
     ] = 300.0

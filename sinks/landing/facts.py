@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.codec.addresses import FIELDS, AddressKey
 from schemas.codec.columnar import decode_batch
 from schemas.codec.columns import arrow_schema
 from sinks.ddl import FACT_TABLES
@@ -20,10 +21,11 @@ def decode_facts(
     offsets: npt.NDArray[np.int64],
     values: Sequence[bytes | None],
     broker_times_us: npt.NDArray[np.int64],
+    key: AddressKey | None = None,
 ) -> Rows:
-    """The records' rows of the topic's fact table."""
+    """The records' rows of the topic's fact table; with a key, addresses are hashed."""
     decoded = decode_batch(topic, values, broker_times_us)
-    events = decoded.table
+    events = decoded.table if key is None else _hashed(decoded.table, key)
     for name in _lists(topic):
         events = _without_null_lists(events, name)
     return Rows(
@@ -32,6 +34,15 @@ def decode_facts(
         rejected=len(decoded.rejections),
         tombstones=decoded.tombstones,
     )
+
+
+def _hashed(events: pa.Table, key: AddressKey) -> pa.Table:
+    for name in set(FIELDS) & set(events.schema.names):
+        encoded = events.column(name).combine_chunks().dictionary_encode()
+        hashed = pa.array([key.hashed(one) for one in encoded.dictionary.to_pylist()], pa.string())
+        place = events.schema.get_field_index(name)
+        events = events.set_column(place, events.schema.field(name), hashed.take(encoded.indices))
+    return events
 
 
 @cache

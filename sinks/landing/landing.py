@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from schemas.codec.addresses import AddressKey
 from sinks.ddl import FACT_TABLES
 from sinks.landing.batch import BLOCK_ROWS, LOG_APPEND_TIME, RecordBatch, Rows, blocks
 from sinks.landing.delivery import Delivery
@@ -28,11 +29,22 @@ def wall_clock_us() -> int:
 
 
 class Landing:
-    """Lands batches of `LANDED_TOPICS`; safe to repeat with the same records at any time."""
+    """Lands batches of `LANDED_TOPICS`; safe to repeat with the same records at any time.
 
-    def __init__(self, delivery: Delivery, now_us: Callable[[], int] = wall_clock_us) -> None:
-        self._delivery = delivery
-        self._now_us = now_us
+    Args:
+        delivery: takes the rows to ClickHouse.
+        now_us: the system's clock, µs.
+        key: hashes the addresses in events, where one is set.
+
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        now_us: Callable[[], int] = wall_clock_us,
+        key: AddressKey | None = None,
+    ) -> None:
+        self._delivery, self._now_us, self._key = delivery, now_us, key
 
     @property
     def metrics(self) -> LandingMetrics:
@@ -71,8 +83,9 @@ class Landing:
             return decode_results(batch)
         if batch.topic not in FACT_TABLES:
             raise ValueError(f"{batch.topic} does not land; subscribe to LANDED_TOPICS only.")
+        times_us = self._broker_times(batch)
         return decode_facts(
-            batch.topic, batch.partition, batch.offsets, batch.values, self._broker_times(batch)
+            batch.topic, batch.partition, batch.offsets, batch.values, times_us, self._key
         )
 
     def _broker_times(self, batch: RecordBatch) -> npt.NDArray[np.int64]:

@@ -155,7 +155,7 @@ class Context:
             self.contract,
             self.period,
             self.now_us,
-            Exclusions.of(registers),
+            Exclusions.of(registers).limited(self.contract.profile, self.period.zone),
             self.governed.versions,
             self.governed.heard_until_us,
             self.calendars,

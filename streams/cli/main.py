@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "drain": "drain",
     "exclude": "ops",
     "explain": "explain",
+    "forget": "forget",
     "incident": "ops",
     "migrate": "migrate",
     "notify": "notify",

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.topics import MTA, OPS
+from streams.connectors.bounded import MAX_LINE_BYTES
 from streams.connectors.follow import Follower, save_state
 from streams.connectors.postfix import PostfixConnector
 from streams.runtime.checkpoint.writer import Outgoing, send_all
@@ -67,9 +68,10 @@ class Shipper:
 
     @property
     def counters(self) -> Counter[str]:
-        """What this run read and left out (see `PostfixConnector.counters`)."""
+        """What this run read and left out (see `PostfixConnector.counters`), and cut lines."""
         total = self.connector.counters
         total.subtract(self._before)
+        total["cut"] = self._cut
         return total
 
     @property
@@ -85,10 +87,12 @@ class Shipper:
         """Count from here on: what a restored connector brings along is no work of this run."""
         self._before = self.connector.counters
         self._known = {kind: seen[0] for kind, seen in self.connector.misunderstood.items()}
+        self._cut = 0
 
     async def ship(self, lines: Sequence[bytes], patient: bool) -> bool:
         """Publish the events of some lines; see `publish`."""
         feed, host = self.connector.feed, self._host
+        self._cut += sum(len(line.rstrip(b"\r\n")) >= MAX_LINE_BYTES for line in lines)
         return await self.publish(
             [event for line in lines for event in feed(line, host=host)], patient
         )

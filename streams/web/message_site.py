@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from aiohttp import web
+from pydantic import SecretStr
 
+from schemas.codec.addresses import AddressKey
 from sinks.clickhouse import Client
 from streams.web.answers import html, language_of, read
 from streams.web.pages import Pages
@@ -22,8 +24,9 @@ T = TypeVar("T")
 class MessageSite:
     """The handlers: ``/messages`` for all tenants, ``/tenants/{tenant}/messages`` for one."""
 
-    def __init__(self, reader: Reader, pages: Pages) -> None:
+    def __init__(self, reader: Reader, pages: Pages, secret: SecretStr | None) -> None:
         self._reader, self._pages = reader, pages
+        self._key = AddressKey.of(secret)
 
     def add_to(self, app: web.Application) -> None:
         """Give the application these addresses."""
@@ -38,7 +41,9 @@ class MessageSite:
     async def search(self, request: web.Request) -> web.Response:
         """The messages that are asked for by ``q``; a form where nothing is."""
         tenant, asked = request.match_info.get("tenant", ""), _asked(request, "q")
-        found = await self._ask(lambda client: find(client, tenant, asked)) if asked else []
+        found = (
+            await self._ask(lambda client: find(client, tenant, asked, self._key)) if asked else []
+        )
         if isinstance(found, Unavailable):
             return self._away(request, found)
         return html(request, self._pages.messages(tenant, asked, found, language_of(request)))

@@ -86,7 +86,7 @@ def build_web(
             web.get("/healthz", site.ready),
         ]
     )
-    MessageSite(Reader(clickhouse), pages).add_to(app)
+    MessageSite(Reader(clickhouse), pages, settings.address_key).add_to(app)
     TenantSite(Reader(clickhouse), pages, settings.web_statements).add_to(app)
     app.on_response_prepare.append(site.guard)
     app.cleanup_ctx.append(site.running)

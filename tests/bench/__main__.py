@@ -57,7 +57,8 @@ def main(names: tuple[str, ...], quick: bool, broker: BrokerKind, **sizes: float
              (one event at a time, in a dict and in a Table)
     sinks    the sinks worker, against a consumer that inserts JSONEachRow
     codec    decoding of batches, against pydantic by record and orjson alone
-    closing  a month of 10,000 tenants over 10,000,000 messages: time, memory
+    closing  a month of 10,000 tenants over 10,000,000 messages, against counting
+             them in plain SQL: time, memory
     statements  1,000 customers' statements of a closed month, as HTML
     latency  at 70 % of what the worker sustains: from an event sent to the window
              that counts it, and to the breach a subscriber reads

@@ -9,11 +9,12 @@ from playwright.sync_api import expect
 from sinks.closing.run.close_month import close_month
 from sinks.schema import install_schema
 from tests.integration.landing_server import ClickHouseProcess
-from tests.integration.test_closing.browser import headless
+from tests.integration.test_closing.browser import headless, obstacles, opening
 from tests.integration.web_site import served
 
 pytestmark = pytest.mark.embedded
 
+VIEWS = [((1280, 800), "light", "en-GB"), ((390, 800), "dark", "zh-CN")]
 SOURCE, HOSTILE = "mx1/postfix", "<script>alert(1)</script>&x=1"
 EVENT = """
 INSERT INTO mta_events
@@ -102,6 +103,15 @@ def page(chrome):
     assert complaints == []
 
 
+def conflicting(client, source, name):
+    client.command(
+        "INSERT INTO conflict_log (topic, tenant_id, source, id, type, time, landed_at, fields) "
+        "SELECT 'mail.mta', 'acme', {source:String}, {name:String}, 'message.delivered', now64(6),"
+        " now64(6), ['recipient']",
+        parameters={"source": source, "name": name},
+    )
+
+
 def address(message, tenant="acme"):
     named = {"source": SOURCE, "id": message, "recipient": f"{message[:20]}@example.org"}
     return f"/tenants/{tenant}/message?{urlencode(named)}"
@@ -169,11 +179,7 @@ def test_silent_sources_and_conflicts_are_named(site, server, page):
             f"SELECT 'p', {{source:String}}, 'message.delivered', 'acme', {at}, {at}, now64(6)",
             parameters={"source": source},
         )
-    client.command(
-        "INSERT INTO conflict_log (topic, tenant_id, source, id, type, time, landed_at, fields) "
-        "VALUES ('mail.mta', 'acme', 'mx-well', '<b>c1</b>', 'message.delivered', now64(6),"
-        " now64(6), ['recipient'])"
-    )
+    conflicting(client, "mx-well", "<b>c1</b>")
     page.goto(f"{site.address}/platform/sources")
     sources = [row.get_attribute("data-source") for row in page.locator("[data-source]").all()]
     assert sources == ["mx-late", "mx-well"]
@@ -192,3 +198,29 @@ def test_silent_sources_and_conflicts_are_named(site, server, page):
 def test_other_tenants_messages_are_not_found_under_a_tenant(site):
     assert "No message fits" in site.get("/tenants/late/messages?q=4XyzQ1").text
     assert site.get(address("4XyzQ1-17", "late")).status == 404
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=["desktop", "phone"])
+def test_nothing_serious_stands_in_anybody_s_way(site, server, chrome, view):
+    client = server.connect()
+    client.command(
+        "INSERT INTO antivirus_events (id, source, type, tenant_id, time, message_id, verdict,"
+        " action, policy, landed_at) VALUES ('c1', 'av', 'message.scanned', 'acme',"
+        " '2025-10-06 08:00:01', '4XyzQ1-17', 'clean', 'none', 'detect', now64(6))"
+    )
+    conflicting(client, f"mx-long-name-of-a-source-{'x' * 40}", "c-of-nobody")
+    client.close()
+    with opening(chrome, site.address, patience_ms=60_000, bypass_csp=True) as opens:
+        found = {
+            path: obstacles(opens(path, view))
+            for path in (
+                "/messages",
+                "/messages?q=4XyzQ1",
+                "/messages?q=nothing",
+                address("4XyzQ1-17"),
+                address("excused"),
+                address(HOSTILE),
+                "/platform/sources",
+            )
+        }
+    assert not any(found.values()), found

@@ -4,7 +4,6 @@ import json
 from datetime import UTC, date, datetime
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from schemas.presentation.figures import microseconds
@@ -13,7 +12,7 @@ from sinks.schema import install_schema
 from sinks.statement.facts.gather import closed_revisions
 from sinks.statement.making import make_all
 from tests.integration.landing_server import ClickHouseProcess
-from tests.integration.test_closing.browser import headless, opening
+from tests.integration.test_closing.browser import headless, obstacles, opening
 from tests.integration.web_site import served
 
 pytestmark = pytest.mark.embedded
@@ -146,10 +145,7 @@ def test_nothing_serious_stands_in_anybody_s_way(opened, path, view):
     if path.startswith("?"):
         expect(page.locator(".chart canvas")).to_have_count(2)
         expect(page.locator("#net-down")).to_be_visible(timeout=60_000)
-    found = Axe().run(page).response["violations"]
-    serious = [each for each in found if each["impact"] in {"serious", "critical"}]
-    assert not [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in serious]
-    assert page.evaluate("document.documentElement.scrollWidth") <= view[0][0]
+    assert obstacles(page) == []
 
 
 def test_what_happened_is_what_the_views_say(client, opened):

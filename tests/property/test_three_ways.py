@@ -21,7 +21,7 @@ from tests.integration.test_closing import ledger as closing
 from tests.integration.test_closing.conftest import forget
 from tests.live_run import findings, live_through
 from tests.reference.judge import judge
-from tests.reference.strategies import checked_months, histories, seeded_month
+from tests.reference.strategies import checked_months, histories, limited_months, seeded_month
 
 MONTHS = int(os.environ.get("MAILSLA_MONTHS", "10"))
 EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "40"))
@@ -123,6 +123,14 @@ def test_live_and_reference_agree_on_any_month(history, seed, restarts):
 @pytest.mark.parametrize("seed", range(MONTHS // 5))
 def test_live_and_reference_agree_on_declared_outages_and_approvals(seed):
     history = checked_months(seed, voided=False)
+    run, wrong = lived(history, seed, restarts=seed % 2)
+    assert wrong == {}
+    assert wrongly_told(run, history) == {}
+
+
+@pytest.mark.parametrize("seed", range(MONTHS // 2))
+def test_live_and_reference_agree_on_limited_maintenance(seed):
+    history = limited_months(seed)
     run, wrong = lived(history, seed, restarts=seed % 2)
     assert wrong == {}
     assert wrongly_told(run, history) == {}

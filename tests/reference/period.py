@@ -131,7 +131,7 @@ def parts_of(period: Period, indicator: str) -> list[Period]:
 def promise(contract: Contract, indicator: str) -> tuple[Any, ...]:
     """What a contract says of an indicator: the target, and how its section is read."""
     term, readings = contract.term(indicator), contract.profile
-    excused = (set(readings.approval), readings.notice_days)
+    excused = (set(readings.approval), readings.notice_days, readings.max_hours_per_year)
     read = {
         1: (readings.probe_hold_factor, excused),
         2: (readings.max_latency_s, excused),

@@ -1,6 +1,6 @@
 """Scenes of a random history: messages, probes, incidents, exclusions."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, get_args
 
@@ -237,6 +237,36 @@ def checked_exclusion(rng: Random, frame: Frame) -> list[Draft]:
     if rng.random() < 0.8:
         scope = rng.choice((first["tenant_id"], first["tenant_id"], "*"))
         drafts.append(_approval(rng, scope, first["exclusion_id"], first["time"]))
+    return drafts
+
+
+def maintenance(rng: Random, frame: Frame) -> list[Draft]:
+    """Windows of agreed maintenance, of the month and before, some overlapping or taken back."""
+    scope, drafts = frame.tenant_or_platform(rng), []
+    new_year = datetime(frame.month.year, 1, 1, tzinfo=UTC)
+    days = (frame.month - new_year.date()).days
+    for _ in range(rng.randint(1, 4)):
+        begun = rng.choice((frame.moment(rng), frame.moment(rng), frame.somewhere(rng)))
+        if rng.random() < 0.3:
+            begun = new_year + timedelta(seconds=rng.randrange(-86_400, (days + 1) * 86_400))
+        identity = {"tenant_id": scope, "exclusion_id": f"w{rng.randrange(10**6)}"}
+        declared = begun - timedelta(days=rng.choice((0, 1, 5)))
+        drafts.append(
+            identity
+            | {
+                "type": "exclusion.declared",
+                "time": declared,
+                "code": "agreed_maintenance",
+                "consent_ref": "letter 8",
+                "starts_at": begun,
+                "ends_at": begun + later(rng, (60, 1800, 3600, 7200, 86_400)),
+                "actor": rng.choice(ACTORS),
+            }
+            | ({"sections": rng.choice(([1], [2], [1, 3], [9]))} if rng.random() < 0.3 else {})
+        )
+        if rng.random() < 0.15:
+            taken_back = {"type": "exclusion.revoked", "time": declared}
+            drafts.append(identity | taken_back)
     return drafts
 
 

@@ -18,6 +18,7 @@ from tests.reference import scenes_mail, scenes_service
 from tests.reference.frame import Frame, build_frame, wire_time
 from tests.reference.judge import Findings, judge
 from tests.reference.log import INSTANT_FIELDS, TOPIC_OF
+from tests.reference.period import period_of
 from tests.reference.scenes_mail import Draft
 
 Scene = Callable[[Random, Frame], list[Draft]]
@@ -50,8 +51,9 @@ SCENES: dict[str, Scene] = {
 CORRECTIONS: dict[str, Scene] = {
     scene.__name__: scene for scene in (scenes_mail.declared_outage, scenes_mail.checked_exclusion)
 }
+LIMITED: dict[str, Scene] = {"maintenance": scenes_mail.maintenance}
 """Beside `SCENES`, so that the months of known seeds stay what they are."""
-_KINDS = SCENES | CORRECTIONS
+_KINDS = SCENES | CORRECTIONS | LIMITED
 FREQUENT = ("messages", "probe_run", "exclusion", "incident")
 DISORDER_S = (0, 0, 0, 0, 30, 119, 3_600, 5 * 86_400)
 DUPLICATE_DISTANCE_S = (0, 1, 100, 86_400, 40 * 86_400)
@@ -145,6 +147,14 @@ CHECKED: tuple[dict[str, Any], ...] = (
 )
 
 
+MAINTAINED: tuple[dict[str, Any], ...] = (
+    {},
+    {"operations_exclusions": ["agreed_maintenance"]},
+    {"operations_exclusions": ["agreed_maintenance", "carrier"], "notice_days": 1},
+    {"approval": ["exclusion"]},
+)
+
+
 def checked_months(seed: int, voided: bool = True) -> History:
     """A random month with declared outages, approvals and, where ``voided``, corrected events.
 
@@ -167,8 +177,33 @@ def checked_months(seed: int, voided: bool = True) -> History:
     return replace(history, contracts=contracts, events=tuple(events))
 
 
+def limited_months(seed: int) -> History:
+    """A random month with much agreed maintenance, of which contracts let some hours count."""
+    rng = Random(seed)
+    kinds = (*[*LIMITED] * 8, "excused_outage", "probe_run", "messages", "faulty_year", *SCENES)
+    names = ["maintenance", *(rng.choice(kinds) for _ in range(rng.randint(8, 20)))]
+    scenes = [(name, rng.randrange(2**32)) for name in names]
+    history = assemble(rng.randrange(2**32), scenes, amended=seed % 2 == 1)
+    hours = rng.choice((0, 1, 2, 3, 12, 30))
+    profile = rng.choice(MAINTAINED) | {"max_hours_per_year": hours}
+    contracts = tuple(_read_by(contract, profile) for contract in history.contracts)
+    month = history.first_day
+    # Live, section 2 reads exclusions by a tenant's newest version, also where it is not in force.
+    kept = [one for one in contracts if covered(one.tenant_id, contracts, month)]
+    return replace(history, contracts=tuple(kept))
+
+
 def _checked(rng: Random, contract: Contract) -> Contract:
-    profile = contract.profile.model_dump() | rng.choice(CHECKED)
+    return _read_by(contract, rng.choice(CHECKED))
+
+
+def covered(tenant_id: str, contracts: Sequence[Contract], month: date) -> bool:
+    """Whether a version of the tenant's contract is in force on a day of the month."""
+    return period_of(tenant_id, contracts, month).contract.version > 0
+
+
+def _read_by(contract: Contract, readings: dict[str, Any]) -> Contract:
+    profile = contract.profile.model_dump() | readings
     return Contract.model_validate(contract.model_dump() | {"profile": profile})
 
 

@@ -1,5 +1,6 @@
 """Log readers: a line costs its bytes once and is held to a bound, from files, gzip and pipes."""
 
+import asyncio
 import gzip
 import io
 import time
@@ -8,9 +9,13 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from streams.cli.output.ship_report import summarise
 from streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
 from streams.connectors.follow import Follower, read_lines
+from streams.connectors.postfix import OwnRelays, PostfixConnector, Site, TenantMap
+from streams.maillog.log_publisher import Shipper
 
 pytestmark = pytest.mark.slow
 
@@ -72,3 +77,19 @@ def test_a_compressed_generation_is_unpacked_once_not_once_a_batch(tmp_path):
         seen += lines
     assert seen == [*old.splitlines(keepends=True)[1:], b"new\n"]
     assert time.process_time() - began < SOON_S
+
+
+def test_lines_that_were_cut_are_counted_and_told(tmp_path):
+    log = tmp_path / "mail.log"
+    log.write_bytes(b"x" * (MAX_LINE_BYTES - 1) + b"\n" + b"y" * 3 * MAX_LINE_BYTES + b"\n")
+    connector = PostfixConnector(Site(TenantMap({"acme.example": "acme"}), OwnRelays()))
+
+    async def shipped():
+        shipper = Shipper(connector, None, None, asyncio.Event(), print)
+        await shipper.ship(list(read_lines(log)), patient=False)
+        return shipper
+
+    shipper, out = asyncio.run(shipped()), Console(file=io.StringIO(), width=100)
+    summarise(shipper, out)
+    assert shipper.counters["cut"] == 1
+    assert "cut         1  lines of more than 8 KiB" in out.file.getvalue()

@@ -158,6 +158,39 @@ def test_agreed_maintenance_counts_if_it_was_declared_in_time(notice: int, count
     assert standing.applies(1, Profile(notice_days=notice)) == counts
 
 
+@pytest.mark.parametrize(
+    ("hours", "seconds"),
+    [
+        pytest.param(None, 7200, id="no limit"),
+        pytest.param(4, 7200, id="as many as there are, overlapping ones once"),
+        pytest.param(3, 3600, id="the last hour comes too late"),
+        pytest.param(2, 0, id="used up before the month"),
+        pytest.param(0, 0, id="none"),
+    ],
+)
+def test_the_earliest_hours_of_a_years_maintenance_count(hours: int | None, seconds: int) -> None:
+    """Two hours of downtime, all of them in the last window of the year.
+
+    January    |--------|             two hours
+                    |---|             of which one comes again
+    the month              |--------| the two hours in question
+    last year  |-|                    has its own hours
+    """
+    scene = failing(max_hours_per_year=hours)
+    january = at("2026-01-10 00:00")
+    windows = [
+        (at("2025-12-31 20:00"), at("2026-01-01 00:00")),
+        (january, january + 2 * HOUR),
+        (january + HOUR, january + 2 * HOUR),
+        (scene.start, scene.start + 2 * HOUR),
+    ]
+    for starts_us, ends_us in windows:
+        scene.exclude(
+            starts_us, ends_us, code="agreed_maintenance", consent_ref="T-1", declared=starts_us
+        )
+    assert excused(scene) == seconds
+
+
 def test_a_declared_outage_is_downtime_and_known_whatever_the_probes_say() -> None:
     scene = Scene()
     begun = at("2026-10-05 02:00")

@@ -10,11 +10,14 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from statement_scene import EXCLUSION, STATEMENT, at, changed, credit, revised
+from statement_scene import CONTRACT, EXCLUSION, OCTOBER, STATEMENT, at, changed, credit, revised
 
 from schemas.presentation.language import LANGUAGES
+from sinks.closing.plan.contract_segments import period_of
+from sinks.closing.plan.plan import HOUR_US
 from sinks.statement.errors import StatementError
 from sinks.statement.facts.content import Voided
+from sinks.statement.facts.maintenance import maintenance_of
 from sinks.statement.facts.parts import read_parts
 from sinks.statement.making import content_of, file_name
 from sinks.statement.provider import LARGEST_LOGO, provider_of
@@ -273,3 +276,24 @@ def test_a_logo_that_cannot_be_used_is_told(tmp_path, name, content, says):
         path.write_bytes(content)
     with pytest.raises(StatementError, match=says):
         provider_of("x", path)
+
+
+def test_a_statement_says_how_much_of_a_years_maintenance_counts():
+    profile = CONTRACT.profile.model_copy(update={"max_hours_per_year": 2})
+    limited = CONTRACT.model_copy(update={"profile": profile})
+    period = period_of("acme", [limited], OCTOBER)
+    begun = [at(3, 0), at(14, 15), at(14, 16), at(20, 0)]
+    windows = [
+        replace(EXCLUSION, declared_us=us, starts_us=us, ends_us=us + HOUR_US * 3 // 2)
+        for us in begun
+    ]
+    known = maintenance_of(windows, period)
+    assert (known.counted_us, known.left_out_us) == (2 * HOUR_US, 7 * HOUR_US // 2)
+    shown = changed(period=period, exclusions=windows, maintenance=known)
+    states = [known.state(one) for one in windows]
+    assert states == ["applied", "cut", "over_limit", "over_limit"]
+    for language, words in {"en": "2 h count; 3 h 30 min do not", "zh": "未计入"}.items():
+        html = render(shown, language)
+        assert words in html
+        assert html.count('data-state="over_limit"') == 2
+    assert "of at most" not in render(STATEMENT, "en")

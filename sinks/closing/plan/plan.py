@@ -142,9 +142,22 @@ def _tenant_row(tenant_id: str, period: Period) -> Row:
         "operations_exclusions": list(profile.operations_exclusions),
         "approval": list(profile.approval),
         "notice_us": profile.notice_days * 24 * HOUR_US,
+        **_maintenance(contract, year),
         "outbreak_updates": profile.outbreak_updates,
         **_allowed(period.versions[0].contract),
         "year_days": (date(year + 1, 1, 1) - date(year, 1, 1)).days,
+    }
+
+
+def _maintenance(contract: Contract, year: int) -> Row:
+    """A message of December may be left out for what is excluded in the next year."""
+    hours = contract.profile.max_hours_per_year
+    if hours is None:
+        return {}
+    new_years = (date(each, 1, 1) for each in (year, year + 1, year + 2))
+    return {
+        "maintenance_us": hours * HOUR_US,
+        "maintenance_years": [midnight_us(day, contract.zone) for day in new_years],
     }
 
 

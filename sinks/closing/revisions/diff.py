@@ -12,7 +12,7 @@ from sinks.closing.errors import ClosingError
 from sinks.closing.explain.event_dependencies import topics_of, types_of
 from sinks.closing.measure.views import view_query
 from sinks.closing.plan.calendars import ChangedDay, changed_days, stored_days
-from sinks.closing.plan.contract_segments import micros, period_of
+from sinks.closing.plan.contract_segments import Period, micros, midnight_us, period_of
 from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
 from sinks.closing.revisions.writer import Key, ledger_of
 
@@ -164,6 +164,7 @@ def _causes(client: Client, older: Revision, newer: Revision, changes: Sequence[
         "after": _cutoff_us(older),
         "until": _cutoff_us(newer),
         "start": period.start_us,
+        "year": _maintenance_from_us(period, before, after),
         "end": period.end_us,
         "limit": CAUSES_SHOWN,
     }
@@ -173,6 +174,15 @@ def _causes(client: Client, older: Revision, newer: Revision, changes: Sequence[
     names = {contract.calendar for contract in (*before, *after)}
     days = changed_days(stored_days(client, older.run), stored_days(client, newer.run), names)
     return Causes(events, total, _new_versions(before, after), tuple(days))
+
+
+def _maintenance_from_us(period: Period, *contracts: Sequence[Contract]) -> int:
+    """From when on agreed maintenance can bear on a month: a year's hours may be limited."""
+    limited = any(
+        each.profile.max_hours_per_year is not None for versions in contracts for each in versions
+    )
+    first = date(period.month.year, 1, 1) if limited else period.first
+    return midnight_us(first, period.contract.zone)
 
 
 def _new_versions(before: Sequence[Contract], after: Sequence[Contract]) -> tuple[int, ...]:

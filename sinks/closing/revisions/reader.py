@@ -25,7 +25,7 @@ _REVISION: Final = """
 _OF_MONTH: Final = f"""
 SELECT {_REVISION}
 FROM closing_log
-WHERE month = {{month:Date}}
+WHERE month = {{month:Date}} AND ({{all:Bool}} OR tenant_id IN {{tenants:Array(String)}})
 ORDER BY tenant_id, revision
 """  # noqa: S608 - the columns are constants
 _UNTOLD: Final = f"""
@@ -66,9 +66,9 @@ def revisions_of(
     client: Client, month: date, tenants: Iterable[str] | None = None
 ) -> list[Revision]:
     """Every revision of a month by tenant and number, of some tenants or of all."""
-    wanted = None if tenants is None else frozenset(tenants)
-    rows = client.query(_OF_MONTH, parameters={"month": month}).named_results()
-    return [_revision(row) for row in rows if wanted is None or row["tenant_id"] in wanted]
+    wanted = {"all": tenants is None, "tenants": sorted(tenants or ())}
+    rows = client.query(_OF_MONTH, parameters={"month": month, **wanted}).named_results()
+    return [_revision(row) for row in rows]
 
 
 def untold(client: Client, limit: int) -> list[Revision]:

@@ -1,5 +1,6 @@
 -- Events of a tenant or the platform that landed after one cutoff and by another and can bear on a
--- month. Parameters: tenant, types, voidable (topics of those types); after, until (cutoffs), start, end (the month), µs since 1970.
+-- month. Parameters: tenant, types, voidable (topics of those types); after, until (cutoffs), start, end (the month),
+-- year (its start where its agreed maintenance is limited, else that of the month), µs since 1970.
 WITH
   landed AS (
     SELECT type, toString(tenant_id) AS scope, id, toString(source) AS source, time, landed_at,
@@ -24,6 +25,7 @@ WITH
         toUnixTimestamp64Micro(time)
       ),
       multiIf(
+        code = 'agreed_maintenance' AND toUnixTimestamp64Micro(ends_at) > {year:Int64}, {end:Int64},
         endsWith(type, '.declared'), toUnixTimestamp64Micro(assumeNotNull(ends_at)) - 1,
         type = 'monitor.heartbeat', toUnixTimestamp64Micro(time),
         {end:Int64}
@@ -36,7 +38,8 @@ WITH
           SELECT tenant_id, coalesce(exclusion_id, outage_id)
           FROM ops_events
           WHERE endsWith(type, '.declared') AND toUnixTimestamp64Micro(starts_at) < {end:Int64}
-            AND toUnixTimestamp64Micro(ends_at) > {start:Int64}
+            AND toUnixTimestamp64Micro(ends_at)
+              > if(code = 'agreed_maintenance', {year:Int64}, {start:Int64})
         )
       )
     UNION ALL

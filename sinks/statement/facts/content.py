@@ -17,7 +17,9 @@ from sinks.statement.facts.spans import Span
 SHOWN = 20
 """So many references stand behind an indicator; of more, the number is named."""
 
-ExclusionState = Literal["applied", "no_consent", "short_notice", "unapproved", "revoked"]
+ExclusionState = Literal[
+    "applied", "no_consent", "short_notice", "unapproved", "over_limit", "cut", "revoked"
+]
 _DAY_US = 86_400_000_000
 
 
@@ -95,7 +97,10 @@ class Exclusion:
     """Whether another actor than the one who declared it has agreed to it."""
 
     def state(self, profile: Profile) -> ExclusionState:
-        """Whether it takes anything out under a contract's readings, and if not, why."""
+        """Whether it takes anything out under a contract's readings, and if not, why.
+
+        Whether the hours of a year are enough for it says `Maintenance.state`.
+        """
         if self.revoked_us:
             return "revoked"
         maintenance = self.code == "agreed_maintenance"
@@ -111,6 +116,25 @@ class Exclusion:
         """The sections it concerns under a contract that excuses faults by these codes."""
         named = self.sections or ([2, 3] if self.code == "foreign_system" else [1, 2, 3])
         return [n for n in named if n in {1, 2} or (n == 3 and self.code in operations_exclusions)]
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """Agreed maintenance of the year up to the end of the tenant's month, µs.
+
+    ``used_up_us`` is the instant from which on none counts any more; 0: the hours are enough.
+    """
+
+    hours: int
+    counted_us: int
+    left_out_us: int
+    used_up_us: int
+
+    def state(self, one: Exclusion) -> ExclusionState:
+        """What becomes of a window that would be applied but for the limit."""
+        if not self.used_up_us or one.ends_us <= self.used_up_us:
+            return "applied"
+        return "over_limit" if one.starts_us >= self.used_up_us else "cut"
 
 
 @dataclass(frozen=True)
@@ -183,6 +207,8 @@ class Statement:
     faulty_days: Sequence[date]
     """Days of the year up to the month's end that a fault spoiled."""
     proofs: Mapping[str, Proof]
+    maintenance: Maintenance | None = None
+    """Where the contract limits the hours of agreed maintenance in a year."""
     voided: Sequence[Voided] = ()
     """In order of time."""
 

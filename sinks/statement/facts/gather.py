@@ -28,6 +28,7 @@ from sinks.statement.facts.content import (
     Voided,
 )
 from sinks.statement.facts.frame import contracts_of, spans_of_month
+from sinks.statement.facts.maintenance import maintenance_of
 from sinks.statement.facts.parts import read_parts
 from sinks.statement.facts.proofs import incident_proofs, outage_proof, proof_of
 from sinks.statement.facts.queries import SETTINGS, query_text
@@ -173,6 +174,7 @@ def _statement(
     stretches = own["stretches"][0]["stretches"] if own["stretches"] else []
     down = spans.union((start, end) for start, end, is_down, _ in stretches if is_down)
     known = spans.union((start, end) for start, end, _, is_known in stretches if is_known)
+    exclusions = [Exclusion(**_without(row, "tenant_id")) for row in own["exclusions"]]
     incidents = [Incident(**_without(row, "tenant_id")) for row in own["incidents"]]
     faults = spans.union(
         span
@@ -196,7 +198,8 @@ def _statement(
         down=down,
         unobserved=spans.subtract([(period.start_us, max(period.start_us, until))], known),
         excused=excused,
-        exclusions=[Exclusion(**_without(row, "tenant_id")) for row in own["exclusions"]],
+        exclusions=[one for one in exclusions if one.ends_us > period.start_us],
+        maintenance=maintenance_of(exclusions, period),
         incidents=incidents,
         faulty_days=days,
         voided=[Voided(**_without(row, "tenant_id")) for row in own["voided"]],

@@ -122,6 +122,7 @@ def _facts(statement: Statement, language: Language) -> dict[str, Any]:
         "daily": _daily(statement, language),
         "faults": describe_faults(statement.month, statement.faulty_days, language),
         "exclusions": _exclusions(statement, language),
+        "maintenance": _maintenance(statement, language),
         "voided": [
             (
                 one.reference,
@@ -165,10 +166,28 @@ def _daily(statement: Statement, language: Language) -> list[dict[str, Any]]:
     return [by_day[day] for day in sorted(by_day)]
 
 
+def _maintenance(statement: Statement, language: Language) -> str:
+    """How much of the year's agreed maintenance counts; empty where the contract has no limit."""
+    known = statement.maintenance
+    if known is None:
+        return ""
+    return phrase(
+        "maintenance",
+        language,
+        year=statement.month.year,
+        most=known.hours,
+        counted=microseconds(known.counted_us, language),
+        left_out=microseconds(known.left_out_us, language),
+    )
+
+
 def _exclusions(statement: Statement, language: Language) -> list[dict[str, Any]]:
     contract = statement.period.contract
     rows = []
     for one in statement.exclusions:
+        state = one.state(contract.profile)
+        if state == "applied" and one.code == "agreed_maintenance" and statement.maintenance:
+            state = statement.maintenance.state(one)
         at = f"{spans.instant(one.revoked_us, contract.zone):%Y-%m-%d}"
         numbers = one.applies_to(contract.profile.operations_exclusions)
         rows.append(
@@ -181,7 +200,7 @@ def _exclusions(statement: Statement, language: Language) -> list[dict[str, Any]
                 "to": moment(one.ends_us, contract.zone),
                 "consent": one.consent_ref or "–",
                 "sections": ", ".join(str(number) for number in numbers) or "–",
-                "state": (state := one.state(contract.profile)),
+                "state": state,
                 "words": phrase(state, language, at=at),
             }
         )

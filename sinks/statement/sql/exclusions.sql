@@ -1,4 +1,5 @@
--- Every exclusion declared by the cutoff that touches a tenant's active part, applied or not.
+-- Every exclusion declared by the cutoff that touches a tenant's active part, applied or not, and
+-- agreed maintenance earlier in the year, whose hours may be limited.
 WITH
   declared AS (
     SELECT
@@ -46,5 +47,6 @@ SELECT
 FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS s
 INNER JOIN declared AS e ON s.scope = e.scope
 WHERE s.tenant_id IN {tenants:Array(String)}
-  AND starts_us < s.end_us AND ends_us > s.start_us
+  AND starts_us < s.end_us
+  AND ends_us > if(code = 'agreed_maintenance', {year_us:Int64}, s.start_us)
 ORDER BY tenant_id, starts_us, exclusion_id

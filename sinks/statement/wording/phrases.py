@@ -147,6 +147,13 @@ _PHRASES: Final[Mapping[str, Pair]] = {
     "short_notice": ("not applied: declared too late", "未适用：提前通知不足"),
     "unapproved": ("not applied: not approved", "未适用：未经复核批准"),
     "no_consent": ("not applied: no consent on record", "未适用：无甲方同意记录"),
+    "over_limit": ("not applied: the hours of the year are used up", "未适用：本年时数已用完"),
+    "cut": ("applied until the hours of the year are used up", "适用至本年时数用完为止"),
+    "maintenance": (
+        "Agreed maintenance of {year} up to the end of this month: of at most {most} h, "
+        "{counted} count; {left_out} do not.",
+        "{year} 年截至本月底经同意的维护：至多 {most} 小时，计入 {counted}，未计入 {left_out}。",
+    ),
     "revoked": ("not applied: revoked on {at}", "未适用：已于 {at} 撤销"),
     "whole_platform": ("whole platform", "全平台"),
     "unobserved_title": ("Unobserved time", "未监测时间"),

@@ -21,6 +21,10 @@ _READINGS: Final[Mapping[str, tuple[str, str]]] = {
         "1, 2: agreed maintenance counts only if declared {value} days before it.",
         "一、二：经同意的维护须提前 {value} 天申报方可计入。",
     ),
+    "max_hours_per_year": (
+        "1, 2: hours of agreed maintenance that count in a year, the earliest first: {value}.",
+        "一、二：经同意的维护每年计入的时数（先发生者先计）：{value}。",
+    ),
     "max_latency_s": (
         "2: a message over {value} s counts as exceeding the maximum.",
         "二：延迟超过 {value} 秒的邮件计为一次超过最大值。",
@@ -81,6 +85,7 @@ _APPROVED: Final = {
     "outage": ("declared outages", "申报的中断"),
 }
 _NO_CODE: Final = ("nothing", "无")
+_ALL: Final = ("all", "全部")
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,8 @@ def _value(profile: Profile, field: str, language: Language) -> str:
     if field == "approval":
         named = [pick(_APPROVED[kind], language) for kind in profile.approval]
         return ", ".join(named) or pick(_NO_CODE, language)
-    return str(getattr(profile, field))
+    value = getattr(profile, field)
+    return pick(_ALL, language) if value is None else str(value)
 
 
 READ: Final = frozenset(_READINGS)

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from datetime import date
+from itertools import pairwise
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from schemas.contract import Profile
 from streams.clauses.facts.base import Fact
-from streams.time.calendar import DAY
-from streams.time.intervals import EMPTY, IntervalSet
+from streams.time.calendar import DAY, HOUR, local_day, midnight
+from streams.time.intervals import BEFORE_ALL, EMPTY, IntervalSet, union
 
 Kind = Literal["exclusion", "outage"]
+MAINTENANCE: Final = "agreed_maintenance"
 
 CONNECTIVITY, LATENCY, OPERATIONS = 1, 2, 3
 """The sections that know exclusions."""
@@ -38,14 +42,12 @@ class Declaration:
         if kind in profile.approval and not self.approved:
             return False
         notice_us = profile.notice_days * DAY
-        return self.code != "agreed_maintenance" or self.time_us + notice_us <= self.starts_us
+        return self.code != MAINTENANCE or self.time_us + notice_us <= self.starts_us
 
     @property
     def excuses(self) -> bool:
         """Whether it excludes anything: maintenance needs the customer's recorded consent."""
-        return self.starts_us < self.ends_us and (
-            self.consented or self.code != "agreed_maintenance"
-        )
+        return self.starts_us < self.ends_us and (self.consented or self.code != MAINTENANCE)
 
     def applies(self, section: int, profile: Profile) -> bool:
         """Whether it excuses failures of a section under a contract's readings."""
@@ -156,6 +158,32 @@ class Exclusions:
         """What several scopes have in force together."""
         return cls(tuple(each for register in registers for each in register.in_force()))
 
+    def limited(self, profile: Profile, zone: ZoneInfo) -> "Exclusions":
+        """With no more agreed maintenance in a local year than a contract lets count.
+
+        The hours of a year are used up in order of time, overlapping windows once, whichever
+        sections they name. A window is cut where they end, and at the turn of the year.
+        """
+        if profile.max_hours_per_year is None:
+            return self
+        windows = [
+            each
+            for each in self.declarations
+            if each.code == MAINTENANCE and each.counts("exclusion", profile)
+        ]
+        allowed = _earliest_of_years(
+            IntervalSet.of((each.starts_us, each.ends_us) for each in windows),
+            profile.max_hours_per_year * HOUR,
+            zone,
+        )
+        cut = [
+            replace(each, starts_us=starts_us, ends_us=ends_us)
+            for each in windows
+            for starts_us, ends_us in allowed.clip(each.starts_us, each.ends_us).pairs()
+        ]
+        others = [each for each in self.declarations if each.code != MAINTENANCE]
+        return Exclusions((*others, *cut))
+
     def intervals(self, section: int, profile: Profile) -> IntervalSet:
         """The excluded time of a section, microseconds."""
         pairs = [
@@ -164,3 +192,18 @@ class Exclusions:
             if each.applies(section, profile)
         ]
         return IntervalSet.of(pairs) if pairs else EMPTY
+
+
+def _earliest_of_years(windows: IntervalSet, most_us: int, zone: ZoneInfo) -> IntervalSet:
+    """Of each local year its first instants in the windows, ``most_us`` of them at most."""
+    if len(windows) == 0 or most_us == 0:
+        return EMPTY
+    first, last = (
+        local_day(int(us), zone).year for us in (windows.starts[0], windows.ends[-1] - 1)
+    )
+    edges = [midnight(date(year, 1, 1), zone) for year in range(first, last + 2)]
+    years = [windows.clip(start_us, end_us) for start_us, end_us in pairwise(edges)]
+    return union(
+        year if (end_us := year.reach(most_us)) is None else year.clip(BEFORE_ALL, end_us)
+        for year in years
+    )

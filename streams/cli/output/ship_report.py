@@ -16,6 +16,7 @@ _EXPLAINED: Final = {
     "unstamped": "lines of Postfix whose stamp was not understood",
     "unparsed": "no log lines",
     "unreadable": "records no line can be made of",
+    "cut": "lines of more than 8 KiB, of which the rest was dropped",
     "evicted": "messages given up unfinished: too many or too old",
 }
 _LEFT_OUT: Final = ("not_understood", "unstamped", "unparsed", "unreadable")

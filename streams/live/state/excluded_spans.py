@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.contract import Profile
+from schemas.contract import EXCLUDED_BY, Profile
 from streams.clauses.model.exclusions import LATENCY, Declaration
 from streams.latency.row_index import Int64s, Mask
 
@@ -30,7 +30,8 @@ class ExcludedSpans:
 
         Args:
             tenant: its number.
-            declarations: its own; the platform's as well where `reads_apart` its profile.
+            declarations: its own; the platform's as well where `reads_apart` its profile; no more
+                maintenance than it lets count.
             profile: the readings of its contract.
 
         """
@@ -100,7 +101,7 @@ class ExcludedSpans:
 def reads_apart(profile: Profile) -> bool:
     """Whether a contract asks more of an exclusion than most do, so that others count."""
     default = Profile()
-    return (profile.approval, profile.notice_days) != (default.approval, default.notice_days)
+    return any(getattr(profile, name) != getattr(default, name) for name in EXCLUDED_BY)
 
 
 def _spans(declarations: Sequence[Declaration], profile: Profile) -> tuple[Span, ...]:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from schemas.codec.identifiers import PLATFORM
-from schemas.contract import Contract, Profile, Term, default_contract
+from schemas.contract import Contract, Term, default_contract
 from schemas.indicators import INDICATORS
 from streams.clauses.facts.base import Fact
 from streams.clauses.model.contracts import Force, in_force, month_at
@@ -22,8 +22,8 @@ from streams.live.state.strangers import MOST_STRANGERS, Strangers
 from streams.time.calendar import Month
 from streams.time.intervals import FOREVER
 
-_DEFAULT_TERMS: Final = {name: default_contract("-").term(name) for name in INDICATORS}
-_DEFAULT_PROFILE: Final = Profile()
+_DEFAULT_CONTRACT: Final = default_contract("-")
+_DEFAULT_TERMS: Final = {name: _DEFAULT_CONTRACT.term(name) for name in INDICATORS}
 
 
 class Tenants:
@@ -110,15 +110,14 @@ class Tenants:
             self._exclude_own(code)
 
     def _exclude_own(self, code: int) -> None:
-        name, profile = self.names[code], self._profile(code)
-        own = self.scope(name).ops.exclusions.in_force()
-        every = self.exclusions(name).declarations if reads_apart(profile) else own
-        self.excluded.set(code, tuple(every), profile)
-
-    def _profile(self, code: int) -> Profile:
-        """The readings of a tenant's newest contract."""
-        forces = in_force(self.versions_of(code))
-        return forces[-1].contract.profile if forces else _DEFAULT_PROFILE
+        name, forces = self.names[code], in_force(self.versions_of(code))
+        contract = forces[-1].contract if forces else _DEFAULT_CONTRACT
+        profile = contract.profile
+        if reads_apart(profile):
+            every = self.exclusions(name).limited(profile, contract.zone).declarations
+        else:
+            every = tuple(self.scope(name).ops.exclusions.in_force())
+        self.excluded.set(code, every, profile)
 
     def exclusions(self, tenant: str) -> Exclusions:
         """The exclusions that concern a tenant."""

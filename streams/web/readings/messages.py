@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from schemas.codec.addresses import AddressKey
 from sinks.clickhouse import Client
 from sinks.closing.plan.contract_segments import Period
 from streams.web.readings.connection import rows
@@ -23,7 +24,8 @@ SELECT toString(tenant_id) AS tenant_id, toString(source) AS source, message_id,
 FROM mta_events AS m
 WHERE ({tenant:String} = '' OR tenant_id = {tenant:String})
   AND (
-    message_id = {asked:String} OR recipient = {asked:String} OR mailbox = {asked:String}
+    message_id = {asked:String} OR has({addresses:Array(String)}, recipient)
+    OR has({addresses:Array(String)}, mailbox)
     OR {queue:String} != '' AND startsWith(message_id, {queue:String})
   )
 GROUP BY tenant_id, source, message_id, recipient
@@ -164,11 +166,23 @@ class Message:
         return "out_attempt"
 
 
-def find(client: Client, tenant: str, asked: str) -> list[FoundMessage]:
-    """Messages by message id, queue id or address; of one tenant, or of all (``""``)."""
+def find(
+    client: Client, tenant: str, asked: str, key: AddressKey | None = None
+) -> list[FoundMessage]:
+    """Messages by message id, queue id or address; of one tenant, or of all (``""``).
+
+    Args:
+        client: who reads.
+        tenant: whose messages.
+        asked: what is looked for.
+        key: hashes addresses, where they are kept hashed.
+
+    """
     # Postfix uses a queue id again; a message's id is that with its first stamp.
     queue = f"{asked}-" if _QUEUE_ID.fullmatch(asked) else ""
-    return rows(client, FoundMessage, _FIND, tenant=tenant, asked=asked, queue=queue, rows=FOUND)
+    addresses = [asked] if key is None else [asked, key.hashed(asked)]
+    chosen = {"tenant": tenant, "asked": asked, "addresses": addresses, "queue": queue}
+    return rows(client, FoundMessage, _FIND, **chosen, rows=FOUND)
 
 
 def message_of(

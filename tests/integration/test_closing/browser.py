@@ -82,6 +82,17 @@ def opening(browser, address, patience_ms=30_000, **always):
     assert complaints == []
 
 
+def obstacles(page):
+    """What stands seriously in somebody's way, as axe sees it, and whether the page is too wide."""
+    found = [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+        for one in Axe().run(page).response["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]
+    width = page.evaluate("document.documentElement.scrollWidth")
+    return found + ["sideways"] * (width > page.viewport_size["width"])
+
+
 @contextmanager
 def running_browser(folder):
     """Gives a function that opens a file, in a window of so many pixels."""

@@ -10,7 +10,7 @@ from sinks.closing.run.verify import verify_month
 from sinks.statement.facts.gather import closed_revisions, gather
 from streams.metrics.names import REGISTRY
 from tests.integration.test_closing.ledger import close, land
-from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, probes, sent
+from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, excluded, probes, sent
 
 pytestmark = pytest.mark.embedded
 
@@ -91,6 +91,28 @@ def test_a_declared_outage_is_downtime_once_it_is_approved(client):
     assert observed(second, "connectivity.downtime") == 3600
     (difference,) = diff_month(client, OCTOBER)
     assert ("approval.given", "o") in {(c.type, c.about) for c in difference.causes.events}
+
+
+def test_maintenance_booked_late_for_an_earlier_month_uses_up_the_hours_of_later_ones(client):
+    contracts = [contract(profile={"max_hours_per_year": 1})]
+    outage = probes(at(10, 12), 3600, ok=False)
+    known = {"code": "agreed_maintenance", "consent_ref": "letter 9"}
+    window = excluded(at(10, 12), 3600, exclusion_id="october", **known)
+    (first,) = close(client, [*outage, window], now=CUTOFF, contracts=contracts)
+    assert observed(first, "connectivity.downtime") == 0
+    earlier = excluded(at(3, 1, month=3), 1800, exclusion_id="march", **known)
+    land(client, [earlier], BETWEEN, 10)
+    (second,) = close_month(client, OCTOBER, contracts=contracts, now=LATER)
+    assert (second.revision, observed(second, "connectivity.downtime")) == (2, 1800)
+    assert [check.differences for check in verify_month(client, OCTOBER)] == [(), ()]
+    (difference,) = diff_month(client, OCTOBER)
+    assert [each.about for each in difference.causes.events] == ["march"]
+    (statement,) = gather(client, OCTOBER, closed_revisions(client, OCTOBER))
+    assert [one.exclusion_id for one in statement.exclusions] == ["october"]
+    half_an_hour = 1_800_000_000
+    told = statement.maintenance
+    assert (told.counted_us, told.left_out_us) == (2 * half_an_hour, half_an_hour)
+    assert told.state(statement.exclusions[0]) == "cut"
 
 
 @pytest.mark.parametrize("watched", [False, True], ids=["silent", "watched"])

@@ -12,7 +12,7 @@ import pytest
 from sinks.closing.errors import ClosingError
 from sinks.closing.run.proof import prove
 from sinks.closing.run.proof_check import RULE_OF, differences
-from tests.integration.test_closing.ledger import close
+from tests.integration.test_closing.ledger import close, close_history
 from tests.reference.scenario import (
     CUTOFF,
     TENANT,
@@ -24,6 +24,7 @@ from tests.reference.scenario import (
     probes,
     sent,
 )
+from tests.reference.strategies import checked_months, limited_months
 
 pytestmark = pytest.mark.embedded
 
@@ -92,3 +93,13 @@ def test_a_pack_agrees_elsewhere_and_a_changed_row_is_noticed(client, tmp_path):
     assert (done.returncode, done.stdout) == (0, "agrees\n"), done.stderr
     with pytest.raises(ClosingError, match="close the month first"):
         prove(client, "nobody", OCTOBER)
+
+
+@pytest.mark.parametrize("draw", [checked_months, limited_months])
+def test_packs_of_drawn_months_agree(client, draw):
+    history = draw(7)
+    closed = close_history(client, history)
+    assert closed
+    for closing in closed:
+        content = prove(client, closing.tenant_id, history.first_day)
+        assert list(differences(content)) == [], closing.tenant_id

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import close_history, judgements
-from tests.reference.strategies import checked_months, histories, seeded_month
+from tests.reference.strategies import checked_months, histories, limited_months, seeded_month
 
 pytestmark = pytest.mark.embedded
 
@@ -50,3 +50,8 @@ def test_seeded_months_are_judged_as_by_the_reference(schema, seed):
 @pytest.mark.parametrize("seed", range(5, 5 + EXAMPLES))
 def test_corrected_months_are_judged_as_by_the_reference(schema, seed):
     assert differences(schema, checked_months(seed)) == {}
+
+
+@pytest.mark.parametrize("seed", range(EXAMPLES))
+def test_months_of_limited_maintenance_are_judged_as_by_the_reference(schema, seed):
+    assert differences(schema, limited_months(seed)) == {}
