@@ -266,7 +266,8 @@ def late_news(rng):
                 span = {"starts_at": past, "ends_at": past + timedelta(hours=2)}
                 publish("exclusion.declared", at, exclusion_id=name, code="carrier", **span)
             case _:
-                accepted = rng.choice((at, past))
+                # Of this month: whether a mean of an earlier one is final is known batch by batch.
+                accepted = rng.choice((at, max(past, at - timedelta(seconds=90_000))))
                 done = accepted + timedelta(seconds=rng.choice((0, 1, 30, 200, 4_000)))
                 message = {"message_id": f"m{number}", "recipient": "r@example.org"}
                 type_ = "message.dispatched"
