@@ -12,6 +12,7 @@ from streams.clauses.facts.base import Fact
 from streams.clauses.model import segments
 from streams.live.decode.records import decode
 from streams.live.evaluate.sections import assess_sections
+from streams.live.evaluate.states import SETTLE_US
 from streams.live.inbox import Inbox
 from streams.live.state.platform import Platform
 from streams.live.task import SILENCE_US, Task
@@ -141,6 +142,8 @@ class LiveRun:
         # Sources that say nothing go on only after a while, and idle time trails the system's.
         silence_s = self.silence_us / SECOND + 3.0
         self.pass_time(max(0.0, missing_us / SECOND) + silence_s)
+        # What was heard of the past only then has still to settle.
+        self.pass_time(SETTLE_US / SECOND + TICK_S)
 
     def _read_broadcast(self) -> list[Fact]:
         news = list(enumerate(self._broadcast))[self._heard :]

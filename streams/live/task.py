@@ -15,7 +15,7 @@ from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract
 from schemas.topics import CALENDARS, MTA
 from streams.clauses.facts.base import Fact
-from streams.live.apply.facts import apply_fact, changes_no_state, topic_of
+from streams.live.apply.facts import apply_fact, changes_no_state, refuse_conflict, topic_of
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.apply.mail import MailBatch, apply_mail
 from streams.live.apply.quarantine import hold_back_fact, hold_back_mail
@@ -35,7 +35,7 @@ from streams.live.checkpoint.writing import write_state
 from streams.live.decode.contracts import Passed, decode_calendars, decode_contracts
 from streams.live.decode.facts import merged_facts
 from streams.live.decode.homes import Homes
-from streams.live.decode.message_rows import message_rows, reference_of
+from streams.live.decode.message_rows import earliest_us, message_rows, reference_of
 from streams.live.decode.records import DecodedBatch
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
@@ -195,18 +195,17 @@ class Task:
         rows, places, codes, sources = message_rows(
             batch, self.tenants.code, latency.sources.number
         )
-        if first := self.tenants.note_mail(codes, batch.times_us):
+        if first := self.tenants.note_mail(codes, earliest_us(batch)):
             self._log.add(logs.FIRST_MAIL, orjson.dumps(first))
         self._mail_clock.heard(now_s)
-        name = reference_of(batch)
-        mail = MailBatch(rows, places, sources, batch.believed_us, batch.heard_us, name)
+        believed_us, name = batch.believed_us, reference_of(batch)
+        mail = MailBatch(rows, places, sources, believed_us, batch.heard_us, name)
         changes, kept = apply_mail(latency, mail)
         self.late[MTA.name] += int(np.count_nonzero(rows["late"]))
         self._log.add_rows(kept)
         yield
-        believed = batch.believed_us[batch.believed_us > 0]
-        if len(believed):
-            self.scheduler.begin(int(believed[0]))
+        if (believed_us > 0).any():
+            self.scheduler.begin(int(believed_us[believed_us > 0][0]))
         self.outbox.publish(self.latency.follow(changes))
         yield
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
@@ -224,7 +223,8 @@ class Task:
         for one in found:
             fact = one.fact
             yield from self._advance(one.clock_us, reach_us)
-            if (refused := hold_back_fact(self.tenants, one)) is not None:
+            refused = hold_back_fact(self.tenants, one) or refuse_conflict(self.tenants, one)
+            if refused is not None:
                 self.outbox.records.append(refused)
                 continue
             if concerns_platform(fact):
@@ -348,12 +348,7 @@ class Task:
         return at is not None and at <= mail_us
 
     def publish_some(self, most: int = 2**31) -> Iterator[None]:
-        """Publish how some tenants stand, with a pause wherever others may have a turn.
-
-        Args:
-            most: how many tenants.
-
-        """
+        """Publish how so many tenants stand, with a pause wherever others may have a turn."""
         if not self.rounds.under_way:
             self.rounds.begin(self._log.head.offsets, self._log.marks())
             self._applied = False

@@ -232,3 +232,64 @@ def _message(rng, number, clock):
 def test_busy_days_tell_one_feed_at_any_pace(seed):
     log, cutoff = busy_days(Random(seed)), datetime(2025, 11, 3, tzinfo=UTC)
     assert_one_feed(log, History("2025-10", ("a", "b"), (), cutoff, ()), seed)
+
+
+def late_news(rng):
+    """Some hours of heartbeats and mail, and word of the past among them."""
+    now = datetime(2025, 11, 3, 3, tzinfo=UTC)
+    records, clock = [], 0
+
+    def publish(type_, at, **fields):
+        times = {name: each.isoformat() for name, each in fields.items() if name.endswith("_at")}
+        head = {
+            "id": f"e{len(records)}",
+            "source": "s",
+            "type": type_,
+            "tenant_id": rng.choice("ab"),
+        }
+        event = head | {"time": at.isoformat()} | fields | times
+        records.append((TOPIC_OF[type_], event["tenant_id"].encode(), orjson.dumps(event)))
+
+    for number in range(rng.randint(20, 80)):
+        clock += rng.choice((0, 0, 1, 2, 5, 14, 15, 16, 40, 61, 600))
+        at = now + timedelta(seconds=clock)
+        past = at - timedelta(seconds=rng.choice((100, 130, 3_000, 90_000, 900_000, 4_000_000)))
+        name = f"i{rng.randrange(3)}"
+        match rng.randrange(6):
+            case 0:
+                publish("monitor.heartbeat", at, monitor="m", interval_s=60)
+            case 1:
+                publish("incident.opened", past, incident_id=name, kind="fault")
+            case 2:
+                publish("incident.closed", past, incident_id=name)
+            case 3:
+                span = {"starts_at": past, "ends_at": past + timedelta(hours=2)}
+                publish("exclusion.declared", at, exclusion_id=name, code="carrier", **span)
+            case _:
+                # Of this month: whether a mean of an earlier one is final is known batch by batch.
+                accepted = rng.choice((at, max(past, at - timedelta(seconds=90_000))))
+                done = accepted + timedelta(seconds=rng.choice((0, 1, 30, 200, 4_000)))
+                message = {"message_id": f"m{number}", "recipient": "r@example.org"}
+                type_ = "message.dispatched"
+                way = {"direction": "outbound", "accepted_at": accepted}
+                publish(type_, done, **message, **way)
+    for version in range(rng.randrange(3)):
+        terms = {
+            "latency.send.mean": {"target": rng.choice((10, 100))},
+            "operations.fault_duration": {"target": rng.choice((10, 10_000))},
+        }
+        given = {"tenant_id": "a", "version": version + 1, "effective_from": date(2025, 1, 1)}
+        profile = {"feed_hold_s": rng.choice((0, 60))}
+        own = Contract.model_validate(given | {"overrides": terms, "profile": profile})
+        records.insert(rng.randrange(len(records)), contract_record(own))
+    return records
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=4 * MONTHS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_past_tells_one_feed_however_it_is_cut(seed):
+    log, cutoff = late_news(Random(seed)), datetime(2025, 11, 4, tzinfo=UTC)
+    history = History("2025-11", ("a", "b"), (), cutoff, ())
+    once = replayed(log, history, Random(seed), (10_000,), 0)
+    for more in range(2):
+        assert replayed(log, history, Random(seed + more), (1, 1, 2, 7, 40), 0.5) == once

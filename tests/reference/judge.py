@@ -70,7 +70,7 @@ def measure_all(events: Sequence[Event], period: Period, cutoff: int) -> dict[st
         return any(
             TOPIC_OF[event["type"]] == topic
             and event["tenant_id"] in tenants
-            and event["time"] < period.month_end
+            and min(event["time"], event.get("accepted_at") or event["time"]) < period.month_end
             and not _changes_nothing(event)
             for event in events
         )

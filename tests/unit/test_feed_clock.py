@@ -222,7 +222,7 @@ def test_a_deadline_is_known_with_the_calendar_it_is_counted_by(restarts):
     if restarts:
         run.restart()
     run.hear()
-    run.until(3 * DAY_S + 10)
+    run.until(3 * DAY_S + PROMISED_S)
     assert run.types(indicator) == ["breached"]
     (told,) = (told for key, told in run.status.items() if key[1] == indicator)
     assert told.observed == 1
@@ -231,7 +231,7 @@ def test_a_deadline_is_known_with_the_calendar_it_is_counted_by(restarts):
     )
     run.checkpoint()
     run.hear()
-    run.until(3 * DAY_S + 20)
+    run.until(3 * DAY_S + 2 * PROMISED_S)
     assert run.types(indicator) == ["breached", "withdrawn"]
 
 

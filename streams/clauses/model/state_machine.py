@@ -34,23 +34,26 @@ class Life:
         if due_us is not None and at_us >= due_us:
             yield self._tell(self.present, due_us)
 
-    def turn(self, state: State, firm: bool, at_us: int, hold_us: int) -> Iterator[Turn]:
+    def turn(
+        self, state: State, firm: bool, at_us: int, hold_us: int, past: bool = False
+    ) -> Iterator[Turn]:
         """Take a state as of an event time, no earlier than the one before.
 
         A change that may turn back by itself is told once it has held for ``hold_us``; a breach,
-        its withdrawal and what is ``firm`` are told at once.
+        its withdrawal and what is ``firm`` are told at once, unless it is word of the past.
 
         Args:
             state: the state from then on.
             firm: an at-risk state that only a correction can take back.
             at_us: event time, µs.
             hold_us: how long a change must hold, µs.
+            past: word of the past, of which more may be on its way: every change must hold.
 
         """
         yield from self.mature(at_us, hold_us)
         if state != self.present:
             self.present, self.since_us = state, at_us
-        if self.told == self.present:
+        if past or self.told == self.present:
             return
         if "breached" in {self.present, self.told} or firm or hold_us == 0:
             yield self._tell(self.present, at_us)

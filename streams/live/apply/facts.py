@@ -1,9 +1,16 @@
 """Facts of all topics but ``mail.mta`` change the state of their tenant."""
 
+from schemas.codec.identifiers import PLATFORM
+from schemas.codec.records import Rejection
 from schemas.registry import TYPES
 from streams.clauses.facts.base import Fact
 from streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
+from streams.live.decode.dead_letters import CONFLICT
+from streams.live.decode.facts import Arrived
+from streams.live.decode.records import letter
+from streams.live.state.platform import PROGRESS
 from streams.live.state.tenants import Tenants
+from streams.runtime.checkpoint.writer import Outgoing
 
 
 def apply_fact(tenants: Tenants, fact: Fact) -> int:
@@ -13,6 +20,18 @@ def apply_fact(tenants: Tenants, fact: Fact) -> int:
     if fact["type"] in EXCLUSIONS:
         tenants.exclude(tenant)
     return changed_since(fact, tenants.scope(tenant))
+
+
+def refuse_conflict(tenants: Tenants, one: Arrived) -> Outgoing | None:
+    """The dead letter of a fact that came before with other content, if it did; the first counts.
+
+    What everybody hears of, facts of the platform and word of sources, is not looked at here.
+    """
+    if one.fact["tenant_id"] == PLATFORM or one.fact["type"] == PROGRESS:
+        return None
+    if not (other := tenants.landed.take(one.fact)):
+        return None
+    return letter(one.batch, one.offset, Rejection(CONFLICT, ", ".join(other)))
 
 
 def topic_of(fact: Fact) -> str:

@@ -28,8 +28,10 @@ def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> 
             tenants.agree(contract)
     for log in state.entries:
         if log.startswith(logs.FACTS):
-            for fact in state.of(log):
-                tenants.observe(orjson.loads(fact))
+            for entry in state.of(log):
+                fact = orjson.loads(entry)
+                tenants.landed.take(fact)
+                tenants.observe(fact)
     for entry in state.of(logs.FIRST_MAIL):
         codes, times = zip(*orjson.loads(entry), strict=True)
         tenants.note_mail(np.array(codes), np.array(times))

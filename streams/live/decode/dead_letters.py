@@ -15,6 +15,9 @@ from streams.runtime.faust_app.batches import RecordBatch
 
 FAILED: Final = "failed"
 """How the reason begins where a record was accepted and then made the task fail."""
+CONFLICT: Final = "conflict"
+"""The reason where an event came before under the same source and id with other content; its field
+names those that differ."""
 MAX_DEAD_LETTER_BYTES: Final = 700_000
 """Most original bytes a dead letter carries, so that it fits a record of default size."""
 

@@ -67,6 +67,14 @@ def message_rows(
     return rows, places, codes, sources
 
 
+def earliest_us(batch: DecodedBatch) -> Int64s:
+    """The earliest instant that each event tells of: its acceptance, or its own time."""
+    accepted = pc.coalesce(batch.events.column("accepted_at"), batch.events.column("time"))
+    accepted_us = _plain(accepted.combine_chunks().cast(pa.int64()))
+    result: Int64s = np.minimum(batch.times_us, accepted_us)
+    return result
+
+
 def reference_of(batch: DecodedBatch) -> Callable[[int], str]:
     """Names the event at a place: ``source#id``."""
     sources, ids = batch.events.column("source"), batch.events.column("id")

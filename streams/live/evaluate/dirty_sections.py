@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.clauses.model.exclusions import LATENCY
+from streams.live.evaluate.states import SETTLE_US
 from streams.live.state.latency_months import OPEN_MONTHS
-from streams.time.calendar import Month
+from streams.time.calendar import SECOND, Month
 
 SECTIONS: Final = frozenset(range(1, 10))
 _MONTHS: Final = ("present", "first", "measured")
@@ -17,6 +18,9 @@ OTHERS: Final = SECTIONS - {LATENCY}
 PROMPT: Final = OTHERS - PATIENT
 KNOWLEDGE: Final = 0
 """Stands for section 1 where all that may come is that nothing is known of it any more."""
+
+_SETTLE_AT_MOST_US: Final = 60 * SECOND
+"""Word of the past is told at the latest so long after the first of it."""
 
 SECTIONS_OF_TOPIC: Final = {
     "mail.mta": frozenset({2}),
@@ -47,6 +51,8 @@ class DirtySections:
     """Section → the month from which on it is dirty."""
     due_us: dict[Month, dict[int, int]] = field(default_factory=dict)
     """Month → section → when it is to be looked at by then at the latest."""
+    settling: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Section of whose past something became known → when at first, and until when it waits."""
 
     def mark(self, month: Month, sections: Iterable[int]) -> None:
         """Some sections of one month are dirty."""
@@ -57,8 +63,24 @@ class DirtySections:
         for section in sections:
             self.since[section] = min(month, self.since.get(section, month))
 
+    def settle(self, sections: Iterable[int], now_us: int) -> None:
+        """Word of the past has come of some sections: they wait for what belongs to it."""
+        for section in sections:
+            first_us, _ = self.settling.get(section, (now_us, 0))
+            until_us = min(now_us + SETTLE_US, first_us + _SETTLE_AT_MOST_US)
+            self.settling[section] = first_us, until_us
+
+    def settled_us(self) -> int | None:
+        """When the first section has waited long enough, if any waits."""
+        return min((until_us for _, until_us in self.settling.values()), default=None)
+
+    def end_settling(self, at_us: int) -> None:
+        """Sections that have waited long enough by an instant no longer wait."""
+        waiting = self.settling.items()
+        self.settling = {section: span for section, span in waiting if span[1] > at_us}
+
     def take(self, present: Month, known: Month) -> dict[Month, set[int]]:
-        """What is to be looked at, up to the present month; nothing is dirty afterwards.
+        """What is to be looked at, up to the present month; only what waits is dirty afterwards.
 
         Before the month ``known`` nothing was known, hence nothing has changed, but for months
         that were looked at all the same.
@@ -67,7 +89,10 @@ class DirtySections:
         if self.present != present:
             self.mark_since(min(self.present or present, present), SECTIONS)
             self.present = present
+        waiting = self.settling.keys()
         for section, first in self.since.items():
+            if section in waiting:
+                continue
             month = present
             for _ in range(OPEN_MONTHS + 1):
                 if month < max(first, known):
@@ -77,11 +102,14 @@ class DirtySections:
         # A later month is looked at whole when it begins.
         oldest = oldest_open(present)
         taken = {
-            month: self.of_month[month]
+            month: chosen
             for month in sorted(self.of_month)
-            if oldest <= month <= present
+            if oldest <= month <= present and (chosen := self.of_month[month] - waiting)
         }
-        self.of_month, self.since = {}, {}
+        self.of_month = {
+            month: kept for month, found in self.of_month.items() if (kept := found & waiting)
+        }
+        self.since = {each: month for each, month in self.since.items() if each in waiting}
         self.measured = min((known, *taken))
         return taken
 
@@ -92,6 +120,7 @@ class DirtySections:
             "of_month": {month.label: sorted(found) for month, found in self.of_month.items()},
             "since": [(section, month.label) for section, month in self.since.items()],
             "due_us": {month.label: [*dues.items()] for month, dues in self.due_us.items()},
+            "settling": [(section, *span) for section, span in self.settling.items()],
         }
 
     @classmethod
@@ -103,6 +132,7 @@ class DirtySections:
             of_month={parse(month): set(found) for month, found in document["of_month"].items()},
             since={section: parse(month) for section, month in document["since"]},
             due_us={parse(month): dict(dues) for month, dues in document["due_us"].items()},
+            settling={section: tuple(span) for section, *span in document.get("settling", ())},
         )
 
 

@@ -1,8 +1,9 @@
-"""When sections change by themselves, the earliest first."""
+"""When sections are to be looked at: when they change by themselves, and what settles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
+from streams.live.evaluate.dirty_sections import KNOWLEDGE, PATIENT, PROMPT
 from streams.live.evaluate.groups import Group
 from streams.time.calendar import Month
 from streams.time.intervals import FOREVER
@@ -55,3 +56,78 @@ class Dues:
             if not opened[month]:
                 del opened[month]
             yield number, month, section
+
+
+class Timers:
+    """When which sections of which groups are to be looked at.
+
+    Args:
+        groups: all of them, by number.
+
+    """
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._groups = groups
+        self._prompt = Dues(groups, PROMPT | {KNOWLEDGE})
+        self._patient = Dues(groups, PATIENT)
+        self._settling: list[tuple[int, int]] = []
+        """An instant, and the number of a group that is not settled before it: a heap."""
+
+    def note(self, number: int, month: Month, section: int, at_us: int) -> None:
+        """A section is to be looked at by an instant at the latest."""
+        dues = self._patient if section in PATIENT else self._prompt
+        dues.note(number, month, section, at_us)
+
+    def settle(self, number: int, sections: Iterable[int], now_us: int) -> None:
+        """Something earlier became known of some sections: they wait until it has been told."""
+        dirty = self._groups[number].dirty
+        watched = bool(dirty.settling)
+        dirty.settle(sections, now_us)
+        if not watched:
+            self._watch_settling(number)
+
+    def watch(self, number: int) -> None:
+        """Take what is due of a group as its `DirtySections` has it."""
+        self._prompt.watch(number)
+        self._patient.watch(number)
+        self._watch_settling(number)
+
+    def _watch_settling(self, number: int) -> None:
+        settled_us = self._groups[number].dirty.settled_us()
+        if settled_us is not None:
+            heappush(self._settling, (settled_us, number))
+
+    def top(self, reach_us: int) -> int | None:
+        """The earliest instant at which anything is to be looked at.
+
+        Args:
+            reach_us: what may be absent is not looked at beyond.
+
+        """
+        prompt, patient, settled = self._prompt.top(), self._patient.top(), self._settled_us()
+        if patient is not None and patient > reach_us:
+            patient = None
+        return min((at for at in (prompt, patient, settled) if at is not None), default=None)
+
+    def _settled_us(self) -> int | None:
+        """When a group has settled next; what came since puts it off."""
+        while self._settling:
+            at_us, number = self._settling[0]
+            if self._groups[number].dirty.settled_us() == at_us:
+                return at_us
+            heappop(self._settling)
+            self._watch_settling(number)
+        return None
+
+    def take(self, at_us: int) -> Iterator[tuple[int, Month, int]]:
+        """What is due by an instant: number of the group, month, section."""
+        yield from self._prompt.take(at_us)
+        yield from self._patient.take(at_us)
+
+    def take_settled(self, at_us: int) -> Iterator[int]:
+        """The numbers of the groups of which something has settled by an instant."""
+        while (settled_us := self._settled_us()) is not None and settled_us <= at_us:
+            _, number = heappop(self._settling)
+            self._groups[number].dirty.end_settling(at_us)
+            self._watch_settling(number)
+            yield number

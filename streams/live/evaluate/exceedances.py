@@ -17,7 +17,8 @@ from streams.latency.messages import tenant_of
 from streams.live.apply.mail import MailChanges
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.latency_assessments import LatencyAssessments
-from streams.live.evaluate.means import Turn
+from streams.live.evaluate.means import TICK_US, Turn
+from streams.live.evaluate.states import PAST_US
 from streams.live.state.stretches import NOWHERE
 from streams.live.state.tenants import Tenants
 from streams.time.calendar import SECOND
@@ -81,18 +82,21 @@ class ExceedanceCounts:
         lasting &= all(e[3].age is not None for e in events if isinstance(e[3], Aging))
         # What ages comes before the record, instant by instant.
         for (place, instant), group in groupby(events, key=lambda one: (one[0], _instant(one[3]))):
-            at_us = int(changes.clocks_us[min(place, len(changes.clocks_us) - 1)])
-            reached_us = changes.reached_us(place, instant is not None)
+            clock_us = at_us = int(changes.clocks_us[min(place, len(changes.clocks_us) - 1)])
+            reached_us, past = changes.reached_us(place, instant is not None), False
             for _, _, part, event in group:
                 if isinstance(event, Aging):
                     at_us = self._take_aging(slot, part, event, at_us)
                 else:
                     at_us = self._take_step(slot, part, event, at_us, changes)
+                    finished_us = int(event["accepted_us"] + event["latency_us"])
+                    past |= finished_us <= clock_us - PAST_US
             if lasting and before.state == "breached":
                 continue  # more of the same changes nothing
             after = self._counted(slot, judged)
             if (after.state, after.firm) != (before.state, before.firm):
-                yield Turn(self.with_evidence(after, slot), slot, at_us, reached_us)
+                at_us = (clock_us // TICK_US + 1) * TICK_US if past else at_us
+                yield Turn(self.with_evidence(after, slot), slot, at_us, reached_us, past)
             before = after
 
     def _take_aging(self, slot: int, part: int, aging: Aging, at_us: int) -> int:

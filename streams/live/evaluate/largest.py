@@ -39,20 +39,19 @@ class LargestLatencies:
         distinct, starts = np.unique(keys, return_index=True)
         for key, own in zip(distinct.tolist(), np.split(steps, starts[1:]), strict=True):
             slot, way = divmod(key, 2)
-            largest, at_us = self._latest.get(key, 0), 0
+            largest = self._latest.get(key, 0)
             gone = own["sign"] < 0
             reached = np.maximum.accumulate(np.where(gone, 0, own["latency_us"]))
             grows = np.flatnonzero(np.diff(np.maximum(reached, largest), prepend=largest))
             for one in grows.tolist():
                 largest = int(reached[one])
-                at_us = self._tick_end(changes, int(own["place"][one]))
-                yield Turn(self._assessments.maximum(slot, way, largest), slot, at_us)
+                yield self._turn(changes, int(own["place"][one]), slot, way, largest)
             present = int(months.sums.largest_us[slot, way])
             if present != largest:
-                at_us = self._tick_end(changes, int(own["place"][-1]))
-                yield Turn(self._assessments.maximum(slot, way, present), slot, at_us)
+                yield self._turn(changes, int(own["place"][-1]), slot, way, present)
             self._latest[key] = present
 
-    @staticmethod
-    def _tick_end(changes: MailChanges, place: int) -> int:
-        return (int(changes.clocks_us[place]) // TICK_US + 1) * TICK_US
+    def _turn(self, changes: MailChanges, place: int, slot: int, way: int, largest_us: int) -> Turn:
+        at_us = (int(changes.clocks_us[place]) // TICK_US + 1) * TICK_US
+        past = bool(self._latency.months.means.final_us[slot] <= at_us)
+        return Turn(self._assessments.maximum(slot, way, largest_us), slot, at_us, past=past)

@@ -130,24 +130,26 @@ class LatencyEvaluation:
                 slot = self._latency.months.of_month(tenant, month)
                 if slot is not None:
                     found = self._counted(slot)
-                    yield from self._turn(found, slot, self._present_us())
+                    over = self._latency.months.means.final_us[slot] <= self._present_us()
+                    yield from self._turn(found, slot, self._present_us(), past=bool(over))
 
     def _present_us(self) -> int:
         """The end of the tick that mail has come to."""
         return (self._latency.clock_us // TICK_US + 1) * TICK_US
 
     def _look(self, tenant: int, months: Collection[Month]) -> Iterator[Transition]:
-        """Judge everything of some months as it stands."""
+        """Judge everything of some months as it stands: word of the past, even of this month."""
         self._dirty_tenant(tenant)
+        present_us = max(self._present_us(), (self._means.open_tick + 1) * TICK_US)
         for month in sorted(months):
             slot = self._latency.months.of_month(tenant, month)
             for assessment in self.assess(tenant, month):
                 if slot is not None:
-                    yield from self._turn(assessment, slot, self._present_us())
+                    yield from self._turn(assessment, slot, present_us, past=True)
                 else:
                     # Its contract leaves out the days on which its messages were accepted.
                     over = self.is_over(assessment)
-                    yield from self._states.turn(assessment, self._present_us(), over)
+                    yield from self._states.turn(assessment, present_us, over, past=True)
             if slot is None:
                 self._emptied.setdefault(tenant, set()).add(month)
             else:
@@ -241,8 +243,8 @@ class LatencyEvaluation:
             self._dirty = np.append(self._dirty, np.zeros(more, dtype=np.bool_))
 
     def _turn_all(self, turns: Iterable[Turn]) -> Iterator[Transition]:
-        for found, slot, at_us, reached_us in turns:
-            yield from self._turn(found, slot, at_us, reached_us)
+        for turn in turns:
+            yield from self._turn(*turn)
 
     def _counted(self, slot: int) -> Assessment:
         """The exceedances of a month as they stand, with what they are seen by."""
@@ -254,11 +256,11 @@ class LatencyEvaluation:
         yield from self._assessments.assess(tenant, month, self._exceedances.with_evidence)
 
     def _turn(
-        self, found: Assessment, slot: int, at_us: int, reached_us: int = 0
+        self, found: Assessment, slot: int, at_us: int, reached_us: int = 0, past: bool = False
     ) -> Iterator[Transition]:
         final_us = int(self._latency.months.means.final_us[slot])
         over = final_us <= self.known_us
-        yield from self._states.turn(found, at_us, over, reached_us)
+        yield from self._states.turn(found, at_us, over, reached_us, past)
         indicator = found.measure.indicator
         if indicator in MEANS and found.state == "failing" and not over:
             key = 2 * slot + MEANS.index(indicator)

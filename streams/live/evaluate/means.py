@@ -20,13 +20,14 @@ class Turn(NamedTuple):
     """An indicator in another state, the slot of its month, and since when.
 
     ``reached_us`` is the event time that had been reached when it was known, where that is later:
-    what had to hold until then, and did, is told before.
+    what had to hold until then, and did, is told before. ``past`` says that it is word of the past.
     """
 
     found: Assessment
     slot: int
     at_us: int
     reached_us: int = 0
+    past: bool = False
 
 
 _COMPARED: Final = (np.less, np.less_equal, np.greater_equal, np.equal)
@@ -95,8 +96,9 @@ class Means:
         turned = self._turned(keys, ticks, totals, counts, known_us)
         for one in turned[np.argsort(ticks[turned], kind="stable")].tolist():
             values = (int(totals[one]), int(counts[one]), int(alls[one] - counts[one]))
-            found = self._assessments.mean(int(slots[one]), int(ways[one]), values)
-            yield Turn(found, int(slots[one]), (int(ticks[one]) + 1) * TICK_US)
+            slot, at_us = int(slots[one]), (int(ticks[one]) + 1) * TICK_US
+            past = bool(months.means.final_us[slot] <= at_us)
+            yield Turn(self._assessments.mean(slot, int(ways[one]), values), slot, at_us, past=past)
 
     def _turned(
         self, keys: Int64s, ticks: Int64s, totals: Int64s, counts: Int64s, known_us: int

@@ -2,7 +2,8 @@
 
 A section is looked at when a fact has touched it and event time passes a tick, and when event time
 reaches an instant at which a value changes by itself (a deadline, a day's end, the month's end).
-Both are places of the log, so the same log gives the same feed however it is cut into batches.
+Word of the past waits for what belongs to it (`SETTLE_US`), and is told as it stands then. All are
+places of the log, so the same log gives the same feed however it is cut into batches.
 
 Tenants of whom nothing but mail was ever heard, under equal contracts, see the same of these
 sections: one look serves all of them (`Group`).
@@ -25,10 +26,10 @@ from streams.live.evaluate.dirty_sections import (
     DirtySections,
     oldest_open,
 )
-from streams.live.evaluate.dues import Dues
+from streams.live.evaluate.dues import Timers
 from streams.live.evaluate.groups import Group
 from streams.live.evaluate.sections import assess_sections
-from streams.live.evaluate.states import IndicatorStates, Transition
+from streams.live.evaluate.states import PAST_US, IndicatorStates, Transition
 from streams.live.evaluate.unpublished import Unpublished
 from streams.live.state.tenants import Tenants
 from streams.time.calendar import SECOND, Month, midnight
@@ -60,8 +61,7 @@ class Scheduler:
         self._shared: set[int] = set()
         self._stale: set[int] = set()
         self.unpublished = Unpublished()
-        self._prompt = Dues(self._groups, PROMPT | {KNOWLEDGE})
-        self._patient = Dues(self._groups, PATIENT)
+        self._timers = Timers(self._groups)
 
     # 1. Who is looked at together.
 
@@ -137,25 +137,34 @@ class Scheduler:
             for each in {month, present or month}:
                 self.unpublished.note(tenant, each, chosen)
             return
-        self._mark(number, month, chosen)
+        self._mark(number, month, chosen, self._is_past(instant_us))
 
     def touch_since(self, tenant: str, month: Month) -> None:
         """Everything of a tenant may have changed from a month on."""
-        self._mark(self._group_of[tenant], month, OTHERS)
+        past = month < self._tenants.month(tenant, self.position_us)
+        self._mark(self._group_of[tenant], month, OTHERS, past)
 
     def touch_all(self, sections: Iterable[int], instant_us: int) -> None:
         """Something about the platform changed from an instant on, which concerns every tenant."""
-        chosen = frozenset(sections) & OTHERS
+        chosen, past = frozenset(sections) & OTHERS, self._is_past(instant_us)
         for number, group in enumerate(self._groups):
             if group.tenants:
-                self._mark(number, self._tenants.month(group.one, instant_us), chosen)
+                self._mark(number, self._tenants.month(group.one, instant_us), chosen, past)
 
-    def _mark(self, number: int, month: Month, sections: frozenset[int]) -> None:
+    def _is_past(self, instant_us: int) -> bool:
+        return instant_us <= self.position_us - PAST_US
+
+    def _mark(
+        self, number: int, month: Month, sections: frozenset[int], past: bool = False
+    ) -> None:
         if sections:
             dirty = self._groups[number].dirty
             dirty.mark(month, sections)
             dirty.mark_since(month, sections)
-            self._stale.add(number)
+            if past:
+                self._timers.settle(number, sections, self.position_us)
+            else:
+                self._stale.add(number)
 
     def _mark_everything(self, number: int) -> None:
         group = self._groups[number]
@@ -183,12 +192,9 @@ class Scheduler:
                 is not looked at beyond.
 
         """
-        prompt, patient = self._prompt.top(), self._patient.top()
-        if patient is not None and patient > reach_us:
-            patient = None
         tick = (self.position_us // TICK_US + 1) * TICK_US if self._stale else None
-        held = self._states.next_hold_us(mail=False)
-        return min((at for at in (prompt, patient, tick, held) if at is not None), default=None)
+        found = tick, self._timers.top(reach_us), self._states.next_hold_us(mail=False)
+        return min((at for at in found if at is not None), default=None)
 
     def begin(self, first_us: int) -> None:
         """Begin at the first event; contracts may have come before it."""
@@ -205,23 +211,19 @@ class Scheduler:
             self.position_us = max(self.position_us, at)
             yield from self._states.mature(at, mail=False)
             chosen = set(self._stale) if tick else set()
-            for dues in (self._prompt, self._patient):
-                for number, month, section in dues.take(at):
-                    if section == KNOWLEDGE:
-                        if self._await_end_of_knowledge(number, month):
-                            continue  # results have come since, and all were good
-                        section = CONNECTIVITY
-                    self._groups[number].dirty.mark(month, {section})
-                    chosen.add(number)
+            for number, month, section in self._timers.take(at):
+                if section == KNOWLEDGE:
+                    if self._await_end_of_knowledge(number, month):
+                        continue  # results have come since, and all were good
+                    section = CONNECTIVITY
+                self._groups[number].dirty.mark(month, {section})
+                chosen.add(number)
+            chosen.update(self._timers.take_settled(at))
             self._stale -= chosen
             for number in sorted(chosen):
                 yield from self._look(number, self.position_us, reach_us)
                 yield None
         self.position_us = max(self.position_us, to_us)
-
-    def _due(self, number: int, month: Month, section: int, at_us: int) -> None:
-        dues = self._patient if section in PATIENT else self._prompt
-        dues.note(number, month, section, at_us)
 
     # 4. Looking.
 
@@ -294,7 +296,7 @@ class Scheduler:
         """Remember the next mark at which it matters how fast a budget is spent."""
         mark_us = mark_after(self._states, found, self.position_us)
         if mark_us is not None:
-            self._due(number, found.month, found.term.section, mark_us)
+            self._timers.note(number, found.month, found.term.section, mark_us)
 
     def _note_due(self, number: int, found: Assessment, at_us: int) -> None:
         """Remember when an indicator changes by itself."""
@@ -305,14 +307,14 @@ class Scheduler:
         turn = found.measure.next_us if missed else None
         for due_us in (turn, found.governed.period.end_us):
             if due_us is not None and due_us > at_us:
-                self._due(number, found.month, section, due_us + patience_us)
+                self._timers.note(number, found.month, section, due_us + patience_us)
 
     def _await_end_of_knowledge(self, number: int, month: Month) -> bool:
         """Look again when the last probe result no longer holds, if any holds now."""
         until_us = self._tenants.probed_until_us(self._groups[number].one, month)
         if until_us <= self.position_us:
             return False
-        self._due(number, month, KNOWLEDGE, until_us)
+        self._timers.note(number, month, KNOWLEDGE, until_us)
         return True
 
     def _await_next_month(self, number: int, present: Month, now_us: int) -> None:
@@ -321,7 +323,7 @@ class Scheduler:
         zones = {each.zone for each in versions} | {_DEFAULT_ZONE}
         for begins_us in (midnight(present.end, zone) for zone in zones):
             if begins_us > now_us:
-                self._due(number, present, CONNECTIVITY, begins_us)
+                self._timers.note(number, present, CONNECTIVITY, begins_us)
 
     def _clocks(self, now_us: int) -> Iterator[tuple[frozenset[int], int]]:
         """Sections, and the event time up to which they are known."""
@@ -355,11 +357,11 @@ class Scheduler:
         return min((month for group in self._groups for month in group.dirty.due_us), default=None)
 
     def stale(self) -> Iterator[dict[str, Any]]:
-        """What was touched, and is to be looked at when event time passes a tick."""
-        for number in sorted(self._stale):
-            group = self._groups[number]
-            stale = group.dirty.export()
-            yield {"tenant": group.one, "down_until_us": group.down_until_us, **stale}
+        """What was touched, and is to be looked at when event time passes a tick, or it settles."""
+        for number, group in enumerate(self._groups):
+            if number in self._stale or group.dirty.settling:
+                fields = {"tenant": group.one, "at_tick": number in self._stale}
+                yield {**fields, "down_until_us": group.down_until_us, **group.dirty.export()}
 
     def resume(self, open_since: str | None, stale: Iterable[Mapping[str, Any]]) -> None:
         """Take up a former life where it was: all is measured once more, and nothing turns.
@@ -384,13 +386,12 @@ class Scheduler:
                 if may_burn(group, self._states, found):
                     self._note_mark(number, found)
                 self._note_due(number, found, at_us)
-        self._stale = set(touched)
+        self._stale = {number for number, one in touched.items() if one.get("at_tick", True)}
         for number, one in touched.items():
             group = self._groups[number]
             # As it was when it was looked at last, before it was touched.
             group.down_until_us, group.dirty = one["down_until_us"], DirtySections.read(one)
-            self._prompt.watch(number)
-            self._patient.watch(number)
+            self._timers.watch(number)
 
 
 def _is_over(found: Assessment, at_us: int) -> bool:

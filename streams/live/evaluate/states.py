@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from heapq import heappop, heappush
+from typing import Final
 
 from schemas.results import BreachType, State
 from streams.clauses.model.burn_rate import Burn
@@ -19,10 +20,15 @@ Key = tuple[str, str, str]
 Values = tuple[int, int, str, list[str]]
 """numerator, denominator, what exclusions took, evidence: of the measure when a change began"""
 
-Entry = tuple[str, str, str, State, int, State, int, list[str], Values | None]
+Entry = tuple[str, str, str, State, int, State, int, list[str], Values | None, bool]
 """A key; the state published last, its sequence number; the present state, and since when, µs; the
-levels at which the budget burns; and what was measured when a change began that has still to
-hold."""
+levels at which the budget burns; what was measured when a change began that has still to hold; and
+whether that is word of the past."""
+
+PAST_US: Final = 120 * SECOND
+"""What becomes known of an instant so long ago, or longer, is word of the past."""
+SETTLE_US: Final = 15 * SECOND
+"""Word of the past is told as it stands once no more of it has come for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,15 @@ class _Known:
     burning: list[str] = field(default_factory=list)
     begun: Assessment | None = None
     values: Values | None = None
+    past: bool = False
+    """Whether the present state became known as word of the past."""
+
+    def hold_us(self) -> int:
+        """How long the present state must hold until it is published."""
+        if self.begun is None:
+            return 0
+        own_us = hold_us(self.begun)
+        return max(own_us, SETTLE_US) if self.past else own_us
 
 
 class IndicatorStates:
@@ -86,10 +101,11 @@ class IndicatorStates:
             since_us,
             burning,
             values,
+            *past,
         ) in entries:
             key = tenant, indicator, period
             life = Life(told, present, since_us)
-            self._known[key] = _Known(life, sequence, list(burning), None, values)
+            self._known[key] = _Known(life, sequence, list(burning), None, values, any(past))
 
     def resume(self) -> None:
         """Go on once everything is restored: changes that have still to hold are watched again."""
@@ -127,7 +143,7 @@ class IndicatorStates:
                     list(found.evidence),
                 )
             state = (life.told, known.sequence, life.present, life.since_us)
-            entries.append((*key, *state, known.burning, values))
+            entries.append((*key, *state, known.burning, values, known.past))
         self._unsaved.clear()
         return entries
 
@@ -167,8 +183,7 @@ class IndicatorStates:
         while holds:
             due_us, key = holds[0]
             known = self._known.get(key)
-            begun = None if known is None else known.begun
-            if known and begun and known.life.due_us(hold_us(begun)) == due_us:
+            if known and known.begun and known.life.due_us(known.hold_us()) == due_us:
                 return due_us
             heappop(holds)
         return None
@@ -183,14 +198,19 @@ class IndicatorStates:
         begun, life = known.begun, known.life
         if begun is None:
             return
-        for type_, told, told_us in life.mature(at_us, hold_us(begun)):
+        for type_, told, told_us in life.mature(at_us, known.hold_us()):
             known.sequence += 1
             known.begun = None
             self._unsaved.add(key)
             yield Transition(type_, begun, told, known.sequence, told_us, life.since_us)
 
     def turn(
-        self, assessment: Assessment, at_us: int, over: bool, reached_us: int = 0
+        self,
+        assessment: Assessment,
+        at_us: int,
+        over: bool,
+        reached_us: int = 0,
+        past: bool = False,
     ) -> Iterator[Transition]:
         """What is to be published of an indicator that is found in a state.
 
@@ -199,6 +219,7 @@ class IndicatorStates:
             at_us: since when it is in that state, event time, µs.
             over: whether its month is over, so that a mean that misses its target has breached.
             reached_us: the event time reached before it was known to be so, if later.
+            past: that it is word of the past, published once it has held for `SETTLE_US`.
 
         """
         if not assessment.term.judged:
@@ -214,12 +235,14 @@ class IndicatorStates:
         at_us = max(at_us, life.since_us)
         yield from self._mature(key, known, max(at_us, reached_us))
         before = (life.told, life.present, life.since_us)
-        turns = list(life.turn(state, assessment.firm, at_us, hold_us(assessment)))
+        past = past and (known.past or state != life.present)
+        own_us = hold_us(assessment)
+        turns = list(life.turn(state, assessment.firm, at_us, max(own_us, past * SETTLE_US), past))
         if before == (life.told, life.present, life.since_us):
             return
         self._unsaved.add(key)
         if life.present != before[1]:
-            known.begun = assessment
+            known.begun, known.past = assessment, past
             self._watch(key, known)
         for type_, told, told_us in turns:
             known.sequence += 1
@@ -229,7 +252,7 @@ class IndicatorStates:
     def _watch(self, key: Key, known: _Known) -> None:
         if known.begun is None:
             return
-        due_us = known.life.due_us(hold_us(known.begun))
+        due_us = known.life.due_us(known.hold_us())
         if due_us is not None:
             heappush(self._holds[known.begun.term.section == LATENCY], (due_us, key))
 

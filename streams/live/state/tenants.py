@@ -15,6 +15,7 @@ from streams.clauses.registry import Context, Scope
 from streams.latency.messages import Rows
 from streams.latency.row_index import Int64s
 from streams.live.state.excluded_spans import ExcludedSpans, reads_apart
+from streams.live.state.landed import LandedEvents
 from streams.live.state.latency import Latency
 from streams.live.state.platform import Platform
 from streams.live.state.strangers import MOST_STRANGERS, Strangers
@@ -39,6 +40,7 @@ class Tenants:
         self.strangers = Strangers(most_strangers)
         self.names: list[str] = []
         self.excluded = ExcludedSpans()
+        self.landed = LandedEvents()
         self.latency = Latency(
             self.versions_of, self.names.__getitem__, self.excluded, lateness_us, silence_us
         )
@@ -187,7 +189,10 @@ class Tenants:
     # Mail.
 
     def note_mail(self, codes: Int64s, times_us: Int64s) -> list[tuple[int, int]]:
-        """Remember the earliest event time of ``mail.mta`` of each tenant; what is new of it."""
+        """Remember the earliest instant that mail of each tenant tells of; what is new of it.
+
+        A message belongs to the month of its acceptance, so that counts, not when word came.
+        """
         distinct, inverse = np.unique(codes, return_inverse=True)
         first = np.full(len(distinct), FOREVER, dtype=np.int64)
         np.minimum.at(first, inverse, times_us)
@@ -199,7 +204,7 @@ class Tenants:
         return list(zip(distinct[earlier].tolist(), first[earlier].tolist(), strict=True))
 
     def has_mail(self, code: int, until_us: int) -> bool:
-        """Whether ``mail.mta`` ever carried an event of a tenant from before an instant."""
+        """Whether ``mail.mta`` ever told of anything of a tenant before an instant."""
         return bool(self._first_mail_us[code] < until_us)
 
     def first_us(self, tenant: str) -> int | None:
@@ -223,4 +228,5 @@ class Tenants:
         """Drop what no month from ``oldest`` on, beginning at ``before_us``, can need."""
         for scope in (*self._scopes.values(), self.platform.scope):
             scope.forget(before_us)
+        self.landed.forget(before_us)
         self.latency.forget(before_us, oldest)

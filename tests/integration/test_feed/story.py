@@ -73,7 +73,16 @@ def story():
             code="carrier",
             starts_at=_BEGUN,
             ends_at=_BEGUN + _OUTAGE,
-        )
+        ),
+        # Event time goes on, so that word of the past has settled.
+        event(
+            "mail.ops",
+            "monitor.heartbeat",
+            "bluebird",
+            _BEGUN + 2 * _OUTAGE + timedelta(minutes=1),
+            monitor="story",
+            interval_s=60,
+        ),
     ]
 
 

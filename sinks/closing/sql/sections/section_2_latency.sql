@@ -47,14 +47,19 @@ WITH
         WHERE voids_topic = 'mail.mta'
       )
   ),
+  -- A message belongs to the month of its acceptance, also where its first event came later.
   heard AS (
-    SELECT toString(tenant_id) AS tenant_id, toUnixTimestamp64Micro(min(time)) AS first_us
+    SELECT
+      toString(tenant_id) AS tenant_id,
+      toUnixTimestamp64Micro(min(least(time, ifNull(accepted_at, time)))) AS first_us
     FROM mta_events
     WHERE toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
       AND tenant_id NOT IN (SELECT tenant_id FROM corrected)
     GROUP BY tenant_id
     UNION ALL
-    SELECT toString(tenant_id) AS tenant_id, toUnixTimestamp64Micro(min(time)) AS first_us
+    SELECT
+      toString(tenant_id) AS tenant_id,
+      toUnixTimestamp64Micro(min(least(time, ifNull(accepted_at, time)))) AS first_us
     FROM counted_mta_events(cutoff = {cutoff:Int64})
     WHERE tenant_id IN (SELECT tenant_id FROM corrected)
     GROUP BY tenant_id

@@ -1,0 +1,76 @@
+"""An event that comes again under its id with other content: the first that landed counts."""
+
+from base64 import b64decode
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+
+from schemas.topics import DEAD_LETTERS
+from streams.live.state.landed import LandedEvents
+from tests.live_run import LiveRun
+from tests.reference.log import TOPIC_OF
+
+START = datetime(2026, 9, 10, 4, tzinfo=UTC)
+MONTH = timedelta(days=30)
+
+
+def scanned(when, verdict="skipped", tenant="a", id_="s1", **fields):
+    head = {"id": id_, "source": "av", "type": "message.scanned", "tenant_id": tenant}
+    scan = {"message_id": "m", "mailbox": "b", "action": "none", "policy": "clean"}
+    event = head | scan | {"verdict": verdict, "time": when.isoformat()} | fields
+    return TOPIC_OF["message.scanned"], tenant.encode(), orjson.dumps(event)
+
+
+def letters(run):
+    return [orjson.loads(each.value) for each in run.told if each.topic == DEAD_LETTERS.name]
+
+
+def unscanned(run):
+    run.pass_time(30)
+    return {
+        (tenant, month): state.observed
+        for (tenant, indicator, month), state in run.status.items()
+        if indicator == "antivirus.unscanned"
+    }
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("later", [timedelta(), MONTH])
+def test_the_first_counts_and_the_other_is_a_dead_letter_that_names_what_differs(later, restarts):
+    run = LiveRun()
+    first = scanned(START)
+    other = scanned(START + later, "error", action="quarantined", tenant="a")
+    run.feed([first, scanned(START + later, "clean", id_="s2")])
+    run.checkpoint()
+    if restarts:
+        run.restart()
+    run.feed([first, other, first])
+    assert unscanned(run)["a", "2026-09"] == 1
+    assert sum(value or 0 for value in unscanned(run).values()) == 1
+    (letter,) = letters(run)
+    assert letter["reason"] == "conflict"
+    assert letter["field"].split(", ") == [*(["time"] if later else []), "verdict", "action"]
+    assert b64decode(letter["value_b64"]) == other[2]
+
+
+def test_the_first_counts_whosever_the_other_is():
+    run = LiveRun()
+    run.feed([scanned(START), scanned(START, tenant="b"), scanned(START, "clean", "b", "s3")])
+    found = unscanned(run)
+    assert (found["a", "2026-09"], found["b", "2026-09"]) == (1, 0)
+    assert [(each["reason"], each["field"]) for each in letters(run)] == [("conflict", "tenant_id")]
+
+
+def test_what_has_landed_is_remembered_until_it_is_forgotten():
+    landed = LandedEvents()
+
+    def fact(number, **fields):
+        given = {"type": "ticket.opened", "source": "s", "id": str(number), "time": number}
+        return given | {"tenant_id": "a", "ticket_id": "t", "channel": "web"} | fields
+
+    assert not any(landed.take(fact(number)) for number in range(20_000))
+    assert not any(landed.take(fact(number)) for number in range(20_000)), "the same again"
+    landed.forget(15_000)
+    assert landed.take(fact(15_000, channel="mail", ticket_id=None)) == ("channel", "ticket_id")
+    assert landed.take(fact(14_999, channel="mail")) == ()
