@@ -14,7 +14,7 @@ from typing import Any, Final
 from schemas.codec.addresses import AddressKey
 from sinks.clickhouse import ClickHouseSettings, connect
 from sinks.closing.plan.plan_store import refresh_plans
-from sinks.landing.delivery import Delivery
+from sinks.landing.delivery import LandingDelivery
 from sinks.landing.faults import LandingError, label
 from sinks.landing.landing import LANDED_TOPICS, Landing
 from sinks.landing.metrics import LandingMetrics
@@ -169,7 +169,7 @@ def build_sinks(
     counted = metrics or LandingMetrics()
     app = build_app(SINKS_GROUP, settings, transactions)
     server = clickhouse_settings(settings)
-    delivery = Delivery(lambda: connect(server), counted)
+    delivery = LandingDelivery(lambda: connect(server), counted)
     gatherer = Gatherer(Landing(delivery, key=AddressKey.of(settings.address_key)), app)
     attach(app, LANDED_TOPICS, gatherer.handle)
     background(app, gatherer.tick, _TICK_S)

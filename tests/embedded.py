@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sinks.embedded.brokers.broker import BrokerKind
 from sinks.embedded.children import Child
-from sinks.embedded.state_file import State
+from sinks.embedded.state_file import StackState
 from sinks.embedded.supervisor import StackPlan, started_stack
 
 
@@ -14,8 +14,8 @@ from sinks.embedded.supervisor import StackPlan, started_stack
 def embedded_stack(
     data: Path,
     broker: BrokerKind = "tansu",
-    children: Callable[[State], Iterable[Child]] = lambda _: (),
-) -> Iterator[State]:
-    """`State` on entry, everything stopped on exit."""
+    children: Callable[[StackState], Iterable[Child]] = lambda _: (),
+) -> Iterator[StackState]:
+    """`StackState` on entry, everything stopped on exit."""
     with started_stack(StackPlan(data=data, broker=broker, children=children)) as (state, _):
         yield state

@@ -13,7 +13,7 @@ from sinks.embedded.credentials import OPERATOR
 from sinks.embedded.errors import StackError
 
 
-class State(BaseModel):
+class StackState(BaseModel):
     """What ``mailsla up`` writes when it is ready.
 
     ``kafka`` and ``clickhouse_native`` are ``host:port``, ``clickhouse`` and ``web`` are URLs,
@@ -46,7 +46,7 @@ class State(BaseModel):
         }
 
 
-def write_state(path: Path, state: State) -> None:
+def write_state(path: Path, state: StackState) -> None:
     """Put ``state`` at ``path`` in one step, readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # A draft of that name made by somebody else would be written for them to read.
@@ -62,10 +62,10 @@ def write_state(path: Path, state: State) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path) -> StackState:
     """The state at ``path``; `StackError` when there is none or it is not one."""
     try:
-        return State.model_validate_json(path.read_bytes())
+        return StackState.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise StackError(
             f"There is no state file {path}; start the stack with `mailsla up --state-file {path}`."

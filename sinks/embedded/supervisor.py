@@ -29,7 +29,7 @@ from sinks.embedded.data_lock import data_lock
 from sinks.embedded.errors import StackError
 from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.embedded.restarts import Down, RestartPolicy
-from sinks.embedded.state_file import State, remove_state, write_state
+from sinks.embedded.state_file import StackState, remove_state, write_state
 
 STATE_NAME = "state.json"
 """The state file every stack has, in its data directory."""
@@ -37,7 +37,7 @@ _POLL_S = 0.05
 _WATCH_S = 0.2
 
 
-def _no_more_children(_: State) -> Iterable[Child]:
+def _no_more_children(_: StackState) -> Iterable[Child]:
     return ()
 
 
@@ -58,7 +58,7 @@ class StackPlan:
     web_port: int | None = None
     max_memory: int = DEFAULT_MAX_MEMORY
     state_file: Path | None = None
-    children: Callable[[State], Iterable[Child]] = _no_more_children
+    children: Callable[[StackState], Iterable[Child]] = _no_more_children
 
 
 class _StopRequested(BaseException):
@@ -162,7 +162,7 @@ class Supervisor:
 
 
 def worker_child(
-    name: str, state: State, *arguments: str, clickhouse_user: str | None = None
+    name: str, state: StackState, *arguments: str, clickhouse_user: str | None = None
 ) -> Child:
     """A worker process ``mailsla worker NAME …`` against the stack of ``state``.
 
@@ -191,7 +191,7 @@ def worker_child(
 @contextmanager
 def started_stack(
     plan: StackPlan, stop: threading.Event | None = None
-) -> Iterator[tuple[State, Supervisor]]:
+) -> Iterator[tuple[StackState, Supervisor]]:
     """The stack of ``plan``, ready on entry (unless ``stop`` was set), gone on exit.
 
     Must be entered from a thread that lives as long as the stack: a child dies with the thread
@@ -219,7 +219,9 @@ def _state_files(plan: StackPlan) -> set[Path]:
     return {plan.data.absolute() / STATE_NAME, *own}
 
 
-def _start(plan: StackPlan, data: Path, supervisor: Supervisor, stop: threading.Event) -> State:
+def _start(
+    plan: StackPlan, data: Path, supervisor: Supervisor, stop: threading.Event
+) -> StackState:
     kafka = resolve_port(plan.kafka_port, "the Kafka broker (--kafka-port)")
     http = resolve_port(plan.clickhouse_port, "ClickHouse (--clickhouse-port)")
     native = resolve_port(plan.clickhouse_native_port, "ClickHouse's native protocol")
@@ -235,7 +237,7 @@ def _start(plan: StackPlan, data: Path, supervisor: Supervisor, stop: threading.
     )
     clickhouse_child = _clickhouse_child(data / "clickhouse", http, native, plan.max_memory)
     supervisor.start(broker_child, clickhouse_child)
-    state = State(
+    state = StackState(
         kafka=f"{LOOPBACK}:{kafka}",
         clickhouse=f"http://{LOOPBACK}:{http}",
         clickhouse_native=f"{LOOPBACK}:{native}",
@@ -268,7 +270,7 @@ def _clickhouse_child(data: Path, http: int, native: int, max_memory: int) -> Ch
 
 def run_stack(
     plan: StackPlan,
-    on_ready: Callable[[State], int | None],
+    on_ready: Callable[[StackState], int | None],
     say: Callable[[str], object] = print,
 ) -> int:
     """Run the stack in the foreground until SIGTERM or SIGINT; main thread only.
@@ -299,7 +301,7 @@ def run_stack(
     return 0
 
 
-def _update_states(plan: StackPlan, state: State, supervisor: Supervisor) -> None:
+def _update_states(plan: StackPlan, state: StackState, supervisor: Supervisor) -> None:
     """Processes started again have other numbers."""
     for path in _state_files(plan):
         write_state(path, state.model_copy(update={"pids": supervisor.pids}))

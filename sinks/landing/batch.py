@@ -15,7 +15,7 @@ BLOCK_ROWS: Final = 50_000
 """Most rows of one insert; an insert makes at least one part, so few and large ones are wanted."""
 
 
-class RecordBatch(Protocol):
+class LandingBatch(Protocol):
     """Consecutive records of one topic partition; every array has one entry per record."""
 
     @property

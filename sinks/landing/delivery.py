@@ -36,7 +36,7 @@ class Clock:
 REAL_CLOCK = Clock()
 
 
-class Delivery:
+class LandingDelivery:
     """Inserts blocks in a thread of its own, with retries; one per worker process.
 
     ``connect`` makes the client, is called in that thread, and again after it failed.

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from schemas.codec.addresses import AddressKey
 from sinks.ddl import FACT_TABLES
-from sinks.landing.batch import BLOCK_ROWS, LOG_APPEND_TIME, RecordBatch, Rows, blocks
-from sinks.landing.delivery import Delivery
+from sinks.landing.batch import BLOCK_ROWS, LOG_APPEND_TIME, LandingBatch, Rows, blocks
+from sinks.landing.delivery import LandingDelivery
 from sinks.landing.facts import decode_facts
 from sinks.landing.metrics import LandingMetrics
 from sinks.landing.results import RESULT_KINDS, decode_results, unreadable_rows
@@ -40,7 +40,7 @@ class Landing:
 
     def __init__(
         self,
-        delivery: Delivery,
+        delivery: LandingDelivery,
         now_us: Callable[[], int] = wall_clock_us,
         key: AddressKey | None = None,
     ) -> None:
@@ -51,7 +51,7 @@ class Landing:
         """The worker's counters."""
         return self._delivery.metrics
 
-    async def land_all(self, batches: Sequence[RecordBatch]) -> None:
+    async def land_all(self, batches: Sequence[LandingBatch]) -> None:
         """Land several batches together: fewer and larger inserts than one by one.
 
         Decodes the next records while ClickHouse takes those before; at most two blocks of rows
@@ -74,11 +74,11 @@ class Landing:
             under_way.cancel()
         self._note_lag(batches)
 
-    def _decode_all(self, batches: Sequence[RecordBatch]) -> list[Rows]:
+    def _decode_all(self, batches: Sequence[LandingBatch]) -> list[Rows]:
         decoded = [self._decode(batch) for batch in batches]
         return decoded + [unreadable_rows(batch) for batch in batches if batch.unreadable]
 
-    def _decode(self, batch: RecordBatch) -> Rows:
+    def _decode(self, batch: LandingBatch) -> Rows:
         if batch.topic in RESULT_KINDS:
             return decode_results(batch)
         if batch.topic not in FACT_TABLES:
@@ -88,28 +88,28 @@ class Landing:
             batch.topic, batch.partition, batch.offsets, batch.values, times_us, self._key
         )
 
-    def _broker_times(self, batch: RecordBatch) -> npt.NDArray[np.int64]:
+    def _broker_times(self, batch: LandingBatch) -> npt.NDArray[np.int64]:
         """When the broker had each record; a producer's own stamps prove nothing."""
         if batch.timestamp_type == LOG_APPEND_TIME:
             return batch.timestamps_us
         return np.full(len(batch.values), self._now_us(), dtype=np.int64)
 
-    def _count(self, batches: Sequence[RecordBatch], decoded: Sequence[Rows]) -> None:
+    def _count(self, batches: Sequence[LandingBatch], decoded: Sequence[Rows]) -> None:
         for batch, rows in zip(batches, decoded, strict=False):
             self.metrics.rejected[batch.topic] += rows.rejected
             self.metrics.tombstones[batch.topic] += rows.tombstones
             if rows.complaint:
                 _log.warning("%s", rows.complaint)
 
-    def _note_lag(self, batches: Sequence[RecordBatch]) -> None:
+    def _note_lag(self, batches: Sequence[LandingBatch]) -> None:
         newest = [int(batch.timestamps_us[-1]) for batch in batches if len(batch.values)]
         if newest:
             self.metrics.lag_s = max(0.0, (self._now_us() - max(newest)) / 1e6)
 
 
-def _groups(batches: Sequence[RecordBatch]) -> Iterator[list[RecordBatch]]:
+def _groups(batches: Sequence[LandingBatch]) -> Iterator[list[LandingBatch]]:
     """Batches in order, gathered until there are about `BLOCK_ROWS` records."""
-    group: list[RecordBatch] = []
+    group: list[LandingBatch] = []
     size = 0
     for batch in batches:
         group.append(batch)

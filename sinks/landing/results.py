@@ -19,7 +19,7 @@ from schemas.results import BreachData, BreachEvent, DeadLetter, Outage, Status,
 from sinks.ddl import results as ddl
 from sinks.ddl.model_columns import EXACT_ARROW, ModelColumn
 from sinks.ddl.table import Table
-from sinks.landing.batch import RecordBatch, Rows, with_coordinates
+from sinks.landing.batch import LandingBatch, Rows, with_coordinates
 from sinks.landing.windows import read_windows
 
 _QUANTUM: Final = Decimal(1).scaleb(-EXACT_ARROW.scale)
@@ -168,7 +168,7 @@ def _reason(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def decode_results(batch: RecordBatch) -> Rows:
+def decode_results(batch: LandingBatch) -> Rows:
     """The records' rows of the topic's table."""
     kind = RESULT_KINDS[batch.topic]
     present = [i for i, value in enumerate(batch.values) if value is not None]
@@ -189,7 +189,7 @@ def decode_results(batch: RecordBatch) -> Rows:
     )
 
 
-def unreadable_rows(batch: RecordBatch) -> Rows:
+def unreadable_rows(batch: LandingBatch) -> Rows:
     """Dead letters of the batches of the log that cannot be read.
 
     The workers that read the same topic publish them too: they collapse into one row. Of topics
@@ -214,7 +214,7 @@ def unreadable_rows(batch: RecordBatch) -> Rows:
     return Rows(kind.table.name, table.append_column("recorded_at", table.column("received_at")))
 
 
-def _complaint(batch: RecordBatch, rejected: Mapping[int, str]) -> str | None:
+def _complaint(batch: LandingBatch, rejected: Mapping[int, str]) -> str | None:
     if not rejected:
         return None
     first = min(rejected)

@@ -18,7 +18,7 @@ from schemas.presentation.language import Language
 from sinks.clickhouse import Client
 from sinks.closing.errors import Failed, TenantFailure, log_failure
 from sinks.statement.errors import StatementError
-from sinks.statement.facts.content import Revision, Statement
+from sinks.statement.facts.content import Statement, StatementRevision
 from sinks.statement.facts.gather import gather
 from sinks.statement.provider import NOBODY, Provider
 from sinks.statement.render.document import render
@@ -32,7 +32,7 @@ GATHERED: Final = 500
 _HANDED_OVER: Final = 10
 
 
-def file_name(revision: Revision, month: date, language: Language, kind: Format) -> str:
+def file_name(revision: StatementRevision, month: date, language: Language, kind: Format) -> str:
     """``statement-acme-2026-10-r1-zh-66600db2.html``: another content has another name."""
     return (
         f"statement-{revision.tenant_id}-{month:%Y-%m}-r{revision.revision}-{language}"
@@ -66,7 +66,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def make_all(
     client: Client,
     month: date,
-    revisions: Sequence[Revision],
+    revisions: Sequence[StatementRevision],
     directory: Path,
     language: Language,
     kind: Format,

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 from streams.connectors.bounded import read_line
 from streams.connectors.rotation import (
     FINGERPRINT_BYTES,
-    Position,
+    LogPosition,
     complete_lines,
     generations_after,
     head_of,
@@ -63,7 +63,7 @@ class Follower:
     after an interval when it returned nothing.
     """
 
-    def __init__(self, path: Path, position: Position | None = None) -> None:
+    def __init__(self, path: Path, position: LogPosition | None = None) -> None:
         self._path = path
         self._current: _Generation | None = None
         self._pending: list[tuple[Path, int]] = (
@@ -73,7 +73,7 @@ class Follower:
         self._drained_once = False
 
     @property
-    def position(self) -> Position | None:
+    def position(self) -> LogPosition | None:
         """The place after the last line returned; None before the first."""
         return self._position
 
@@ -183,7 +183,7 @@ class Follower:
         return True
 
 
-def load_state(path: Path) -> tuple[Position | None, dict[str, Any] | None]:
+def load_state(path: Path) -> tuple[LogPosition | None, dict[str, Any] | None]:
     """The saved place and connector state; (None, None) without a file. Raises StateFileError."""
     try:
         state = json.loads(path.read_bytes())
@@ -194,10 +194,10 @@ def load_state(path: Path) -> tuple[Position | None, dict[str, Any] | None]:
     if not isinstance(state, dict) or state.get("version") != _STATE_VERSION:
         raise StateFileError(f"{path} is of another version; remove it to start afresh.")
     position = state["position"]
-    return (None if position is None else Position.from_json(position)), state["connector"]
+    return (None if position is None else LogPosition.from_json(position)), state["connector"]
 
 
-def save_state(path: Path, position: Position | None, connector: dict[str, Any]) -> None:
+def save_state(path: Path, position: LogPosition | None, connector: dict[str, Any]) -> None:
     """Write place and connector state as one: readers see the old file or the new one.
 
     Call it only after every event made of the lines up to `position` was acknowledged.

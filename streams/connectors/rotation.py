@@ -15,7 +15,7 @@ FINGERPRINT_BYTES: Final = 256
 
 
 @dataclass(frozen=True)
-class Position:
+class LogPosition:
     """A place in one generation of a log.
 
     `inode` and the fingerprint (SHA-256 of the first `fingerprint_length` bytes, at most 256)
@@ -32,7 +32,7 @@ class Position:
         return dict(vars(self))
 
     @classmethod
-    def from_json(cls, state: dict[str, Any]) -> Position:
+    def from_json(cls, state: dict[str, Any]) -> LogPosition:
         """The reverse of to_json."""
         return cls(
             int(state["inode"]),
@@ -72,14 +72,14 @@ def _uncompressed_size(file: gzip.GzipFile) -> int:
     return file.tell()
 
 
-def position_at(file: IO[bytes], inode: int, offset: int, head: bytes = b"") -> Position:
+def position_at(file: IO[bytes], inode: int, offset: int, head: bytes = b"") -> LogPosition:
     """The place `offset` of an open generation; `head` is its beginning, where it is known.
 
     To go back to the beginning of a compressed file and forth again unpacks all of it.
     """
     known = head if len(head) == FINGERPRINT_BYTES else head_of(file)
     head = known[: min(offset, FINGERPRINT_BYTES)]
-    return Position(inode, offset, _digest(head), len(head))
+    return LogPosition(inode, offset, _digest(head), len(head))
 
 
 def _digest(head: bytes) -> str:
@@ -105,7 +105,7 @@ def rotated_siblings(path: Path) -> list[Path]:
     return [sibling for _, sibling in sorted(found, key=lambda entry: entry[0], reverse=True)]
 
 
-def generations_after(path: Path, position: Position) -> list[tuple[Path, int]]:
+def generations_after(path: Path, position: LogPosition) -> list[tuple[Path, int]]:
     """What a restarted reader has to read: (file, offset), oldest first, the log itself last.
 
     The generation of `position` is found again by its fingerprint, whether it still is the
@@ -122,7 +122,7 @@ def generations_after(path: Path, position: Position) -> list[tuple[Path, int]]:
     return [(path, 0)]
 
 
-def _holds(path: Path, position: Position) -> bool:
+def _holds(path: Path, position: LogPosition) -> bool:
     if position.fingerprint_length == 0:
         # Nothing was read of it yet: only the inode can name it.
         try:

@@ -61,7 +61,7 @@ class Aging:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretches:
+class FlightStretches:
     """Flights with the records of a batch between which they are in flight, and their names.
 
     ``begins`` is -1 for one from before the batch, ``ends`` the number of records for one that
@@ -73,8 +73,8 @@ class Stretches:
     ends: Int64s
     slots: Int64s
 
-    def __getitem__(self, chosen: Mask | Int64s) -> "Stretches":
-        return Stretches(
+    def __getitem__(self, chosen: Mask | Int64s) -> "FlightStretches":
+        return FlightStretches(
             self.flights[chosen], self.begins[chosen], self.ends[chosen], self.slots[chosen]
         )
 
@@ -86,8 +86,8 @@ class FinishedHere:
     ``references`` are those of the table as it was then, ``name`` gives that of a record.
     """
 
-    held: Stretches
-    begun: Stretches
+    held: FlightStretches
+    begun: FlightStretches
     references: Sequence[str]
     name: Callable[[int], str]
 
@@ -105,9 +105,9 @@ def in_order(aging: Aging) -> tuple[int, bool, int]:
     return aging.place, False, int(aging.flight[instant])
 
 
-def join(*some: Stretches) -> Stretches:
+def join(*some: FlightStretches) -> FlightStretches:
     """Several tables of flights as one, in their order."""
-    return Stretches(
+    return FlightStretches(
         np.concatenate([each.flights for each in some]),
         np.concatenate([each.begins for each in some]),
         np.concatenate([each.ends for each in some]),

@@ -16,8 +16,8 @@ from streams.latency.flights import (
     Aging,
     FinishedHere,
     Flights,
+    FlightStretches,
     Limits,
-    Stretches,
     as_rows,
     in_order,
     join,
@@ -41,7 +41,9 @@ class InFlight:
         self._finished, self._limits = finished, limits
         self._ended = KeySet()
         self._start_over(np.empty(0, dtype=FLIGHT), [])
-        nothing = Stretches(self._flights[:0], *(np.empty(0, dtype=np.int64) for _ in range(3)))
+        nothing = FlightStretches(
+            self._flights[:0], *(np.empty(0, dtype=np.int64) for _ in range(3))
+        )
         self._finished_here = FinishedHere(nothing, nothing, (), str)
 
     def __len__(self) -> int:
@@ -115,17 +117,17 @@ class InFlight:
         at = np.flatnonzero(here.begun.flights["key"] == key)
         return here.name(int(here.begun.begins[at[0]])) if len(at) else None
 
-    def _held(self, end_keys: UInt64s, end_places: Int64s) -> Stretches:
+    def _held(self, end_keys: UInt64s, end_places: Int64s) -> FlightStretches:
         """The flights of the table that the batch finishes."""
         slots = self._index.find(end_keys, self._alive)
         found = slots >= 0
         slots = slots[found]
         begins = np.full(len(slots), -1, dtype=np.int64)
-        return Stretches(self._flights[slots], begins, end_places[found], slots)
+        return FlightStretches(self._flights[slots], begins, end_places[found], slots)
 
     def _begun(
         self, accepted: Rows, places: Int64s, finishes: tuple[UInt64s, Int64s], count: int
-    ) -> Stretches:
+    ) -> FlightStretches:
         """The flights that begin in the batch: acceptances of messages not finished before."""
         keys, (end_keys, end_places) = without_direction(accepted), finishes
         ends = np.full(len(places), count, dtype=np.int64)
@@ -137,9 +139,11 @@ class InFlight:
         open_[open_] = ~self.is_finished(keys[open_])
         flights = self._flights_of(accepted[open_], keys[open_])
         nowhere = np.full(len(flights), -1, dtype=np.int64)
-        return Stretches(flights, places[open_], ends[open_], nowhere)
+        return FlightStretches(flights, places[open_], ends[open_], nowhere)
 
-    def _best(self, held: Stretches, begun: Stretches) -> tuple[Stretches, Stretches]:
+    def _best(
+        self, held: FlightStretches, begun: FlightStretches
+    ) -> tuple[FlightStretches, FlightStretches]:
         """Of several acceptances of a message each counts that is better than all before it."""
         slots = self._index.find(begun.flights["key"], self._alive)
         distinct = np.unique(begun.flights["key"])
@@ -149,7 +153,7 @@ class InFlight:
         more = np.setdiff1d(slots[slots >= 0], held.slots)
         every = join(
             held,
-            Stretches(
+            FlightStretches(
                 self._flights[more],
                 np.full(len(more), -1, dtype=np.int64),
                 np.full(len(more), NO_END, dtype=np.int64),
@@ -171,7 +175,7 @@ class InFlight:
         every = every[every.ends < NO_END]
         return every[every.slots >= 0], every[every.slots < 0]
 
-    def _ripe(self, marks: Mapping[int, Watermarks], ended: Int64s, count: int) -> Stretches:
+    def _ripe(self, marks: Mapping[int, Watermarks], ended: Int64s, count: int) -> FlightStretches:
         """The flights of the table that come to an age in the batch, and do not end in it."""
         known = np.full(self._sources, BEFORE_ALL, dtype=np.int64)
         for source, mark in marks.items():
@@ -181,7 +185,7 @@ class InFlight:
         slots = slots[~np.isin(slots, ended)]
         begins = np.full(len(slots), -1, dtype=np.int64)
         ends = np.full(len(slots), count, dtype=np.int64)
-        return Stretches(self._flights[slots], begins, ends, slots)
+        return FlightStretches(self._flights[slots], begins, ends, slots)
 
     def _due(self, known_us: Int64s) -> Int64s:
         """Places of flights whose next age has come by the watermarks of their sources."""
@@ -193,7 +197,7 @@ class InFlight:
 
     def _age(
         self,
-        some: Stretches,
+        some: FlightStretches,
         marks: Mapping[int, Watermarks],
         count: int,
         name: Callable[[int], str],

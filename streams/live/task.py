@@ -54,7 +54,7 @@ from streams.live.state.platform import (
     concerns_platform,
     mark_record,
 )
-from streams.live.state.progress import SourceProgress
+from streams.live.state.progress import KnownProgress
 from streams.live.state.strangers import MOST_STRANGERS
 from streams.live.state.tenants import Tenants
 from streams.runtime.checkpoint.state_log import State, head_record
@@ -106,7 +106,7 @@ class Task:
         """Topic → event time up to which it was read."""
         self._marked_us = 0
         self._mail_clock = MailClock(self.tenants.latency, self.clock)
-        self._progress = SourceProgress(self.tenants.latency, platform.progress)
+        self._progress = KnownProgress(self.tenants.latency, platform.progress)
         self._received_us = 0
         """When the last record of any topic came, by the broker's clock."""
 

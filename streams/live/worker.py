@@ -14,7 +14,7 @@ from schemas.topics import CALENDARS, CONTRACTS, MTA, STREAMS_STATE
 from streams.live.breath import Breath, Portion
 from streams.live.caution import NOTE, Caution, pieces
 from streams.live.checkpoint.in_flight import Deliveries
-from streams.live.checkpoint.policy import CheckpointPolicy, Waiting
+from streams.live.checkpoint.policy import CheckpointPolicy, WaitingRecords
 from streams.live.checkpoint.same_topics import partitions_of, remember_topics
 from streams.live.decode.homes import Homes
 from streams.live.decode.records import DecodedBatch, decode, pass_over
@@ -274,7 +274,7 @@ class Live:
         if self._deliveries.is_under_way(partition):
             return False
         task, now = member.task, time.monotonic()
-        waiting = Waiting(now - member.begun_at, task.pending, task.urgent, task.due(now))
+        waiting = WaitingRecords(now - member.begun_at, task.pending, task.urgent, task.due(now))
         return self._policy.should_checkpoint(waiting)
 
     async def _checkpoint(self, member: _Member, last: bool = False) -> None:

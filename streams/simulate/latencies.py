@@ -15,7 +15,7 @@ _SECTION: Final = 2
 
 
 @dataclass(frozen=True)
-class Window:
+class LatencyWindowShape:
     """An exclusion in force: who it concerns (a tenant or the platform), from when until when."""
 
     tenant_id: str
@@ -50,7 +50,7 @@ Sums = dict[tuple[str, bool], Sum]
 """(tenant_id, whether outbound) → its latencies."""
 
 
-def windows(drafts: Sequence[Draft]) -> list[Window]:
+def windows(drafts: Sequence[Draft]) -> list[LatencyWindowShape]:
     """The exclusions that stand for section 2 in the end."""
     revoked = {
         (draft.tenant_id, draft.fields["exclusion_id"])
@@ -58,7 +58,7 @@ def windows(drafts: Sequence[Draft]) -> list[Window]:
         if draft.type == "exclusion.revoked"
     }
     return [
-        Window(draft.tenant_id, draft.fields["starts_at"], draft.fields["ends_at"])
+        LatencyWindowShape(draft.tenant_id, draft.fields["starts_at"], draft.fields["ends_at"])
         for draft in drafts
         if draft.type == "exclusion.declared"
         and (draft.tenant_id, draft.fields["exclusion_id"]) not in revoked
@@ -80,7 +80,9 @@ def latencies(traffic: Traffic, drafts: Sequence[Draft]) -> Sums:
     return sums
 
 
-def _add(sums: Sums, chunk: Chunk, tenants: Sequence[str], standing: Iterable[Window]) -> None:
+def _add(
+    sums: Sums, chunk: Chunk, tenants: Sequence[str], standing: Iterable[LatencyWindowShape]
+) -> None:
     done = chunk.accepted_us + chunk.latency_us
     counted = np.ones(len(chunk), dtype=np.bool_)
     for window in standing:
@@ -102,7 +104,7 @@ def _add(sums: Sums, chunk: Chunk, tenants: Sequence[str], standing: Iterable[Wi
             entry.total_us += int(total[place])
 
 
-def _add_one(entry: Sum, draft: Draft, standing: Iterable[Window]) -> None:
+def _add_one(entry: Sum, draft: Draft, standing: Iterable[LatencyWindowShape]) -> None:
     accepted = draft.fields["accepted_at"]
     entry.messages += 1
     if "liability" in draft.fields or any(

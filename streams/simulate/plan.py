@@ -33,7 +33,7 @@ _MEAN_LIMIT_S: Final = 60
 
 def plan(
     seed: int, tenants: int, month: str, messages: int, *, billing_error: bool = False
-) -> "Plan":
+) -> "SimulationPlan":
     """A simulated month.
 
     Args:
@@ -53,7 +53,7 @@ def plan(
     if not _MONTH.fullmatch(month):
         raise ValueError(f"{month!r} is no month of this century; write it like 2025-10")
     names = tuple(f"tenant-{number:03d}" for number in range(1, tenants + 1))
-    return Plan(seed, names, date.fromisoformat(f"{month}-01"), messages, billing_error)
+    return SimulationPlan(seed, names, date.fromisoformat(f"{month}-01"), messages, billing_error)
 
 
 @dataclass
@@ -66,7 +66,7 @@ class _Tally:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SimulationPlan:
     """A month that can be published any number of times; only the counts of a run are kept."""
 
     seed: int

@@ -14,7 +14,7 @@ SHARE: Final = 0.02
 """Looking and reading anew take such a share of the time at most, whatever a query costs."""
 
 
-class Changes:
+class PageChanges:
     """Counts changes; asks ClickHouse only while somebody looks on or asks.
 
     Args:

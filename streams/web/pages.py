@@ -30,17 +30,17 @@ from schemas.presentation.words import STATES, VERDICTS, change_word, remedy_wor
 from schemas.results import ClosingItem
 from sinks.closing.plan.contract_segments import instant
 from sinks.statement.charts.calendar import calendar_chart
-from sinks.statement.charts.timeline import Month, timeline_chart
+from sinks.statement.charts.timeline import TimelineMonth, timeline_chart
 from sinks.statement.facts import spans
 from streams.settings import Settings
 from streams.web.access import visitor
 from streams.web.readings.closings import History
 from streams.web.readings.forecast import forecast
 from streams.web.readings.lagging import LagReport
-from streams.web.readings.messages import FOUND, FoundMessage, Message
+from streams.web.readings.messages import FOUND, FoundMessage, ShownMessage
 from streams.web.readings.month import EvidenceRow, MonthFacts
 from streams.web.readings.overview import BUDGETS
-from streams.web.readings.reading import BreachEvent, IndicatorState, Platform, Tenant
+from streams.web.readings.reading import IndicatorState, ShownBreach, ShownPlatform, Tenant
 from streams.web.readings.sources import Feeding
 from streams.web.words import CHART_WORDS, SCRIPT_WORDS, word
 
@@ -107,7 +107,9 @@ class Pages:
     def month(self, tenant: str, facts: MonthFacts, language: Language) -> str:
         """Time-line, fault calendar and open cases of a tenant's month."""
         period, zone = facts.period, facts.period.contract.zone
-        drawn = Month(period.first, period.last, zone, facts.down, facts.excused, facts.unobserved)
+        drawn = TimelineMonth(
+            period.first, period.last, zone, facts.down, facts.excused, facts.unobserved
+        )
         return self._render(
             "month.html",
             language,
@@ -171,7 +173,7 @@ class Pages:
             address=_message_address,
         )
 
-    def message(self, message: Message, language: Language) -> str:
+    def message(self, message: ShownMessage, language: Language) -> str:
         """One message."""
         address = urlsplit(_message_address(message))
         return self._render(
@@ -184,7 +186,7 @@ class Pages:
         )
 
     def platform(
-        self, view: Platform | None, lag: LagReport, language: Language, problem: str | None
+        self, view: ShownPlatform | None, lag: LagReport, language: Language, problem: str | None
     ) -> str:
         """What concerns everybody; without ``view`` the ``problem`` that keeps it away."""
         return self._render(
@@ -234,13 +236,13 @@ class Pages:
 def _phrasing(language: Language, zone: ZoneInfo | None) -> dict[str, Callable[..., object]]:
     """What a template asks for to put figures and codes into words."""
 
-    def observed(one: IndicatorState | BreachEvent) -> Figure:
+    def observed(one: IndicatorState | ShownBreach) -> Figure:
         verdict = "breached" if one.state in _VIOLATED else "met"
         verdict = one.state if one.state in _UNDECIDED else verdict
         limit = (one.comparator, one.target, one.unit, language)
         return item_figure(one.observed, *limit, verdict)
 
-    def promised(one: IndicatorState | BreachEvent | Term) -> Figure:
+    def promised(one: IndicatorState | ShownBreach | Term) -> Figure:
         return promise(one.comparator, one.target, one.unit, language)
 
     def remaining(one: IndicatorState) -> Figure:
@@ -318,7 +320,7 @@ def _item_figure(item: ClosingItem, language: Language) -> Figure:
     )
 
 
-def _message_address(one: FoundMessage | Message) -> str:
+def _message_address(one: FoundMessage | ShownMessage) -> str:
     """Where a message is shown."""
     named = {"source": one.source, "id": one.message_id, "recipient": one.recipient}
     return f"/tenants/{quote(one.tenant_id)}/message?{urlencode(named)}"

@@ -13,7 +13,7 @@ from streams.metrics.sampling import beat
 from streams.settings import ConfigurationError, Settings
 from streams.web.access import LOOPBACK, guards, is_guarded
 from streams.web.answers import html, language_of, month_of, read
-from streams.web.changes import Changes
+from streams.web.changes import PageChanges
 from streams.web.message_site import MessageSite
 from streams.web.pages import Pages
 from streams.web.readings.connection import Unavailable
@@ -108,7 +108,7 @@ class _Site:
         self._reader = Reader(clickhouse)
         self._lag = LagWatch(settings)
         self._pages = pages
-        self._changes = Changes(lambda: read(self._reader.version), self._reload)
+        self._changes = PageChanges(lambda: read(self._reader.version), self._reload)
         self._rows: dict[str, bytes] = {}
         """month → the rows of the overview, as they were read last."""
         self._reading = asyncio.Lock()

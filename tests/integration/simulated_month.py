@@ -9,7 +9,7 @@ from schemas.contract import Contract
 from schemas.topics import LANDED_TOPICS
 from sinks.ddl import FACT_TABLES
 from sinks.landing import Delivery, Landing
-from streams.simulate.plan import Plan
+from streams.simulate.plan import SimulationPlan
 from tests.integration.landing_server import Batch, ClickHouseProcess
 from tests.live_run import BROKER_US, LiveRun, Record, contract_record
 
@@ -28,7 +28,7 @@ class SimulatedMonth:
         self._landed: Counter[str] = Counter()
         """topic → records landed, which is the next one's offset."""
 
-    def live_through(self, plan: Plan, contracts: Sequence[Contract]) -> None:
+    def live_through(self, plan: SimulationPlan, contracts: Sequence[Contract]) -> None:
         """Publish the contracts and the month, and be idle for three days after its end."""
         self.publish([contract_record(contract) for contract in contracts])
         records = [(each.topic, each.key, each.value) for each in plan.records()]
@@ -77,7 +77,7 @@ async def _land(server: ClickHouseProcess, batches: Sequence[Batch]) -> None:
         await delivery.close()
 
 
-def contracts_with_fee(plan: Plan, amount: str) -> list[Contract]:
+def contracts_with_fee(plan: SimulationPlan, amount: str) -> list[Contract]:
     """The agreement's default terms for every tenant, with a monthly fee in CNY."""
     fee = {"amount": amount, "currency": "CNY"}
     head = {"version": 1, "effective_from": date(2020, 1, 1), "monthly_fee": fee}

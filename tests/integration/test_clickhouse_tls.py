@@ -16,7 +16,7 @@ from landing_server import ClickHouseProcess
 
 from sinks.clickhouse import connect, connect_reader
 from sinks.embedded.ports import LOOPBACK
-from sinks.landing.delivery import Delivery
+from sinks.landing.delivery import LandingDelivery
 from sinks.landing.faults import LandingError, label
 from sinks.landing.landing import Landing
 from sinks.schema import install_schema
@@ -127,7 +127,7 @@ def test_a_wrong_certificate_is_a_sentence_for_readers_and_for_the_worker(
 
 
 async def _land(settings):
-    delivery = Delivery(lambda: connect(settings))
+    delivery = LandingDelivery(lambda: connect(settings))
     try:
         await Landing(delivery).land_all([Batch("mail.support", [json.dumps(EVENT).encode()])])
     finally:

@@ -7,15 +7,15 @@ from decimal import Decimal
 from schemas.contract import Contract
 from schemas.indicators import INDICATORS
 from schemas.results import ClosingItem, Credit
-from sinks.closing.plan.contract_segments import Span, micros, period_of
+from sinks.closing.plan.contract_segments import SegmentSpan, micros, period_of
 from sinks.statement.facts.content import (
     DayLatency,
     Evidence,
     Exclusion,
-    Incident,
     Proof,
-    Revision,
     Statement,
+    StatementIncident,
+    StatementRevision,
 )
 
 OCTOBER = date(2025, 10, 1)
@@ -86,7 +86,7 @@ EXCLUSION = Exclusion(
 )
 STATEMENT = Statement(
     month=OCTOBER,
-    revision=Revision(
+    revision=StatementRevision(
         tenant_id="acme",
         revision=2,
         closed_at=datetime(2025, 11, 2, 3, tzinfo=UTC),
@@ -100,7 +100,7 @@ STATEMENT = Statement(
         run="00000000-0000-0000-0000-000000000000",
     ),
     period=period_of("acme", [CONTRACT], OCTOBER),
-    contracts=[Span(CONTRACT, OCTOBER, date(2025, 11, 1))],
+    contracts=[SegmentSpan(CONTRACT, OCTOBER, date(2025, 11, 1))],
     items=[item(indicator) for indicator in INDICATORS],
     parts={},
     credits=[
@@ -113,7 +113,7 @@ STATEMENT = Statement(
     unobserved=[(at(30), at(31))],
     excused={1: [(at(14, 15), at(14, 15, 6))]},
     exclusions=[EXCLUSION],
-    incidents=[Incident("acme", "i1", "fault", "store", "", at(3, 23), at(4, 1))],
+    incidents=[StatementIncident("acme", "i1", "fault", "store", "", at(3, 23), at(4, 1))],
     faulty_days=[date(2025, 2, 3), date(2025, 10, 3), date(2025, 10, 4)],
     proofs={
         "connectivity.downtime": Proof([Evidence("", at(14, 15), at(14, 15, 50), about={})], 41),

@@ -15,12 +15,12 @@ from sinks.embedded.data_lock import data_lock
 from sinks.embedded.errors import StackError
 from sinks.embedded.leash import leashed
 from sinks.embedded.ports import LOOPBACK, is_free, resolve_port
-from sinks.embedded.state_file import State, read_state, remove_state, write_state
+from sinks.embedded.state_file import StackState, read_state, remove_state, write_state
 from sinks.embedded.supervisor import Supervisor
 
 pytestmark = pytest.mark.slow
 
-STATE = State(
+STATE = StackState(
     kafka="127.0.0.1:1",
     clickhouse="http://127.0.0.1:2",
     clickhouse_native="127.0.0.1:3",

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from streams.connectors.follow import Follower, StateFileError, load_state, read_lines, save_state
-from streams.connectors.rotation import Position
+from streams.connectors.rotation import LogPosition
 
 
 def write(path, *lines, end="\n"):
@@ -24,7 +24,9 @@ def drain(follower, polls=3):
 def resumed(path, follower):
     """A follower that starts where this one stood, by way of JSON."""
     follower.close()
-    return Follower(path, Position.from_json(json.loads(json.dumps(follower.position.to_json()))))
+    return Follower(
+        path, LogPosition.from_json(json.loads(json.dumps(follower.position.to_json())))
+    )
 
 
 @pytest.fixture

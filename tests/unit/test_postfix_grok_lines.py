@@ -24,7 +24,7 @@ from streams.connectors.postfix.read.lines import (
     RemoteTrouble,
     Removed,
     Session,
-    Status,
+    StatusLine,
     micros,
     parser_of,
 )
@@ -68,7 +68,7 @@ def test_every_line_is_taken_without_a_stop(path):
 def test_the_queue_id_and_the_status_agree(path):
     daemon, record, fields = parsed(path)
     if "postfix_status" in fields and daemon in DELIVERY_DAEMONS:
-        assert isinstance(record, Status), "every status line is understood"
+        assert isinstance(record, StatusLine), "every status line is understood"
         assert record.status == fields["postfix_status"]
     if record is not None and getattr(record, "queue_id", None) is not None:
         assert record.queue_id == fields["postfix_queueid"]
@@ -77,7 +77,7 @@ def test_the_queue_id_and_the_status_agree(path):
 @pytest.mark.parametrize("path", CASES, ids=by_id)
 def test_the_delivery_fields_agree(path):
     _, record, fields = parsed(path)
-    if not isinstance(record, Status) or "postfix_keyvalue_data" not in fields:
+    if not isinstance(record, StatusLine) or "postfix_keyvalue_data" not in fields:
         return
     pairs = dict(re.findall(r"(\w+)=(<[^>]*>|[^,]*)(?:, |,?$)", fields["postfix_keyvalue_data"]))
     assert record.recipient == pairs["to"].strip("<>")

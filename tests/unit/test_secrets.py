@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from sinks.embedded.ports import LOOPBACK
-from sinks.embedded.state_file import State
+from sinks.embedded.state_file import StackState
 from streams.cli import main as program
 from streams.runtime.redaction import redact_logs
 from streams.settings import Settings
@@ -161,7 +161,7 @@ def test_what_a_library_logs_of_its_options_is_blotted_out():
 
 
 def test_a_state_shows_no_password():
-    state = State(
+    state = StackState(
         kafka="k", clickhouse="c", clickhouse_native="n", data="d",
         clickhouse_users={"operator": CLICKHOUSE},
     )  # fmt: skip

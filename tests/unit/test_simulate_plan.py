@@ -11,7 +11,7 @@ import pytest
 from schemas.codec.records import Rejection, decode_event
 from schemas.indicators import INDICATORS
 from streams.simulate.bad import BAD_KINDS
-from streams.simulate.plan import Plan, plan
+from streams.simulate.plan import SimulationPlan, plan
 from streams.simulate.record import SECOND, SimulatedRecord
 from streams.simulate.stories import STORIES
 from tests.reference.instants import parse
@@ -24,7 +24,7 @@ NEAR_US = 1800 * SECOND
 
 
 @cache
-def told(month: str) -> tuple[Plan, list[SimulatedRecord]]:
+def told(month: str) -> tuple[SimulationPlan, list[SimulatedRecord]]:
     planned = plan(7, len(STORIES), month, 1200)
     return planned, list(planned.records())
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.landing.batch import Block
-from sinks.landing.delivery import Clock, Delivery
+from sinks.landing.delivery import Clock, LandingDelivery
 from sinks.landing.faults import LandingError, lasting, sentence
 from sinks.landing.retry import RetryPolicy
 
@@ -95,7 +95,7 @@ def deliver(client, policy=RetryPolicy()):  # noqa: B008 - frozen
 
     async def run():
         clock = Clock(monotonic=lambda: sum(waits), sleep=sleep, chance=lambda: 0.0)
-        delivery = Delivery(lambda: client, policy=policy, clock=clock)
+        delivery = LandingDelivery(lambda: client, policy=policy, clock=clock)
         try:
             await delivery.deliver([Block("status", ONE_ROW)])
         finally:

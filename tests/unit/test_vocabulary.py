@@ -46,3 +46,14 @@ def test_no_name_has_a_word_that_is_gone():
 def test_names_are_taken_apart():
     assert words("archive_of") == {"archive", "of"}
     assert words("OldBooksHTTP") == {"old", "books", "http"}
+
+
+def test_a_class_has_its_name_for_itself():
+    """Two classes of one name in two places are read as one thing."""
+    where = {}
+    for package in ("schemas", "sinks", "streams"):
+        for path in ROOT.joinpath(package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    where.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}

@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.indicators import MonthVerdict, Remedy
 from schemas.results import ClosingItem, Credit
-from sinks.closing.plan.contract_segments import Period, next_month
+from sinks.closing.plan.contract_segments import SegmentPeriod, next_month
 
 _ORDER: Final[tuple[Remedy, ...]] = ("double_service", "fee_waiver")
 
@@ -23,7 +23,7 @@ def overall_verdict(items: Iterable[ClosingItem]) -> MonthVerdict:
     return "incomplete" if "no_data" in verdicts else "met"
 
 
-def owed_remedies(items: Iterable[ClosingItem], period: Period) -> tuple[Remedy, ...]:
+def owed_remedies(items: Iterable[ClosingItem], period: SegmentPeriod) -> tuple[Remedy, ...]:
     """The remedies of the breached sections: each once, or once per section where they stack.
 
     Contract, Remedies. The order is ``double_service`` before ``fee_waiver``.
@@ -39,7 +39,7 @@ def owed_remedies(items: Iterable[ClosingItem], period: Period) -> tuple[Remedy,
 
 
 def issue(
-    tenant_id: str, revision: int, remedies: Sequence[Remedy], period: Period
+    tenant_id: str, revision: int, remedies: Sequence[Remedy], period: SegmentPeriod
 ) -> list[Credit]:
     """The credits of one revision.
 

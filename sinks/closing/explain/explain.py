@@ -22,7 +22,7 @@ from sinks.closing.explain.formulas import FORMULAS, Formula, Outcome, Sums, evi
 from sinks.closing.measure.queries import SETTINGS, measure
 from sinks.closing.measure.verdicts import read_judgements
 from sinks.closing.plan.calendars import calendars_of, load_calendars
-from sinks.closing.plan.contract_segments import Period, governing_versions, instant, micros
+from sinks.closing.plan.contract_segments import SegmentPeriod, governing_versions, instant, micros
 from sinks.closing.plan.plan import make_plan
 from sinks.closing.plan.plan_store import (
     StoredPlan,
@@ -85,7 +85,7 @@ class Explanation:
     revision: Revision | None
     """None: the month is not closed, and this is how it stands at the cutoff."""
     cutoff: datetime
-    period: Period
+    period: SegmentPeriod
     formula: Formula
     sums: Sums
     rows: tuple[Row, ...]

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from schemas.results import ClosingItem, Credit, ItemPart
 from sinks.clickhouse import Client
 from sinks.closing.credits.rules import issue, owed_remedies
-from sinks.closing.plan.contract_segments import Period
+from sinks.closing.plan.contract_segments import SegmentPeriod
 from sinks.closing.plan.plan_store import StoredPlan
 
 _COLUMNS: Final = (
@@ -103,7 +103,7 @@ def stored_items(
 
 
 def _judgement(
-    tenant_id: str, month: str, rows: Sequence[tuple[Any, ...]], period: Period
+    tenant_id: str, month: str, rows: Sequence[tuple[Any, ...]], period: SegmentPeriod
 ) -> Judgement:
     items = tuple(_item(row, month) for row in rows)
     owed = issue(tenant_id, 0, owed_remedies(items, period), period)

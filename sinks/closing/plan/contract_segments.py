@@ -38,7 +38,7 @@ def next_month(month: date) -> date:
 
 
 @dataclass(frozen=True)
-class Span:
+class SegmentSpan:
     """Days ``[first, last)`` in which one version of a contract is in force."""
 
     contract: Contract
@@ -47,7 +47,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Period:
+class SegmentPeriod:
     """A tenant's active part ``[first, last)`` of its local month, and all its active spans."""
 
     contract: Contract
@@ -56,7 +56,7 @@ class Period:
     last: date
     served: tuple[tuple[date, date], ...]
     """Days ``[first, last)`` served, in any month; clipped by whoever asks."""
-    versions: tuple[Span, ...]
+    versions: tuple[SegmentSpan, ...]
     """What is in force in the active part of the month, without gaps: each until the next."""
 
     @property
@@ -78,7 +78,7 @@ class Period:
         return (begun or self.versions)[-1 if begun else 0].contract
 
 
-def spans_in_force(versions: Iterable[Contract]) -> list[Span]:
+def spans_in_force(versions: Iterable[Contract]) -> list[SegmentSpan]:
     """The versions of one tenant's contract with their days; a later one ends the earlier."""
     newest = {contract.version: contract for contract in versions}
     ordered = sorted(newest.values(), key=lambda c: (c.effective_from, c.version))
@@ -88,27 +88,27 @@ def spans_in_force(versions: Iterable[Contract]) -> list[Span]:
         if position + 1 < len(ordered):
             last = min(last, ordered[position + 1].effective_from)
         if contract.effective_from < last:
-            spans.append(Span(contract, contract.effective_from, last))
+            spans.append(SegmentSpan(contract, contract.effective_from, last))
     return spans
 
 
-def period_of(tenant_id: str, versions: Sequence[Contract], month: date) -> Period:
+def period_of(tenant_id: str, versions: Sequence[Contract], month: date) -> SegmentPeriod:
     """The tenant's period; the default contract where no version covers any of the month."""
     after = next_month(month)
     every = spans_in_force(versions)
     spans = [span for span in every if span.first < after and span.last > month]
     if not spans:
         contract = default_contract(tenant_id)
-        whole = Span(contract, month, after)
-        return Period(contract, month, month, after, ((date.min, date.max),), (whole,))
+        whole = SegmentSpan(contract, month, after)
+        return SegmentPeriod(contract, month, month, after, ((date.min, date.max),), (whole,))
     first, last = max(month, spans[0].first), min(after, spans[-1].last)
     served = ((first, last), *((span.first, span.last) for span in every))
     edges = pairwise((first, *(span.first for span in spans[1:]), last))
-    cut = tuple(Span(one.contract, *days) for one, days in zip(spans, edges, strict=True))
-    return Period(spans[-1].contract, month, first, last, served, cut)
+    cut = tuple(SegmentSpan(one.contract, *days) for one, days in zip(spans, edges, strict=True))
+    return SegmentPeriod(spans[-1].contract, month, first, last, served, cut)
 
 
-def parts_of(period: Period) -> list[tuple[Period, list[str]]]:
+def parts_of(period: SegmentPeriod) -> list[tuple[SegmentPeriod, list[str]]]:
     """The parts of a month in which the contract changes, each with the indicators it is one of.
 
     An indicator has at least two parts or none. The month is cut in the governing zone throughout;
@@ -123,7 +123,7 @@ def parts_of(period: Period) -> list[tuple[Period, list[str]]]:
     return [(_cut(period, *run), parts[run]) for run in sorted(parts)]
 
 
-def _runs(versions: Sequence[Span], indicator: str) -> Iterator[tuple[int, int]]:
+def _runs(versions: Sequence[SegmentSpan], indicator: str) -> Iterator[tuple[int, int]]:
     """Places ``[first, end)`` of neighbouring versions that judge an indicator alike."""
     begin = 0
     for place in range(1, len(versions) + 1):
@@ -134,7 +134,7 @@ def _runs(versions: Sequence[Span], indicator: str) -> Iterator[tuple[int, int]]
             begin = place
 
 
-def _cut(period: Period, begin: int, end: int) -> Period:
+def _cut(period: SegmentPeriod, begin: int, end: int) -> SegmentPeriod:
     zone = {"timezone": period.contract.timezone}
     contract = period.versions[end - 1].contract.model_copy(update=zone)
     first, last = period.versions[begin].first, period.versions[end - 1].last

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from schemas.calendars import Calendars
 from schemas.contract import Profile
-from sinks.closing.plan.contract_segments import Period, midnight_us, next_month
+from sinks.closing.plan.contract_segments import SegmentPeriod, midnight_us, next_month
 
 DAY = timedelta(days=1)
 SUNDAY = 7
@@ -41,7 +41,7 @@ class Day:
     undecided: tuple[str, ...]
 
 
-def days_of(period: Period, calendars: Calendars) -> list[Day]:
+def days_of(period: SegmentPeriod, calendars: Calendars) -> list[Day]:
     """Every day from which a deadline of the period can run, and every day of its year so far.
 
     Args:
@@ -79,7 +79,7 @@ def _between(first: date, last: date) -> Iterator[date]:
         first += DAY
 
 
-def _day(day: date, period: Period, calendars: Calendars) -> Day:
+def _day(day: date, period: SegmentPeriod, calendars: Calendars) -> Day:
     zone, profile = period.contract.zone, period.contract.profile
     received = period.received_under(day)
     undecided: list[str] = []
@@ -121,7 +121,7 @@ def _day(day: date, period: Period, calendars: Calendars) -> Day:
     )
 
 
-def _served(day: date, period: Period) -> bool:
+def _served(day: date, period: SegmentPeriod) -> bool:
     return any(first <= day < last for first, last in period.served)
 
 

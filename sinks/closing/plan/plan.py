@@ -14,7 +14,7 @@ from schemas.contract import DEADLINES, Contract
 from schemas.indicators import INDICATORS
 from sinks.closing.errors import TenantFailure
 from sinks.closing.plan.contract_segments import (
-    Period,
+    SegmentPeriod,
     midnight_us,
     next_month,
     parts_of,
@@ -45,7 +45,7 @@ class Plan:
     """
 
     month: date
-    periods: Mapping[str, Period]
+    periods: Mapping[str, SegmentPeriod]
     tenants: Sequence[Row]
     terms: Sequence[Row]
     days: Sequence[Row]
@@ -66,13 +66,13 @@ class Plan:
 class _Shared:
     """Numbers groups of rows in order of appearance, so that tenants alike share one group."""
 
-    def __init__(self, rows_of: Callable[[Period], list[Row]], column: str) -> None:
+    def __init__(self, rows_of: Callable[[SegmentPeriod], list[Row]], column: str) -> None:
         self._rows_of = rows_of
         self._column = column
         self._numbers: dict[Hashable, int] = {}
         self.rows: list[Row] = []
 
-    def number(self, key: Hashable, period: Period) -> int:
+    def number(self, key: Hashable, period: SegmentPeriod) -> int:
         """The number of the group of ``key``; its rows are made at its first appearance."""
         if key not in self._numbers:
             rows = self._rows_of(period)
@@ -105,7 +105,7 @@ def make_plan(
     terms = _Shared(_term_rows, "terms")
     days = _Shared(lambda period: _day_rows(period, known), "days")
     rows: list[Row] = []
-    periods: dict[str, Period] = {}
+    periods: dict[str, SegmentPeriod] = {}
     failed = {each.tenant_id: each for each in failures}
     for tenant_id in sorted(set(tenants) - set(failed)):
         whole = period_of(tenant_id, versions.get(tenant_id, ()), month)
@@ -127,7 +127,7 @@ def make_plan(
     return Plan(month, periods, rows, terms.rows, days.rows, named)
 
 
-def _tenant_row(tenant_id: str, period: Period) -> Row:
+def _tenant_row(tenant_id: str, period: SegmentPeriod) -> Row:
     contract, profile = period.contract, period.contract.profile
     year = period.month.year
     return {
@@ -169,7 +169,7 @@ def _allowed(contract: Contract) -> Row:
     }
 
 
-def _part_columns(part: int, period: Period, judges: Sequence[str]) -> Row:
+def _part_columns(part: int, period: SegmentPeriod, judges: Sequence[str]) -> Row:
     """What only months have in which the contract changes; the others leave the defaults."""
     if len(period.versions) == 1:
         return {}
@@ -191,7 +191,7 @@ def _terms_key(contract: Contract) -> Hashable:
     return tuple(sorted((name, repr(change)) for name, change in contract.overrides.items()))
 
 
-def _term_rows(period: Period) -> list[Row]:
+def _term_rows(period: SegmentPeriod) -> list[Row]:
     rows = []
     for name in INDICATORS:
         term = period.contract.term(name)
@@ -220,7 +220,7 @@ def _exact(indicator: str, target: Decimal) -> str:
     return f"{target:f}"
 
 
-def _days_key(period: Period) -> Hashable:
+def _days_key(period: SegmentPeriod) -> Hashable:
     contract, profile = period.contract, period.contract.profile
     deadlines = tuple((span.first, span.contract.reading(DEADLINES)) for span in period.versions)
     # What lies outside these years cannot reach the month, but would tell equal tenants apart.
@@ -239,5 +239,5 @@ def _days_key(period: Period) -> Hashable:
     )
 
 
-def _day_rows(period: Period, calendars: Calendars) -> list[Row]:
+def _day_rows(period: SegmentPeriod, calendars: Calendars) -> list[Row]:
     return [{**asdict(day), "day": day.day.isoformat()} for day in days_of(period, calendars)]

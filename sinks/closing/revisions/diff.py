@@ -12,7 +12,7 @@ from sinks.closing.errors import ClosingError
 from sinks.closing.explain.event_dependencies import topics_of, types_of
 from sinks.closing.measure.views import view_query
 from sinks.closing.plan.calendars import ChangedDay, changed_days, stored_days
-from sinks.closing.plan.contract_segments import Period, micros, midnight_us, period_of
+from sinks.closing.plan.contract_segments import SegmentPeriod, micros, midnight_us, period_of
 from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
 from sinks.closing.revisions.writer import Key, ledger_of
 
@@ -176,7 +176,7 @@ def _causes(client: Client, older: Revision, newer: Revision, changes: Sequence[
     return Causes(events, total, _new_versions(before, after), tuple(days))
 
 
-def _maintenance_from_us(period: Period, *contracts: Sequence[Contract]) -> int:
+def _maintenance_from_us(period: SegmentPeriod, *contracts: Sequence[Contract]) -> int:
     """From when on agreed maintenance can bear on a month: a year's hours may be limited."""
     limited = any(
         each.profile.max_hours_per_year is not None for versions in contracts for each in versions

@@ -73,7 +73,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Changes:
+class RevisionChanges:
     """Which judgements differ from the books; the entry and the credits that hold for each."""
 
     changed: Sequence[Judgement]
@@ -89,7 +89,7 @@ def compare(
     cutoff_us: int,
     early: Container[str] = (),
     undecided: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> Changes:
+) -> RevisionChanges:
     """Hold judgements against the newest revisions; what differs gets the next number.
 
     A provisional judgement of what holds already as final changes nothing.
@@ -128,7 +128,7 @@ def compare(
         issued = [c for c in booked.get((tenant, number - 1), ()) if c.kind == "issue"]
         renewed = [credit.model_copy(update={"revision": number}) for credit in one.owed]
         credits[tenant] = (*reverse(issued, number), *renewed)
-    return Changes(changed, entries, credits)
+    return RevisionChanges(changed, entries, credits)
 
 
 def ledger_of(client: Client, month: date) -> dict[Key, list[Credit]]:
@@ -154,7 +154,7 @@ def write(
     client: Client,
     plan: StoredPlan,
     run: str,
-    changes: Changes,
+    changes: RevisionChanges,
     versions: Mapping[str, Sequence[Contract]],
     days: Days,
 ) -> None:
@@ -192,7 +192,7 @@ def write(
     _insert(client, "closing_log", [_log_row(one, entry) | common for one, entry in numbers])
 
 
-def closing_of(judgement: Judgement, changes: Changes, month: date) -> Closing:
+def closing_of(judgement: Judgement, changes: RevisionChanges, month: date) -> Closing:
     """A judgement with its entry in the books."""
     entry = changes.entries[judgement.tenant_id]
     return Closing.model_construct(

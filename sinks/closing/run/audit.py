@@ -53,7 +53,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Difference:
+class AuditDifference:
     """One indicator of which the two sides say different things; None: that side says nothing."""
 
     tenant_id: str
@@ -68,7 +68,7 @@ class Audit:
 
     tenants: int
     compared: int
-    differences: tuple[Difference, ...]
+    differences: tuple[AuditDifference, ...]
 
 
 def audit_month(
@@ -107,13 +107,13 @@ def compare(closings: Iterable[Closing], live: dict[Key, Value]) -> Audit:
     """Every difference between recomputed months and live values, by tenant and section."""
     items = {(item.tenant_id, item.indicator): item for each in closings for item in each.items}
     found = [
-        Difference(*key, live.get(key), recomputed)
+        AuditDifference(*key, live.get(key), recomputed)
         for key, item in items.items()
         if differs(live.get(key), recomputed := _recomputed(item)) and not _silent(live, item)
     ]
     tenants = {tenant for tenant, _ in items}
     found += [
-        Difference(tenant, indicator, value, None)
+        AuditDifference(tenant, indicator, value, None)
         for (tenant, indicator), value in live.items()
         if tenant not in tenants and indicator in _SAMPLED and value.observed is not None
     ]

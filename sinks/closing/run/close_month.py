@@ -18,7 +18,7 @@ from sinks.closing.measure.input_digest import read_inputs
 from sinks.closing.measure.queries import measure
 from sinks.closing.measure.verdicts import read_judgements, read_undecided
 from sinks.closing.plan.calendars import load_calendars
-from sinks.closing.plan.contract_segments import Period, governing_versions
+from sinks.closing.plan.contract_segments import SegmentPeriod, governing_versions
 from sinks.closing.plan.plan import Plan
 from sinks.closing.plan.plan_store import (
     Promised,
@@ -113,7 +113,7 @@ def _wanted(
     return wanted
 
 
-def _not_over(period: Period, tenant: str) -> TenantFailure:
+def _not_over(period: SegmentPeriod, tenant: str) -> TenantFailure:
     reason = (
         f"the month is not over yet in {period.contract.timezone}; close it afterwards, "
         "or use --force for provisional figures"

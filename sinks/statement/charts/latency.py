@@ -29,7 +29,7 @@ _SECOND: Final = 1_000_000
 
 
 @dataclass(frozen=True)
-class Limits:
+class ChartLimits:
     """What mean and maximum are held against, seconds; the first is None where none is agreed."""
 
     mean_s: Decimal | None
@@ -58,7 +58,7 @@ def latency_chart(
     direction: str,
     days: Sequence[DayLatency],
     span: tuple[date, date],
-    limits: Limits,
+    limits: ChartLimits,
     language: Language,
 ) -> Markup:
     """The chart of ``outbound`` or ``inbound`` mail over the days ``[first, last)``."""
@@ -76,7 +76,7 @@ def latency_chart(
     return drawing.finish()
 
 
-def _scale(days: Sequence[DayLatency], span: tuple[date, date], limits: Limits) -> _Scale:
+def _scale(days: Sequence[DayLatency], span: tuple[date, date], limits: ChartLimits) -> _Scale:
     means = [day.mean_us / _SECOND for day in days if day.mean_us > 0] or [1.0]
     tops = [day.largest_us / _SECOND for day in days] or [1.0]
     low = max(-3, min(0, floor(log10(min(means)))))
@@ -114,13 +114,13 @@ def _axes(drawing: Drawing, scale: _Scale, language: Language) -> None:
             drawing.text(scale.x(day), _BOTTOM + 15, str(day.day), anchor="middle")
 
 
-def _limits(drawing: Drawing, scale: _Scale, limits: Limits) -> None:
+def _limits(drawing: Drawing, scale: _Scale, limits: ChartLimits) -> None:
     for _, seconds, dash in _limit_lines(limits):
         y = scale.y(float(seconds))
         drawing.line(_LEFT, y, _RIGHT, y, ALARM, width=1.2, dash=dash)
 
 
-def _limit_lines(limits: Limits) -> list[tuple[str, Decimal, str]]:
+def _limit_lines(limits: ChartLimits) -> list[tuple[str, Decimal, str]]:
     """(phrase, seconds, dashes) of the limits that can be drawn."""
     lines = [("limit_max", Decimal(limits.largest_s), "6 3")]
     if limits.mean_s is not None and limits.mean_s > 0:
@@ -156,7 +156,7 @@ def _values(
     drawing: Drawing,
     scale: _Scale,
     days: Sequence[DayLatency],
-    limits: Limits,
+    limits: ChartLimits,
     language: Language,
 ) -> None:
     over = [day for day in days if day.largest_us > limits.largest_s * _SECOND]
@@ -170,7 +170,7 @@ def _values(
             written.append(x)
 
 
-def _legend(drawing: Drawing, limits: Limits, language: Language) -> None:
+def _legend(drawing: Drawing, limits: ChartLimits, language: Language) -> None:
     _mark(drawing, _LEFT + 6, 12, largest=False)
     drawing.text(_LEFT + 14, 16, phrase("mean", language))
     _mark(drawing, _LEFT + 76, 12, largest=True)

@@ -25,7 +25,7 @@ _THIN: Final = 1.6
 
 
 @dataclass(frozen=True)
-class Month:
+class TimelineMonth:
     """The local days ``[first, last)``, and what is drawn on them."""
 
     first: date
@@ -43,7 +43,7 @@ class Month:
         return [(date.fromordinal(number), start, end) for number, start, end in named]
 
 
-def timeline_chart(month: Month, language: Language) -> Markup:
+def timeline_chart(month: TimelineMonth, language: Language) -> Markup:
     """Downtime as full bars, exclusions as a line below, unobserved time as hollow boxes."""
     days = month.days()
     bottom = _TOP + _ROW * len(days)
@@ -67,7 +67,7 @@ def timeline_chart(month: Month, language: Language) -> Markup:
     return drawing.finish()
 
 
-def _describe(month: Month, language: Language) -> str:
+def _describe(month: TimelineMonth, language: Language) -> str:
     excused = spans.length(month.down) - spans.length(spans.subtract(month.down, month.excused))
     return phrase(
         "timeline_desc",

@@ -10,8 +10,7 @@ from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Profile
 from schemas.indicators import Comparator, MonthVerdict, Verdict
 from schemas.results import ClosingItem, Credit
-from sinks.closing.plan.contract_segments import Period
-from sinks.closing.plan.contract_segments import Span as ContractSpan
+from sinks.closing.plan.contract_segments import SegmentPeriod, SegmentSpan
 from sinks.statement.facts.spans import Span
 
 SHOWN = 20
@@ -24,7 +23,7 @@ _DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
-class Revision:
+class StatementRevision:
     """One frozen closing of a tenant-month."""
 
     tenant_id: str
@@ -150,7 +149,7 @@ class Voided:
 
 
 @dataclass(frozen=True)
-class Incident:
+class StatementIncident:
     """A fault or an adjustment; ``closed_us`` 0: still open at the cutoff."""
 
     scope: str
@@ -187,9 +186,9 @@ class Statement:
     """A tenant-month: the closing's frozen figures, and the facts as of its cutoff."""
 
     month: date
-    revision: Revision
-    period: Period
-    contracts: Sequence[ContractSpan]
+    revision: StatementRevision
+    period: SegmentPeriod
+    contracts: Sequence[SegmentSpan]
     """The versions in force on a day of the month."""
     items: Sequence[ClosingItem]
     parts: Mapping[str, Sequence[Part]]
@@ -202,7 +201,7 @@ class Statement:
     excused: Mapping[int, Sequence[Span]]
     """section → time taken out by exclusions."""
     exclusions: Sequence[Exclusion]
-    incidents: Sequence[Incident]
+    incidents: Sequence[StatementIncident]
     """Of the whole year up to the end of the month."""
     faulty_days: Sequence[date]
     """Days of the year up to the month's end that a fault spoiled."""

@@ -10,14 +10,21 @@ import orjson
 
 from schemas.contract import Contract
 from sinks.clickhouse import Client
-from sinks.closing.plan.contract_segments import Period, Span, next_month, spans_in_force
+from sinks.closing.plan.contract_segments import (
+    SegmentPeriod,
+    SegmentSpan,
+    next_month,
+    spans_in_force,
+)
 from sinks.closing.plan.plan_store import contracts_by_tenant
 from sinks.closing.revisions import reader
-from sinks.statement.facts.content import Revision
+from sinks.statement.facts.content import StatementRevision
 from sinks.statement.facts.queries import query_text
 
 
-def contracts_of(client: Client, revisions: Sequence[Revision]) -> dict[str, list[Contract]]:
+def contracts_of(
+    client: Client, revisions: Sequence[StatementRevision]
+) -> dict[str, list[Contract]]:
     """tenant_id → the contract versions its revision was judged by.
 
     Of a revision from before these were kept: what is known today, no version above the governing
@@ -33,7 +40,9 @@ def contracts_of(client: Client, revisions: Sequence[Revision]) -> dict[str, lis
     return known | (_known_today(client, unkept) if unkept else {})
 
 
-def _known_today(client: Client, revisions: Sequence[Revision]) -> dict[str, list[Contract]]:
+def _known_today(
+    client: Client, revisions: Sequence[StatementRevision]
+) -> dict[str, list[Contract]]:
     parameters = {"tenants": [revision.tenant_id for revision in revisions]}
     rows = client.query(query_text("contracts"), parameters=parameters).result_rows
     every = contracts_by_tenant([Contract.model_validate(orjson.loads(row[0])) for row in rows])
@@ -44,12 +53,12 @@ def _known_today(client: Client, revisions: Sequence[Revision]) -> dict[str, lis
     }
 
 
-def spans_of_month(period: Period, versions: Sequence[Contract]) -> list[Span]:
+def spans_of_month(period: SegmentPeriod, versions: Sequence[Contract]) -> list[SegmentSpan]:
     """The versions in force on a day of the month; the default one where there is none."""
     after = next_month(period.month)
     spans = [
-        Span(span.contract, max(span.first, period.month), min(span.last, after))
+        SegmentSpan(span.contract, max(span.first, period.month), min(span.last, after))
         for span in spans_in_force(versions)
         if span.first < after and span.last > period.month
     ]
-    return spans or [Span(period.contract, period.first, period.last)]
+    return spans or [SegmentSpan(period.contract, period.first, period.last)]

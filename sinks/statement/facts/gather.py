@@ -13,7 +13,7 @@ from schemas.results import ClosingItem, Credit
 from sinks.clickhouse import Client
 from sinks.closing.errors import Failed, log_failure
 from sinks.closing.plan.calendars import calendars_of
-from sinks.closing.plan.contract_segments import Period, micros
+from sinks.closing.plan.contract_segments import SegmentPeriod, micros
 from sinks.closing.plan.plan import make_plan
 from sinks.closing.plan.plan_store import scratch_plan
 from sinks.statement.facts import spans
@@ -21,10 +21,10 @@ from sinks.statement.facts.content import (
     SHOWN,
     DayLatency,
     Exclusion,
-    Incident,
     Proof,
-    Revision,
     Statement,
+    StatementIncident,
+    StatementRevision,
     Voided,
 )
 from sinks.statement.facts.frame import contracts_of, spans_of_month
@@ -49,7 +49,7 @@ Row = dict[str, Any]
 
 def closed_revisions(
     client: Client, month: date, tenants: Sequence[str] = (), revision: int = 0
-) -> list[Revision]:
+) -> list[StatementRevision]:
     """The revisions statements are made from, in order of tenant_id.
 
     Args:
@@ -62,13 +62,16 @@ def closed_revisions(
     parameters = {"month": month, "tenants": list(tenants), "revision": revision}
     rows = client.query(query_text("revisions"), parameters=parameters).named_results()
     return [
-        Revision(**_without(row, "status"), superseded=row["status"] == "superseded")
+        StatementRevision(**_without(row, "status"), superseded=row["status"] == "superseded")
         for row in rows
     ]
 
 
 def gather(
-    client: Client, month: date, revisions: Iterable[Revision], failed: Failed = log_failure
+    client: Client,
+    month: date,
+    revisions: Iterable[StatementRevision],
+    failed: Failed = log_failure,
 ) -> list[Statement]:
     """The statements of some revisions of one month, in order of cutoff and tenant_id.
 
@@ -112,7 +115,7 @@ class _Reader:
 
 
 def _gather(
-    client: Client, month: date, run: Sequence[Revision], failed: Failed
+    client: Client, month: date, run: Sequence[StatementRevision], failed: Failed
 ) -> Iterator[Statement]:
     """The statements of revisions of one run."""
     versions = contracts_of(client, run)
@@ -147,7 +150,7 @@ def _gather(
         yield _statement(revision, periods[tenant], versions[tenant], own)
 
 
-def _year_us(period: Period) -> int:
+def _year_us(period: SegmentPeriod) -> int:
     new_year = datetime(period.month.year, 1, 1, tzinfo=period.contract.zone)
     return micros(new_year)
 
@@ -164,7 +167,10 @@ def _facts(reader: _Reader) -> dict[str, dict[str, list[Row]]]:
 
 
 def _statement(
-    revision: Revision, period: Period, versions: Sequence[Contract], own: Mapping[str, list[Row]]
+    revision: StatementRevision,
+    period: SegmentPeriod,
+    versions: Sequence[Contract],
+    own: Mapping[str, list[Row]],
 ) -> Statement:
     zone = period.contract.zone
     until = min(period.end_us, micros(revision.cutoff))
@@ -175,7 +181,7 @@ def _statement(
     down = spans.union((start, end) for start, end, is_down, _ in stretches if is_down)
     known = spans.union((start, end) for start, end, _, is_known in stretches if is_known)
     exclusions = [Exclusion(**_without(row, "tenant_id")) for row in own["exclusions"]]
-    incidents = [Incident(**_without(row, "tenant_id")) for row in own["incidents"]]
+    incidents = [StatementIncident(**_without(row, "tenant_id")) for row in own["incidents"]]
     faults = spans.union(
         span
         for one in incidents
@@ -207,11 +213,11 @@ def _statement(
     )
 
 
-def _is_served(period: Period, day: date) -> bool:
+def _is_served(period: SegmentPeriod, day: date) -> bool:
     return any(first <= day < last for first, last in period.served)
 
 
-def _item(row: Row, period: Period) -> ClosingItem:
+def _item(row: Row, period: SegmentPeriod) -> ClosingItem:
     fields = {name: row[name] for name in ClosingItem.model_fields if name in row}
     fields |= {
         "month": f"{period.month:%Y-%m}",
@@ -220,7 +226,7 @@ def _item(row: Row, period: Period) -> ClosingItem:
     return ClosingItem.model_construct(**fields)
 
 
-def _credit(row: Row, revision: Revision, period: Period) -> Credit:
+def _credit(row: Row, revision: StatementRevision, period: SegmentPeriod) -> Credit:
     return Credit(
         tenant_id=revision.tenant_id,
         month=f"{period.month:%Y-%m}",
@@ -244,7 +250,7 @@ def _proofs(
     own: Mapping[str, list[Row]],
     down: Sequence[spans.Span],
     excused: Sequence[spans.Span],
-    incidents: Sequence[Incident],
+    incidents: Sequence[StatementIncident],
     month: spans.Span,
 ) -> dict[str, Proof]:
     proofs: dict[str, Proof] = {}

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
-from sinks.closing.plan.contract_segments import Period, midnight_us
+from sinks.closing.plan.contract_segments import SegmentPeriod, midnight_us
 from sinks.statement.facts import spans
 from sinks.statement.facts.content import Exclusion, Maintenance
 
 _HOUR_US: Final = 3_600_000_000
 
 
-def maintenance_of(exclusions: Iterable[Exclusion], period: Period) -> Maintenance | None:
+def maintenance_of(exclusions: Iterable[Exclusion], period: SegmentPeriod) -> Maintenance | None:
     """The maintenance of the year, from every window of it; ``None``: the contract has no limit."""
     profile = period.contract.profile
     if profile.max_hours_per_year is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sinks.statement.facts import spans
-from sinks.statement.facts.content import SHOWN, Evidence, Incident, Proof
+from sinks.statement.facts.content import SHOWN, Evidence, Proof, StatementIncident
 
 _OF_KIND: Final = {
     "fault": "operations.fault_duration",
@@ -38,7 +38,7 @@ def outage_proof(down: Sequence[spans.Span], excused: Sequence[spans.Span]) -> P
     return Proof(rows, len(down))
 
 
-def incident_proofs(incidents: Sequence[Incident], month: spans.Span) -> dict[str, Proof]:
+def incident_proofs(incidents: Sequence[StatementIncident], month: spans.Span) -> dict[str, Proof]:
     """Indicator → the longest incidents that touch the month, in order of time."""
     proofs = {}
     for kind, indicator in _OF_KIND.items():
@@ -56,7 +56,7 @@ def incident_proofs(incidents: Sequence[Incident], month: spans.Span) -> dict[st
     return proofs
 
 
-def _incident(one: Incident) -> Evidence:
+def _incident(one: StatementIncident) -> Evidence:
     about = {
         "scope": "platform" if one.of_platform else "",
         "component": one.component,

@@ -16,8 +16,8 @@ from schemas.presentation.names import cause, indicator_title
 from schemas.presentation.words import verdict_word
 from sinks.closing.plan.contract_segments import micros
 from sinks.statement.charts.calendar import calendar_chart, describe_faults
-from sinks.statement.charts.latency import Limits, latency_chart
-from sinks.statement.charts.timeline import Month, timeline_chart
+from sinks.statement.charts.latency import ChartLimits, latency_chart
+from sinks.statement.charts.timeline import TimelineMonth, timeline_chart
 from sinks.statement.facts import spans
 from sinks.statement.facts.content import Statement
 from sinks.statement.provider import NOBODY, Provider
@@ -93,12 +93,14 @@ def _charts(statement: Statement, language: Language) -> dict[str, Markup]:
     days = (period.first, period.last)
 
     def latency(direction: str) -> Markup:
-        limits = Limits(targets.get(_MEAN[direction]), period.contract.profile.max_latency_s)
+        limits = ChartLimits(targets.get(_MEAN[direction]), period.contract.profile.max_latency_s)
         own = statement.latency.get(direction, ())
         return latency_chart(direction, own, days, limits, language)
 
     excused = statement.excused.get(1, ())
-    month = Month(*days, period.contract.zone, statement.down, excused, statement.unobserved)
+    month = TimelineMonth(
+        *days, period.contract.zone, statement.down, excused, statement.unobserved
+    )
     over = spans.instant(micros(statement.revision.cutoff), period.contract.zone).date()
 
     def counts(day: date) -> bool:

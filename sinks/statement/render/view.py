@@ -161,14 +161,14 @@ def lead(statement: Statement, language: Language) -> str:
 
 
 @dataclass(frozen=True)
-class Owed:
+class OwedLine:
     """One kind of remedy in all, and the clauses that owe it."""
 
     text: str
     clauses: str
 
 
-def owed(statement: Statement, language: Language) -> list[Owed]:
+def owed(statement: Statement, language: Language) -> list[OwedLine]:
     """What is owed by remedy: term extension in days, fee with currency, and on which clauses.
 
     Where remedies stack by section, those of a kind are one sentence that names the sections.
@@ -178,7 +178,7 @@ def owed(statement: Statement, language: Language) -> list[Owed]:
         found.setdefault(credit.remedy, []).append(credit)
     kinds = [(_sections(remedy, statement), credits) for remedy, credits in found.items()]
     return [
-        Owed(" ".join(_credits(credits, numbers, language)), _clauses(numbers, language))
+        OwedLine(" ".join(_credits(credits, numbers, language)), _clauses(numbers, language))
         for numbers, credits in kinds
     ]
 

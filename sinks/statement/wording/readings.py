@@ -89,18 +89,18 @@ _ALL: Final = ("all", "全部")
 
 
 @dataclass(frozen=True)
-class Reading:
+class WordedReading:
     """One reading in words; ``changed``: the contract departs from the default."""
 
     text: str
     changed: bool
 
 
-def readings(profile: Profile, language: Language) -> list[Reading]:
+def readings(profile: Profile, language: Language) -> list[WordedReading]:
     """Every reading of a profile, in the order of the agreement."""
     default = Profile()
     return [
-        Reading(
+        WordedReading(
             pick(pair, language).format(value=_value(profile, field, language)),
             getattr(profile, field) != getattr(default, field),
         )

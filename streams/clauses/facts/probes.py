@@ -103,24 +103,24 @@ class ProbeSeries:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldResult:
     """Per capability, in the order of `CAPABILITIES`: when a good and a bad result holds."""
 
     good: tuple[IntervalSet, ...]
     bad: tuple[IntervalSet, ...]
 
-    def from_(self, since_us: int) -> "Held":
+    def from_(self, since_us: int) -> "HeldResult":
         """The part from an instant on."""
-        return Held(
+        return HeldResult(
             tuple(each.clip(since_us, FOREVER) for each in self.good),
             tuple(each.clip(since_us, FOREVER) for each in self.bad),
         )
 
 
-NOTHING_HELD: Final = Held((EMPTY,) * len(CAPABILITIES), (EMPTY,) * len(CAPABILITIES))
+NOTHING_HELD: Final = HeldResult((EMPTY,) * len(CAPABILITIES), (EMPTY,) * len(CAPABILITIES))
 
 
-class Changes:
+class ProbeChanges:
     """From which instant on something has changed since an earlier look.
 
     Keeps the last few thousand versions; an older look has everything changed.
@@ -164,9 +164,9 @@ class ProbeFacts(Facts):
     def __init__(self) -> None:
         super().__init__()
         self.pages: dict[str, Samples] = {"narrowband": Samples(), "broadband": Samples()}
-        self.changes = Changes()
+        self.changes = ProbeChanges()
         self._series: dict[tuple[str, ...], ProbeSeries] = {}
-        self._held: dict[int, tuple[int, Held]] = {}
+        self._held: dict[int, tuple[int, HeldResult]] = {}
         self._latest: dict[tuple[str, ...], tuple[int, int]] = {}
         """Probe → time and interval of its latest result, µs."""
 
@@ -175,7 +175,7 @@ class ProbeFacts(Facts):
         """Whether there is any probe result."""
         return bool(self._series)
 
-    def held(self, factor: int) -> Held:
+    def held(self, factor: int) -> HeldResult:
         """When results hold, if each holds at most ``factor`` of its intervals."""
         version, held = self._held.get(factor, (-1, NOTHING_HELD))
         if version < self.version:
@@ -198,14 +198,14 @@ class ProbeFacts(Facts):
             for failure in series.failures(start_us, end_us)
         ]
 
-    def _renewed(self, held: Held, since_us: int, factor: int) -> Held:
+    def _renewed(self, held: HeldResult, since_us: int, factor: int) -> HeldResult:
         good: defaultdict[tuple[str, ...], list[IntervalSet]] = defaultdict(list)
         bad: defaultdict[tuple[str, ...], list[IntervalSet]] = defaultdict(list)
         for identity, series in self._series.items():
             well, badly = series.held(since_us, factor)
             good[identity[-2:]].append(well)
             bad[identity[-2:]].append(badly)
-        return Held(
+        return HeldResult(
             tuple(_joined(old, since_us, good[capability])
                   for old, capability in zip(held.good, CAPABILITIES, strict=True)),
             tuple(_joined(old, since_us, bad[capability])

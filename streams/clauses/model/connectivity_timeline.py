@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from streams.clauses.facts.probes import CAPABILITIES, NOTHING_HELD, Held, ProbeFacts
+from streams.clauses.facts.probes import CAPABILITIES, NOTHING_HELD, HeldResult, ProbeFacts
 from streams.time.intervals import EMPTY, FOREVER, IntervalSet, splice, union
 
 Condition = Literal["up", "down", "unknown"]
@@ -42,7 +42,7 @@ class Reading:
 _NOTHING_READ: Final = Reading((EMPTY,) * len(CAPABILITIES), EMPTY, EMPTY)
 
 
-def read(own: Held, platform: Held) -> Reading:
+def read(own: HeldResult, platform: HeldResult) -> Reading:
     """Combine what holds of the tenant's own probes and of the platform's."""
     failing: list[IntervalSet] = []
     known: list[IntervalSet] = []

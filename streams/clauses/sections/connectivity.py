@@ -16,7 +16,7 @@ INDICATORS = ("connectivity.downtime", "connectivity.ratio")
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
+class OutageFact:
     """A time in which the tenant was down; ``ended_us`` is ``None`` while it lasts.
 
     The id follows from the start: an outage whose start is corrected is another one.
@@ -52,7 +52,7 @@ def outage_id(started_us: int) -> str:
 
 def outages(
     reading: Reading, facts: Iterable[ProbeFacts], start_us: int, now_us: int
-) -> list[Outage]:
+) -> list[OutageFact]:
     """The outages that lie at least partly in ``[start_us, now_us)``, in time order.
 
     They are whole (not cut at ``start_us``) and raw (not reduced by exclusions).
@@ -69,7 +69,7 @@ def outages(
 
 def _outage(
     reading: Reading, facts: tuple[ProbeFacts, ...], began: int, ends: int, now_us: int
-) -> Outage:
+) -> OutageFact:
     known_end = min(ends, now_us)
     names, references = [], []
     for capability, failing in zip(CAPABILITIES, reading.failing, strict=True):
@@ -77,7 +77,7 @@ def _outage(
             names.append("/".join(capability))
             for scope in facts:
                 references.extend(scope.failures(capability, began, known_end))
-    return Outage(
+    return OutageFact(
         outage_id(began),
         began,
         ends if ends <= now_us else None,

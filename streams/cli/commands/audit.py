@@ -9,7 +9,7 @@ from rich.table import Table
 
 from sinks.clickhouse import connect
 from sinks.closing.errors import ClosingError, TenantFailure
-from sinks.closing.run.audit import Audit, Difference, Value, audit_month
+from sinks.closing.run.audit import Audit, AuditDifference, Value, audit_month
 from sinks.worker import clickhouse_settings
 from streams.cli.output.clickhouse_output import cell, show_json, show_table
 from streams.cli.support.common import MONTH, settings_of, state_file_option
@@ -78,7 +78,7 @@ def _audit(
     return done
 
 
-def _table(differences: tuple[Difference, ...]) -> Table:
+def _table(differences: tuple[AuditDifference, ...]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("tenant", "indicator", "live", "recomputed"):
         table.add_column(name, overflow="fold")

@@ -13,7 +13,7 @@ from schemas.presentation.language import LANGUAGES
 from sinks.clickhouse import Client, connect
 from sinks.closing.run.close_month import close_month
 from sinks.closing.run.closing_feed import publish_closings
-from sinks.embedded.state_file import State
+from sinks.embedded.state_file import StackState
 from sinks.embedded.supervisor import run_stack
 from sinks.statement.facts.gather import closed_revisions, gather
 from sinks.statement.making import content_of, file_name, write_whole
@@ -32,7 +32,7 @@ from streams.cli.support.common import MONTH, console
 from streams.cli.support.errors import CheckFailed, CommandError
 from streams.runtime.kafka.drain import DrainProgress, NotDrainedError, drain
 from streams.settings import ConfigurationError, Settings, load
-from streams.simulate.plan import Plan, plan
+from streams.simulate.plan import SimulationPlan, plan
 from streams.simulate.publish import publish
 
 _RECORDS_PER_MESSAGE: Final = 2.01
@@ -76,7 +76,7 @@ def demo(
     directory = data or Path(tempfile.mkdtemp(prefix="mailsla-demo-"))
     stack = stack_plan(directory, broker, state_file=directory / "state.json")
 
-    def main_job(state: State) -> int | None:
+    def main_job(state: StackState) -> int | None:
         settings = load(**state.access())
         try:
             agreed = _live_and_close(settings, simulated, chosen)
@@ -106,7 +106,7 @@ def _last_month(today: date) -> date:
     return (today.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
-def _live_and_close(settings: Settings, simulated: Plan, month: date) -> bool:
+def _live_and_close(settings: Settings, simulated: SimulationPlan, month: date) -> bool:
     """Publish, drain, close, report; whether everything injected was found."""
     out = console()
     started = time.monotonic()
@@ -142,7 +142,7 @@ def _write_statements(settings: Settings, month: date, directory: Path) -> State
     return Statements(chosen.tenant_id, (broken or ["connectivity.ratio"])[0], tuple(paths))
 
 
-def _publish(settings: Settings, simulated: Plan, display: ProgressDisplay) -> None:
+def _publish(settings: Settings, simulated: SimulationPlan, display: ProgressDisplay) -> None:
     tenants = len(simulated.tenants)
     stage = f"publishing {tenants} tenants' month"
     thin = _THIN_RECORDS + _THIN_RECORDS_PER_TENANT * tenants

@@ -14,7 +14,7 @@ from sinks.clickhouse import Client, connect
 from sinks.closing.errors import TenantFailure
 from sinks.landing.faults import label
 from sinks.statement.errors import StatementError
-from sinks.statement.facts.content import Revision
+from sinks.statement.facts.content import StatementRevision
 from sinks.statement.facts.gather import closed_revisions, gather
 from sinks.statement.making import Format, content_of, file_name, make_all, write_whole
 from sinks.statement.provider import Provider, provider_of
@@ -114,7 +114,7 @@ def _format(kind: str | None, output: Path | None) -> Format:
 
 def _closed(
     client: Client, month: date, tenant: str | None, revision: int | None
-) -> list[Revision]:
+) -> list[StatementRevision]:
     found = closed_revisions(client, month, [tenant] if tenant else (), revision or 0)
     if found:
         return found
@@ -137,7 +137,7 @@ def _closed(
 def _make_one(
     client: Client,
     month: date,
-    revision: Revision,
+    revision: StatementRevision,
     language: Language,
     kind: Format,
     output: Path | None,
@@ -157,7 +157,7 @@ def _make_one(
 def _make_all(
     client: Client,
     month: date,
-    revisions: list[Revision],
+    revisions: list[StatementRevision],
     directory: Path,
     language: Language,
     kind: Format,

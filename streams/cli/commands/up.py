@@ -12,7 +12,7 @@ import click
 
 from sinks.embedded.children import Child
 from sinks.embedded.credentials import WEB, WRITER
-from sinks.embedded.state_file import State
+from sinks.embedded.state_file import StackState
 from sinks.embedded.supervisor import StackPlan, run_stack, worker_child
 from streams.cli.support.common import console
 from streams.maillog.site import configured_site, read_site
@@ -74,7 +74,7 @@ def up(
         data, broker, kafka_port, clickhouse_port, web_port, state_file, domain_tenant
     )
 
-    def announce(state: State) -> None:
+    def announce(state: StackState) -> None:
         out = console()
         out.print(f"kafka       {state.kafka}")
         out.print(f"clickhouse  {state.clickhouse} (native {state.clickhouse_native})")
@@ -116,7 +116,7 @@ def stack_plan(
     )
 
 
-def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
+def _workers(state: StackState, maillog: Mapping[str, Path]) -> Iterator[Child]:
     """Topics and tables first, then the workers that need them."""
     from sinks.clickhouse import connect
     from sinks.schema import install_schema
@@ -138,7 +138,7 @@ def _workers(state: State, maillog: Mapping[str, Path]) -> Iterator[Child]:
         yield _web_child(state, state.web)
 
 
-def _web_child(state: State, url: str) -> Child:
+def _web_child(state: StackState, url: str) -> Child:
     """The web page at ``url``; ready when it finds everything well."""
     address = urlsplit(url)
     host, port = str(address.hostname), int(address.port or 0)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from schemas.presentation.words import remedy_word
 from schemas.results import Closing
-from sinks.embedded.state_file import State
+from sinks.embedded.state_file import StackState
 from streams.cli.support.common import console
 from streams.simulate.truth import Truth
 
@@ -88,7 +88,7 @@ def _owed(closing: Closing | None) -> str:
     return ", ".join(remedy_word(remedy, "en") for remedy in closing.remedies)
 
 
-def show_places(state: State, directory: Path, *, kept: bool) -> None:
+def show_places(state: StackState, directory: Path, *, kept: bool) -> None:
     """Where everything is; addresses only of a stack that stays up."""
     out = console()
     out.print(f"data        {directory}", soft_wrap=True)
@@ -101,7 +101,7 @@ def show_places(state: State, directory: Path, *, kept: bool) -> None:
 
 
 def show_end(
-    state: State, directory: Path, month: date, statements: Statements, *, kept: bool
+    state: StackState, directory: Path, month: date, statements: Statements, *, kept: bool
 ) -> None:
     """The statement, the addresses, and three commands to try."""
     out = console()

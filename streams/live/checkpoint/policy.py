@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingRecords:
     """What waits for a checkpoint of one task.
 
     ``since_s`` is how long ago the last one was begun; ``events`` are rows and records that wait,
@@ -25,7 +25,7 @@ class CheckpointPolicy:
     urgent_s: float = 0.2
     events: int = 200_000
 
-    def should_checkpoint(self, waiting: Waiting) -> bool:
+    def should_checkpoint(self, waiting: WaitingRecords) -> bool:
         """Whether to begin a checkpoint now."""
         if waiting.urgent and waiting.since_s >= min(self.urgent_s, self.pause_s):
             return True

@@ -11,7 +11,7 @@ from streams.clauses.model.connectivity_timeline import Reading
 from streams.clauses.model.measure import View
 from streams.clauses.registry import Context
 from streams.clauses.sections import connectivity, operations
-from streams.clauses.sections.connectivity import Outage
+from streams.clauses.sections.connectivity import OutageFact
 from streams.latency.changes import HOUR_US, PANE_US
 from streams.live.publish.times import text_of
 from streams.live.state.tenants import Tenants
@@ -30,7 +30,7 @@ class ObservedWindows:
     def __init__(self, tenants: Tenants, partition: int) -> None:
         self._tenants, self._partition = tenants, partition
         self._windows: dict[_Location, bytes] = {}
-        self._outages: dict[str, dict[str, Outage]] = {}
+        self._outages: dict[str, dict[str, OutageFact]] = {}
 
     def records(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
         """What changed of a tenant, looked at at an event time."""
@@ -94,7 +94,7 @@ class ObservedWindows:
                 yield self._outage(tenant, told[name], "withdrawn", now_us)
         self._outages[tenant] = found
 
-    def _outage(self, tenant: str, outage: Outage, status: str, now_us: int) -> Outgoing:
+    def _outage(self, tenant: str, outage: OutageFact, status: str, now_us: int) -> Outgoing:
         ended = outage.ended_us
         document = {
             "tenant_id": tenant,

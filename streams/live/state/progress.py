@@ -17,7 +17,7 @@ class _Said:
     at_s: float
 
 
-class SourceProgress:
+class KnownProgress:
     """The ``source.progress`` of one task.
 
     It comes by another way than the mail it speaks of, and may overtake it: it counts once mail

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any, Final, Literal, get_args
 
 from sinks.clickhouse import Client
-from sinks.closing.plan.contract_segments import Period, micros, midnight_us
+from sinks.closing.plan.contract_segments import SegmentPeriod, micros, midnight_us
 from streams.web.readings.month import period_in
 
 Stretch = Literal["hour", "day", "month"]
@@ -74,7 +74,7 @@ def latencies(client: Client, tenant: str, month: date, stretch: Stretch) -> dic
     }
 
 
-def limits(period: Period, start_us: int, end_us: int) -> list[Limit]:
+def limits(period: SegmentPeriod, start_us: int, end_us: int) -> list[Limit]:
     """What holds of the segments of a contract within ``[start, end)``."""
     zone = period.contract.zone
     found = []

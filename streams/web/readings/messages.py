@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.codec.addresses import AddressKey
 from sinks.clickhouse import Client
-from sinks.closing.plan.contract_segments import Period
+from sinks.closing.plan.contract_segments import SegmentPeriod
 from streams.web.readings.connection import rows
 from streams.web.readings.month import period_in
 
@@ -77,7 +77,7 @@ class FoundMessage:
 
 
 @dataclass(frozen=True)
-class MessageEvent:
+class ShownMessageEvent:
     """One event of a message; ``counts``: it was neither voided nor is it a conflict."""
 
     time: datetime
@@ -124,17 +124,17 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Message:
+class ShownMessage:
     """Everything about one message."""
 
     tenant_id: str
     source: str
     message_id: str
     recipient: str
-    events: Sequence[MessageEvent]
+    events: Sequence[ShownMessageEvent]
     scans: Sequence[Scan]
     counted: Sequence[Counted]
-    period: Period
+    period: SegmentPeriod
     """The tenant's part of the month in which it was accepted."""
 
     @property
@@ -187,30 +187,30 @@ def find(
 
 def message_of(
     client: Client, tenant: str, source: str, message_id: str, recipient: str
-) -> Message | None:
+) -> ShownMessage | None:
     """What is known of a message; None where there is no such message."""
     named = {
         "tenant": tenant, "source": source, "message": message_id, "recipient": recipient,
     }  # fmt: skip
-    events = rows(client, MessageEvent, _EVENTS, **named)
+    events = rows(client, ShownMessageEvent, _EVENTS, **named)
     if not events:
         return None
     period = _period(client, tenant, events)
     scans = rows(client, Scan, _SCANS, tenant=tenant, message=message_id)
     counted = rows(client, Counted, _COUNTED, month=period.month, **named)
-    return Message(tenant, source, message_id, recipient, events, scans, counted, period)
+    return ShownMessage(tenant, source, message_id, recipient, events, scans, counted, period)
 
 
-def accepted_on(events: Sequence[MessageEvent], period: Period) -> date:
+def accepted_on(events: Sequence[ShownMessageEvent], period: SegmentPeriod) -> date:
     """The local day on which a message was accepted, as far as its events say."""
     return _accepted(events).astimezone(period.contract.zone).date()
 
 
-def _accepted(events: Sequence[MessageEvent]) -> datetime:
+def _accepted(events: Sequence[ShownMessageEvent]) -> datetime:
     return min(one.accepted_at or one.time for one in events)
 
 
-def _period(client: Client, tenant: str, events: Sequence[MessageEvent]) -> Period:
+def _period(client: Client, tenant: str, events: Sequence[ShownMessageEvent]) -> SegmentPeriod:
     """The month of the acceptance, cut where the contract of that month cuts it."""
     accepted = _accepted(events)
     period = period_in(client, tenant, accepted.date().replace(day=1))

@@ -15,7 +15,7 @@ from schemas.contract import Contract
 from sinks.clickhouse import Client
 from sinks.closing.explain.formulas import evidence_of
 from sinks.closing.plan.contract_segments import (
-    Period,
+    SegmentPeriod,
     governing_versions,
     instant,
     micros,
@@ -80,7 +80,7 @@ class EvidenceRow:
 class MonthFacts:
     """A tenant's month up to ``until_us``; spans in µs, disjoint and ascending."""
 
-    period: Period
+    period: SegmentPeriod
     until_us: int
     down: Sequence[spans.Span]
     excused: Sequence[spans.Span]
@@ -113,7 +113,7 @@ def contracts_of(client: Client, tenant: str) -> list[Contract]:
     return [each for each in read if not isinstance(each, Rejection)]
 
 
-def period_in(client: Client, tenant: str, month: date) -> Period:
+def period_in(client: Client, tenant: str, month: date) -> SegmentPeriod:
     """The tenant's part of a month, with the versions in force."""
     versions = governing_versions(tenant, contracts_of(client, tenant), month)
     return period_of(tenant, versions, month)
@@ -164,7 +164,7 @@ def local(us: int, zone: ZoneInfo) -> datetime:
     return instant(us).astimezone(zone)
 
 
-def _served(period: Period, day: date) -> bool:
+def _served(period: SegmentPeriod, day: date) -> bool:
     return any(first <= day < last for first, last in period.served)
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from schemas.contract import DEFAULT_TIMEZONE, Contract
 from schemas.indicators import INDICATORS, Comparator
 from sinks.clickhouse import ClickHouseSettings, Client
-from sinks.closing.plan.contract_segments import Period, governing_versions, period_of
+from sinks.closing.plan.contract_segments import SegmentPeriod, governing_versions, period_of
 from streams.web.readings.connection import ANSWER_S, CONNECT_S, Connection, rows
 from streams.web.readings.month import contracts_of
 from streams.web.readings.overview import BUDGETS, JUDGED, MONTHS, OVERVIEW
@@ -134,7 +134,7 @@ class IndicatorState:
 
 
 @dataclass(frozen=True)
-class BreachEvent:
+class ShownBreach:
     """One event of the breach feed; observed and target in ``unit``."""
 
     type: str
@@ -182,14 +182,14 @@ class Tenant:
     """Those there are, the newest first."""
     states: Sequence[IndicatorState]
     closed: Sequence[ClosedMonth]
-    feed: Sequence[BreachEvent]
+    feed: Sequence[ShownBreach]
     contracts: Sequence[Contract]
     """Every version, the newest first."""
     incidents: Sequence[OpenIncident]
     exclusions: Sequence[DeclaredExclusion]
 
     @property
-    def period(self) -> Period | None:
+    def period(self) -> SegmentPeriod | None:
         """The tenant's part of the month; None without a month."""
         if not self.month:
             return None
@@ -223,7 +223,7 @@ class HeardProbe:
 
 
 @dataclass(frozen=True)
-class Platform:
+class ShownPlatform:
     """What concerns everybody."""
 
     refused: Sequence[RefusedRecords]
@@ -285,16 +285,16 @@ class Reader:
                 months,
                 _states(client, tenant_id, chosen, closed),
                 closed,
-                rows(client, BreachEvent, _FEED, rows=ROWS, **named),
+                rows(client, ShownBreach, _FEED, rows=ROWS, **named),
                 contracts,
                 rows(client, OpenIncident, _INCIDENTS, rows=ROWS, **named),
                 rows(client, DeclaredExclusion, _EXCLUSIONS, rows=ROWS, **named),
             )
 
-    def platform(self) -> Platform:
+    def platform(self) -> ShownPlatform:
         """What concerns everybody."""
         with Connection(self._settings) as client:
-            return Platform(
+            return ShownPlatform(
                 rows(client, RefusedRecords, _DEAD_LETTERS, rows=ROWS),
                 rows(client, HeardProbe, _PROBES, rows=ROWS),
                 rows(client, OpenIncident, _INCIDENTS, rows=ROWS, tenant="*"),

@@ -26,7 +26,7 @@ from streams.connectors.postfix.assemble.incarnation import (
     Incarnation,
 )
 from streams.connectors.postfix.assemble.outcomes import Outcomes
-from streams.connectors.postfix.assemble.queue import Queue
+from streams.connectors.postfix.assemble.queue import MailQueue
 from streams.connectors.postfix.assemble.refusals import refusal_events
 from streams.connectors.postfix.read.harmless import Misunderstood, is_harmless, kind_of
 from streams.connectors.postfix.read.lines import (
@@ -44,7 +44,7 @@ from streams.connectors.postfix.read.lines import (
     Removed,
     Requeued,
     Session,
-    Status,
+    StatusLine,
     TextParser,
     parser_of,
 )
@@ -76,7 +76,7 @@ class Assembler:
         self._outcomes = Outcomes(site, self.counters)
         self._hops = hops
         self._attempts = Attempts(site, self._outcomes, hops, self._misunderstood)
-        self._queue = Queue(
+        self._queue = MailQueue(
             site.limits, self.counters, hops, self._attempts.decide_now, self._finish
         )
         self._attempts.queue = self._queue
@@ -86,7 +86,7 @@ class Assembler:
             Pickup: self._on_pickup,
             MessageId: self._on_message_id,
             Active: self._on_active,
-            Status: self._attempts.on_status,
+            StatusLine: self._attempts.on_status,
             Removed: self._on_removed,
             Session: self._on_session,
             Requeued: self._on_requeued,

@@ -21,7 +21,7 @@ from streams.connectors.postfix.assemble.incarnation import (
     ORIGIN,
     UNSEEN,
     Incarnation,
-    Result,
+    IncarnationResult,
 )
 from streams.connectors.postfix.assemble.outcomes import (
     Outcomes,
@@ -30,9 +30,9 @@ from streams.connectors.postfix.assemble.outcomes import (
     queued_as,
     result_of,
 )
-from streams.connectors.postfix.assemble.queue import Queue
+from streams.connectors.postfix.assemble.queue import MailQueue
 from streams.connectors.postfix.read.harmless import Misunderstood
-from streams.connectors.postfix.read.lines import ConnectFailure, RemoteTrouble, Status
+from streams.connectors.postfix.read.lines import ConnectFailure, RemoteTrouble, StatusLine
 from streams.connectors.postfix.read.relays import Facing, faced, is_loopback
 from streams.connectors.postfix.resolver import WINDOW, Resolver
 from streams.connectors.postfix.site import Site
@@ -55,7 +55,7 @@ def is_stale(held: Incarnation, stamp: int) -> bool:
 class Attempts:
     """The attempts of one host. `late` collects events of earlier lines that are decided now."""
 
-    queue: Queue
+    queue: MailQueue
     """set once it is made: the two refer to each other"""
 
     def __init__(
@@ -103,7 +103,7 @@ class Attempts:
             default=None,
         )
 
-    def on_status(self, line: SyslogLine, daemon: str, record: Status) -> list[Event]:
+    def on_status(self, line: SyslogLine, daemon: str, record: StatusLine) -> list[Event]:
         """The events a status line completes, those of earlier lines that it decides included."""
         word = result_of(record.status)
         if word is None:
@@ -146,7 +146,7 @@ class Attempts:
 
     # One message over several queues
 
-    def _find_origin(self, held: Incarnation, status: Status) -> None:
+    def _find_origin(self, held: Incarnation, status: StatusLine) -> None:
         """Chain to a hop that named no queue id, by the recipient both were for."""
         if self._hops.way_in(held) is None and not held.guessed:
             return
@@ -156,7 +156,7 @@ class Attempts:
             self.chain(hop, held)
 
     def _follow_hop(
-        self, held: Incarnation, daemon: str, status: Status, stamp: int, facing: Facing
+        self, held: Incarnation, daemon: str, status: StatusLine, stamp: int, facing: Facing
     ) -> tuple[Facing, bool]:
         """What a result `sent` faced after all, and whether later lines have to decide it.
 
@@ -211,16 +211,16 @@ class Attempts:
     # Results that wait
 
     def _hold_back(
-        self, held: Incarnation, why: str, stamp: int, facing: Facing, status: Status
+        self, held: Incarnation, why: str, stamp: int, facing: Facing, status: StatusLine
     ) -> list[Event]:
-        held.waiting.append(Result(why, stamp, facing, status))
+        held.waiting.append(IncarnationResult(why, stamp, facing, status))
         self._waiting[why].append((stamp + self._wait[why], held))
         if why == ORIGIN:
             self._hops.await_origin(held)
         return []
 
     def _after_next_hop(
-        self, held: Incarnation, stamp: int, facing: Facing, status: Status
+        self, held: Incarnation, stamp: int, facing: Facing, status: StatusLine
     ) -> list[Event]:
         inside = facing is Facing.OWN_RELAY and status.status == "sent"
         if not inside and self._hops.awaits_origin(held):
@@ -228,7 +228,7 @@ class Attempts:
         return self._after_origin(held, stamp, facing, status)
 
     def _after_origin(
-        self, held: Incarnation, stamp: int, facing: Facing, status: Status
+        self, held: Incarnation, stamp: int, facing: Facing, status: StatusLine
     ) -> list[Event]:
         if facing is Facing.LOOKUP:
             domain = status.recipient.rpartition("@")[2].lower()
@@ -286,7 +286,7 @@ class Attempts:
                     self._hops.lapse(way_in)
                 self.late += self._decide(held, why)
 
-    def _way_of(self, result: Result) -> str:
+    def _way_of(self, result: IncarnationResult) -> str:
         daemon = "smtp" if result.facing is Facing.FOREIGN else "pipe"
         if queued_as(result.status) is not None and daemon == "pipe":
             daemon = "lmtp"

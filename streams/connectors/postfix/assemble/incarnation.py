@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from streams.connectors.postfix.read.lines import Status
+from streams.connectors.postfix.read.lines import StatusLine
 from streams.connectors.postfix.read.relays import Facing
 
 _RECIPIENT_FIELDS: Final = ("announced", "dispatched", "finished", "liability", "tenant", "at")
@@ -58,13 +58,13 @@ NEXT_HOP: Final = "next hop"  # what took it may be a filter that hands it back
 LOOKUP: Final = "lookup"  # the destination's name was not found, or ours cannot be asked
 
 
-class Result(NamedTuple):
+class IncarnationResult(NamedTuple):
     """A delivery attempt whose meaning is not decided yet; `stamp` in µs."""
 
     why: str
     stamp: int
     facing: Facing
-    status: Status
+    status: StatusLine
 
 
 class Recipient:
@@ -131,7 +131,7 @@ class Incarnation:
         self.done: set[str] = set()
         self.recipients: dict[str, Recipient] = {}
         self.parent: Incarnation | None = None
-        self.waiting: list[Result] = []
+        self.waiting: list[IncarnationResult] = []
 
     @property
     def root(self) -> Incarnation:
@@ -254,7 +254,7 @@ class Incarnation:
         for name in _SETS:
             getattr(made, name).update(state[name])
         made.waiting = [
-            Result(why, stamp, Facing[facing], Status(*status))
+            IncarnationResult(why, stamp, Facing[facing], StatusLine(*status))
             for why, stamp, facing, status in state["waiting"]
         ]
         for address, values in state["recipients"].items():

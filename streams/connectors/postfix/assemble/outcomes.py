@@ -29,7 +29,7 @@ from streams.connectors.postfix.assemble.events import (
     shortened,
 )
 from streams.connectors.postfix.assemble.incarnation import UNSEEN, Incarnation, Recipient
-from streams.connectors.postfix.read.lines import Status
+from streams.connectors.postfix.read.lines import StatusLine
 from streams.connectors.postfix.read.relays import Facing
 from streams.connectors.postfix.site import Site
 
@@ -50,7 +50,7 @@ _FORWARDED: Final = "forwarded as "
 _FIRST_ATTEMPT_WITHIN: Final = 30_000_000
 
 
-def queued_as(status: Status) -> str | None:
+def queued_as(status: StatusLine) -> str | None:
     """The queue id under which the next hop took the message, if it told one."""
     match = _QUEUED_AS.search(status.text)
     return match[1] if match else None
@@ -74,7 +74,7 @@ class Outcomes:
         self.counters = counters
 
     def of_attempt(
-        self, held: Incarnation, status: Status, stamp: int, facing: Facing
+        self, held: Incarnation, status: StatusLine, stamp: int, facing: Facing
     ) -> list[Event]:
         """The events of one attempt logged at `stamp` (µs), its status one of `result_of`."""
         root = held.root
@@ -94,7 +94,7 @@ class Outcomes:
         return self._unsent(held, status, stamp, facing, status.status)
 
     def _settle_acceptance(
-        self, root: Incarnation, held: Incarnation, status: Status, stamp: int
+        self, root: Incarnation, held: Incarnation, status: StatusLine, stamp: int
     ) -> None:
         if root.accepted is not None:
             return
@@ -109,7 +109,7 @@ class Outcomes:
             into_active = stamp - status.in_manager - status.connection - status.transfer
             root.accepted = max(into_active, root.birth)
 
-    def _transmission(self, held: Incarnation, status: Status, stamp: int) -> list[Event]:
+    def _transmission(self, held: Incarnation, status: StatusLine, stamp: int) -> list[Event]:
         root = held.root
         party = self._sending_party(root, held)
         if party is None:
@@ -139,7 +139,7 @@ class Outcomes:
             events.append(_result(root, status.status, status, stamp, party, address, None))
         return events
 
-    def _delivery(self, held: Incarnation, status: Status, stamp: int) -> list[Event]:
+    def _delivery(self, held: Incarnation, status: StatusLine, stamp: int) -> list[Event]:
         if status.text.startswith(_FORWARDED):
             held.own_hop = True
             self.counters["internal_hops"] += 1
@@ -172,7 +172,7 @@ class Outcomes:
         return events
 
     def _unsent(
-        self, held: Incarnation, status: Status, stamp: int, facing: Facing, kind: str
+        self, held: Incarnation, status: StatusLine, stamp: int, facing: Facing, kind: str
     ) -> list[Event]:
         """Deferred, bounced or discarded without facing a foreign system."""
         root = held.root
@@ -234,7 +234,9 @@ class Outcomes:
             )
         ]
 
-    def _recipient(self, held: Incarnation, named: str, status: Status) -> tuple[str, Recipient]:
+    def _recipient(
+        self, held: Incarnation, named: str, status: StatusLine
+    ) -> tuple[str, Recipient]:
         """The recipient's name in events and its record.
 
         A message announced under an alias (stuck before its content filter) and expanded behind
@@ -259,7 +261,7 @@ class Outcomes:
         tenant = self._tenants.of_address(address)
         return None if tenant is None else (OUTBOUND, tenant)
 
-    def _receiving_party(self, status: Status) -> tuple[tuple[str, str], str] | None:
+    def _receiving_party(self, status: StatusLine) -> tuple[tuple[str, str], str] | None:
         for address in (status.recipient, status.original_recipient):
             tenant = self._tenants.of_address(address)
             if tenant is not None and address is not None:
@@ -267,7 +269,7 @@ class Outcomes:
         return None
 
 
-def is_swallowed(status: Status) -> bool:
+def is_swallowed(status: StatusLine) -> bool:
     """A content filter said 250 and kept the message (INFECTED, discarded)."""
     return "queued as" not in status.text and _SWALLOWED.search(status.text) is not None
 
@@ -275,7 +277,7 @@ def is_swallowed(status: Status) -> bool:
 def _result(
     root: Incarnation,
     kind: str,
-    status: Status,
+    status: StatusLine,
     stamp: int,
     party: tuple[str, str],
     address: str,

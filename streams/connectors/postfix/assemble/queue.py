@@ -28,7 +28,7 @@ def _micros(length: timedelta) -> int:
     return length // timedelta(microseconds=1)
 
 
-class Queue:
+class MailQueue:
     """Open and lingering incarnations by (host, queue id), Message-ID and smtpd session.
 
     `decide(held)` is called before an incarnation is forgotten, `finish(root, stamp)` when the

@@ -102,7 +102,7 @@ class Held(NamedTuple):
     on: bool
 
 
-class Status(NamedTuple):
+class StatusLine(NamedTuple):
     """A delivery attempt of one recipient; delays in µs (`a/b/c/d` as Postfix names them)."""
 
     queue_id: str
@@ -167,7 +167,7 @@ Record = (
     | Removed
     | Requeued
     | Held
-    | Status
+    | StatusLine
     | Session
     | Refusal
     | Notification
@@ -210,7 +210,7 @@ def _delivery(text: str) -> Record | None:
         trouble = _TROUBLE.match(rest)
         return RemoteTrouble(queue_id, trouble[1]) if trouble else None
     (to, bare, origin, bare_origin, relay, delay, a, b, c, d, dsn, status, reason) = match.groups()
-    return Status(
+    return StatusLine(
         queue_id,
         to if to is not None else bare,
         origin if origin is not None else bare_origin,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from streams.connectors.postfix.read.lines import Status
+from streams.connectors.postfix.read.lines import StatusLine
 
 # The ports on which after-queue content filters conventionally listen on their own host.
 DEFAULT_OWN_RELAYS: Final = tuple(
@@ -148,7 +148,7 @@ def is_loopback(client: str) -> bool:
 
 def faced(
     daemon: str,
-    status: Status,
+    status: StatusLine,
     own: OwnRelays,
     stores: OwnRelays,
     hands_on: Callable[[str, str], bool],
@@ -194,7 +194,9 @@ def faced(
     return Facing.FOREIGN
 
 
-def _not_reached(daemon: str, status: Status, own: OwnRelays, recipient_is_ours: bool) -> Facing:
+def _not_reached(
+    daemon: str, status: StatusLine, own: OwnRelays, recipient_is_ours: bool
+) -> Facing:
     """What was faced where no server was: a mailbox here, a name that was not found, nothing."""
     if daemon in _MAILBOX_DAEMONS:
         return Facing.MAILBOX
