@@ -43,7 +43,7 @@ def containers():
 
 
 @pytest.mark.parametrize(
-    ("name", "document"), manifests(), ids=lambda v: v if isinstance(v, str) else v["kind"]
+    ("name", "document"), list(manifests()), ids=lambda v: v if isinstance(v, str) else v["kind"]
 )
 def test_every_manifest_is_right_by_the_schema(name, document):
     kubernetes_validate.validate(document, KUBERNETES, strict=True)
