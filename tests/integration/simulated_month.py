@@ -8,7 +8,7 @@ from datetime import date
 from schemas.contract import Contract
 from schemas.topics import LANDED_TOPICS
 from sinks.ddl import FACT_TABLES
-from sinks.landing import Delivery, Landing
+from sinks.landing import LandingDelivery, Landing
 from streams.simulate.plan import SimulationPlan
 from tests.integration.landing_server import Batch, ClickHouseProcess
 from tests.live_run import BROKER_US, LiveRun, Record, contract_record
@@ -70,7 +70,7 @@ class SimulatedMonth:
 
 
 async def _land(server: ClickHouseProcess, batches: Sequence[Batch]) -> None:
-    delivery = Delivery(server.connect)
+    delivery = LandingDelivery(server.connect)
     try:
         await Landing(delivery, now_us=lambda: BROKER_US).land_all(batches)
     finally:

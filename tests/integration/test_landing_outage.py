@@ -6,7 +6,7 @@ import orjson
 import pytest
 from landing_server import Batch, ClickHouseProcess
 
-from sinks.landing import Delivery, Landing, LandingError, RetryPolicy
+from sinks.landing import LandingDelivery, Landing, LandingError, RetryPolicy
 from sinks.migrations import migrate
 
 pytestmark = pytest.mark.embedded
@@ -48,7 +48,7 @@ async def until(condition):
 
 async def worker(server, landed, outages_over):
     """Land batch after batch, as a consumer does, until the outages are over and some more."""
-    delivery = Delivery(server.connect, policy=QUICK)
+    delivery = LandingDelivery(server.connect, policy=QUICK)
     landing = Landing(delivery)
     last = None
     try:
@@ -100,7 +100,7 @@ def test_landing_waits_for_a_server_that_is_not_there_yet(tmp_path):
     process = ClickHouseProcess(tmp_path / "clickhouse")
 
     async def run():
-        delivery = Delivery(process.connect, policy=QUICK)
+        delivery = LandingDelivery(process.connect, policy=QUICK)
         landing = Landing(delivery)
         work = asyncio.create_task(landing.land_all([batch(0)]))
         await until(lambda: delivery.metrics.retries)
@@ -133,7 +133,7 @@ def test_a_schema_that_does_not_fit_stops_the_worker_with_a_sentence(server, dam
     server.connect().command(damage)
 
     async def run():
-        delivery = Delivery(server.connect, policy=QUICK)
+        delivery = LandingDelivery(server.connect, policy=QUICK)
         try:
             await Landing(delivery).land_all([batch(0)])
         finally:
@@ -153,7 +153,7 @@ def test_a_schema_that_does_not_fit_stops_the_worker_with_a_sentence(server, dam
 )
 def test_a_worker_that_may_not_write_stops_with_a_sentence(server, changes, remedy):
     async def run():
-        delivery = Delivery(lambda: server.connect(**changes), policy=QUICK)
+        delivery = LandingDelivery(lambda: server.connect(**changes), policy=QUICK)
         try:
             await Landing(delivery).land_all([batch(0)])
         finally:

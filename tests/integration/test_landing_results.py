@@ -12,7 +12,7 @@ from landing_server import Batch, ClickHouseProcess
 
 from schemas.export import examples
 from sinks.ddl import RESULT_TABLES
-from sinks.landing import Delivery, Landing
+from sinks.landing import LandingDelivery, Landing
 from sinks.landing.results import RESULT_KINDS
 from sinks.migrations import migrate
 
@@ -47,7 +47,7 @@ def land(server):
 
     def run(*batches):
         async def landing():
-            delivery = Delivery(server.connect)
+            delivery = LandingDelivery(server.connect)
             try:
                 worker = Landing(delivery, now_us=lambda: batches[-1].timestamp_us + 5_000_000)
                 await worker.land_all(batches)
@@ -168,7 +168,7 @@ def test_the_highest_revision_of_a_window_holds_whatever_the_clocks_say(server, 
     landed = [batch for _, batch in sorted(landing, key=lambda pair: pair[0])]
 
     async def land_them():
-        delivery = Delivery(server.connect)
+        delivery = LandingDelivery(server.connect)
         try:
             for batch in (*landed, landed[0]):  # and one of them again
                 await Landing(delivery).land_all([batch])
