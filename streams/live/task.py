@@ -307,12 +307,16 @@ class Task:
         self._age(now_s, idle=not self.clock.waiting)
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
-            silent = latency.sources.silent(heard_us, self._reach_us(now_s))
+            silent = self._silent(heard_us, now_s)
             moved = [one for one in silent if latency.sources.go_on(one, mail_us)]
             if moved:
                 self.outbox.publish(self.latency.age(moved))
         self.outbox.publish(self.latency.advance(mail_us, heard_us))
         yield from self._advance(self._now_us(now_s), self._reach_us(now_s))
+
+    def _silent(self, heard_us: int, now_s: float) -> list[int]:
+        found = self.tenants.latency.sources.silent(heard_us, self._reach_us(now_s))
+        return [one for one in found if not self._progress.holds_back(one)]
 
     def _now_us(self, now_s: float) -> int:
         """Event time come to; while records wait, that of the last look."""
@@ -343,7 +347,7 @@ class Task:
             return True
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
-            silent = latency.sources.silent(heard_us, self._reach_us(now_s))
+            silent = self._silent(heard_us, now_s)
             at = self.latency.next_us(silent, mail_us, heard_us)
         return at is not None and at <= mail_us
 

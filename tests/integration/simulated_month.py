@@ -8,7 +8,7 @@ from datetime import date
 from schemas.contract import Contract
 from schemas.topics import LANDED_TOPICS
 from sinks.ddl import FACT_TABLES
-from sinks.landing import LandingDelivery, Landing
+from sinks.landing import Landing, LandingDelivery
 from streams.simulate.plan import SimulationPlan
 from tests.integration.landing_server import Batch, ClickHouseProcess
 from tests.live_run import BROKER_US, LiveRun, Record, contract_record

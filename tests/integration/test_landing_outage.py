@@ -6,7 +6,7 @@ import orjson
 import pytest
 from landing_server import Batch, ClickHouseProcess
 
-from sinks.landing import LandingDelivery, Landing, LandingError, RetryPolicy
+from sinks.landing import Landing, LandingDelivery, LandingError, RetryPolicy
 from sinks.migrations import migrate
 
 pytestmark = pytest.mark.embedded

@@ -12,7 +12,7 @@ from landing_server import Batch, ClickHouseProcess
 
 from schemas.export import examples
 from sinks.ddl import RESULT_TABLES
-from sinks.landing import LandingDelivery, Landing
+from sinks.landing import Landing, LandingDelivery
 from sinks.landing.results import RESULT_KINDS
 from sinks.migrations import migrate
 

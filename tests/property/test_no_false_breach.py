@@ -111,8 +111,8 @@ def lived(day, rng):
     run.feed([contract_record(day.contract)], [log[0][1]])
     place = 0
     while place < len(log):
-        size = rng.choice((1, 60, 200))
-        some = [one for one in log[place : place + size] if one[1] <= log[place][1] + 800 * SECOND]
+        size = rng.choice((1, 20, 60, 60))
+        some = [one for one in log[place : place + size] if one[1] <= log[place][1] + 400 * SECOND]
         place += len(some)
         run.now_s = max(run.now_s, some[-1][1] / SECOND)
         run.feed([record for record, _ in some], [at for _, at in some])

@@ -52,6 +52,14 @@ class KnownProgress:
         if known is None or said.to_us >= known.to_us:
             self._said[fact["of"]] = said
 
+    def holds_back(self, source: int) -> bool:
+        """Whether there is word of a source, by number, that does not count yet: it is not silent.
+
+        A worker that catches up, or has started again, knows the last word of each source long
+        before it has applied the mail of that time.
+        """
+        return self._latency.sources.names[source] in self._said
+
     def take(self, now_s: float, idle: bool) -> list[int]:
         """The sources of which more is known now, by number.
 
@@ -71,4 +79,8 @@ class KnownProgress:
                     moved.append(source)
         # Who spoke before, and says nothing while others do, is taken to go on as well.
         hushed = sources.hushed(min(self._latency.heard_us, self._heard_us))
-        return moved + [one for one in hushed if sources.go_on(one, self._latency.clock_us)]
+        return moved + [
+            one
+            for one in hushed
+            if not self.holds_back(one) and sources.go_on(one, self._latency.clock_us)
+        ]
