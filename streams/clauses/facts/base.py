@@ -34,42 +34,56 @@ class SeenEvents:
     """Which (``source``, ``id``) have been taken, with their times, 16 bytes for an old one.
 
     Kept as 64-bit hashes: among a million events two share one with a probability of 3e-8.
+
+    Args:
+        width: so many bytes more are kept of each.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 0) -> None:
         self._recent: dict[int, int] = {}
+        self._recent_bytes: dict[int, bytes] = {}
         self._keys = np.empty(0, dtype=np.int64)
         self._times = np.empty(0, dtype=np.int64)
+        self._bytes = np.empty((0, width), dtype=np.uint8)
 
     def first_sight(self, fact: Fact) -> bool:
         """Whether the event is new; it is known from now on."""
-        key = hash((fact["source"], fact["id"]))
-        if key in self._recent or self._settled(key):
-            return False
-        self._recent[key] = fact["time"]
+        return self.first(hash((fact["source"], fact["id"])), fact["time"]) is None
+
+    def first(self, key: int, time_us: int, more: bytes = b"") -> bytes | None:
+        """What is kept of the first event with a hash; None if this is it."""
+        if key in self._recent:
+            return self._recent_bytes.get(key, b"")
+        place = int(self._keys.searchsorted(key))
+        if place < len(self._keys) and int(self._keys[place]) == key:
+            return bytes(self._bytes[place])
+        self._recent[key] = time_us
+        if more:
+            self._recent_bytes[key] = more
         if len(self._recent) >= _RECENT + len(self._keys) // 8:
             self._settle()
-        return True
+        return None
 
     def forget(self, before_us: int) -> None:
         """Drop events from before an instant."""
         self._settle()
         keep = self._times >= before_us
         self._keys, self._times = self._keys[keep], self._times[keep]
-
-    def _settled(self, key: int) -> bool:
-        place = int(self._keys.searchsorted(key))
-        return place < len(self._keys) and int(self._keys[place]) == key
+        self._bytes = self._bytes[keep]
 
     def _settle(self) -> None:
         count = len(self._recent)
         keys = np.fromiter(self._recent.keys(), dtype=np.int64, count=count)
         times = np.fromiter(self._recent.values(), dtype=np.int64, count=count)
+        more = np.frombuffer(b"".join(self._recent_bytes.values()), dtype=np.uint8)
         keys = np.concatenate((self._keys, keys))
         times = np.concatenate((self._times, times))
+        more = np.concatenate((self._bytes, more.reshape(count, self._bytes.shape[1])))
         order = np.argsort(keys)
-        self._keys, self._times = keys[order], times[order]
+        self._keys, self._times, self._bytes = keys[order], times[order], more[order]
         self._recent.clear()
+        self._recent_bytes.clear()
 
 
 class Facts(ABC):
