@@ -15,7 +15,7 @@ from streams.live.breath import Breath, Portion
 from streams.live.caution import NOTE, Caution, pieces
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, WaitingRecords
-from streams.live.checkpoint.same_topics import partitions_of, remember_topics
+from streams.live.checkpoint.same_topics import common_partitions, remember_topics
 from streams.live.decode.homes import Homes
 from streams.live.decode.records import DecodedBatch, decode, pass_over
 from streams.live.inbox import MOST_EVENTS, Bite, Inbox
@@ -29,7 +29,8 @@ from streams.runtime.checkpoint.state_log import Head, read_state
 from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from streams.runtime.faust_app.application import Current
 from streams.runtime.faust_app.batches import RecordBatch
-from streams.runtime.kafka.identity import TopicIdentity, identities
+from streams.runtime.kafka.admin import topic_identities
+from streams.runtime.kafka.identity import TopicIdentity
 from streams.runtime.lasting import is_of_kafka
 from streams.settings import Settings
 from streams.time.clock import MICROS
@@ -358,8 +359,8 @@ class Live:
     async def _ask_topics(self) -> None:
         """Ask what the topics are whose records or state a task goes on from."""
         names = {*INPUT, CONTRACTS.name, CALENDARS.name, STREAMS_STATE.name}
-        self._topics = await asyncio.to_thread(identities, self._settings, names)
-        self._homes = Homes(partitions_of(self._topics))
+        self._topics = await asyncio.to_thread(topic_identities, self._settings, names)
+        self._homes = Homes(common_partitions(self._topics))
 
     async def _claim(self, partition: int) -> _Member:
         with self._measures.recovery():

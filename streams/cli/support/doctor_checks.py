@@ -26,6 +26,7 @@ from streams.runtime.checkpoint.recovery import read_records
 from streams.runtime.checkpoint.state_log import StateError
 from streams.runtime.kafka.admin import administration
 from streams.runtime.kafka.drain import Lag, lags
+from streams.runtime.kafka.identity import identities
 from streams.runtime.unreadable import UNREADABLE
 from streams.settings import ConfigurationError, Settings
 from streams.web.readings.sources import EventSource, feeding
@@ -78,10 +79,8 @@ def _topics(admin: KafkaAdminClient, settings: Settings) -> Iterator[Finding]:
     if missing:
         yield Finding("topics", "wrong", f"missing: {', '.join(missing)}; run mailsla topics")
         return
-    described = admin.describe_topics([topic.name for topic in ALL_TOPICS])
-    counts = {
-        str(each.get("name", each.get("topic"))): len(each["partitions"]) for each in described
-    }
+    found = identities(admin, [topic.name for topic in ALL_TOPICS])
+    counts = {name: topic.partitions for name, topic in found.items()}
     usual = max(set(counts.values()), key=list(counts.values()).count)
     odd = [f"{name} has {count}" for name, count in counts.items() if count != usual]
     if odd:

@@ -14,7 +14,7 @@ _ANEW: Final = (
 )
 
 
-def partitions_of(topics: Mapping[str, TopicIdentity]) -> int:
+def common_partitions(topics: Mapping[str, TopicIdentity]) -> int:
     """How many partitions all of some topics have.
 
     Raises:
@@ -39,7 +39,7 @@ def remember_topics(head: Head, topics: Mapping[str, TopicIdentity]) -> None:
         StateError: a topic was deleted and made anew, or all have another number of partitions.
 
     """
-    partitions = partitions_of(topics)
+    partitions = common_partitions(topics)
     before = head.extra.get(_PARTITIONS, partitions)
     if before != partitions:
         raise StateError(

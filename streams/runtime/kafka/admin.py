@@ -1,15 +1,17 @@
 """Topics: created as the interface says, verified where the broker can tell."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from aiokafka.errors import KafkaConnectionError
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.topics import ALL_TOPICS, Topic
 from streams.runtime.kafka.client_options import client_options
+from streams.runtime.kafka.identity import TopicIdentity, identities
 from streams.runtime.kafka.probe import late_trouble, probe
 from streams.settings import ConfigurationError, Settings
 
@@ -64,7 +66,8 @@ def ensure_topics(settings: Settings, topics: Sequence[Topic] = ALL_TOPICS) -> l
         missing = [topic for topic in topics if topic.name not in existing]
         if missing:
             _create(admin, missing, settings)
-        counts = _partition_counts(admin, [topic.name for topic in topics])
+        found = identities(admin, [topic.name for topic in topics])
+        counts = {name: topic.partitions for name, topic in found.items()}
         _verify_configs(admin, [topic for topic in topics if topic not in missing])
     expected = counts[topics[0].name]
     for name, count in counts.items():
@@ -75,6 +78,20 @@ def ensure_topics(settings: Settings, topics: Sequence[Topic] = ALL_TOPICS) -> l
             )
     created = {topic.name for topic in missing}
     return [TopicReport(name, name in created, count) for name, count in counts.items()]
+
+
+def topic_identities(settings: Settings, names: Collection[str]) -> Mapping[str, TopicIdentity]:
+    """What the topics of some names are now.
+
+    Raises:
+        KafkaConnectionError: the broker does not answer.
+
+    """
+    try:
+        with administration(settings) as admin:
+            return identities(admin, names)
+    except (KafkaError, ConfigurationError) as error:
+        raise KafkaConnectionError(f"the broker does not tell its topics: {error}") from None
 
 
 def require_topics(settings: Settings, names: Collection[str]) -> None:
@@ -111,14 +128,6 @@ def _create(admin: KafkaAdminClient, topics: Sequence[Topic], settings: Settings
             "check MAILSLA_REPLICATION against the number of brokers, and the user's rights"
         ) from None
     admin.wait_for_topics(list(wanted))
-
-
-def _partition_counts(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
-    described = admin.describe_topics(list(names))
-    counts = {
-        str(topic.get("name", topic.get("topic"))): len(topic["partitions"]) for topic in described
-    }
-    return {name: counts.get(name, 0) for name in names}
 
 
 def _verify_configs(admin: KafkaAdminClient, topics: Sequence[Topic]) -> None:

@@ -3,11 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from aiokafka.errors import KafkaConnectionError
-from kafka.errors import KafkaError
-
-from streams.runtime.kafka.admin import administration
-from streams.settings import ConfigurationError, Settings
+from kafka.admin import KafkaAdminClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +14,12 @@ class TopicIdentity:
     partitions: int
 
 
-def identities(settings: Settings, names: Collection[str]) -> Mapping[str, TopicIdentity]:
-    """What the topics of some names are now.
-
-    Raises:
-        KafkaConnectionError: the broker does not answer.
-
-    """
-    try:
-        with administration(settings) as admin:
-            described = admin.describe_topics(sorted(names))
-    except (KafkaError, ConfigurationError) as error:
-        raise KafkaConnectionError(f"the broker does not tell its topics: {error}") from None
+def identities(admin: KafkaAdminClient, names: Collection[str]) -> Mapping[str, TopicIdentity]:
+    """What the topics of some names are now; one that is not there has no partitions."""
+    described = {str(one["name"]): one for one in admin.describe_topics(list(names))}
     return {
-        str(one["name"]): TopicIdentity(str(one["topic_id"]), len(one["partitions"]))
-        for one in described
+        name: TopicIdentity(str(one["topic_id"]), len(one["partitions"]))
+        if (one := described.get(name))
+        else TopicIdentity("", 0)
+        for name in names
     }

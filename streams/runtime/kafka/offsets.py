@@ -19,6 +19,7 @@ from kafka.errors import (
 
 from streams.runtime.kafka.admin import administration
 from streams.runtime.kafka.client_options import client_options
+from streams.runtime.kafka.identity import identities
 from streams.settings import Settings
 
 POLL_S: Final = 0.1
@@ -33,9 +34,9 @@ _UNKNOWN: Final[Mapping[TopicPartition, int]] = {}
 def partitions_of(admin: KafkaAdminClient, topics: Sequence[str]) -> list[TopicPartition]:
     """Every partition of the topics that exist."""
     return [
-        TopicPartition(str(topic.get("name", topic.get("topic"))), index)
-        for topic in admin.describe_topics(list(topics))
-        for index in range(len(topic["partitions"]))
+        TopicPartition(name, index)
+        for name, topic in identities(admin, topics).items()
+        for index in range(topic.partitions)
     ]
 
 
