@@ -15,10 +15,10 @@ from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract
 from schemas.topics import CALENDARS, MTA
 from streams.clauses.facts.base import Fact
-from streams.live.apply.facts import apply_fact, changes_no_state, refuse_conflict, topic_of
+from streams.live.apply.facts import apply_fact, changes_no_state, refuse, topic_of
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.apply.mail import MailBatch, apply_mail
-from streams.live.apply.quarantine import hold_back_fact, hold_back_mail
+from streams.live.apply.quarantine import hold_back_mail
 from streams.live.checkpoint import state_log as logs
 from streams.live.checkpoint.contents import Checkpoint
 from streams.live.checkpoint.forgetting import forget_messages, forget_months
@@ -223,18 +223,19 @@ class Task:
         for one in found:
             fact = one.fact
             yield from self._advance(one.clock_us, reach_us)
-            refused = hold_back_fact(self.tenants, one) or refuse_conflict(self.tenants, one)
-            if refused is not None:
+            # What everybody hears of, facts of the platform and word of sources, is not refused.
+            own = fact["tenant_id"] != PLATFORM and fact["type"] != PROGRESS
+            if own and (refused := refuse(self.tenants, one)):
                 self.outbox.records.append(refused)
                 continue
             if concerns_platform(fact):
                 self.outbox.records.append(broadcast_record(fact, one.heard_us))
-            if fact["tenant_id"] == PLATFORM:
-                self._log.head.extra["meets_platform"] = True
-            elif fact["type"] == PROGRESS:
-                self._progress.say({**fact, "heard_us": one.heard_us}, now_s)
-            else:
+            if own:
                 self._apply_fact(fact)
+            elif fact["tenant_id"] == PLATFORM:
+                self._log.head.extra["meets_platform"] = True
+            else:
+                self._progress.say({**fact, "heard_us": one.heard_us}, now_s)
             yield
 
     def _apply_fact(self, fact: Fact) -> None:

@@ -1,14 +1,13 @@
 """Facts of all topics but ``mail.mta`` change the state of their tenant."""
 
-from schemas.codec.identifiers import PLATFORM
 from schemas.codec.records import Rejection
 from schemas.registry import TYPES
 from streams.clauses.facts.base import Fact
 from streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
+from streams.live.apply.quarantine import hold_back_fact
 from streams.live.decode.dead_letters import CONFLICT
 from streams.live.decode.facts import Arrived
 from streams.live.decode.records import letter
-from streams.live.state.platform import PROGRESS
 from streams.live.state.tenants import Tenants
 from streams.runtime.checkpoint.writer import Outgoing
 
@@ -22,13 +21,14 @@ def apply_fact(tenants: Tenants, fact: Fact) -> int:
     return changed_since(fact, tenants.scope(tenant))
 
 
-def refuse_conflict(tenants: Tenants, one: Arrived) -> Outgoing | None:
-    """The dead letter of a fact that came before with other content, if it did; the first counts.
+def refuse(tenants: Tenants, one: Arrived) -> Outgoing | None:
+    """The dead letter of a tenant's fact that is not taken.
 
-    What everybody hears of, facts of the platform and word of sources, is not looked at here.
+    There is no room for facts of its tenant, or it came before with other content (the first
+    counts).
     """
-    if one.fact["tenant_id"] == PLATFORM or one.fact["type"] == PROGRESS:
-        return None
+    if (held_back := hold_back_fact(tenants, one)) is not None:
+        return held_back
     if not (other := tenants.landed.take(one.fact)):
         return None
     return letter(one.batch, one.offset, Rejection(CONFLICT, ", ".join(other)))

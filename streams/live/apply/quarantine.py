@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from schemas.codec.identifiers import PLATFORM
 from streams.live.decode.facts import Arrived
 from streams.live.decode.records import DecodedBatch, letter, pass_over
-from streams.live.state.platform import PROGRESS
 from streams.live.state.strangers import REJECTION
 from streams.live.state.tenants import Tenants
 from streams.runtime.checkpoint.writer import Outgoing
@@ -29,8 +27,7 @@ def hold_back_mail(tenants: Tenants, batch: DecodedBatch) -> DecodedBatch:
 
 def hold_back_fact(tenants: Tenants, one: Arrived) -> Outgoing | None:
     """The dead letter of a fact, if there is no room for those of its tenant."""
-    tenant = one.fact["tenant_id"]
-    if tenant == PLATFORM or one.fact["type"] == PROGRESS or tenants.takes_facts(tenant):
+    if tenants.takes_facts(one.fact["tenant_id"]):
         return None
     tenants.strangers.held_back[one.batch.topic] += 1
     return letter(one.batch, one.offset, REJECTION)

@@ -129,7 +129,7 @@ def decode(batch: RecordBatch, now_us: int, homes: Homes | None = None) -> Decod
         Counter(rejection.field or "record" for rejection in decoded.rejections.values()),
         away,
         batch,
-        sum(len(value or b"") for value in batch.values),
+        sum(map(len, filter(None, batch.values))),
     )
 
 

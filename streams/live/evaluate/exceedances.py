@@ -17,8 +17,8 @@ from streams.latency.messages import tenant_of
 from streams.live.apply.mail import MailChanges
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.latency_assessments import LatencyAssessments
-from streams.live.evaluate.means import TICK_US, Turn
-from streams.live.evaluate.states import PAST_US
+from streams.live.evaluate.means import Turn
+from streams.live.evaluate.states import PAST_US, tick_end
 from streams.live.state.stretches import NOWHERE
 from streams.live.state.tenants import Tenants
 from streams.time.calendar import SECOND
@@ -95,7 +95,7 @@ class ExceedanceCounts:
                 continue  # more of the same changes nothing
             after = self._counted(slot, judged)
             if (after.state, after.firm) != (before.state, before.firm):
-                at_us = (clock_us // TICK_US + 1) * TICK_US if past else at_us
+                at_us = tick_end(clock_us) if past else at_us
                 yield Turn(self.with_evidence(after, slot), slot, at_us, reached_us, past)
             before = after
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from streams.live.apply.mail import MailChanges
 from streams.live.evaluate.latency_assessments import LatencyAssessments
-from streams.live.evaluate.means import TICK_US, Turn
+from streams.live.evaluate.means import Turn
+from streams.live.evaluate.states import tick_end
 from streams.live.state.latency import Latency
 
 
@@ -52,6 +53,6 @@ class LargestLatencies:
             self._latest[key] = present
 
     def _turn(self, changes: MailChanges, place: int, slot: int, way: int, largest_us: int) -> Turn:
-        at_us = (int(changes.clocks_us[place]) // TICK_US + 1) * TICK_US
+        at_us = tick_end(int(changes.clocks_us[place]))
         past = bool(self._latency.months.means.final_us[slot] <= at_us)
         return Turn(self._assessments.maximum(slot, way, largest_us), slot, at_us, past=past)

@@ -17,8 +17,8 @@ from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.exceedances import ExceedanceCounts
 from streams.live.evaluate.largest import LargestLatencies
 from streams.live.evaluate.latency_assessments import LatencyAssessments
-from streams.live.evaluate.means import TICK_US, Means, Turn
-from streams.live.evaluate.states import IndicatorStates, Transition
+from streams.live.evaluate.means import Means, Turn
+from streams.live.evaluate.states import TICK_US, IndicatorStates, Transition, tick_end
 from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency_months import COUNTED, LARGEST, MEANS
 from streams.live.state.tenants import Tenants
@@ -135,7 +135,7 @@ class LatencyEvaluation:
 
     def _present_us(self) -> int:
         """The end of the tick that mail has come to."""
-        return (self._latency.clock_us // TICK_US + 1) * TICK_US
+        return tick_end(self._latency.clock_us)
 
     def _look(self, tenant: int, months: Collection[Month]) -> Iterator[Transition]:
         """Judge everything of some months as it stands: word of the past, even of this month."""

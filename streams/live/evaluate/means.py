@@ -9,11 +9,8 @@ from streams.latency.row_index import Int64s, Mask
 from streams.live.apply.mail import MailChanges
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.latency_assessments import LatencyAssessments
+from streams.live.evaluate.states import TICK_US
 from streams.live.state.latency import Latency
-from streams.time.calendar import SECOND
-
-TICK_US: Final = SECOND
-"""Means are looked at when event time passes a multiple of this."""
 
 
 class Turn(NamedTuple):

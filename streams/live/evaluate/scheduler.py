@@ -29,13 +29,11 @@ from streams.live.evaluate.dirty_sections import (
 from streams.live.evaluate.dues import Timers
 from streams.live.evaluate.groups import Group
 from streams.live.evaluate.sections import assess_sections
-from streams.live.evaluate.states import PAST_US, IndicatorStates, Transition
+from streams.live.evaluate.states import PAST_US, IndicatorStates, Transition, tick_end
 from streams.live.evaluate.unpublished import Unpublished
 from streams.live.state.tenants import Tenants
 from streams.time.calendar import SECOND, Month, midnight
 
-TICK_US: Final = SECOND
-"""What was touched is looked at when event time passes a multiple of this."""
 PATIENCE_US: Final = 15 * SECOND
 """How long: what is absent is told within 30 s of its deadline; to this come the time after which
 a partition is idle, the platform's clock and the checkpoint."""
@@ -192,7 +190,7 @@ class Scheduler:
                 is not looked at beyond.
 
         """
-        tick = (self.position_us // TICK_US + 1) * TICK_US if self._stale else None
+        tick = tick_end(self.position_us) if self._stale else None
         found = tick, self._timers.top(reach_us), self._states.next_hold_us(mail=False)
         return min((at for at in found if at is not None), default=None)
 
@@ -207,7 +205,7 @@ class Scheduler:
         Yields ``None`` after each look, where others may have a turn.
         """
         while (at := self.next_us(reach_us)) is not None and at <= to_us:
-            tick = self._stale and at >= (self.position_us // TICK_US + 1) * TICK_US
+            tick = self._stale and at >= tick_end(self.position_us)
             self.position_us = max(self.position_us, at)
             yield from self._states.mature(at, mail=False)
             chosen = set(self._stale) if tick else set()

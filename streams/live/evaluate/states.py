@@ -25,6 +25,8 @@ Entry = tuple[str, str, str, State, int, State, int, list[str], Values | None, b
 levels at which the budget burns; what was measured when a change began that has still to hold; and
 whether that is word of the past."""
 
+TICK_US: Final = SECOND
+"""What was touched, and what turns a mean, is looked at when event time passes a multiple of it."""
 PAST_US: Final = 120 * SECOND
 """What becomes known of an instant so long ago, or longer, is word of the past."""
 SETTLE_US: Final = 15 * SECOND
@@ -299,6 +301,11 @@ class IndicatorStates:
 def key_of(assessment: Assessment) -> Key:
     """Under which an indicator of a tenant-month is remembered."""
     return assessment.tenant_id, assessment.measure.indicator, assessment.month.label
+
+
+def tick_end(at_us: int) -> int:
+    """The end of the tick in which an instant lies, µs."""
+    return (at_us // TICK_US + 1) * TICK_US
 
 
 def hold_us(assessment: Assessment) -> int:
