@@ -36,7 +36,7 @@ demo: $(VENV)/.installed ## the main job on one machine: a simulated month, clos
 test: $(VENV)/.installed test-packages ## the whole suite, on the embedded broker and on Apache Kafka
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 
-unit: $(VENV)/.installed ## the pure tests: no broker, no server, no program; under a minute
+unit: $(VENV)/.installed ## the pure tests: no broker, no server, no program; about a minute
 	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses=2 --dist=loadfile --quiet
 
 # Without the rights or the network for it the suite goes on: a test whose program is missing is
