@@ -1,6 +1,5 @@
 """Which events of a task's tenants have landed: under one (``source``, ``id``) the first counts."""
 
-from collections.abc import Iterator
 from typing import Final
 from zlib import crc32
 
@@ -32,7 +31,7 @@ class LandedEvents:
 
         """
         topic = TYPES[fact["type"]].topic
-        key, marks = hash((topic, fact["source"], fact["id"])), bytes(_marks(fact, topic))
+        key, marks = hash((topic, fact["source"], fact["id"])), _marks(fact, topic)
         first = self._seen.first(key, fact["time"], marks)
         if first is None or first == marks:
             return ()
@@ -44,9 +43,8 @@ class LandedEvents:
         self._seen.forget(before_us)
 
 
-def _marks(fact: Fact, topic: str) -> Iterator[int]:
+def _marks(fact: Fact, topic: str) -> bytes:
     """A byte for each field of the topic, 0 where it is absent; the rest is 0."""
-    for name in _FIELDS[topic]:
-        value = fact.get(name)
-        yield 0 if value is None else crc32(str(value).encode()) % 255 + 1
-    yield from bytes(_WIDTH - len(_FIELDS[topic]))
+    values = map(fact.get, _FIELDS[topic])
+    marks = [0 if each is None else crc32(str(each).encode()) % 255 + 1 for each in values]
+    return bytes(marks).ljust(_WIDTH, b"\0")
