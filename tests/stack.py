@@ -32,7 +32,8 @@ from sinks.embedded.ports import LOOPBACK, resolve_port
 from sinks.migrations import migrate
 from sinks.worker import clickhouse_settings
 from streams.runtime.kafka.admin import ensure_topics
-from streams.runtime.kafka.drain import drain, lags
+from streams.runtime.kafka.drain import drain
+from streams.runtime.kafka.offsets import observing
 from streams.settings import Settings
 
 PARTITIONS = 4
@@ -251,8 +252,11 @@ class Stack:
 
     def behind(self, kind, topic):
         """Records of a topic that a kind of worker has still to commit."""
-        lag = next(lag for lag in lags(self.settings) if lag.group == GROUPS[kind])
-        return lag.by_topic.get(topic, 0)
+        with observing(self.settings) as log:
+            ends = log.ends([topic])
+            behind = log.behind(GROUPS[kind], ends)
+            log.leave_out_markers(behind, ends, list(behind))
+        return sum(behind.values())
 
     def applied(self, kind, topic):
         """Records of a topic that a kind of worker has committed."""
@@ -331,6 +335,7 @@ async def _read(settings, topic):
         isolation_level="read_committed",
         enable_auto_commit=False,
         max_partition_fetch_bytes=8_000_000,
+        fetch_max_wait_ms=20,  # other questions wait behind a fetch
     )
     await consumer.start()
     try:

@@ -13,6 +13,9 @@ from streams.settings import Settings
 
 _POLL_MS: Final = 200
 _FETCH_BYTES: Final = 8_388_608
+_FETCH_WAIT_MS: Final = 20
+"""What is not there yet is not waited for, and a question asked meanwhile, such as where the
+partition ends, is answered only after a fetch that waits."""
 
 
 async def read_records(
@@ -36,6 +39,7 @@ async def read_records(
         enable_auto_commit=False,
         isolation_level="read_committed" if committed else "read_uncommitted",
         max_partition_fetch_bytes=_FETCH_BYTES,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
     )
     await consumer.start()
     try:
