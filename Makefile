@@ -34,7 +34,8 @@ demo: $(VENV)/.installed ## the main job on one machine: a simulated month, clos
 	$(BIN)/mailsla demo
 
 test: $(VENV)/.installed test-packages ## the whole suite, on the embedded broker and on Apache Kafka
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
+	  -p tests.line_coverage $(PYTEST_ARGS)
 
 unit: $(VENV)/.installed ## the pure tests: no broker, no server, no program; about a minute
 	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses=2 --dist=loadfile --quiet
