@@ -2,13 +2,14 @@
 
 import asyncio
 import gzip
+import io
 import os
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from streams.connectors.bounded import LineSplitter
 from streams.connectors.follow import read_lines
@@ -67,11 +68,11 @@ async def _stdin_chunks(stop: asyncio.Event) -> AsyncIterator[list[bytes]]:
 def _read_stdin(put: Callable[[list[bytes]], None]) -> None:
     # Its own descriptor: Python closes sys.stdin at exit, under the feet of a waiting read.
     source = os.fdopen(os.dup(0), "rb")
-    stream: IO[bytes] | gzip.GzipFile = source
+    stream: io.BufferedReader | gzip.GzipFile = source
     if source.peek(2)[:2] == _GZIP_MAGIC:
         stream = gzip.GzipFile(fileobj=source)
     splitter = LineSplitter()
-    while block := stream.read1(_READ_BYTES):  # type: ignore[union-attr]
+    while block := stream.read1(_READ_BYTES):
         if lines := splitter.feed(block):
             put(lines)
     if rest := splitter.rest():

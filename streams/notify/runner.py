@@ -197,7 +197,7 @@ class Runner:
         self._queue.committed(offsets)
 
 
-class _Forgetting(ConsumerRebalanceListener):  # type: ignore[misc]
+class _Forgetting(ConsumerRebalanceListener):  # type: ignore[misc]  # an untyped base
     """Has a runner forget what waits when partitions move."""
 
     def __init__(self, runner: Runner) -> None:

@@ -28,7 +28,7 @@ _GZIP: Final = 31
 """zlib's number for gzip with the largest window."""
 
 
-class TooLargeError(CorruptRecordException):  # type: ignore[misc]
+class TooLargeError(CorruptRecordException):  # type: ignore[misc]  # an untyped base
     """A batch holds more than the bound."""
 
     def __init__(self) -> None:

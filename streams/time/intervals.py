@@ -18,7 +18,7 @@ FOREVER: Final = 2**62
 BEFORE_ALL: Final = -(2**62)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class IntervalSet:
     """Sorted, disjoint, non-touching, non-empty intervals; ``starts`` and ``ends`` of one length.
 
@@ -59,8 +59,6 @@ class IntervalSet:
         if not isinstance(other, IntervalSet):
             return NotImplemented
         return np.array_equal(self.starts, other.starts) and np.array_equal(self.ends, other.ends)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __or__(self, other: "IntervalSet") -> "IntervalSet":
         return union((self, other))

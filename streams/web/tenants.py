@@ -162,5 +162,5 @@ def _stretch(request: web.Request) -> Stretch:
     asked = request.query.get("span", "month")
     for stretch in STRETCHES:
         if asked == stretch:
-            return stretch  # type: ignore[no-any-return]
+            return stretch
     raise web.HTTPBadRequest(text="Name a span: hour, day or month\n")

@@ -1,7 +1,7 @@
 """What a statement tells of one tenant-month: gathered once, rendered in any language."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -66,7 +66,7 @@ class Evidence:
     begins_us: int
     ends_us: int = 0
     due_us: int = 0
-    about: Mapping[str, str] = ()  # type: ignore[assignment]
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

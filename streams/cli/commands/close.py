@@ -110,7 +110,8 @@ def _check_options(
         raise click.UsageError("--from and --to go with --diff; add it")
     if revision is not None and not verify:
         raise click.UsageError("--revision goes with --verify; add it")
-    if None not in bounds and bounds[0] >= bounds[1]:  # type: ignore[operator]
+    first, last = bounds
+    if first is not None and last is not None and first >= last:
         raise click.UsageError("--from must be before --to; turn them round")
 
 

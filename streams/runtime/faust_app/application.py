@@ -35,7 +35,7 @@ Current = Callable[[], bool]
 was handed on before."""
 
 
-class BatchApp(faust.App):  # type: ignore[misc]
+class BatchApp(faust.App):  # type: ignore[misc]  # an untyped base
     """A Faust app whose transport delivers batches."""
 
     reads_committed = False

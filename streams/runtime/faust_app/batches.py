@@ -111,7 +111,7 @@ def to_batch(
     )
 
 
-class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # an untyped base
     """Faust's consumer thread with an isolation level and a fetch wait of our choice.
 
     Faust reads committed transactions only under its own exactly-once mode, which is not used, and
@@ -144,7 +144,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return found
 
 
-class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
     """Faust's consumer, one message per fetched partition batch."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -258,13 +258,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
 
-class BatchTransport(driver.Transport):  # type: ignore[misc]
+class BatchTransport(driver.Transport):  # type: ignore[misc]  # an untyped base
     """Faust's aiokafka transport with the batch entrance."""
 
     Consumer: ClassVar[type] = BatchConsumer
 
 
-class BatchSchema(faust.Schema):  # type: ignore[misc]
+class BatchSchema(faust.Schema):  # type: ignore[misc]  # an untyped base
     """Passes a `RecordBatch` through undecoded; decoding is the agent's business.
 
     Faust acknowledges what it cannot decode before the agent sees it, so nothing may fail here.

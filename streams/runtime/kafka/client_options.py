@@ -84,7 +84,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-class FileToken(AsyncTokenProvider, AbstractTokenProvider):  # type: ignore[misc]
+class FileToken(AsyncTokenProvider, AbstractTokenProvider):  # type: ignore[misc]  # an untyped base
     """OAUTHBEARER tokens out of a file that somebody else keeps fresh.
 
     Read at every connection. Both client libraries want a provider of their own class; one of them

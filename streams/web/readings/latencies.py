@@ -9,7 +9,7 @@ from sinks.closing.plan.contract_segments import SegmentPeriod, micros, midnight
 from streams.web.readings.month import period_in
 
 Stretch = Literal["hour", "day", "month"]
-STRETCHES: Final = get_args(Stretch)
+STRETCHES: Final[tuple[Stretch, ...]] = get_args(Stretch)
 _BACK: Final = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 _NEWEST: Final = """
