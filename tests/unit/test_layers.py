@@ -13,6 +13,7 @@ import ast
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -182,7 +183,7 @@ def layer_of(module):
 
 def imports(source, module):
     """Every (module, name or None) a source imports, wherever the import stands."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -206,6 +207,12 @@ def forbidden_imports(source, module):
     return found
 
 
+@cache
+def nodes(source):
+    """Every node of a module; most are asked for by several tests."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
 def impurities(source, module):
     """What reaches for a clock, chance, the system or the network, as sentences."""
     found = []
@@ -213,7 +220,7 @@ def impurities(source, module):
         top, _, rest = target.partition(".")
         if top in IMPURE_MODULES and not {name, rest or None} & PURE_PARTS.get(top, set()):
             found.append(f"{module} imports {target}")
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Attribute) and node.attr in CLOCKS:
             found.append(f"{module}:{node.lineno} reads the clock")
         called = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
@@ -224,7 +231,7 @@ def impurities(source, module):
 
 def long_functions(source, path):
     """(path::name, lines) of functions over their limit."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             name, length = f"{path}::{node.name}", node.end_lineno - node.lineno + 1
             if length > LONGER_FUNCTIONS.get(name, LONGEST_FUNCTION):
