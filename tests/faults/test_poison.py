@@ -58,7 +58,7 @@ def contract(tenant):
 
 @contextmanager
 def poisoned_worker(stack):
-    variables = {**stack.variables, "MAILSLA_SESSION_TIMEOUT_S": "6"}
+    variables = {**stack.variables, "MAILSLA_SESSION_TIMEOUT_S": "2"}
     argv = (sys.executable, "-c", _WORKER, "worker", "streams")
     running = Running(Child("poisoned", argv, variables), stack.logs)
     try:

@@ -266,7 +266,7 @@ class Traffic(threading.Thread):
         while not self._ended.is_set():
             records = [
                 late_message(f"tenant-00{1 + n % TENANTS}", n)
-                for n in range(self.sent, self.sent + 200)
+                for n in range(self.sent, self.sent + 50)
             ]
             publish(self._settings, records)
             self.sent += len(records)
@@ -290,7 +290,7 @@ def test_a_closing_under_live_traffic_waits_for_nobody_and_sees_its_cutoff_only(
     traffic = Traffic(load(stack.state_file))
     traffic.start()
     try:
-        wait_for(lambda: late_rows(clickhouse) > 0)
+        wait_for(lambda: late_rows(clickhouse) >= 200)
         begun = time.monotonic()
         (closing, *_) = closings = stack.json("close", MONTH)
         took = timedelta(seconds=time.monotonic() - begun)

@@ -9,12 +9,12 @@ from tests.exactness import assert_exact
 from tests.floods import MTA, mixed_flood
 from tests.stack import cpu_seconds, running_stack, wait_for
 
-EVENTS = int(os.environ.get("MAILSLA_TEST_EVENTS", "200000"))
+EVENTS = int(os.environ.get("MAILSLA_TEST_EVENTS", "100000"))
 
 
 @pytest.mark.kafka
 def test_pipeline_million(tmp_path, record_property, capsys):
-    """Default 200,000 events; MAILSLA_TEST_EVENTS=1000000 runs the million."""
+    """Default 100,000 events; MAILSLA_TEST_EVENTS=1000000 runs the million."""
     with running_stack(tmp_path, "kafka") as stack:
         records, expected = mixed_flood("million", 1, tenants=50, count=EVENTS)
         stack.publish(records)
@@ -43,7 +43,7 @@ def _rate(stack, kind, count):
 @pytest.mark.embedded
 def test_a_flood_through_the_embedded_broker(tmp_path):
     with running_stack(tmp_path, "tansu") as stack, stack.workers("streams", "sinks"):
-        records, expected = mixed_flood("small", 2, tenants=20, count=40_000)
+        records, expected = mixed_flood("small", 2, tenants=20, count=20_000)
         stack.publish(records)
         stack.drain()
         assert_exact(stack, expected)

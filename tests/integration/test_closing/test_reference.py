@@ -1,7 +1,8 @@
 """The closing SQL against the naive reference: random months, every indicator of every tenant.
 
 The histories hold duplicates at any distance, disorder, exclusions declared, changed and revoked,
-liability, month edges to the microsecond, unfinished messages and partial service.
+liability, month edges to the microsecond, unfinished messages and partial service. Some more months
+meet the live task as well in `tests/property/test_three_ways.py`.
 """
 
 import os
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import close_history, judgements
-from tests.reference.strategies import checked_months, histories, limited_months, seeded_month
+from tests.reference.strategies import checked_months, histories, limited_months
 
 pytestmark = pytest.mark.embedded
 
@@ -40,11 +41,6 @@ def test_latency_of_random_months_is_that_of_the_reference(schema, history):
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
 def test_random_months_are_judged_as_by_the_reference(schema, history):
     assert differences(schema, history) == {}
-
-
-@pytest.mark.parametrize("seed", range(EXAMPLES))
-def test_seeded_months_are_judged_as_by_the_reference(schema, seed):
-    assert differences(schema, seeded_month(seed)) == {}
 
 
 @pytest.mark.parametrize("seed", range(5, 5 + EXAMPLES))
