@@ -13,11 +13,9 @@ from sinks.clickhouse import connect_reader
 from sinks.closing.measure.views import evidence
 from sinks.closing.plan.contract_segments import micros
 from sinks.closing.run.close_month import close_month
-from sinks.schema import install_schema
 from streams.simulate.plan import plan
 from streams.simulate.record import Draft
 from streams.simulate.stories import OUTAGE_DAY, OUTAGE_HOUR, OUTAGE_S
-from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.simulated_month import SimulatedMonth, contracts_with_fee
 from tests.integration.test_closing.drilldown import unexplained
 
@@ -43,18 +41,9 @@ def questions():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    process = ClickHouseProcess(tmp_path_factory.mktemp("analysts"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture(scope="module")
 def closed(server):
     """The last revisions of a month that was closed twice, and a client that may do anything."""
     client = server.connect()
-    install_schema(client)
     month = SimulatedMonth(server)
     month.live_through(PLAN, contracts_with_fee(PLAN, "1200.00"))
     month.land()

@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from landing_server import ClickHouseProcess
 
-from sinks.schema import install_schema
 from streams.cli.main import cli
 from streams.cli.support.doctor_checks import clickhouse_findings
 from streams.cli.support.errors import CheckFailed
@@ -39,11 +37,8 @@ LETTERS = [
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    process = ClickHouseProcess(tmp_path_factory.mktemp("letters") / "data")
-    process.start()
-    client = process.connect()
-    install_schema(client)
+def letters(server):
+    client = server.connect()
     rows = []
     for partition, offset, value, reason, hours in LETTERS:
         raw = value if isinstance(value, bytes) else value.encode()
@@ -52,8 +47,8 @@ def server(tmp_path_factory):
         rows.append(["mail.support", partition, offset, reason, "channel", received, encoded])
     names = ["topic", "partition", "offset", "reason", "field", "received_at", "value_b64"]
     client.insert("dead_letters", rows, column_names=names)
-    yield process
-    process.kill()
+    client.close()
+    return server
 
 
 def run(server, *words):
@@ -67,66 +62,66 @@ def offsets(server, *words):
     return [row["offset"] for row in json.loads(run(server, "list", "--json", *words))]
 
 
-def test_they_are_chosen_by_reason_tenant_and_time(server):
+def test_they_are_chosen_by_reason_tenant_and_time(letters):
     def at(hours):
         return f"{NOON + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
 
-    assert offsets(server) == [6, 5, 4, 3, 2, 1]
-    assert offsets(server, "--reason", "MUST be") == [3, 2]
-    assert offsets(server, "--tenant", "acme") == [2, 1]
-    assert offsets(server, "--tenant", "nobody") == []
-    assert offsets(server, "--since", at(1), "--until", at(3)) == [3, 2]
-    assert offsets(server, "--tenant", "acme", "--since", at(1)) == [2]
+    assert offsets(letters) == [6, 5, 4, 3, 2, 1]
+    assert offsets(letters, "--reason", "MUST be") == [3, 2]
+    assert offsets(letters, "--tenant", "acme") == [2, 1]
+    assert offsets(letters, "--tenant", "nobody") == []
+    assert offsets(letters, "--since", at(1), "--until", at(3)) == [3, 2]
+    assert offsets(letters, "--tenant", "acme", "--since", at(1)) == [2]
 
 
-def test_the_summary_counts_kinds_of_reasons(server):
-    kinds = json.loads(run(server, "list", "--summary", "--json"))
+def test_the_summary_counts_kinds_of_reasons(letters):
+    kinds = json.loads(run(letters, "list", "--summary", "--json"))
     assert [kind["records"] for kind in kinds] == [1] * 6
-    assert "no UTF-8" in run(server, "list", "--summary")
+    assert "no UTF-8" in run(letters, "list", "--summary")
 
 
-def test_one_is_shown_with_why_and_whether_it_would_pass_now(server):
-    shown = run(server, "show", "mail.support/0/1")
+def test_one_is_shown_with_why_and_whether_it_would_pass_now(letters):
+    shown = run(letters, "show", "mail.support/0/1")
     assert "was refused by an older release" in shown
     assert "it passes now" in shown
     assert '"tenant_id": "acme"' in shown
-    assert "still refused: channel" in run(server, "show", "mail.support/0/2")
+    assert "still refused: channel" in run(letters, "show", "mail.support/0/2")
     with pytest.raises(CheckFailed, match=r"no dead letter at mail.support/9/9"):
-        run(server, "show", "mail.support/9/9")
+        run(letters, "show", "mail.support/9/9")
 
 
-def test_nothing_of_what_is_shown_steers_the_terminal(server):
-    everything = [run(server, "list"), run(server, "list", "--summary")]
-    everything += [run(server, "show", f"mail.support/{p}/{o}") for p, o, *_ in LETTERS]
+def test_nothing_of_what_is_shown_steers_the_terminal(letters):
+    everything = [run(letters, "list"), run(letters, "list", "--summary")]
+    everything += [run(letters, "show", f"mail.support/{p}/{o}") for p, o, *_ in LETTERS]
     for text in everything:
         assert not set(text) & {"\x1b", BIDI, "\x00"}
-    letter, *_ = json.loads(run(server, "show", "mail.support/1/5", "--json"))
+    letter, *_ = json.loads(run(letters, "show", "mail.support/1/5", "--json"))
     assert base64.b64decode(letter["value_b64"]) == b"\xff\xfe\x00"
 
 
-def test_a_dry_replay_says_what_would_pass_and_takes_the_same_choice(server):
-    assert run(server, "replay", "--dry-run").startswith("1 pass now and would be replayed\n5 are")
-    chosen = run(server, "replay", "--dry-run", "--tenant", "other")
+def test_a_dry_replay_says_what_would_pass_and_takes_the_same_choice(letters):
+    assert run(letters, "replay", "--dry-run").startswith("1 pass now and would be replayed\n5 are")
+    chosen = run(letters, "replay", "--dry-run", "--tenant", "other")
     assert chosen.startswith("0 pass now and would be replayed\n1 are still refused")
 
 
-def test_what_is_quarantined_passes_once_a_contract_names_its_tenant(server):
+def test_what_is_quarantined_passes_once_a_contract_names_its_tenant(letters):
     place = "mail.support/2/6"
-    assert "quarantined: no contract names the tenant" in run(server, "show", place)
-    assert run(server, "replay", "--dry-run", place).startswith("0 pass now")
+    assert "quarantined: no contract names the tenant" in run(letters, "show", place)
+    assert run(letters, "replay", "--dry-run", place).startswith("0 pass now")
     settings = Settings(
-        **{k.removeprefix("MAILSLA_").lower(): v for k, v in server.variables.items()}
+        **{k.removeprefix("MAILSLA_").lower(): v for k, v in letters.variables.items()}
     )
     (told,) = (one for one in clickhouse_findings(settings) if one.check == "tenants")
     assert told.state == "note"
     assert "1 events of 1 tenants without a contract were held back: new;" in told.detail
-    server.connect().command(
+    letters.connect().command(
         "INSERT INTO contracts (tenant_id, version, document) VALUES ('new', 1, '{}')"
     )
-    assert "it passes now" in run(server, "show", place)
-    assert run(server, "replay", "--dry-run", place).startswith("1 pass now")
+    assert "it passes now" in run(letters, "show", place)
+    assert run(letters, "replay", "--dry-run", place).startswith("1 pass now")
 
 
-def test_they_are_kept_for_a_while_only(server):
-    text = server.connect().command("SHOW CREATE TABLE dead_letters")
+def test_they_are_kept_for_a_while_only(letters):
+    text = letters.connect().command("SHOW CREATE TABLE dead_letters")
     assert "toIntervalDay(90)" in text

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import orjson
 import pytest
-from landing_server import Batch, ClickHouseProcess
+from landing_server import Batch
 
 from schemas import topics
 from schemas.codec.columnar import decode_batch
@@ -15,7 +15,6 @@ from sinks.ddl import FACT_TABLES
 from sinks.landing.batch import blocks
 from sinks.landing.facts import decode_facts
 from sinks.landing.insert import insert_block
-from sinks.migrations import migrate
 
 pytestmark = pytest.mark.embedded
 
@@ -24,17 +23,8 @@ NOW_US = 1_793_000_000_000_000
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    process = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture(scope="module")
 def client(server):
     connection = server.connect()
-    migrate(connection)
     yield connection
     connection.close()
 

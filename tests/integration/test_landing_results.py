@@ -8,29 +8,19 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from landing_server import Batch, ClickHouseProcess
+from landing_server import Batch
 
 from schemas.export import examples
 from sinks.ddl import RESULT_TABLES
 from sinks.landing import Landing, LandingDelivery
 from sinks.landing.results import RESULT_KINDS
-from sinks.migrations import migrate
 
 pytestmark = pytest.mark.embedded
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    process = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture(scope="module")
 def client(server):
     connection = server.connect()
-    migrate(connection)
     yield connection
     connection.close()
 
@@ -155,7 +145,6 @@ def test_the_highest_revision_of_a_window_holds_whatever_the_clocks_say(server, 
     stamped      09:00    15:00    08:00    by the worker's own clock
     """
     client = server.connect()
-    migrate(client)
     client.command("TRUNCATE TABLE windows")
     noon = datetime(2026, 10, 1, 12, tzinfo=UTC)
     landing = []

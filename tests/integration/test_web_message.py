@@ -7,8 +7,6 @@ import pytest
 from playwright.sync_api import expect
 
 from sinks.closing.run.close_month import close_month
-from sinks.schema import install_schema
-from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing.browser import headless, obstacles, opening
 from tests.integration.web_site import served
 
@@ -49,17 +47,8 @@ def event(client, name, message, kind, at, **more):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    process = ClickHouseProcess(tmp_path_factory.mktemp("message"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture(scope="module")
 def site(server):
     client = server.connect()
-    install_schema(client)
     begun = "2025-10-06 08:00:00"
     sent = {"accepted": begun, "attempt": 1}
     event(client, "s1", "4XyzQ1-17", "accepted", "06 08:00:00")

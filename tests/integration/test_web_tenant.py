@@ -8,10 +8,8 @@ from playwright.sync_api import expect
 
 from schemas.presentation.figures import microseconds
 from sinks.closing.run.close_month import close_month
-from sinks.schema import install_schema
 from sinks.statement.facts.gather import closed_revisions
 from sinks.statement.making import make_all
-from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing.browser import headless, obstacles, opening
 from tests.integration.web_site import served
 
@@ -72,18 +70,9 @@ SELECT 'acme', {version:Int64}, 'Acme <&>', {day:Date32}, 'Asia/Shanghai', 'CN',
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    process = ClickHouseProcess(tmp_path_factory.mktemp("tenant"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture(scope="module")
 def client(server):
     """Closed twice: two hours of downtime are excused by the second closing."""
     client = server.connect()
-    install_schema(client)
     for version, day, mean in ((1, "2025-01-01", "60"), (2, "2025-10-16", "45")):
         document = {
             "tenant_id": TENANT,

@@ -14,9 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinks.schema import install_schema
 from streams.time.calendar import to_datetime, to_us
-from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing import ledger as closing
 from tests.integration.test_closing.conftest import forget
 from tests.live_run import findings, live_through
@@ -73,14 +71,10 @@ def wrongly_told(run, history):
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    process = ClickHouseProcess(tmp_path_factory.mktemp("three-ways"))
-    process.start()
-    connected = process.connect()
-    install_schema(connected)
+def client(server):
+    connected = server.connect()
     yield connected
     connected.close()
-    process.stop()
 
 
 @pytest.mark.embedded

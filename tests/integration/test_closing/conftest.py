@@ -2,10 +2,7 @@
 
 import pytest
 
-from sinks.closing.measure.views import install_views
 from sinks.ddl import FACT_TABLES
-from sinks.migrations import migrate
-from tests.integration.landing_server import ClickHouseProcess
 
 RESULT_TABLES = (
     "plans", "plan_tenants", "plan_terms", "plan_days", "plan_failures",
@@ -15,19 +12,9 @@ RESULT_TABLES = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def closing_server(tmp_path_factory):
-    process = ClickHouseProcess(tmp_path_factory.mktemp("closing"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture(scope="session")
-def schema(closing_server):
-    client = closing_server.connect()
-    migrate(client)
-    install_views(client)
+@pytest.fixture(scope="module")
+def schema(server):
+    client = server.connect()
     yield client
     client.close()
 

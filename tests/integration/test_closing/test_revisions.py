@@ -157,8 +157,8 @@ def test_a_month_that_is_not_over_is_refused_or_provisional(client):
     ]
 
 
-def test_of_two_closings_at_once_one_wins_and_the_other_says_so(client, closing_server):
-    other = closing_server.connect()
+def test_of_two_closings_at_once_one_wins_and_the_other_says_so(client, server):
+    other = server.connect()
     with (
         lock.month_lock(client, OCTOBER, "11111111-1111-4111-8111-111111111111"),
         pytest.raises(ClosingInProgressError, match="Another closing of 2025-10"),
@@ -197,8 +197,8 @@ def test_plans_follow_the_facts_that_land(client):
     assert rows(client, f"{query}'latency.send.mean'") == [(1,)]
 
 
-def test_the_cutoff_waits_for_an_insert_that_began_before_it(client, closing_server):
-    writer = closing_server.connect()
+def test_the_cutoff_waits_for_an_insert_that_began_before_it(client, server):
+    writer = server.connect()
     slow = threading.Thread(
         target=writer.command,
         args=(

@@ -239,25 +239,25 @@ def run(server, *arguments, code=0):
     return done.stdout
 
 
-def test_all_statements_are_made_once(closed, closing_server, tmp_path):
+def test_all_statements_are_made_once(closed, server, tmp_path):
     again = ("--all", "--month", "2025-10", "--dir", str(tmp_path))
-    assert run(closing_server, *again).startswith("2 made, 0 were there")
+    assert run(server, *again).startswith("2 made, 0 were there")
     first, second = sorted(tmp_path.iterdir())
     kept = second.stat().st_mtime_ns
     first.unlink()
-    assert run(closing_server, *again).startswith("1 made, 1 were there")
+    assert run(server, *again).startswith("1 made, 1 were there")
     assert sorted(tmp_path.iterdir()) == [first, second]
     assert second.stat().st_mtime_ns == kept
 
 
-def test_an_earlier_revision_is_told_as_it_was(closed, closing_server, pages, tmp_path):
+def test_an_earlier_revision_is_told_as_it_was(closed, server, pages, tmp_path):
     """Last but one: another revision is closed."""
     one = ("--tenant", TERRIBLE, "--month", "2025-10", "--lang", "en")
     land(closed, [sent(at(11), 9000, "found-later", tenant_id=TERRIBLE)], at(4, month=11), 900)
     close_month(closed, OCTOBER, contracts=contracts(), now=at(5, month=11))
     old, new = tmp_path / "old.html", tmp_path / "new.html"
-    run(closing_server, *one, "--revision", "1", "-o", str(old))
-    run(closing_server, *one, "-o", str(new))
+    run(server, *one, "--revision", "1", "-o", str(old))
+    run(server, *one, "-o", str(new))
     before = pages[TERRIBLE, "en"].read_text()
     flag = f'<p class="flag">{phrase("superseded", "en")}</p>'
     then = old.read_text()
@@ -276,8 +276,8 @@ def test_an_earlier_revision_is_told_as_it_was(closed, closing_server, pages, tm
         (("--tenant", QUIET, "--month", "2025-10", "--revision", "9"), "has no revision 9"),
     ],
 )
-def test_what_is_not_closed_has_no_statement(closed, closing_server, arguments, sentence):
-    assert sentence in run(closing_server, *arguments, code=2)
+def test_what_is_not_closed_has_no_statement(closed, server, arguments, sentence):
+    assert sentence in run(server, *arguments, code=2)
 
 
 def test_nothing_is_left_of_the_plans_that_were_laid(closed):
