@@ -139,7 +139,6 @@ class LogView:
                     return holding | unknown
                 alone = [self._holding_records({place: spans[place]}) for place in unknown]
                 return holding.union(*alone)
-            self._consumer.pause(*came)
             holding |= came & unknown
             unknown -= came
             unknown = {p for p in unknown if self._consumer.position(p) < spans[p][1]}
