@@ -33,7 +33,7 @@ def pytest_xdist_make_scheduler(config, log):
 def clickhouse_server(tmp_path_factory):
     """A server with the whole schema, one for all the tests of a process that do not harm it."""
     # Not above: a pure test needs none of this.
-    from sinks.schema import install_schema
+    from mailsla.sinks.schema import install_schema
     from tests.integration.landing_server import ClickHouseProcess
 
     process = ClickHouseProcess(tmp_path_factory.mktemp("clickhouse"))

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
-from sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.close_month import close_month
 from tests.integration.test_closing.browser import headless, obstacles, opening
 from tests.integration.web_site import served
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.time.calendar import to_datetime, to_us
+from mailsla.streams.time.calendar import to_datetime, to_us
 from tests.integration.test_closing import ledger as closing
 from tests.integration.test_closing.conftest import forget
 from tests.live_run import findings, live_through

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sinks.ddl import FACT_TABLES
+from mailsla.sinks.ddl import FACT_TABLES
 
 RESULT_TABLES = (
     "plans", "plan_tenants", "plan_terms", "plan_days", "plan_failures",
