@@ -77,6 +77,7 @@ class Task:
         most_messages: how many are remembered one by one; of older ones only the sums stay.
         silence_us: how long nothing must come of a source until it is taken to go on, µs.
         most_strangers: how many tenants that no contract names may have facts (`Strangers`).
+        most_a_day: how many facts of a tenant and day are taken (`LandedEvents`).
 
     """
 
@@ -88,10 +89,11 @@ class Task:
         most_messages: int = 5_000_000,
         silence_us: int = SILENCE_US,
         most_strangers: int = MOST_STRANGERS,
+        most_a_day: int = 0,
     ) -> None:
         self.partition = partition
         self.clock = EventClock()
-        self.tenants = Tenants(platform, lateness_us, silence_us, most_strangers)
+        self.tenants = Tenants(platform, lateness_us, silence_us, most_strangers, most_a_day)
         self.states = IndicatorStates(self._assessed)
         self.latency = LatencyEvaluation(self.tenants, self.states)
         self.scheduler = Scheduler(self.tenants, self.states)
@@ -343,13 +345,11 @@ class Task:
         now_us, latency = self._now_us(now_s), self.tenants.latency
         if now_us <= 0:
             return False
-        at = self.scheduler.next_us(self._reach_us(now_s))
-        if at is not None and at <= now_us:
+        if (at := self.scheduler.next_us(self._reach_us(now_s))) is not None and at <= now_us:
             return True
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
-            silent = self._silent(heard_us, now_s)
-            at = self.latency.next_us(silent, mail_us, heard_us)
+            at = self.latency.next_us(self._silent(heard_us, now_s), mail_us, heard_us)
         return at is not None and at <= mail_us
 
     def publish_some(self, most: int = 2**31) -> Iterator[None]:

@@ -381,6 +381,7 @@ class Live:
                 self._settings.live_messages,
                 int(self._settings.source_silence_s * MICROS),
                 self._settings.unknown_tenants,
+                self._settings.tenant_events,
             )
             task.clock.waiting = True
             now_us = time.time_ns() // 1000

@@ -2,17 +2,25 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from landing_server import ClickHouseProcess
 
 from sinks.clickhouse import connect_reader
+from sinks.closing.plan.calendars import load_calendars
+from sinks.closing.plan.plan import make_plan
+from sinks.closing.plan.plan_store import scratch_plan
+from sinks.closing.run.audit import audit_month
+from sinks.closing.run.close_month import close_month
 from sinks.ddl import DERIVED_TABLES, fact_table
 from sinks.ddl.comments import TABLES
 from sinks.ddl.results import WINDOWS
 from sinks.ddl.table import TableColumn
 from sinks.migrations import Migration, MigrationError, migrate
+from sinks.retention import ForgottenError, kept_days
+from sinks.schema import install_schema
 
 pytestmark = pytest.mark.embedded
 
@@ -210,3 +218,37 @@ def test_the_analyst_reads_every_table_and_writes_none(server):
     assert refused.value.name in {"ACCESS_DENIED", "READONLY"}
     analyst.close()
     owner.close()
+
+
+def test_a_table_forgets_what_landed_too_long_ago_and_of_such_a_month_nothing_is_worked_out(client):
+    install_schema(client, {"dead_letters": 90})
+    assert kept_days(client) == {"dead_letters": 90}
+    assert install_schema(client, {"dead_letters": 90, "mta_events": 70, "windows": 40}) == [
+        "mta_events keeps its rows 70 days",
+        "windows keeps its rows 40 days",
+    ]
+    old, new = (datetime.now(UTC) - timedelta(days=days) for days in (71, 69))
+    for table in ("mta_events", "windows", "ops_events"):
+        rows = [["acme", old], ["acme", new]]
+        client.insert(table, rows, column_names=["tenant_id", "landed_at"])
+        client.command(f"OPTIMIZE TABLE {table} FINAL")
+
+    def landed(table):
+        return client.query(f"SELECT count() FROM {table}").result_rows[0][0]
+
+    assert [landed(table) for table in ("mta_events", "windows")] == [1, 0]
+    assert landed("ops_events") >= 1, "no closing may miss a fact"
+
+    long_ago = (old - timedelta(days=62)).date().replace(day=1)
+    for work_out in (close_month, audit_month):
+        with pytest.raises(ForgottenError, match="Mail is kept 70 days"):
+            work_out(client, long_ago)
+    with (
+        pytest.raises(ForgottenError),
+        scratch_plan(client, make_plan(long_ago, [], {}, load_calendars(client))),
+    ):
+        pass
+    assert close_month(client, new.date(), contracts=[], force=True)
+    install_schema(client, {})
+    assert kept_days(client) == {}
+    assert close_month(client, long_ago, contracts=[], tenants=["nobody"]) == []

@@ -23,7 +23,7 @@ LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
 LONGER_FUNCTIONS = {
     # Mostly arguments and their documentation.
-    "sinks/closing/run/close_month.py::close_month": 60,
+    "sinks/closing/run/close_month.py::close_month": 65,
     "sinks/statement/making.py::make_all": 55,
     "streams/cli/commands/ship.py::postfix": 60,
     # One story from beginning to end.

@@ -18,6 +18,7 @@ from sinks.closing.plan.calendars import load_calendars
 from sinks.closing.plan.contract_segments import covers, midnight_us, next_month
 from sinks.closing.plan.plan import Plan, Row, make_plan
 from sinks.ddl import FACT_TABLES
+from sinks.retention import require_facts
 
 _KEEP_PLANS_S: Final = 3600
 """An older plan is removed after this time: by then nobody reads it any more."""
@@ -158,7 +159,13 @@ def store_plan(client: Client, plan: Plan) -> StoredPlan:
 
 @contextmanager
 def scratch_plan(client: Client, plan: Plan) -> Iterator[StoredPlan]:
-    """A plan for one computation: without its row in ``plans`` no view takes it for the newest."""
+    """A plan for one computation: without its row in ``plans`` no view takes it for the newest.
+
+    Raises:
+        ForgottenError: facts of the month may be gone.
+
+    """
+    require_facts(client, plan.month)
     (number,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
     identity = {"month": plan.month.isoformat(), "plan": number}
     try:

@@ -51,6 +51,12 @@ class SeenEvents:
         """Whether the event is new; it is known from now on."""
         return self.first(hash((fact["source"], fact["id"])), fact["time"]) is None
 
+    def has(self, key: int) -> bool:
+        """Whether an event with a hash has been taken."""
+        place = int(self._keys.searchsorted(key))
+        settled = place < len(self._keys) and int(self._keys[place]) == key
+        return settled or key in self._recent
+
     def first(self, key: int, time_us: int, more: bytes = b"") -> bytes | None:
         """What is kept of the first event with a hash; None if this is it."""
         if key in self._recent:

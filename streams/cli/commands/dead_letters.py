@@ -12,7 +12,7 @@ import orjson
 from rich.table import Table
 
 from schemas.codec.printable import printable
-from schemas.codec.records import Rejection, decode_contract, decode_event
+from schemas.codec.records import HELD_BACK, Rejection, decode_contract, decode_event
 from schemas.contract import Contract
 from schemas.events.envelope import Event
 from schemas.registry import EVENT_TYPES
@@ -31,7 +31,6 @@ from streams.cli.output.dead_letter_reading import (
 from streams.cli.support.common import settings_of, state_file_option
 from streams.cli.support.errors import CheckFailed
 from streams.cli.support.kafka_publish import Record, publish
-from streams.live.state.strangers import HELD_BACK
 
 _REASONS_SHOWN: Final = 5
 

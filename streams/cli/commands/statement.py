@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.presentation.language import LANGUAGES, Language
 from sinks.clickhouse import Client, connect
-from sinks.closing.errors import TenantFailure
+from sinks.closing.errors import ClosingError, TenantFailure
 from sinks.landing.faults import label
 from sinks.statement.errors import StatementError
 from sinks.statement.facts.content import StatementRevision
@@ -94,7 +94,7 @@ def _connected(settings: Settings) -> Iterator[Client]:
     try:
         with closing(connect(clickhouse_settings(settings, _LONGEST_QUERY_S))) as client:
             yield client
-    except StatementError as error:
+    except (StatementError, ClosingError) as error:
         raise CommandError(str(error)) from None
     except ClickHouseError as error:
         raise CommandError(

@@ -12,15 +12,16 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
+from schemas.codec.records import HELD_BACK
 from schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, MTA, RAW_MAILLOG
 from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 from sinks.closing.measure.views import views
 from sinks.ddl import DERIVED_TABLES
 from sinks.landing.faults import label
 from sinks.migrations import read_migrations
+from sinks.retention import contradictions, kept_days, wanted_days
 from sinks.worker import clickhouse_settings
 from streams.live.decode.dead_letters import FAILED
-from streams.live.state.strangers import HELD_BACK
 from streams.maillog.state import MaillogState, misunderstood_in
 from streams.runtime.checkpoint.recovery import read_records
 from streams.runtime.checkpoint.state_log import StateError
@@ -186,8 +187,11 @@ async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock, logins, what could not be read, quarantine, tenants, and sources."""
-    rest = ("schema", "clock", "logins", "unreadable batches", "quarantine", "tenants", "sources")
+    """Server, schema, retention, clock, logins, unread batches, quarantine, tenants, sources."""
+    rest = (
+        "schema", "retention", "clock", "logins", "unreadable batches", "quarantine", "tenants",
+        "sources",
+    )  # fmt: skip
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -201,7 +205,9 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    checks = (_schema, _clock, _logins, _unreadable, _quarantine, _strangers, _sources)
+    checks = (
+        _schema, _retention, _clock, _logins, _unreadable, _quarantine, _strangers, _sources,
+    )  # fmt: skip
     for name, check in zip(rest, checks, strict=True):
         try:
             yield check(client, settings)
@@ -251,6 +257,20 @@ def _schema(client: Client, settings: Settings) -> Finding:
         return Finding("schema", "wrong", detail)
     latest = max(known, default=0)
     return Finding("schema", "ok", f"{settings.clickhouse_database} at migration {latest:04d}")
+
+
+def _retention(client: Client, settings: Settings) -> Finding:
+    """What is forgotten as it is configured, without taking from closings what they are made of."""
+    try:
+        wanted = wanted_days(settings)
+    except ConfigurationError as error:
+        return Finding("retention", "wrong", str(error))
+    kept = kept_days(client)
+    if differing := contradictions(wanted, kept):
+        detail = f"{', '.join(differing)} as MAILSLA_KEEP_DAYS says; run mailsla migrate"
+        return Finding("retention", "wrong", detail)
+    told = ", ".join(f"{table} {days} days" for table, days in kept.items())
+    return Finding("retention", "ok", f"kept for ever, but {told}")
 
 
 def _clock(client: Client, _: Settings) -> Finding:

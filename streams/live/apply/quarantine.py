@@ -4,6 +4,7 @@ import numpy as np
 
 from streams.live.decode.facts import Arrived
 from streams.live.decode.records import DecodedBatch, letter, pass_over
+from streams.live.state.landed import QUOTA
 from streams.live.state.strangers import REJECTION
 from streams.live.state.tenants import Tenants
 from streams.runtime.checkpoint.writer import Outgoing
@@ -27,7 +28,8 @@ def hold_back_mail(tenants: Tenants, batch: DecodedBatch) -> DecodedBatch:
 
 def hold_back_fact(tenants: Tenants, one: Arrived) -> Outgoing | None:
     """The dead letter of a fact, if there is no room for those of its tenant."""
-    if tenants.takes_facts(one.fact["tenant_id"]):
+    stranger = not tenants.takes_facts(one.fact["tenant_id"])
+    if not stranger and tenants.landed.has_room(one.fact):
         return None
     tenants.strangers.held_back[one.batch.topic] += 1
-    return letter(one.batch, one.offset, REJECTION)
+    return letter(one.batch, one.offset, REJECTION if stranger else QUOTA)

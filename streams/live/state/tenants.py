@@ -35,12 +35,13 @@ class Tenants:
         lateness_us: int,
         silence_us: int,
         most_strangers: int = MOST_STRANGERS,
+        most_a_day: int = 0,
     ) -> None:
         self.platform = platform
         self.strangers = Strangers(most_strangers)
         self.names: list[str] = []
         self.excluded = ExcludedSpans()
-        self.landed = LandedEvents()
+        self.landed = LandedEvents(most_a_day)
         self.latency = Latency(
             self.versions_of, self.names.__getitem__, self.excluded, lateness_us, silence_us
         )
