@@ -76,7 +76,7 @@ lock: ## lock the newest allowed versions (or: make lock UPGRADE=--upgrade)
 	  --output-file requirements/supply.lock
 
 audit: $(VENV)/.supply ## known vulnerabilities of what the image holds; needs the network
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements/runtime.lock
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/runtime.lock
 
 sbom: $(VENV)/.supply ## the image's bill of materials, CycloneDX: build/sbom.json
 	@mkdir -p build

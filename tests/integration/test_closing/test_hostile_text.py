@@ -174,23 +174,22 @@ def check(document):
 def test_a_statement_shows_it_as_text(month):
     (revision,) = closed_revisions(month, OCTOBER)
     (statement,) = gather(month, OCTOBER, [revision])
-    for language in ("zh", "en"):
-        text = check(content_of(statement, language, "html").decode())
-        assert CORPUS["html"] in text
-        assert CORPUS["sql"] in text
-        assert printable(CORPUS["escape"]) in text
+    text = check(content_of(statement, "en", "html").decode())
+    assert CORPUS["html"] in text
+    assert CORPUS["sql"] in text
+    assert printable(CORPUS["escape"]) in text
 
 
 def test_the_page_shows_it_as_text(month, closing_server):
     own = f"/tenants/{TENANT}"
-    paths = [own, f"{own}/month?month=2025-10", f"{own}/closings", f"{own}/statement?month=2025-10"]
+    paths = [own, f"{own}/month?month=2025-10", f"{own}/closings?month=2025-10"]
     shown = ("latency.exceedances", "operations.fault_duration", "antispam.complaint_response")
     paths += [f"{own}/evidence/{name}?month=2025-10" for name in shown]
     with served(closing_server) as site:
         seen = ""
         for path in (*paths, "/platform/sources", "/messages?q=%3Cscript%3Ealert(1)%3C/script%3E"):
             answer = site.get(path)
-            assert answer.status in {200, 404}, path
+            assert answer.status == 200, path
             seen += check(answer.text)
     assert CORPUS["html"] in seen
     assert CORPUS["sql"] in seen
@@ -201,9 +200,6 @@ def test_a_terminal_and_a_table_of_figures_are_not_steered(month, closing_server
         ("exclude", "list", "--tenant", TENANT),
         ("incident", "list", "--tenant", TENANT),
         ("explain", TENANT, "latency.exceedances", "2025-10"),
-        ("explain", TENANT, "operations.fault_duration", "2025-10"),
-        ("close", "2025-10", "--verify"),
-        ("credits", "2025-10"),
         ("credits", "2025-10", "--csv"),
     ]
     for words in commands:
