@@ -16,17 +16,17 @@ from typing import Final
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from kafka.errors import KafkaError
 
-from schemas.results import Closing
-from sinks.clickhouse import ClickHouseSettings, Client, connect
-from sinks.closing.errors import ClosingError, TenantFailure, log_failure
-from sinks.closing.plan.contract_segments import next_month
-from sinks.closing.run.landed_month import close_landed_month
-from sinks.landing.faults import label, lasting
-from streams.metrics import names
-from streams.metrics.health import Health
-from streams.metrics.sampling import beat
-from streams.runtime.faust_app.restart import give_up, settled
-from streams.settings import Settings
+from mailsla.schemas.results import Closing
+from mailsla.sinks.clickhouse import ClickHouseSettings, Client, connect
+from mailsla.sinks.closing.errors import ClosingError, TenantFailure, log_failure
+from mailsla.sinks.closing.plan.contract_segments import next_month
+from mailsla.sinks.closing.run.landed_month import close_landed_month
+from mailsla.sinks.landing.faults import label, lasting
+from mailsla.streams.metrics import names
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.metrics.sampling import beat
+from mailsla.streams.runtime.faust_app.restart import give_up, settled
+from mailsla.streams.settings import Settings
 
 _LAST_ZONE: Final = timedelta(hours=12)
 """How far the last place where a day ends is behind UTC."""

@@ -12,9 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from sinks.clickhouse import Client
-from sinks.closing.errors import ClosingError
-from streams.settings import ConfigurationError, Settings
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.streams.settings import ConfigurationError, Settings
 
 MAIL: Final = "mta_events"
 _LEAST: Final[Mapping[str, int]] = MappingProxyType(

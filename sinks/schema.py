@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from sinks.clickhouse import Client
-from sinks.closing.measure.views import install_views
-from sinks.migrations import migrate
-from sinks.retention import apply_retention
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.measure.views import install_views
+from mailsla.sinks.migrations import migrate
+from mailsla.sinks.retention import apply_retention
 
 
 def install_schema(client: Client, keep: Mapping[str, int] | None = None) -> list[str]:

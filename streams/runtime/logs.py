@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from schemas.codec.printable import printable
+from mailsla.schemas.codec.printable import printable
 
 AT_ONCE: Final = 10
 PER_S: Final = 60.0

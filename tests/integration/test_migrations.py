@@ -9,19 +9,19 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from landing_server import ClickHouseProcess
 
-from sinks.clickhouse import connect_reader
-from sinks.closing.plan.calendars import load_calendars
-from sinks.closing.plan.plan import make_plan
-from sinks.closing.plan.plan_store import scratch_plan
-from sinks.closing.run.audit import audit_month
-from sinks.closing.run.close_month import close_month
-from sinks.ddl import DERIVED_TABLES, fact_table
-from sinks.ddl.comments import TABLES
-from sinks.ddl.results import WINDOWS
-from sinks.ddl.table import TableColumn
-from sinks.migrations import Migration, MigrationError, migrate, read_migrations
-from sinks.retention import ForgottenError, kept_days
-from sinks.schema import install_schema
+from mailsla.sinks.clickhouse import connect_reader
+from mailsla.sinks.closing.plan.calendars import load_calendars
+from mailsla.sinks.closing.plan.plan import make_plan
+from mailsla.sinks.closing.plan.plan_store import scratch_plan
+from mailsla.sinks.closing.run.audit import audit_month
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.ddl import DERIVED_TABLES, fact_table
+from mailsla.sinks.ddl.comments import TABLES
+from mailsla.sinks.ddl.results import WINDOWS
+from mailsla.sinks.ddl.table import TableColumn
+from mailsla.sinks.migrations import Migration, MigrationError, migrate, read_migrations
+from mailsla.sinks.retention import ForgottenError, kept_days
+from mailsla.sinks.schema import install_schema
 
 pytestmark = pytest.mark.embedded
 

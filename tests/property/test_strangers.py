@@ -7,11 +7,11 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.codec.records import HELD_BACK, OVER_QUOTA
-from schemas.contract import default_contract
-from schemas.topics import BREACHES, DEAD_LETTERS
-from streams.live.state.strangers import MAIL_ALONE
-from streams.time.calendar import to_datetime
+from mailsla.schemas.codec.records import HELD_BACK, OVER_QUOTA
+from mailsla.schemas.contract import default_contract
+from mailsla.schemas.topics import BREACHES, DEAD_LETTERS
+from mailsla.streams.live.state.strangers import MAIL_ALONE
+from mailsla.streams.time.calendar import to_datetime
 from tests.live_run import LiveRun, contract_record
 
 START_US = 1_793_145_600_000_000

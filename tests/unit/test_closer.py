@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sinks.closer import months_due, newest_due
+from mailsla.sinks.closer import months_due, newest_due
 
 FIVE_DAYS = timedelta(days=5)
 

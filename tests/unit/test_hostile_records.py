@@ -5,7 +5,7 @@ import json
 import orjson
 import pytest
 
-from schemas.topics import BILLING, CONTRACTS, DEAD_LETTERS, MTA, SUPPORT
+from mailsla.schemas.topics import BILLING, CONTRACTS, DEAD_LETTERS, MTA, SUPPORT
 from tests.live_run import BROKER_US, LiveRun
 
 LARGEST = 1_048_576 - 1_000

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sinks.ddl import DERIVED_TABLES, FACT_TABLES
-from sinks.retention import contradictions, wanted_days
-from streams.settings import ConfigurationError, Settings
+from mailsla.sinks.ddl import DERIVED_TABLES, FACT_TABLES
+from mailsla.sinks.retention import contradictions, wanted_days
+from mailsla.streams.settings import ConfigurationError, Settings
 
 
 def wanted(text, **others):

@@ -7,13 +7,13 @@ from collections.abc import Container, Iterable
 from datetime import date
 from typing import Final
 
-from schemas.results import Closing
-from sinks.clickhouse import Client
-from sinks.closing.errors import ClosingError, Failed, log_failure
-from sinks.closing.run.close_month import close_month
-from sinks.closing.run.closing_feed import publish_closings
-from streams.runtime.kafka.drain import await_facts
-from streams.settings import Settings
+from mailsla.schemas.results import Closing
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import ClosingError, Failed, log_failure
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.closing_feed import publish_closings
+from mailsla.streams.runtime.kafka.drain import await_facts
+from mailsla.streams.settings import Settings
 
 LONGEST_QUERY_S: Final = 1800.0
 """The time-out of a client with which a month is closed."""

@@ -4,11 +4,11 @@ from collections import Counter
 from typing import Final
 from zlib import crc32
 
-from schemas.codec.columns import arrow_schema
-from schemas.codec.records import OVER_QUOTA, Rejection
-from schemas.registry import TYPES
-from schemas.topics import EVENT_TOPICS
-from streams.clauses.facts.base import Fact, SeenEvents
+from mailsla.schemas.codec.columns import arrow_schema
+from mailsla.schemas.codec.records import OVER_QUOTA, Rejection
+from mailsla.schemas.registry import TYPES
+from mailsla.schemas.topics import EVENT_TOPICS
+from mailsla.streams.clauses.facts.base import Fact, SeenEvents
 
 _FIELDS: Final = {topic.name: tuple(arrow_schema(topic.name).names) for topic in EVENT_TOPICS}
 _DAY_US: Final = 86_400_000_000

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from schemas.codec.records import HELD_BACK, Rejection
+from mailsla.schemas.codec.records import HELD_BACK, Rejection
 
 REJECTION: Final = Rejection(
     f"{HELD_BACK}: no contract names this tenant, and there are too many of the kind", "tenant_id"

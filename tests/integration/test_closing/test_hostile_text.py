@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from schemas.codec.columns import arrow_schema
-from schemas.codec.printable import printable
-from schemas.export.examples import valid
-from schemas.registry import EVENT_TYPES
-from sinks.closing.run.close_month import close_month
-from sinks.ddl import FACT_TABLES
-from sinks.landing.facts import decode_facts
-from sinks.statement.facts.gather import closed_revisions, gather
-from sinks.statement.making import content_of
-from streams.cli.main import cli
-from streams.runtime.logs import ConsoleFormatter, JsonFormatter
+from mailsla.schemas.codec.columns import arrow_schema
+from mailsla.schemas.codec.printable import printable
+from mailsla.schemas.export.examples import valid
+from mailsla.schemas.registry import EVENT_TYPES
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.landing.facts import decode_facts
+from mailsla.sinks.statement.facts.gather import closed_revisions, gather
+from mailsla.sinks.statement.making import content_of
+from mailsla.streams.cli.main import cli
+from mailsla.streams.runtime.logs import ConsoleFormatter, JsonFormatter
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import BROKER_US, land
 from tests.integration.test_closing.month import OCTOBER
