@@ -4,7 +4,7 @@ Nothing here waits: a task takes batches in, and prepares a checkpoint that its 
 durable. Its feed is a function of the records applied, whatever the batches' cut or timing.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -21,7 +21,7 @@ from streams.live.apply.mail import MailBatch, apply_mail
 from streams.live.apply.quarantine import hold_back_mail
 from streams.live.checkpoint import state_log as logs
 from streams.live.checkpoint.contents import Checkpoint
-from streams.live.checkpoint.forgetting import forget_messages, forget_months
+from streams.live.checkpoint.forgetting import forget_again, forget_messages, forget_months
 from streams.live.checkpoint.recovery import (
     mark_unpublished,
     published_marks,
@@ -142,6 +142,7 @@ class Task:
         self._mail_clock.restore(now_s, present_us)
         resume(state, self.tenants, self.latency, self.scheduler)
         self.states.resume()
+        forget_again(state, self.tenants)
         self.rounds.marks = published_marks(state)
         mark_unpublished(state, self.latency, self.scheduler)
 
@@ -372,8 +373,7 @@ class Task:
         It is handed over with this call: should its delivery be cut off, the same checkpoint must
         be delivered again before the next one, whose state builds on it.
         """
-        for _ in self.pass_time(now_s):
-            pass
+        deque(self.pass_time(now_s), 0)
         if everything:
             # What is under way first, then a round of its own.
             for _ in range(1 + self.rounds.under_way):

@@ -371,8 +371,8 @@ class Scheduler:
         """
         touched = {self._group_of[one["tenant"]]: one for one in stale}
         for number, group in enumerate(self._groups):
-            if not group.tenants:
-                continue
+            if not group.tenants or self.position_us <= 0:
+                continue  # nothing was looked at yet
             since = self._tenants.month(group.one, self.position_us).previous()
             if open_since is not None:
                 group.dirty.measured = Month.parse(open_since)

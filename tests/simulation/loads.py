@@ -1,0 +1,104 @@
+"""What producers write in a simulated world, drawn from a seed, and when the broker has it."""
+
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+
+import orjson
+
+from schemas.contract import DEFAULT_TIMEZONE
+from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA, OPS
+from streams.time.calendar import to_datetime, to_us
+from tests.feed_logs import busy_days, late_news, own_log, received
+from tests.reference.strategies import seeded_month
+
+SECOND_US = 1_000_000
+FINISHED = {"message.dispatched", "message.delivered"}
+MESSAGE = ("tenant_id", "direction", "source", "message_id", "recipient")
+DELAYS_S = (0, 0, 0, 1, 30, 400, 4_000)
+"""By how much a topic may be behind the others."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Records with the time at which the broker has each, µs; ascending."""
+
+    name: str
+    records: list[tuple[int, str, bytes, bytes]]
+    end_us: int
+    """When everything that follows from them has been told."""
+    in_step: bool
+    """Whether no topic is behind another, and nothing tells of a time long past."""
+
+
+def load(seed):
+    """One of several kinds of days or months."""
+    chance = Random(f"load {seed}")
+    name = chance.choice(("month", "busy", "late"))
+    log, last_us = _drawn(name, seed, chance)
+    log = [record for record in log if b'"exclusion.' not in record[2]]
+    log = _finished_once(log)
+    # Topics keep no common order: what judges the others is there before them.
+    log = sorted(log, key=lambda record: record[0] != CONTRACTS.name)
+    delays = dict.fromkeys((topic.name for topic in EVENT_TOPICS), 0)
+    in_step = name != "late"
+    if chance.random() < 0.5:
+        name, in_step = f"{name}, topics apart", False
+        delays = {topic: chance.choice(DELAYS_S) for topic in delays}
+    times = received(log)
+    first_us = next(at for at in times if at)
+    records = [
+        (first_us if topic == CONTRACTS.name else at + delays[topic] * SECOND_US, *record)
+        for at, record in zip(times, log, strict=True)
+        for topic in record[:1]
+    ]
+    records.sort(key=lambda one: one[0])
+    end_us = max(last_us, records[-1][0]) + 3_600 * SECOND_US
+    # A worker that was away counts idle time from when it has read the last record: one more of
+    # each kind brings event time to where it is without that.
+    for tenant in sorted({key for _, topic, key, _ in records if topic != CONTRACTS.name}):
+        records += [(end_us, *record) for record in _last_word(tenant.decode(), end_us)]
+    return Load(name, records, end_us + 3_600 * SECOND_US, in_step)
+
+
+def _last_word(tenant, at_us):
+    at = to_datetime(at_us).isoformat()
+    head = {"id": f"last-{tenant}", "source": "last", "tenant_id": tenant, "time": at}
+    beat = head | {"type": "monitor.heartbeat", "monitor": "last", "interval_s": 60}
+    message = head | {
+        "type": "message.delivered",
+        "message_id": "last",
+        "recipient": "last@example.org",
+        "direction": "inbound",
+        "accepted_at": at,
+    }
+    for topic, event in ((OPS.name, beat), (MTA.name, message)):
+        yield topic, tenant.encode(), orjson.dumps(event)
+
+
+def _drawn(name, seed, chance):
+    if name == "month":
+        drawn = (seeded_month(seed + 1_000_000 * number) for number in count())
+        # Where a zone changes with a contract, months overlap, and a message counts in two.
+        history = next(one for one in drawn if _is_of_one_zone(one))
+        return own_log(history, chance), to_us(history.cutoff)
+    log = busy_days(chance) if name == "busy" else late_news(chance)
+    return log, received(log)[-1]
+
+
+def _is_of_one_zone(history):
+    return {contract.timezone for contract in history.contracts} <= {DEFAULT_TIMEZONE}
+
+
+def _finished_once(log):
+    """Without a second and other finish of a message: whether it still corrects a window depends
+    on whether the window has been given up."""
+    finishes, kept = {}, []
+    for record in log:
+        event = orjson.loads(record[2])
+        if event.get("type") in FINISHED:
+            name = tuple(event.get(field) for field in MESSAGE)
+            if finishes.setdefault(name, record) != record:
+                continue
+        kept.append(record)
+    return kept

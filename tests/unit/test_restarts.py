@@ -1,0 +1,53 @@
+"""What a restart must not bring back."""
+
+from datetime import date
+
+import orjson
+
+from schemas.contract import Contract
+from schemas.topics import MTA, STATUS
+from tests.live_run import LiveRun, contract_record
+
+
+def message(name, type_, time, accepted):
+    event = {
+        "id": f"{name}/{type_}",
+        "source": "mx",
+        "type": f"message.{type_}",
+        "tenant_id": "a",
+        "time": time,
+        "accepted_at": accepted,
+        "message_id": name,
+        "recipient": "r@example.org",
+        "direction": "inbound",
+    }
+    return MTA.name, b"a", orjson.dumps(event)
+
+
+def months_told(run, since):
+    """The periods of the present states published after so many records."""
+    return {orjson.loads(one.value)["period"] for one in run.told[since:] if one.topic == STATUS.name}
+
+
+def test_nothing_is_told_of_any_month_before_the_first_event():
+    run = LiveRun()
+    run.feed([contract_record(Contract(tenant_id="a", version=1, effective_from=date(2025, 1, 1)))])
+    run.checkpoint()
+    run.restart()
+    run.checkpoint()
+    assert months_told(run, 0) == set()
+
+
+def test_a_month_that_was_given_up_is_not_told_again():
+    run = LiveRun()
+    run.feed([message("stuck", "accepted", "2025-01-10T08:00:00Z", "2025-01-10T08:00:00Z")])
+    run.feed([message("m1", "delivered", "2025-01-10T08:31:00Z", "2025-01-10T08:30:59Z")])
+    run.checkpoint()
+    run.feed([message("m2", "delivered", "2025-05-10T08:00:01Z", "2025-05-10T08:00:00Z")])
+    run.checkpoint()
+    run.checkpoint()
+    run.restart()
+    before = len(run.told)
+    run.feed([message("m3", "delivered", "2025-05-10T08:10:01Z", "2025-05-10T08:10:00Z")])
+    run.checkpoint()
+    assert months_told(run, before) == {"2025-03", "2025-04", "2025-05"}
