@@ -219,7 +219,7 @@ class Task:
 
     def _apply_facts(self, batches: Sequence[DecodedBatch], now_s: float) -> Iterator[None]:
         found = merged_facts(batches)
-        self.scheduler.begin(found[0].clock_us)
+        self.scheduler.begin(next((one.clock_us for one in found if one.clock_us > 0), 0))
         reach_us = self._reach_us(now_s)
         for one in found:
             fact = one.fact

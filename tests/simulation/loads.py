@@ -67,7 +67,7 @@ def _last_word(tenant, at_us):
     beat = head | {"type": "monitor.heartbeat", "monitor": "last", "interval_s": 60}
     message = head | {
         "type": "message.delivered",
-        "message_id": "last",
+        "message_id": f"last-{tenant}",
         "recipient": "last@example.org",
         "direction": "inbound",
         "accepted_at": at,

@@ -1,11 +1,12 @@
-"""What a restart must not bring back."""
+"""Beginnings: what a restart must not bring back, and where a task begins to look."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import orjson
 
 from schemas.contract import Contract
-from schemas.topics import MTA, STATUS
+from schemas.topics import MTA, OPS, STATUS
+from streams.live.evaluate.scheduler import Scheduler
 from tests.live_run import LiveRun, contract_record
 
 
@@ -26,7 +27,9 @@ def message(name, type_, time, accepted):
 
 def months_told(run, since):
     """The periods of the present states published after so many records."""
-    return {orjson.loads(one.value)["period"] for one in run.told[since:] if one.topic == STATUS.name}
+    return {
+        orjson.loads(one.value)["period"] for one in run.told[since:] if one.topic == STATUS.name
+    }
 
 
 def test_nothing_is_told_of_any_month_before_the_first_event():
@@ -51,3 +54,27 @@ def test_a_month_that_was_given_up_is_not_told_again():
     run.feed([message("m3", "delivered", "2025-05-10T08:10:01Z", "2025-05-10T08:10:00Z")])
     run.checkpoint()
     assert months_told(run, before) == {"2025-03", "2025-04", "2025-05"}
+
+
+def heartbeat(name, time):
+    event = {
+        "id": name,
+        "source": "watch",
+        "type": "monitor.heartbeat",
+        "tenant_id": "a",
+        "time": time,
+        "monitor": "watch-1",
+        "interval_s": 60,
+    }
+    return OPS.name, b"a", orjson.dumps(event)
+
+
+def test_an_event_ahead_of_time_that_comes_first_makes_nobody_look_back_to_1970(monkeypatch):
+    looks, look = [], Scheduler._look
+    monkeypatch.setattr(Scheduler, "_look", lambda *a: looks.append(a[2]) or look(*a))
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    agreed = contract_record(Contract(tenant_id="a", version=1, effective_from=date(2025, 1, 1)))
+    records = [heartbeat("ahead", "2026-10-20T14:00:00Z"), heartbeat("now", "2026-10-20T12:00:00Z")]
+    run.feed([agreed, *records], [at_us] * 3)
+    run.checkpoint()
+    assert len(looks) < 10
