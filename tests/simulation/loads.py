@@ -10,9 +10,12 @@ from schemas.contract import DEFAULT_TIMEZONE
 from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA, OPS
 from streams.time.calendar import to_datetime, to_us
 from tests.feed_logs import busy_days, late_news, own_log, received
+from tests.reference.instants import parse
+from tests.reference.log import INSTANT_FIELDS
 from tests.reference.strategies import seeded_month
 
 SECOND_US = 1_000_000
+PAST_US = 10 * SECOND_US
 FINISHED = {"message.dispatched", "message.delivered"}
 MESSAGE = ("tenant_id", "direction", "source", "message_id", "recipient")
 DELAYS_S = (0, 0, 0, 1, 30, 400, 4_000)
@@ -46,6 +49,7 @@ def load(seed):
         name, in_step = f"{name}, topics apart", False
         delays = {topic: chance.choice(DELAYS_S) for topic in delays}
     times = received(log)
+    in_step &= not any(map(_tells_of_the_past, log, times))
     first_us = next(at for at in times if at)
     records = [
         (first_us if topic == CONTRACTS.name else at + delays[topic] * SECOND_US, *record)
@@ -59,6 +63,13 @@ def load(seed):
     for tenant in sorted({key for _, topic, key, _ in records if topic != CONTRACTS.name}):
         records += [(end_us, *record) for record in _last_word(tenant.decode(), end_us)]
     return Load(name, records, end_us + 3_600 * SECOND_US, in_step)
+
+
+def _tells_of_the_past(record, at_us):
+    """Whether an event that is not mail tells of what was long before the broker had it."""
+    event = orjson.loads(record[2])
+    told = [event[name] for name in INSTANT_FIELDS & event.keys() if event[name] is not None]
+    return record[0] not in (MTA.name, CONTRACTS.name) and min(map(parse, told)) < at_us - PAST_US
 
 
 def _last_word(tenant, at_us):
