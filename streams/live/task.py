@@ -138,13 +138,18 @@ class Task:
         restore_entries(state, self.tenants, self.states)
         restore_messages(state, self.tenants)
         self._received_us = received_us(state)
-        self.clock.observe(state.head.latest_us, moment(self._received_us, now_s, present_us))
-        self._mail_clock.restore(now_s, present_us)
+        self.clock.latest_us = state.head.latest_us
+        self.anchor(now_s, present_us)
         resume(state, self.tenants, self.latency, self.scheduler)
         self.states.resume()
         forget_again(state, self.tenants)
         self.rounds.marks = published_marks(state)
         mark_unpublished(state, self.latency, self.scheduler)
+
+    def anchor(self, now_s: float, present_us: int) -> None:
+        """Count idle time from when the broker had the last record, however late it was read."""
+        self.clock.observe(self.clock.latest_us, moment(self._received_us, now_s, present_us))
+        self._mail_clock.restore(now_s, present_us)
 
     def _assessed(self, key: Key) -> Assessment | None:
         """An indicator as it stands."""
@@ -249,8 +254,7 @@ class Task:
         quiet = not self.scheduler.is_new(tenant) and changes_no_state(self.tenants, fact, *seen)
         self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[topic_of(fact)], since_us, quiet)
         if excludes:
-            own = [self.tenants.code(tenant)]
-            self.outbox.publish(self.latency.exclude_again(before, own))
+            self.outbox.publish(self.latency.exclude_again(before, [self.tenants.code(tenant)]))
 
     def apply_documents(self, batch: RecordBatch, passed: Passed, homes: Homes | None) -> None:
         """Apply contracts or calendars but those passed over; calendars take effect with `hear`."""
@@ -297,8 +301,7 @@ class Task:
 
     def _age(self, now_s: float, idle: bool) -> None:
         """What comes to an age because of what sources have said of their logs."""
-        moved = self._progress.take(now_s, idle)
-        if moved:
+        if moved := self._progress.take(now_s, idle):
             self.outbox.publish(self.latency.age(moved))
 
     def pass_time(self, now_s: float) -> Iterator[None]:
@@ -310,8 +313,7 @@ class Task:
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
             silent = self._silent(heard_us, now_s)
-            moved = [one for one in silent if latency.sources.go_on(one, mail_us)]
-            if moved:
+            if moved := [one for one in silent if latency.sources.go_on(one, mail_us)]:
                 self.outbox.publish(self.latency.age(moved))
         self.outbox.publish(self.latency.advance(mail_us, heard_us))
         yield from self._advance(self._now_us(now_s), self._reach_us(now_s))
@@ -374,11 +376,9 @@ class Task:
         be delivered again before the next one, whose state builds on it.
         """
         deque(self.pass_time(now_s), 0)
-        if everything:
-            # What is under way first, then a round of its own.
-            for _ in range(1 + self.rounds.under_way):
-                for _ in self.publish_some():
-                    pass
+        # What is under way first, then a round of its own.
+        for _ in range((1 + self.rounds.under_way) * everything):
+            deque(self.publish_some(), 0)
         self._mark(now_s)
         # Nothing is looked at behind either of these any more.
         known_us = min(self.scheduler.position_us, self.tenants.latency.clock_us)

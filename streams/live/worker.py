@@ -63,6 +63,7 @@ class _Member:
         """Topic → offset after the last record that has come."""
         self.knows_contracts = False
         """Whether the contracts are applied that lay at the broker when it was claimed."""
+        self.is_catching_up = True  # until nothing waits for the first time
         self.begun_at = 0.0
         """When its last checkpoint was begun, monotonic seconds."""
         self.round_at = 0.0
@@ -194,6 +195,9 @@ class Live:
             if task.pending >= self._settings.checkpoint_events:
                 break
         task.clock.waiting = busy or not self._is_idle(member)
+        if member.is_catching_up and not task.clock.waiting:
+            member.is_catching_up = False
+            task.anchor(now, time.time_ns() // 1000)
         await self.breath.through(task.pass_time(now))
         await self._publish(member, busy)
         if self._is_due(partition, member):

@@ -7,8 +7,8 @@ from random import Random
 import orjson
 
 from schemas.contract import DEFAULT_TIMEZONE
-from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA, OPS
-from streams.time.calendar import to_datetime, to_us
+from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
+from streams.time.calendar import to_us
 from tests.feed_logs import busy_days, late_news, own_log, received
 from tests.reference.instants import parse
 from tests.reference.log import INSTANT_FIELDS
@@ -57,12 +57,8 @@ def load(seed):
         for topic in record[:1]
     ]
     records.sort(key=lambda one: one[0])
-    end_us = max(last_us, records[-1][0]) + 3_600 * SECOND_US
-    # A worker that was away counts idle time from when it has read the last record: one more of
-    # each kind brings event time to where it is without that.
-    for tenant in sorted({key for _, topic, key, _ in records if topic != CONTRACTS.name}):
-        records += [(end_us, *record) for record in _last_word(tenant.decode(), end_us)]
-    return Load(name, records, end_us + 3_600 * SECOND_US, in_step)
+    end_us = max(last_us, records[-1][0]) + 7_200 * SECOND_US
+    return Load(name, records, end_us, in_step)
 
 
 def _tells_of_the_past(record, at_us):
@@ -70,21 +66,6 @@ def _tells_of_the_past(record, at_us):
     event = orjson.loads(record[2])
     told = [event[name] for name in INSTANT_FIELDS & event.keys() if event[name] is not None]
     return record[0] not in (MTA.name, CONTRACTS.name) and min(map(parse, told)) < at_us - PAST_US
-
-
-def _last_word(tenant, at_us):
-    at = to_datetime(at_us).isoformat()
-    head = {"id": f"last-{tenant}", "source": "last", "tenant_id": tenant, "time": at}
-    beat = head | {"type": "monitor.heartbeat", "monitor": "last", "interval_s": 60}
-    message = head | {
-        "type": "message.delivered",
-        "message_id": f"last-{tenant}",
-        "recipient": "last@example.org",
-        "direction": "inbound",
-        "accepted_at": at,
-    }
-    for topic, event in ((OPS.name, beat), (MTA.name, message)):
-        yield topic, tenant.encode(), orjson.dumps(event)
 
 
 def _drawn(name, seed, chance):

@@ -1,7 +1,7 @@
 """A worker of the simulated group: the live worker of production on the broker of the world."""
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -83,6 +83,7 @@ class Member:
         self.live = Live(settings, delivery, self._behind, Measures(Health("sim"), silence_us), {})
         self.partitions: set[int] = set()
         self.alive = True
+        self._news = asyncio.Event()
         self.idle = False
         """Whether its last look found nothing to fetch."""
         self._generation = 0
@@ -176,6 +177,7 @@ class Member:
             self._fetched.add(place)
             if batch is not None:
                 found = True
+                self._news.set()
                 self._positions[place] = batch.next_offset
                 await self.live.handle(batch, lambda: generation == self._generation)
         self.idle = not found
@@ -193,9 +195,13 @@ class Member:
             self._group.fail(error)
 
     async def _rest(self, patience_s, fruitful):
-        """Pause, for longer each time that there was nothing to do."""
+        """Pause, for longer each time that there was nothing to do, or until something comes."""
         patience_s = 0.05 if fruitful else max(0.05, 4 * patience_s)
-        await asyncio.sleep(min(patience_s, max(self._group.until_next_s() - 0.05, 0.02)))
+        self._news.clear()
+        pause_s = min(patience_s, max(self._group.until_next_s() - 0.05, 0.02))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), pause_s)
+            return 0.05
         return patience_s
 
     def _behind(self, topic, partition, offered):

@@ -78,3 +78,13 @@ def test_an_event_ahead_of_time_that_comes_first_makes_nobody_look_back_to_1970(
     run.feed([agreed, *records], [at_us] * 3)
     run.checkpoint()
     assert len(looks) < 10
+
+
+def test_idle_time_counts_from_when_the_broker_had_what_a_worker_that_was_away_reads_last():
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    run.task.clock.waiting = True
+    run.now_s = 7_200.0
+    run.feed([heartbeat("late", "2026-10-20T12:00:00Z")], [at_us])
+    run.task.anchor(run.now_s, at_us + 7_200_000_000)
+    run.task.clock.waiting = False
+    assert run.task.clock.now_us(run.now_s) == at_us + 7_199_000_000
