@@ -98,7 +98,10 @@ class MessageStore:
         return self._rows[: self._count][self._alive[: self._count]]
 
     def admit(self, batch: Rows) -> Admitted:
-        """Take in rows of kind `LATENCY` in log order; each message keeps its best row."""
+        """Take in rows of kind `LATENCY` in log order; each message keeps its best row.
+
+        Those that are not late any more, because their message counts already, are marked so.
+        """
         count = len(batch)
         known = self._by_key.find(batch["key"], self._alive)
         _, inverse, times = np.unique(batch["key"], return_inverse=True, return_counts=True)
@@ -149,6 +152,10 @@ class MessageStore:
         rows, places, groups = rows[better], places[better], groups[better]
         follows = np.zeros(len(rows), dtype=np.bool_)
         follows[1:] = groups[1:] == groups[:-1]
+        # A message that counted in a window goes on doing so, however late its better row comes.
+        for place in np.flatnonzero(follows).tolist():
+            rows["late"][place] &= rows["late"][place - 1]
+            batch["late"][places[place]] = rows["late"][place]
         gone = np.flatnonzero(follows) - 1
         came = np.flatnonzero(places >= 0)
         last = np.ones(len(rows), dtype=np.bool_)

@@ -52,7 +52,12 @@ def load(seed):
     in_step &= not any(map(_tells_of_the_past, log, times))
     first_us = next(at for at in times if at)
     records = [
-        (first_us if topic == CONTRACTS.name else at + delays[topic] * SECOND_US, *record)
+        (
+            first_us - 600 * SECOND_US
+            if topic == CONTRACTS.name
+            else at + delays[topic] * SECOND_US,
+            *record,
+        )
         for at, record in zip(times, log, strict=True)
         for topic in record[:1]
     ]

@@ -124,7 +124,8 @@ def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
     agings, ended = latency.in_flight.apply(rows, places, len(clocks), marks, batch.name)
     # 3. Which messages have a latency, and which of these is a better one than before.
     finishes = np.flatnonzero(rows["kind"] == LATENCY)
-    admitted = latency.store.admit(rows[finishes])
+    finished = rows[finishes]
+    admitted = latency.store.admit(finished)
     steps = _steps(latency, admitted.rows, admitted.signs, places[finishes[admitted.places]])
     steps = steps[steps["accepted_us"] >= open_since_us(clocks[steps["place"]])]
     # 4. The sums, and the rolling windows.
@@ -132,7 +133,7 @@ def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
     counted = ~latency.left_out(admitted.rows)
     changes = latency.window_changes(admitted.rows[counted], admitted.signs[counted])
     latency.windows.apply(changes, latency.frontier_us())
-    news = np.concatenate([rows[finishes[admitted.added]], ended])
+    news = np.concatenate([finished[admitted.added], ended])
     acceptance = latency.in_flight.acceptance_of
     return MailChanges(steps, agings, clocks, idle, before_us, batch.name, acceptance), news
 
