@@ -108,7 +108,7 @@ class Task:
         self._mail_clock = MailClock(self.tenants.latency, self.clock)
         self._progress = KnownProgress(self.tenants.latency, platform.progress)
         self._received_us = 0
-        """When the last record of any topic came, by the broker's clock."""
+        """When the last record came that moved event time, by the broker's clock."""
 
     @property
     def pending(self) -> int:
@@ -147,7 +147,7 @@ class Task:
         mark_unpublished(state, self.latency, self.scheduler)
 
     def anchor(self, now_s: float, present_us: int) -> None:
-        """Count idle time from when the broker had the last record, however late it was read."""
+        """Count idle time from when the broker had the newest event, however late it was read."""
         self.clock.observe(self.clock.latest_us, moment(self._received_us, now_s, present_us))
         self._mail_clock.restore(now_s, present_us)
 
@@ -189,9 +189,9 @@ class Task:
         for batch in batches:
             self.outbox.records.extend(record for _, record in batch.outgoing)
             if len(batch):
-                self._received_us = max(self._received_us, int(batch.heard_us.max()))
                 latest_us = int(batch.believed_us.max())
-                self.clock.observe(latest_us, now_s)
+                if self.clock.observe(latest_us, now_s):
+                    self._received_us = max(self._received_us, int(batch.heard_us.max()))
                 self.known_us[batch.topic] = max(latest_us, self.known_us.get(batch.topic, 0))
             self._done(batch.topic, batch.next_offset)
 

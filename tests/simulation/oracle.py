@@ -66,7 +66,7 @@ def differences(found, expected, in_step):
 
 
 def _says_nothing(status):
-    return status and status["state"] == "ok" and status.get("observed") is None
+    return status and status["state"] == "ok" and not status.get("observed")
 
 
 def _last_state(told):

@@ -67,7 +67,7 @@ def restore_messages(state: State, tenants: Tenants) -> None:
 
 
 def received_us(state: State) -> int:
-    """When the last record came, by the broker's clock; 0 where none had."""
+    """When the last record came that moved event time, by the broker's clock; 0 where none had."""
     position: dict[str, Any] = dict(state.head.extra)
     return int(position.get("received_us", 0))
 
