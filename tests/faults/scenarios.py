@@ -67,10 +67,6 @@ SCENARIOS = {
         "records make the live task fail, or their batches cannot be read",
         ("tests/faults/test_poison.py", "tests/integration/test_unreadable_batches.py"),
     ),
-    "dead-letters-gone": Scenario(
-        "dead letters cannot be written: nothing is dropped, and all of it comes later",
-        (f"{WAITING}::test_dead_letters_that_cannot_be_written",),
-    ),
     "invented-tenants": Scenario(
         "somebody invents a million tenants; memory is bounded, the others are unhurt",
         (f"{WAITING}::test_invented_tenants",),

@@ -9,10 +9,7 @@ import time
 
 import orjson
 import pytest
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
 
-from streams.runtime.kafka.admin import ensure_topics
 from tests.exactness import assert_exact
 from tests.faults.test_faults import MEMORY_BOUND, SMALL_STEPS, publish, reached
 from tests.stack import resident_bytes, running_stack, say, wait_for
@@ -72,28 +69,6 @@ def test_a_zombie_that_wakes(stack):
             os.kill(zombie.pid, signal.SIGCONT)
             stack.drain(300)
         assert_exact(stack, expected)
-
-
-def test_dead_letters_that_cannot_be_written(stack):
-    admin = KafkaAdminClient(bootstrap_servers=stack.settings.kafka)
-    before, expected = publish(stack, "gone", 20_000)
-    with stack.workers("sinks", "streams", **SMALL_STEPS) as (_, live):
-        reached(stack, "streams", before, 2_000)
-        letters = len(stack.read("sla.dead_letters"))
-        admin.alter_configs(_room_for_letters(1))
-        time.sleep(HUNG_S)
-        assert stack.behind("streams", "mail.mta") > 0
-        admin.alter_configs(_room_for_letters(1_048_588))
-        admin.close()
-        ensure_topics(stack.settings)
-        stack.drain(300)
-        say(f"{letters} letters before, {live.log.count('starting again')} restarts")
-        assert_exact(stack, expected)
-
-
-def _room_for_letters(size):
-    room = {"max.message.bytes": str(size)}
-    return [ConfigResource(ConfigResourceType.TOPIC, "sla.dead_letters", configs=room)]
 
 
 def test_invented_tenants(stack):
