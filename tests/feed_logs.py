@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import orjson
 
-from schemas.codec.identifiers import PLATFORM
-from schemas.contract import Contract
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.schemas.contract import Contract
 from tests.live_run import contract_record
 from tests.reference.instants import parse
 from tests.reference.log import TOPIC_OF

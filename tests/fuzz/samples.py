@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from schemas.registry import EVENT_TYPES
+from mailsla.schemas.registry import EVENT_TYPES
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas/examples"
 EVENTS = {

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from schemas.codec.columnar import decode_batch
-from schemas.codec.printable import printable
-from schemas.codec.records import Rejection, decode_contract, decode_event
-from schemas.codec.yaml_text import load_yaml
-from streams.cli.support.contract_files import read_documents
-from streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
+from mailsla.schemas.codec.columnar import decode_batch
+from mailsla.schemas.codec.printable import printable
+from mailsla.schemas.codec.records import Rejection, decode_contract, decode_event
+from mailsla.schemas.codec.yaml_text import load_yaml
+from mailsla.streams.cli.support.contract_files import read_documents
+from mailsla.streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
 from tests.fuzz.mutate import HOSTILE_TEXTS, hostile
 from tests.fuzz.samples import EVENTS
 from tests.fuzz.task import task

@@ -8,7 +8,7 @@ published, kept and taken up again.
 
 import json
 
-from schemas.topics import CALENDARS, CONTRACTS
+from mailsla.schemas.topics import CALENDARS, CONTRACTS
 from tests.fuzz.mutate import hostile
 from tests.fuzz.samples import EVENTS
 from tests.live_run import LiveRun

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.topics import BREACHES, CONTRACTS, MTA
-from streams.live.task import SILENCE_US
-from streams.time.calendar import to_us
+from mailsla.schemas.topics import BREACHES, CONTRACTS, MTA
+from mailsla.streams.live.task import SILENCE_US
+from mailsla.streams.time.calendar import to_us
 from tests.feed_logs import busy_days, late_news, own_log, received
 from tests.live_run import LiveRun
 from tests.reference.strategies import SCENES, History, histories, seeded_month

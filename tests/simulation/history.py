@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 from random import Random
 
-from streams.settings import Settings
+from mailsla.streams.settings import Settings
 from tests.simulation.clock import Clock, Loop
 from tests.simulation.member import Member, in_place_of_the_machine
 from tests.simulation.mischief import Ordered, Transactions

@@ -6,9 +6,9 @@ from random import Random
 
 import orjson
 
-from schemas.contract import DEFAULT_TIMEZONE
-from schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
-from streams.time.calendar import to_us
+from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.schemas.topics import CONTRACTS, EVENT_TOPICS, MTA
+from mailsla.streams.time.calendar import to_us
 from tests.feed_logs import busy_days, late_news, own_log, received
 from tests.reference.instants import parse
 from tests.reference.log import INSTANT_FIELDS

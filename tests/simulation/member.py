@@ -7,13 +7,13 @@ from unittest.mock import patch
 
 from aiokafka.errors import KafkaError
 
-from schemas.topics import BROADCAST, CALENDARS, CONTRACTS, EVENT_TOPICS
-from streams.live import breath, measures, worker
-from streams.live.checkpoint import in_flight
-from streams.live.measures import Measures
-from streams.live.worker import Live
-from streams.metrics.health import Health
-from streams.runtime.checkpoint.writer import Fenced
+from mailsla.schemas.topics import BROADCAST, CALENDARS, CONTRACTS, EVENT_TOPICS
+from mailsla.streams.live import breath, measures, worker
+from mailsla.streams.live.checkpoint import in_flight
+from mailsla.streams.live.measures import Measures
+from mailsla.streams.live.worker import Live
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.runtime.checkpoint.writer import Fenced
 from tests.simulation.world import identities
 
 TOPICS = [*(topic.name for topic in EVENT_TOPICS), CONTRACTS.name, CALENDARS.name]

@@ -4,8 +4,8 @@ import asyncio
 
 from aiokafka.errors import KafkaError
 
-from streams.live.caution import NOTE
-from streams.runtime.checkpoint.writer import Fenced
+from mailsla.streams.live.caution import NOTE
+from mailsla.streams.runtime.checkpoint.writer import Fenced
 
 WELL = "well"
 FATES = ("crash before", "crash within", "crash after", "refused", "acknowledgement lost")

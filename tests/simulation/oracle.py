@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from schemas.topics import BREACHES, DEAD_LETTERS, MTA, STATUS, WINDOWS
+from mailsla.schemas.topics import BREACHES, DEAD_LETTERS, MTA, STATUS, WINDOWS
 from tests.reference.instants import parse
 from tests.simulation.loads import FINISHED, MESSAGE
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from kafka.partitioner.default import murmur2
 
-from schemas.topics import BROADCAST, STREAMS_STATE
-from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
-from streams.runtime.kafka.identity import TopicIdentity
+from mailsla.schemas.topics import BROADCAST, STREAMS_STATE
+from mailsla.streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
+from mailsla.streams.runtime.kafka.identity import TopicIdentity
 
 PARTITIONS = 2
 

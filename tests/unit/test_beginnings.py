@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 
 import orjson
 
-from schemas.contract import Contract
-from schemas.topics import MTA, OPS, STATUS
-from streams.live.evaluate.scheduler import Scheduler
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import MTA, OPS, STATUS
+from mailsla.streams.live.evaluate.scheduler import Scheduler
 from tests.live_run import LiveRun, contract_record
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import orjson
 import pytest
 
-from schemas.topics import MTA, WINDOWS
-from streams.latency.changes import HOUR_US, PANE_US, Changes, late_flags
-from streams.latency.panes import BIN_BITS, PaneTable, SortedMessages
-from streams.latency.rolling_windows import RollingWindows
-from streams.latency.sketch import BINS, RELATIVE_ERROR
-from streams.latency.window_kinds import LatencyWindow
+from mailsla.schemas.topics import MTA, WINDOWS
+from mailsla.streams.latency.changes import HOUR_US, PANE_US, Changes, late_flags
+from mailsla.streams.latency.panes import BIN_BITS, PaneTable, SortedMessages
+from mailsla.streams.latency.rolling_windows import RollingWindows
+from mailsla.streams.latency.sketch import BINS, RELATIVE_ERROR
+from mailsla.streams.latency.window_kinds import LatencyWindow
 from tests.live_run import LiveRun
 
 MINUTE_US = 60_000_000

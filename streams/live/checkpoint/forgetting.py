@@ -4,15 +4,15 @@ from typing import Final
 
 import orjson
 
-from streams.live.checkpoint import state_log as logs
-from streams.live.checkpoint.state_log import StateLog
-from streams.live.evaluate.dirty_sections import oldest_open
-from streams.live.evaluate.states import IndicatorStates
-from streams.live.publish.breach_feed import StatusRecords
-from streams.live.state.latency import Latency
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.state_log import State
-from streams.time.calendar import Month, midnight
+from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.checkpoint.state_log import StateLog
+from mailsla.streams.live.evaluate.dirty_sections import oldest_open
+from mailsla.streams.live.evaluate.states import IndicatorStates
+from mailsla.streams.live.publish.breach_feed import StatusRecords
+from mailsla.streams.live.state.latency import Latency
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.state_log import State
+from mailsla.streams.time.calendar import Month, midnight
 
 _OLDEST: Final = "oldest"
 """Where the head keeps the earliest month that was not dropped."""
