@@ -1,7 +1,7 @@
 """The last lines of a demonstration, which say what a newcomer wants to know."""
 
-from schemas.results import Closing, ClosingItem
-from streams.cli.output.demo_report import in_short
+from mailsla.schemas.results import Closing, ClosingItem
+from mailsla.streams.cli.output.demo_report import in_short
 
 
 def closing(tenant, verdict, *breached, remedies=()):
