@@ -23,6 +23,7 @@ from streams.live.checkpoint import state_log as logs
 from streams.live.checkpoint.contents import Checkpoint
 from streams.live.checkpoint.forgetting import forget_messages, forget_months
 from streams.live.checkpoint.recovery import (
+    look_again,
     mark_unpublished,
     published_marks,
     received_us,
@@ -64,7 +65,7 @@ from streams.time.clock import MICROS, EventClock
 from streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
-_MARK_EVERY_US: Final = 10_000_000
+_MARK_EVERY_US: Final = 10 * MICROS
 
 
 class Task:
@@ -144,6 +145,7 @@ class Task:
         self.states.resume()
         self.rounds.marks = published_marks(state)
         mark_unpublished(state, self.latency, self.scheduler)
+        self.outbox.publish(look_again(state, self.tenants, self.latency, self.scheduler))
 
     def _assessed(self, key: Key) -> Assessment | None:
         """An indicator as it stands."""
@@ -296,8 +298,7 @@ class Task:
 
     def _age(self, now_s: float, idle: bool) -> None:
         """What comes to an age because of what sources have said of their logs."""
-        moved = self._progress.take(now_s, idle)
-        if moved:
+        if moved := self._progress.take(now_s, idle):
             self.outbox.publish(self.latency.age(moved))
 
     def pass_time(self, now_s: float) -> Iterator[None]:
@@ -309,8 +310,7 @@ class Task:
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
             silent = self._silent(heard_us, now_s)
-            moved = [one for one in silent if latency.sources.go_on(one, mail_us)]
-            if moved:
+            if moved := [one for one in silent if latency.sources.go_on(one, mail_us)]:
                 self.outbox.publish(self.latency.age(moved))
         self.outbox.publish(self.latency.advance(mail_us, heard_us))
         yield from self._advance(self._now_us(now_s), self._reach_us(now_s))

@@ -16,6 +16,7 @@ from streams.live.caution import NOTE, Caution, pieces
 from streams.live.checkpoint.in_flight import Deliveries
 from streams.live.checkpoint.policy import CheckpointPolicy, WaitingRecords
 from streams.live.checkpoint.same_topics import common_partitions, remember_topics
+from streams.live.checkpoint.upgrade import read_current
 from streams.live.decode.homes import Homes
 from streams.live.decode.records import DecodedBatch, decode, pass_over
 from streams.live.inbox import MOST_EVENTS, Bite, Inbox
@@ -24,7 +25,6 @@ from streams.live.state.platform import Platform
 from streams.live.state.platform_reader import BroadcastReader
 from streams.live.task import Task
 from streams.live.topics import INPUT
-from streams.runtime.checkpoint.recovery import read_records
 from streams.runtime.checkpoint.state_log import Head, read_state
 from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from streams.runtime.faust_app.application import Current
@@ -370,7 +370,7 @@ class Live:
             await self._catch_up(committed)
             if not self._members:
                 await self._ask_topics()
-            records = await read_records(self._settings, partition, committed)
+            records = await read_current(self._settings, self._delivery, partition)
             # Beside the event loop: nobody else has the task yet, and it may take long.
             state = await asyncio.to_thread(read_state, records)
             remember_topics(state.head, self._topics)

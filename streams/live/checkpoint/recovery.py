@@ -1,5 +1,6 @@
 """What a former life of a task kept, taken up again."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from schemas.contract import Contract
 from streams.latency.messages import ROW, tenant_of
 from streams.live.apply.facts import topic_of
 from streams.live.checkpoint import state_log as logs
+from streams.live.checkpoint.former import ANEW
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
-from streams.live.evaluate.states import IndicatorStates
+from streams.live.evaluate.states import IndicatorStates, Transition
 from streams.live.state.tenants import Tenants
 from streams.runtime.checkpoint.state_log import ROWS, State
 
@@ -110,3 +112,15 @@ def mark_unpublished(state: State, latency: LatencyEvaluation, scheduler: Schedu
                     fact = orjson.loads(entry)
                     sections = SECTIONS_OF_TOPIC[topic_of(fact)]
                     scheduler.touch(fact["tenant_id"], sections, fact["time"], quiet=True)
+
+
+def look_again(
+    state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
+) -> Iterator[Transition]:
+    """Judge everything of a state that was carried over, as this release reads it."""
+    if state.head.extra.pop(ANEW, None):
+        for tenant in tenants.names:
+            yield from latency.judge_again(tenants.code(tenant))
+            first_us = tenants.first_us(tenant)
+            if first_us is not None:
+                scheduler.touch_since(tenant, tenants.month(tenant, first_us))
