@@ -84,6 +84,27 @@ def in_force(versions: Iterable[Contract]) -> list[Force]:
     return found
 
 
+def governed_since(versions: Iterable[Contract]) -> list[tuple[Month | None, Contract | None]]:
+    """From which month on which version governs, in order; ``None``: the first one, the default.
+
+    As `governing` says it of a single month.
+    """
+    found: list[tuple[Month | None, Contract | None]] = [(None, None)]
+    ends: Month | None = None
+    for each in in_force(versions):
+        first = Month.of(each.first)
+        if ends is not None and ends < first:
+            found.append((ends, None))
+        if found[-1][0] == first:
+            found.pop()  # who is in force at the end of a month governs it
+        found.append((first, each.contract))
+        last = None if each.end == _FOR_EVER else Month.of(each.end)
+        ends = last if last is None or each.end == last.first else last.next()
+    if ends is not None:
+        found.append((ends, None))
+    return found
+
+
 def governing(tenant_id: str, versions: Sequence[Contract], month: Month) -> Governed:
     """The contract and the active part of a tenant's month (contract, partial service).
 

@@ -9,18 +9,18 @@ from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract, Term, default_contract
 from schemas.indicators import INDICATORS
 from streams.clauses.facts.base import Fact
-from streams.clauses.model.contracts import Force, in_force, month_at
+from streams.clauses.model.contracts import Force, governed_since, in_force, month_at
 from streams.clauses.model.exclusions import Exclusions
 from streams.clauses.registry import Context, Scope
 from streams.latency.messages import Rows
 from streams.latency.row_index import Int64s
-from streams.live.state.excluded_spans import ExcludedSpans, reads_apart
+from streams.live.state.excluded_spans import ExcludedSpans, Reading, reads_alike, reads_apart
 from streams.live.state.landed import LandedEvents
 from streams.live.state.latency import Latency
 from streams.live.state.platform import Platform
 from streams.live.state.strangers import MOST_STRANGERS, Strangers
-from streams.time.calendar import Month
-from streams.time.intervals import FOREVER
+from streams.time.calendar import Month, midnight
+from streams.time.intervals import BEFORE_ALL, FOREVER
 
 _DEFAULT_CONTRACT: Final = default_contract("-")
 _DEFAULT_TERMS: Final = {name: _DEFAULT_CONTRACT.term(name) for name in INDICATORS}
@@ -110,19 +110,24 @@ class Tenants:
             self._exclude_own(code)
 
     def _exclude_own(self, code: int) -> None:
-        name, forces = self.names[code], in_force(self.versions_of(code))
-        contract = forces[-1].contract if forces else _DEFAULT_CONTRACT
-        profile = contract.profile
-        if reads_apart(profile):
-            every = self.exclusions(name).limited(profile, contract.zone).declarations
-        else:
-            every = tuple(self.scope(name).ops.exclusions.in_force())
-        self.excluded.set(code, every, profile)
-
-    def exclusions(self, tenant: str) -> Exclusions:
-        """The exclusions that concern a tenant."""
-        own = self.scope(tenant).ops.exclusions
-        return Exclusions.of((own, self.platform.scope.ops.exclusions))
+        readings: list[tuple[int, Contract]] = []
+        for since, governing in governed_since(self.versions_of(code)):
+            contract = governing or _DEFAULT_CONTRACT
+            since_us = BEFORE_ALL if since is None else midnight(since.first, contract.zone)
+            if not readings or not reads_alike(readings[-1][1], contract):
+                readings.append((since_us, contract))
+        scopes = [self.scope(self.names[code])]
+        if any(reads_apart(contract.profile) for _, contract in readings):
+            scopes.append(self.platform.scope)
+        every = Exclusions.of(scope.ops.exclusions for scope in scopes)
+        ends_us = [*(since_us for since_us, _ in readings[1:]), FOREVER]
+        self.excluded.set(
+            code,
+            [
+                Reading(since_us, until_us, every.limited(one.profile, one.zone), one.profile)
+                for (since_us, one), until_us in zip(readings, ends_us, strict=True)
+            ],
+        )
 
     # Contracts.
 
