@@ -18,7 +18,6 @@ from tests.reference import scenes_mail, scenes_service
 from tests.reference.frame import Frame, build_frame, wire_time
 from tests.reference.judge import Findings, judge
 from tests.reference.log import INSTANT_FIELDS, TOPIC_OF
-from tests.reference.period import period_of
 from tests.reference.scenes_mail import Draft
 
 Scene = Callable[[Random, Frame], list[Draft]]
@@ -187,19 +186,11 @@ def limited_months(seed: int) -> History:
     hours = rng.choice((0, 1, 2, 3, 12, 30))
     profile = rng.choice(MAINTAINED) | {"max_hours_per_year": hours}
     contracts = tuple(_read_by(contract, profile) for contract in history.contracts)
-    month = history.first_day
-    # Live, section 2 reads exclusions by a tenant's newest version, also where it is not in force.
-    kept = [one for one in contracts if covered(one.tenant_id, contracts, month)]
-    return replace(history, contracts=tuple(kept))
+    return replace(history, contracts=contracts)
 
 
 def _checked(rng: Random, contract: Contract) -> Contract:
     return _read_by(contract, rng.choice(CHECKED))
-
-
-def covered(tenant_id: str, contracts: Sequence[Contract], month: date) -> bool:
-    """Whether a version of the tenant's contract is in force on a day of the month."""
-    return period_of(tenant_id, contracts, month).contract.version > 0
 
 
 def _read_by(contract: Contract, readings: dict[str, Any]) -> Contract:
