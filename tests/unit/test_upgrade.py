@@ -11,7 +11,7 @@ from schemas.topics import BREACHES, STREAMS_STATE, WINDOWS
 from streams.live.checkpoint.former import carry_over, is_former, leftovers
 from streams.runtime.checkpoint.state_log import StateError, read_state
 from streams.time.calendar import Month
-from tests.live_run import LiveRun, assessments
+from tests.live_run import BROKER_US, LiveRun, assessments
 
 FORMER = orjson.loads((Path(__file__).parents[1] / "corpora/state_0_1_0.json").read_bytes())
 OCTOBER = Month(2025, 10)
@@ -34,7 +34,7 @@ def told(run):
 
 def carried():
     run = LiveRun(most_messages=FORMER["most_messages"])
-    made = carry_over(0, former_state())
+    made = carry_over(0, former_state(), BROKER_US)
     state = {each.key: each.value for each in made}
     offsets = {}
     for topic, _, _ in log("read"):
@@ -85,9 +85,12 @@ def test_nothing_is_told_again_or_anew_of_what_was_told():
 
 def test_the_figures_are_those_of_who_read_the_log():
     run, other = carried(), lived()
-    run.pass_time(60)
-    other.pass_time(60)
-    assert figures(run) == figures(other)
+    # And who waits for a message that never comes: three are in flight, one of them for long.
+    for passed_s in (60, 12_000):
+        run.pass_time(passed_s)
+        other.pass_time(passed_s)
+        assert figures(run) == figures(other)
+    assert figures(run)["acme", "latency.exceedances"][2].observed == 3
 
 
 def test_the_feed_goes_on_where_it_was():
@@ -115,7 +118,7 @@ def test_the_feed_goes_on_where_it_was():
 def test_what_was_carried_over_replaces_what_was_there():
     state = former_state()
     assert is_former(state)
-    made = carry_over(0, state)
+    made = carry_over(0, state, BROKER_US)
     after = state | {each.key: each.value for each in made}
     assert not is_former(after)
     gone = leftovers(0, after)
@@ -129,4 +132,4 @@ def test_a_segment_that_is_missing_is_said():
     state = former_state()
     del state[b"segment/9"]
     with pytest.raises(StateError, match="segment 9 of the state is missing"):
-        carry_over(0, state)
+        carry_over(0, state, BROKER_US)

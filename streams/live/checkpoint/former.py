@@ -61,12 +61,13 @@ def is_former(records: Mapping[bytes, bytes]) -> bool:
     return b"head" in records and orjson.loads(records[b"head"]).get("format") == _FORMAT
 
 
-def carry_over(partition: int, records: Mapping[bytes, bytes]) -> list[Outgoing]:
+def carry_over(partition: int, records: Mapping[bytes, bytes], present_us: int) -> list[Outgoing]:
     """The same state as this release writes it, its head last.
 
     Args:
         partition: the task's.
         records: key → newest value of a state that `is_former`.
+        present_us: the system's time, from which on sources may be silent.
 
     Raises:
         StateError: a segment is missing.
@@ -89,7 +90,8 @@ def carry_over(partition: int, records: Mapping[bytes, bytes]) -> list[Outgoing]
         "patient_us": patient_us,
         "known_us": mail_us,
         "mail_us": mail_us,
-        "sources": [[name, mail_us, mail_us, mail_us] for name in sources],
+        "heard_us": present_us,
+        "sources": [[name, mail_us, mail_us, present_us] for name in sources],
     }
     log = StateLog(partition, head)
     _write(log, former.kept)

@@ -1,6 +1,7 @@
 """Reading a task's state back; what release 0.1.0 wrote is carried over first."""
 
 import asyncio
+import time
 from typing import Final
 
 from streams.live.checkpoint.former import carry_over, is_former, leftovers
@@ -30,7 +31,8 @@ async def read_current(
     records = await read_records(settings, partition, committed)
     task = str(partition)
     if is_former(records):
-        *made, head = await asyncio.to_thread(carry_over, partition, records)
+        now_us = time.time_ns() // 1000
+        *made, head = await asyncio.to_thread(carry_over, partition, records, now_us)
         # Without the head they are ignored, and written again by the next life.
         for at in range(0, len(made), _RECORDS):
             await delivery.deliver(task, made[at : at + _RECORDS], None, {})
