@@ -15,7 +15,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ExclusionReading:
     """The exclusions that may count for the messages accepted in ``[since_us, until_us)``.
 
     ``exclusions`` are a tenant's own, and the platform's as well where any contract of the tenant
@@ -47,7 +47,7 @@ class ExcludedSpans:
         """The exclusions in force of the platform, as most contracts let them count."""
         self._shared = _spans(declarations, Profile())
 
-    def set(self, tenant: int, readings: Sequence[Reading]) -> None:
+    def set(self, tenant: int, readings: Sequence[ExclusionReading]) -> None:
         """The exclusions in force of a tenant, by its number, as its contracts read them."""
         spans = tuple(span for each in readings for span in each.spans())
         if spans:

@@ -14,7 +14,12 @@ from streams.clauses.model.exclusions import Exclusions
 from streams.clauses.registry import Context, Scope
 from streams.latency.messages import Rows
 from streams.latency.row_index import Int64s
-from streams.live.state.excluded_spans import ExcludedSpans, Reading, reads_alike, reads_apart
+from streams.live.state.excluded_spans import (
+    ExcludedSpans,
+    ExclusionReading,
+    reads_alike,
+    reads_apart,
+)
 from streams.live.state.landed import LandedEvents
 from streams.live.state.latency import Latency
 from streams.live.state.platform import Platform
@@ -124,7 +129,9 @@ class Tenants:
         self.excluded.set(
             code,
             [
-                Reading(since_us, until_us, every.limited(one.profile, one.zone), one.profile)
+                ExclusionReading(
+                    since_us, until_us, every.limited(one.profile, one.zone), one.profile
+                )
                 for (since_us, one), until_us in zip(readings, ends_us, strict=True)
             ],
         )
