@@ -135,9 +135,9 @@ def _read(document: Mapping[str, Any], records: Mapping[bytes, bytes]) -> _Forme
 
 def _number_sources(rows: Rows, names: Sequence[str]) -> list[str]:
     """Fill in the sources of the messages in flight; the names of them all, by number."""
-    sources = list(dict.fromkeys(name.rpartition("#")[0] for name in names))
+    sources = list(dict.fromkeys(name.partition("#")[0] for name in names))
     numbers = {source: number for number, source in enumerate(sources)}
-    rows["source"][rows["kind"] == ACCEPTED] = [numbers[name.rpartition("#")[0]] for name in names]
+    rows["source"][rows["kind"] == ACCEPTED] = [numbers[name.partition("#")[0]] for name in names]
     return sources
 
 
