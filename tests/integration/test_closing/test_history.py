@@ -8,7 +8,6 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
-import chinese_calendar
 import pytest
 
 from schemas.indicators import INDICATORS
@@ -18,7 +17,6 @@ from sinks.closing.revisions.diff import CAUSES_SHOWN, diff_month
 from sinks.closing.revisions.reader import mark_told, revisions_of, untold, whole
 from sinks.closing.run.close_month import close_month
 from sinks.closing.run.verify import NO_CONTRACTS, verify_month
-from sinks.migrations import migrate
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import land
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, excluded, sent
@@ -167,21 +165,6 @@ def test_revisions_are_told_once_in_the_order_they_were_made(books):
     assert [each.number for each in untold(books, 3)] == [4]
     mark_told(books, untold(books, 3))
     assert untold(books, 3) == []
-
-
-def test_nothing_that_comes_later_changes_an_old_revision(books, monkeypatch):
-    """Another release of the calendar, a migration, events and corrections that land now."""
-    monkeypatch.setattr(chinese_calendar, "is_workday", lambda day: day.day % 2 == 0)
-    books.command("ALTER TABLE mta_events DROP COLUMN IF EXISTS size_bytes")
-    assert migrate(books) == ["added column mta_events.size_bytes"]
-    void = event("event.voided", at(20), id="void", voids_source="s", voids_id="late-m3",
-                 voids_topic="mail.mta", reason="a test", actor="ann")  # fmt: skip
-    land(books, [sent(NOON, 8000, "m4", id="late-m4"), void], CUTOFFS[3] + HOUR, 800)
-    checks = verify_month(books, OCTOBER)
-    assert [(check.stored.revision, check.differences) for check in checks] == [
-        (1, ()), (2, ()), (3, ()), (4, ()),
-    ]  # fmt: skip
-    assert all(check.recomputed == check.stored.items for check in checks)
 
 
 def test_facts_changed_afterwards_are_found_out(books):
