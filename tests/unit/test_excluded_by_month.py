@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from schemas.contract import Contract
-from streams.time.calendar import Month
+from mailsla.schemas.contract import Contract
+from mailsla.streams.time.calendar import Month
 from tests.live_run import LiveRun, assessments, contract_record
 from tests.reference.log import TOPIC_OF
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.topics import BREACHES, STREAMS_STATE, WINDOWS
-from streams.live.checkpoint.former import carry_over, is_former, leftovers
-from streams.runtime.checkpoint.state_log import StateError, read_state
-from streams.time.calendar import Month
+from mailsla.schemas.topics import BREACHES, STREAMS_STATE, WINDOWS
+from mailsla.streams.live.checkpoint.former import carry_over, is_former, leftovers
+from mailsla.streams.runtime.checkpoint.state_log import StateError, read_state
+from mailsla.streams.time.calendar import Month
 from tests.live_run import BROKER_US, LiveRun, assessments
 
 FORMER = orjson.loads((Path(__file__).parents[1] / "corpora/state_0_1_0.json").read_bytes())

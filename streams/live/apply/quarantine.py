@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from streams.live.decode.facts import Arrived
-from streams.live.decode.records import DecodedBatch, letter, pass_over
-from streams.live.state.strangers import REJECTION
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.live.decode.facts import Arrived
+from mailsla.streams.live.decode.records import DecodedBatch, letter, pass_over
+from mailsla.streams.live.state.strangers import REJECTION
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 
 def hold_back_mail(tenants: Tenants, batch: DecodedBatch) -> DecodedBatch:

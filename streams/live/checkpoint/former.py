@@ -14,15 +14,15 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from schemas.topics import STREAMS_STATE
-from streams.latency.messages import ACCEPTED, ROW, Rows
-from streams.latency.panes import FILLED_BIN, SUMS
-from streams.live.checkpoint import state_log as logs
-from streams.live.checkpoint.state_log import StateLog
-from streams.live.state.landed import LandedEvents
-from streams.runtime.checkpoint.state_log import Head, StateError, head_record, parse_record
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.time.calendar import Month
+from mailsla.schemas.topics import STREAMS_STATE
+from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
+from mailsla.streams.latency.panes import FILLED_BIN, SUMS
+from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.checkpoint.state_log import StateLog
+from mailsla.streams.live.state.landed import LandedEvents
+from mailsla.streams.runtime.checkpoint.state_log import Head, StateError, head_record, parse_record
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.time.calendar import Month
 
 ANEW: Final = "anew"
 """In the head: that everything is to be judged anew, as this release reads it."""

@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.codec.records import decode_contract
-from schemas.contract import Contract
-from streams.latency.messages import ROW, tenant_of
-from streams.live.apply.facts import topic_of
-from streams.live.checkpoint import state_log as logs
-from streams.live.checkpoint.former import ANEW
-from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from streams.live.evaluate.latency import LatencyEvaluation
-from streams.live.evaluate.scheduler import Scheduler
-from streams.live.evaluate.states import IndicatorStates, Transition
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.state_log import ROWS, State
+from mailsla.schemas.codec.records import decode_contract
+from mailsla.schemas.contract import Contract
+from mailsla.streams.latency.messages import ROW, tenant_of
+from mailsla.streams.live.apply.facts import topic_of
+from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.checkpoint.former import ANEW
+from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
+from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.scheduler import Scheduler
+from mailsla.streams.live.evaluate.states import IndicatorStates, Transition
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.state_log import ROWS, State
 
 
 def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> None:

@@ -12,13 +12,13 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from schemas.registry import TYPES
-from schemas.topics import SUPPORT
-from streams.clauses.facts.base import Fact
-from streams.clauses.registry import reach_of_topic
-from streams.latency.messages import LATENCY, Rows
-from streams.live.state.platform import encode_fact
-from streams.runtime.checkpoint.state_log import (
+from mailsla.schemas.registry import TYPES
+from mailsla.schemas.topics import SUPPORT
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.registry import reach_of_topic
+from mailsla.streams.latency.messages import LATENCY, Rows
+from mailsla.streams.live.state.platform import encode_fact
+from mailsla.streams.runtime.checkpoint.state_log import (
     ROWS,
     Head,
     State,
@@ -26,8 +26,8 @@ from streams.runtime.checkpoint.state_log import (
     append_rows,
     cut_off,
 )
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.time.intervals import FOREVER
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.time.intervals import FOREVER
 
 TENANTS: Final = "tenants"
 CONTRACTS: Final = "contracts"

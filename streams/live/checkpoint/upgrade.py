@@ -4,10 +4,10 @@ import asyncio
 import time
 from typing import Final
 
-from streams.live.checkpoint.former import carry_over, is_former, leftovers
-from streams.runtime.checkpoint.recovery import read_records
-from streams.runtime.checkpoint.writer import Delivery, TransactionalDelivery
-from streams.settings import Settings
+from mailsla.streams.live.checkpoint.former import carry_over, is_former, leftovers
+from mailsla.streams.runtime.checkpoint.recovery import read_records
+from mailsla.streams.runtime.checkpoint.writer import Delivery, TransactionalDelivery
+from mailsla.streams.settings import Settings
 
 _RECORDS: Final = 100
 """Delivered at a time, so that a large state fits into the time of a transaction."""

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from streams.live.evaluate.states import Transition
-from streams.live.publish.breach_feed import StatusRecords, breach_record
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.live.evaluate.states import Transition
+from mailsla.streams.live.publish.breach_feed import StatusRecords, breach_record
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 
 class Outbox:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.contract import EXCLUDED_BY, Contract, Profile
-from streams.clauses.model.exclusions import LATENCY, Declaration, Exclusions
-from streams.latency.row_index import Int64s, Mask
-from streams.time.intervals import BEFORE_ALL, FOREVER
+from mailsla.schemas.contract import EXCLUDED_BY, Contract, Profile
+from mailsla.streams.clauses.model.exclusions import LATENCY, Declaration, Exclusions
+from mailsla.streams.latency.row_index import Int64s, Mask
+from mailsla.streams.time.intervals import BEFORE_ALL, FOREVER
 
 Span = tuple[int, int]
 """Excluded time ``[starts_us, ends_us)``"""

@@ -3,10 +3,10 @@
 from typing import Final
 from zlib import crc32
 
-from schemas.codec.columns import arrow_schema
-from schemas.registry import TYPES
-from schemas.topics import EVENT_TOPICS
-from streams.clauses.facts.base import Fact, SeenEvents
+from mailsla.schemas.codec.columns import arrow_schema
+from mailsla.schemas.registry import TYPES
+from mailsla.schemas.topics import EVENT_TOPICS
+from mailsla.streams.clauses.facts.base import Fact, SeenEvents
 
 _FIELDS: Final = {topic.name: tuple(arrow_schema(topic.name).names) for topic in EVENT_TOPICS}
 _WIDTH: Final = max(len(names) for names in _FIELDS.values())

@@ -7,13 +7,13 @@ from itertools import count
 import numpy as np
 import pyarrow as pa
 
-from schemas.codec.columns import UTC_MICROS
-from sinks.closing.plan.contract_segments import micros
-from sinks.closing.run.close_month import close_month
-from sinks.landing.batch import blocks
-from sinks.landing.facts import decode_facts
-from sinks.landing.insert import insert_block
-from sinks.landing.results import decode_results
+from mailsla.schemas.codec.columns import UTC_MICROS
+from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.landing.batch import blocks
+from mailsla.sinks.landing.facts import decode_facts
+from mailsla.sinks.landing.insert import insert_block
+from mailsla.sinks.landing.results import decode_results
 from tests.integration.landing_server import Batch
 from tests.reference.log import TOPIC_OF
 from tests.reference.values import Finding, Judged, Part

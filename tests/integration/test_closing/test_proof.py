@@ -10,10 +10,10 @@ from datetime import date, timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from sinks.closing.errors import ClosingError
-from sinks.closing.run.close_month import close_month
-from sinks.closing.run.proof import prove
-from sinks.closing.run.proof_check import RULE_OF, differences
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.proof import prove
+from mailsla.sinks.closing.run.proof_check import RULE_OF, differences
 from tests.integration.test_closing.ledger import close, close_history, publish
 from tests.reference.scenario import (
     CUTOFF,
