@@ -15,10 +15,10 @@ from schemas.codec.identifiers import PLATFORM
 from schemas.contract import Contract
 from schemas.topics import CALENDARS, MTA
 from streams.clauses.facts.base import Fact
-from streams.live.apply.facts import apply_fact, changes_no_state, refuse, topic_of
+from streams.live.apply.facts import apply_fact, apply_voiding, changes_no_state, refuse
 from streams.live.apply.invalidation import EXCLUSIONS
 from streams.live.apply.mail import MailBatch, apply_mail
-from streams.live.apply.quarantine import hold_back_mail
+from streams.live.apply.quarantine import admit_mail
 from streams.live.checkpoint import state_log as logs
 from streams.live.checkpoint.contents import Checkpoint
 from streams.live.checkpoint.forgetting import forget_messages, forget_months
@@ -44,6 +44,7 @@ from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates, Key
 from streams.live.publish.outbox import Outbox
 from streams.live.publish.rounds import Rounds
+from streams.live.state.landed import topic_of
 from streams.live.state.mail_clock import MailClock, moment
 from streams.live.state.platform import (
     CALENDAR,
@@ -52,7 +53,6 @@ from streams.live.state.platform import (
     broadcast_record,
     calendar_record,
     concerns_platform,
-    mark_record,
 )
 from streams.live.state.progress import KnownProgress
 from streams.live.state.strangers import MOST_STRANGERS
@@ -64,7 +64,6 @@ from streams.time.clock import MICROS, EventClock
 from streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
-_MARK_EVERY_US: Final = 10_000_000
 
 
 class Task:
@@ -104,7 +103,6 @@ class Task:
         """Topic → late events since it was asked last."""
         self.known_us: dict[str, int] = {}
         """Topic → event time up to which it was read."""
-        self._marked_us = 0
         self._mail_clock = MailClock(self.tenants.latency, self.clock)
         self._progress = KnownProgress(self.tenants.latency, platform.progress)
         self._received_us = 0
@@ -143,7 +141,7 @@ class Task:
         resume(state, self.tenants, self.latency, self.scheduler)
         self.states.resume()
         self.rounds.marks = published_marks(state)
-        mark_unpublished(state, self.latency, self.scheduler)
+        mark_unpublished(state, self.tenants, self.latency, self.scheduler)
 
     def _assessed(self, key: Key) -> Assessment | None:
         """An indicator as it stands."""
@@ -174,7 +172,7 @@ class Task:
 
         """
         if batches[0].topic == MTA.name:
-            batches = [hold_back_mail(self.tenants, batches[0])]
+            batches = [admit_mail(self.tenants, batches[0])]
         if any(len(batch) for batch in batches):
             if batches[0].topic == MTA.name:
                 yield from self._apply_mail(batches[0], now_s, until_us)
@@ -239,17 +237,24 @@ class Task:
             yield
 
     def _apply_fact(self, fact: Fact) -> None:
-        tenant, excludes = fact["tenant_id"], fact["type"] in EXCLUSIONS
-        before = self.tenants.excluded.copy() if excludes else self.tenants.excluded
-        since_us = apply_fact(self.tenants, fact)
+        tenant, since_us = fact["tenant_id"], apply_fact(self.tenants, fact)
         self._log.add_fact(fact)
         self.outbox.publish(self.scheduler.meet(tenant))
         seen = self.scheduler.position_us, self.scheduler.is_quiet_until(tenant)
         quiet = not self.scheduler.is_new(tenant) and changes_no_state(self.tenants, fact, *seen)
+        self._touch(fact, since_us, quiet)
+        self._take_out(fact)
+
+    def _take_out(self, fact: Fact) -> None:
+        for gone, since_us in apply_voiding(self.tenants, fact):
+            self._touch(gone, since_us)
+
+    def _touch(self, fact: Fact, since_us: int, quiet: bool = False) -> None:
+        """A fact of a tenant has come or gone."""
+        tenant = fact["tenant_id"]
         self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[topic_of(fact)], since_us, quiet)
-        if excludes:
-            own = [self.tenants.code(tenant)]
-            self.outbox.publish(self.latency.exclude_again(before, own))
+        if fact["type"] in EXCLUSIONS:
+            self.outbox.publish(self.latency.exclude_again([self.tenants.code(tenant)]))
 
     def apply_documents(self, batch: RecordBatch, passed: Passed, homes: Homes | None) -> None:
         """Apply contracts or calendars but those passed over; calendars take effect with `hear`."""
@@ -286,12 +291,13 @@ class Task:
                 self.clock.observe(fact["time"], now_s)
             if fact["type"] == PROGRESS:
                 self._progress.say(fact, now_s)
-        others = [fact for fact in facts if fact["type"] != PROGRESS]
+            self._take_out(fact)
+        platform = self.tenants.platform
+        others = platform.with_voided(fact for fact in facts if fact["type"] != PROGRESS)
         if any(fact["type"] in EXCLUSIONS for fact in others):
-            before = self.tenants.excluded.copy()
             self.tenants.exclude(PLATFORM)
-            self.outbox.publish(self.latency.exclude_again(before, None))
-        for topic, instant in self.tenants.platform.changed(others).items():
+            self.outbox.publish(self.latency.exclude_again(None))
+        for topic, instant in platform.changed(others).items():
             self.scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
 
     def _age(self, now_s: float, idle: bool) -> None:
@@ -379,7 +385,8 @@ class Task:
             for _ in range(1 + self.rounds.under_way):
                 for _ in self.publish_some():
                     pass
-        self._mark(now_s)
+        if "meets_platform" in self._log.head.extra:
+            self.outbox.mark(max(self._now_us(now_s), self.scheduler.position_us))
         # Nothing is looked at behind either of these any more.
         known_us = min(self.scheduler.position_us, self.tenants.latency.clock_us)
         forget_months(self._log, self.tenants, self.states, self.rounds.statuses, known_us)
@@ -391,10 +398,3 @@ class Task:
         head = head_record(self.partition, self._log.head)
         offsets = self.rounds.take_offsets()
         return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))
-
-    def _mark(self, now_s: float) -> None:
-        """How far event time has come, if this task is the one that meets the platform's events."""
-        now_us = max(self._now_us(now_s), self.scheduler.position_us)
-        if "meets_platform" in self._log.head.extra and now_us >= self._marked_us + _MARK_EVERY_US:
-            self._marked_us = now_us
-            self.outbox.records.append(mark_record(now_us))

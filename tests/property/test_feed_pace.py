@@ -79,7 +79,10 @@ def steadily(log):
     What changes how mail is judged does so at the time that mail has come to, so idle time between
     the mail before it and the mail after it is not in the log.
     """
-    changes = [topic == CONTRACTS.name or b"exclusion." in value for topic, _, value in log]
+    changes = [
+        topic == CONTRACTS.name or b"exclusion." in value or b"event.voided" in value
+        for topic, _, value in log
+    ]
     steady, begin = [True] * len(log), 0
     for place, (topic, _, _) in enumerate(log):
         if topic == MTA.name or place == len(log) - 1:
@@ -255,7 +258,7 @@ def late_news(rng):
         at = now + timedelta(seconds=clock)
         past = at - timedelta(seconds=rng.choice((100, 130, 3_000, 90_000, 900_000, 4_000_000)))
         name = f"i{rng.randrange(3)}"
-        match rng.randrange(6):
+        match rng.randrange(7):
             case 0:
                 publish("monitor.heartbeat", at, monitor="m", interval_s=60)
             case 1:
@@ -265,6 +268,11 @@ def late_news(rng):
             case 3:
                 span = {"starts_at": past, "ends_at": past + timedelta(hours=2)}
                 publish("exclusion.declared", at, exclusion_id=name, code="carrier", **span)
+            case 4:
+                # Of whatever tenant, and some of what comes later.
+                named = {"voids_source": "s", "voids_id": f"e{rng.randrange(len(records) + 5)}"}
+                why = {"voids_topic": "mail.ops", "reason": "a typo", "actor": "li"}
+                publish("event.voided", at, **named, **why)
             case _:
                 # Of this month: whether a mean of an earlier one is final is known batch by batch.
                 accepted = rng.choice((at, max(past, at - timedelta(seconds=90_000))))

@@ -155,20 +155,26 @@ MAINTAINED: tuple[dict[str, Any], ...] = (
 )
 
 
-def checked_months(seed: int, voided: bool = True) -> History:
-    """A random month with declared outages, approvals and, where ``voided``, corrected events.
+def checked_months(seed: int, mail: bool = True) -> History:
+    """A random month with declared outages, approvals and corrected events.
 
     Some events are voided, and some come again under their id with another content, be it of
-    another tenant or month.
+    another tenant or month; those of messages only where ``mail``.
     """
     rng = Random(seed)
     kinds = (*CORRECTIONS, *CORRECTIONS, "probe_run", "messages", "incident", *SCENES)
     scenes = [(rng.choice(kinds), rng.randrange(2**32)) for _ in range(rng.randint(6, 20))]
     history = assemble(rng.randrange(2**32), scenes)
-    contracts = tuple(_checked(rng, contract) for contract in history.contracts)
+    alike = {} if mail else {tenant: rng.choice(CHECKED) for tenant in history.tenants}
+    contracts = tuple(
+        _read_by(each, alike[each.tenant_id] if alike else rng.choice(CHECKED))
+        for each in history.contracts
+    )
+    if not mail:
+        contracts = _read_alike(contracts, history.first_day)
     events = list(history.events)
-    for event in history.events if voided else ():
-        pick = rng.random()
+    for event in history.events:
+        pick = rng.random() if mail or TOPIC_OF[event["type"]] != "mail.mta" else 1.0
         if pick < 0.08 and event["type"] != "event.voided":
             events.insert(rng.randrange(len(events) + 1), _voiding(rng, event, len(events)))
         elif pick < 0.16:
@@ -187,14 +193,15 @@ def limited_months(seed: int) -> History:
     hours = rng.choice((0, 1, 2, 3, 12, 30))
     profile = rng.choice(MAINTAINED) | {"max_hours_per_year": hours}
     contracts = tuple(_read_by(contract, profile) for contract in history.contracts)
-    month = history.first_day
-    # Live, section 2 reads exclusions by a tenant's newest version, also where it is not in force.
-    kept = [one for one in contracts if covered(one.tenant_id, contracts, month)]
-    return replace(history, contracts=tuple(kept))
+    return replace(history, contracts=_read_alike(contracts, history.first_day))
 
 
-def _checked(rng: Random, contract: Contract) -> Contract:
-    return _read_by(contract, rng.choice(CHECKED))
+def _read_alike(contracts: Sequence[Contract], month: date) -> tuple[Contract, ...]:
+    """Those of tenants under a version in the month.
+
+    Live, section 2 reads exclusions by a tenant's newest version, also where it is not in force.
+    """
+    return tuple(one for one in contracts if covered(one.tenant_id, contracts, month))
 
 
 def covered(tenant_id: str, contracts: Sequence[Contract], month: date) -> bool:

@@ -6,7 +6,7 @@ state as it was after each of them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -59,7 +59,8 @@ class MailChanges:
     ``clocks_us`` is the event time that mail has come to at each record of the batch, ``idle_us``
     just before it, moved on while nothing came, and ``before_us`` before all of them. ``name``
     gives the reference of the event of a record, ``acceptance`` that of the acceptance of a
-    message (by its key without direction) that the batch has finished.
+    message (by its key without direction) that the batch has finished. ``corrected`` are the slots
+    of months of which something long known is put right: that is word of the past.
     """
 
     steps: Steps
@@ -69,6 +70,7 @@ class MailChanges:
     before_us: int
     name: Callable[[int], str]
     acceptance: Callable[[int], str | None]
+    corrected: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def reached_us(self, place: int, before: bool) -> int:
         """The event time reached when something was known: of a whole second, as time passes.
@@ -137,12 +139,13 @@ def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
     return MailChanges(steps, agings, clocks, idle, before_us, batch.name, acceptance), news
 
 
-def exclude_again(latency: Latency, before: ExcludedSpans) -> MailChanges:
+def exclude_again(latency: Latency, before: ExcludedSpans, clock_us: int) -> MailChanges:
     """Follow exclusions that have been declared or revoked, as one step at the present place.
 
     Args:
         latency: with the exclusions as they are now.
         before: the exclusions as they were.
+        clock_us: the event time come to.
 
     """
     rows = latency.store.rows
@@ -155,7 +158,7 @@ def exclude_again(latency: Latency, before: ExcludedSpans) -> MailChanges:
     steps["counted"], steps["everything"] = True, False
     _add(latency, steps)
     latency.windows.apply(latency.window_changes(rows, signs), latency.frontier_us())
-    return replace(nothing_at(latency.clock_us), steps=steps)
+    return replace(nothing_at(clock_us), steps=steps)
 
 
 def nothing_at(clock_us: int) -> MailChanges:

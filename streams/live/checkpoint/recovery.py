@@ -7,13 +7,15 @@ import orjson
 
 from schemas.codec.records import decode_contract
 from schemas.contract import Contract
+from streams.clauses.facts.base import Fact
 from streams.latency.messages import ROW, tenant_of
-from streams.live.apply.facts import topic_of
+from streams.live.apply.invalidation import changed_since
 from streams.live.checkpoint import state_log as logs
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates
+from streams.live.state.landed import VOIDED, topic_of
 from streams.live.state.tenants import Tenants
 from streams.runtime.checkpoint.state_log import ROWS, State
 
@@ -30,7 +32,7 @@ def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> 
         if log.startswith(logs.FACTS):
             for entry in state.of(log):
                 fact = orjson.loads(entry)
-                tenants.landed.take(fact)
+                tenants.landed.take(fact, tenants.code)
                 tenants.observe(fact)
     for entry in state.of(logs.FIRST_MAIL):
         codes, times = zip(*orjson.loads(entry), strict=True)
@@ -93,11 +95,24 @@ def resume(
     scheduler.resume(position.get("open_since"), stale)
     latency.resume(open_tick, [(code, label, way) for code, label, way in means])
     # What was broadcast after the last checkpoint is known already, but not looked at.
-    for topic, instant in tenants.platform.changes_after(position.get("heard", 0)).items():
+    heard = position.get("heard", 0)
+    for topic, instant in tenants.platform.changes_after(heard).items():
         scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
+    for voiding in tenants.platform.voidings(heard):
+        _touch_voided(voiding, tenants, scheduler)
 
 
-def mark_unpublished(state: State, latency: LatencyEvaluation, scheduler: Scheduler) -> None:
+def _touch_voided(
+    voiding: Fact, tenants: Tenants, scheduler: Scheduler, quiet: bool = False
+) -> None:
+    if (gone := tenants.landed.find(voiding)) is not None:
+        since_us = changed_since(gone, lambda: tenants.scope(gone["tenant_id"]))
+        scheduler.touch(gone["tenant_id"], SECTIONS_OF_TOPIC[topic_of(gone)], since_us, quiet)
+
+
+def mark_unpublished(
+    state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
+) -> None:
     """What was applied since the last round began is to be published by the next one."""
     marks = published_marks(state)
     for number, rows, _ in state.rows:
@@ -110,3 +125,5 @@ def mark_unpublished(state: State, latency: LatencyEvaluation, scheduler: Schedu
                     fact = orjson.loads(entry)
                     sections = SECTIONS_OF_TOPIC[topic_of(fact)]
                     scheduler.touch(fact["tenant_id"], sections, fact["time"], quiet=True)
+                    if fact["type"] == VOIDED:
+                        _touch_voided(fact, tenants, scheduler, quiet=True)

@@ -18,8 +18,7 @@ from streams.live.evaluate.exceedances import ExceedanceCounts
 from streams.live.evaluate.largest import LargestLatencies
 from streams.live.evaluate.latency_assessments import LatencyAssessments
 from streams.live.evaluate.means import Means, Turn
-from streams.live.evaluate.states import TICK_US, IndicatorStates, Transition, tick_end
-from streams.live.state.excluded_spans import ExcludedSpans
+from streams.live.evaluate.states import PAST_US, TICK_US, IndicatorStates, Transition, tick_end
 from streams.live.state.latency_months import COUNTED, LARGEST, MEANS
 from streams.live.state.tenants import Tenants
 from streams.time.calendar import SECOND, Month
@@ -103,24 +102,28 @@ class LatencyEvaluation:
 
     def judge_again(self, tenant: int) -> Iterator[Transition]:
         """Follow a contract of a tenant that has come: everything of it is judged anew."""
+        self._tenants.excluded.take_former()
         months = self._latency.judge_again(tenant)
         self._exceedances.note_flights([tenant])
         self._means.drop_forgotten()
         yield from self._look(tenant, months)
 
-    def exclude_again(
-        self, before: ExcludedSpans, tenants: Collection[int] | None
-    ) -> Iterator[Transition]:
+    def exclude_again(self, tenants: Collection[int] | None) -> Iterator[Transition]:
         """Follow exclusions that have come or gone.
 
         Args:
-            before: the exclusions as they were.
             tenants: whom they concern; all of them where not given.
 
         """
-        yield from self.follow(exclude_again(self._latency, before))
+        clock_us = self._present_us()
+        changes = exclude_again(self._latency, self._tenants.excluded.take_former(), clock_us)
+        steps, now_us, long_ago_us = changes.steps, tick_end(clock_us), clock_us - PAST_US
+        old = steps["accepted_us"] + steps["latency_us"] <= long_ago_us
+        yield from self.follow(replace(changes, corrected=np.unique(steps["slot"][old])))
         flights = self._latency.in_flight.flights
         aged = set(tenant_of(flights[flights["age"] > 0]["series"]).tolist())
+        old = flights["at_risk_us"] <= long_ago_us
+        past = set(tenant_of(flights[old]["series"]).tolist())
         concerned = aged if tenants is None else aged & set(tenants)
         self._latency.count_flights(concerned)
         self._exceedances.note_flights(concerned)
@@ -130,17 +133,17 @@ class LatencyEvaluation:
                 slot = self._latency.months.of_month(tenant, month)
                 if slot is not None:
                     found = self._counted(slot)
-                    over = self._latency.months.means.final_us[slot] <= self._present_us()
-                    yield from self._turn(found, slot, self._present_us(), past=bool(over))
+                    over = self._latency.months.means.final_us[slot] <= now_us
+                    yield from self._turn(found, slot, now_us, past=bool(over) or tenant in past)
 
     def _present_us(self) -> int:
-        """The end of the tick that mail has come to."""
-        return tick_end(self._latency.clock_us)
+        """Event time that mail, or idle time, has come to."""
+        return max(self._latency.clock_us, self._means.open_tick * TICK_US)
 
     def _look(self, tenant: int, months: Collection[Month]) -> Iterator[Transition]:
         """Judge everything of some months as it stands: word of the past, even of this month."""
         self._dirty_tenant(tenant)
-        present_us = max(self._present_us(), (self._means.open_tick + 1) * TICK_US)
+        present_us = tick_end(self._present_us())
         for month in sorted(months):
             slot = self._latency.months.of_month(tenant, month)
             for assessment in self.assess(tenant, month):

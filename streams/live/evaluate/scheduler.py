@@ -205,6 +205,8 @@ class Scheduler:
         Yields ``None`` after each look, where others may have a turn.
         """
         while (at := self.next_us(reach_us)) is not None and at <= to_us:
+            for _ in self._tenants.renew():
+                yield None
             tick = self._stale and at >= tick_end(self.position_us)
             self.position_us = max(self.position_us, at)
             yield from self._states.mature(at, mail=False)

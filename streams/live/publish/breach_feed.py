@@ -77,7 +77,8 @@ class StatusRecords:
         """
         known = self._published.setdefault(assessment.tenant_id, {})
         key = assessment.measure.indicator, assessment.month.label
-        nothing = not assessment.measure.has_data and state == "ok"
+        measure = assessment.measure
+        nothing = not measure.has_data and not measure.excluded and state == "ok"
         if nothing and not emptied and key not in known:
             return None
         common = _common(assessment, state)

@@ -13,6 +13,7 @@ import numpy as np
 from streams.clauses.model.exclusions import LATENCY
 from streams.latency.row_index import Int64s
 from streams.live.evaluate.assessment import Assessment
+from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from streams.live.evaluate.latency import LatencyEvaluation
 from streams.live.evaluate.scheduler import Scheduler
 from streams.live.evaluate.states import IndicatorStates, key_of, state_of
@@ -143,9 +144,14 @@ class Rounds:
         for one in found:
             state = state_of(one, now_us >= one.governed.period.end_us)
             sequence = self._states.sequence(key_of(one))
-            record = self.statuses.record(one, state, sequence, now_us)
+            record = self.statuses.record(one, state, sequence, now_us, self._is_emptied(one))
             if record is not None:
                 yield record
+
+    def _is_emptied(self, found: Assessment) -> bool:
+        """Whether what was known of a section may have been voided."""
+        topics = self._tenants.corrected(found.tenant_id)
+        return any(found.term.section in SECTIONS_OF_TOPIC[topic] for topic in topics)
 
     def _latency_statuses(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
         code = self._tenants.code(tenant)

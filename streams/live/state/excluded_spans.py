@@ -20,9 +20,11 @@ class ExcludedSpans:
         self._own: dict[int, tuple[Span, ...]] = {}
         self._apart: frozenset[int] = frozenset()
         """Tenants whose contracts let other exclusions of the platform count than most do."""
+        self._former: ExcludedSpans | None = None
 
     def share(self, declarations: Sequence[Declaration]) -> None:
         """The exclusions in force of the platform, as most contracts let them count."""
+        self._keep_former()
         self._shared = _spans(declarations, Profile())
 
     def set(self, tenant: int, declarations: Sequence[Declaration], profile: Profile) -> None:
@@ -35,6 +37,7 @@ class ExcludedSpans:
             profile: the readings of its contract.
 
         """
+        self._keep_former()
         spans = _spans(declarations, profile)
         if spans:
             self._own[tenant] = spans
@@ -42,11 +45,16 @@ class ExcludedSpans:
             self._own.pop(tenant, None)
         self._apart = self._apart - {tenant} | ({tenant} if reads_apart(profile) else set())
 
-    def copy(self) -> "ExcludedSpans":
-        """The exclusions as they are now."""
-        other = ExcludedSpans()
-        other._shared, other._own, other._apart = self._shared, dict(self._own), self._apart
-        return other
+    def _keep_former(self) -> None:
+        if self._former is None:
+            self._former = former = ExcludedSpans()
+            former._shared, former._own = self._shared, dict(self._own)
+            former._apart = self._apart
+
+    def take_former(self) -> "ExcludedSpans":
+        """The exclusions as they were at the last call; what has changed since is followed now."""
+        former, self._former = self._former or self, None
+        return former
 
     def messages(self, tenants: Int64s, accepted_us: Int64s, finished_us: Int64s) -> Mask:
         """Which finished messages were in the system while an exclusion was in force."""
