@@ -237,6 +237,20 @@ def test_busy_days_tell_one_feed_at_any_pace(seed):
     assert_one_feed(log, History("2025-10", ("a", "b"), (), cutoff, ()), seed)
 
 
+def versions(rng):
+    """Up to two versions of a contract."""
+    for version in range(rng.randrange(3)):
+        terms = {
+            "latency.send.mean": {"target": rng.choice((10, 100))},
+            "operations.fault_duration": {"target": rng.choice((10, 10_000))},
+        }
+        given = {"tenant_id": "a", "version": version + 1, "effective_from": date(2025, 1, 1)}
+        profile = {"feed_hold_s": rng.choice((0, 60))}
+        yield contract_record(
+            Contract.model_validate(given | {"overrides": terms, "profile": profile})
+        )
+
+
 def late_news(rng):
     """Some hours of heartbeats and mail, and word of the past among them."""
     now = datetime(2025, 11, 3, 3, tzinfo=UTC)
@@ -281,17 +295,8 @@ def late_news(rng):
                 type_ = "message.dispatched"
                 way = {"direction": "outbound", "accepted_at": accepted}
                 publish(type_, done, **message, **way)
-    for version in range(rng.randrange(3)):
-        terms = {
-            "latency.send.mean": {"target": rng.choice((10, 100))},
-            "operations.fault_duration": {"target": rng.choice((10, 10_000))},
-        }
-        given = {"tenant_id": "a", "version": version + 1, "effective_from": date(2025, 1, 1)}
-        profile = {"feed_hold_s": rng.choice((0, 60))}
-        own = Contract.model_validate(given | {"overrides": terms, "profile": profile})
-        # Topics keep no common order: what a contract changes is told when it comes.
-        records.insert(version, contract_record(own))
-    return records
+    # Topics keep no common order: what a contract changes is told when it comes.
+    return [*versions(rng), *records]
 
 
 @given(seed=st.integers(0, 2**32 - 1))
