@@ -29,6 +29,7 @@ from streams.live.checkpoint.recovery import (
     restore_entries,
     restore_messages,
     resume,
+    unheard_voidings,
 )
 from streams.live.checkpoint.state_log import StateLog
 from streams.live.checkpoint.writing import write_state
@@ -142,13 +143,14 @@ class Task:
         self.states.resume()
         self.rounds.marks = published_marks(state)
         mark_unpublished(state, self.tenants, self.latency, self.scheduler)
+        for voiding in unheard_voidings(state, self.tenants):
+            self._take_out(voiding)
 
     def _assessed(self, key: Key) -> Assessment | None:
         """An indicator as it stands."""
-        tenant, indicator, label = key
-        month = Month.parse(label)
+        tenant, indicator, month = *key[:2], Month.parse(key[2])
         of_mail = self.latency.assess(self.tenants.code(tenant), month)
-        found = [*of_mail, *self.scheduler.assess(tenant, month, range(1, 10))]
+        found = *of_mail, *self.scheduler.assess(tenant, month, range(1, 10))
         return next((one for one in found if one.measure.indicator == indicator), None)
 
     def applied(self, topic: str) -> int:
@@ -248,6 +250,9 @@ class Task:
     def _take_out(self, fact: Fact) -> None:
         for gone, since_us in apply_voiding(self.tenants, fact):
             self._touch(gone, since_us)
+        turned, rows = self.latency.take_out(fact)
+        self.outbox.publish(turned)
+        self._log.add_rows(rows)
 
     def _touch(self, fact: Fact, since_us: int, quiet: bool = False) -> None:
         """A fact of a tenant has come or gone."""
@@ -302,8 +307,7 @@ class Task:
 
     def _age(self, now_s: float, idle: bool) -> None:
         """What comes to an age because of what sources have said of their logs."""
-        moved = self._progress.take(now_s, idle)
-        if moved:
+        if moved := self._progress.take(now_s, idle):
             self.outbox.publish(self.latency.age(moved))
 
     def pass_time(self, now_s: float) -> Iterator[None]:
@@ -315,8 +319,7 @@ class Task:
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
             silent = self._silent(heard_us, now_s)
-            moved = [one for one in silent if latency.sources.go_on(one, mail_us)]
-            if moved:
+            if moved := [one for one in silent if latency.sources.go_on(one, mail_us)]:
                 self.outbox.publish(self.latency.age(moved))
         self.outbox.publish(self.latency.advance(mail_us, heard_us))
         yield from self._advance(self._now_us(now_s), self._reach_us(now_s))
@@ -371,12 +374,11 @@ class Task:
     def checkpoint(self, now_s: float, everything: bool = True) -> Checkpoint:
         """What came since the last checkpoint, to be made durable by the caller.
 
-        Present states and windows may wait for a checkpoint that publishes everything. Only such
-        a one moves the group's offsets on, so that no topic is said to be done with while
-        something that follows from it has still to be published; the head has its own.
+        Present states and windows may wait for one that publishes everything. Only that moves the
+        group's offsets on: until then something is still to be published. The head has its own.
 
-        It is handed over with this call: should its delivery be cut off, the same checkpoint must
-        be delivered again before the next one, whose state builds on it.
+        Should the delivery be cut off, the same checkpoint must be delivered again before the
+        next one, whose state builds on it.
         """
         for _ in self.pass_time(now_s):
             pass
@@ -392,9 +394,7 @@ class Task:
         forget_months(self._log, self.tenants, self.states, self.rounds.statuses, known_us)
         forget_messages(self._log, self.tenants.latency, self._most_messages)
         self._log.head.latest_us = self.clock.latest_us
-        self._log.head.extra["received_us"] = self._received_us
-        self._log.head.extra["published"] = self.rounds.marks
+        self._log.head.extra |= {"received_us": self._received_us, "published": self.rounds.marks}
         records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
-        head = head_record(self.partition, self._log.head)
-        offsets = self.rounds.take_offsets()
+        head, offsets = head_record(self.partition, self._log.head), self.rounds.take_offsets()
         return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))

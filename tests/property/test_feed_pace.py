@@ -285,7 +285,8 @@ def late_news(rng):
             case 4:
                 # Of whatever tenant, and some of what comes later.
                 named = {"voids_source": "s", "voids_id": f"e{rng.randrange(len(records) + 5)}"}
-                why = {"voids_topic": "mail.ops", "reason": "a typo", "actor": "li"}
+                topic = rng.choice(("mail.ops", MTA.name))
+                why = {"voids_topic": topic, "reason": "a typo", "actor": "li"}
                 publish("event.voided", at, **named, **why)
             case _:
                 # Of this month: whether a mean of an earlier one is final is known batch by batch.

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from schemas.contract import Contract
 from tests.reference import scenes_mail, scenes_service
 from tests.reference.frame import Frame, build_frame, wire_time
+from tests.reference.instants import parse
 from tests.reference.judge import Findings, judge
 from tests.reference.log import INSTANT_FIELDS, TOPIC_OF
 from tests.reference.period import period_of
@@ -159,7 +160,8 @@ def checked_months(seed: int, mail: bool = True) -> History:
     """A random month with declared outages, approvals and corrected events.
 
     Some events are voided, and some come again under their id with another content, be it of
-    another tenant or month; those of messages only where ``mail``.
+    another tenant or month. Where not ``mail``, of messages only events are voided that are alone
+    to speak of theirs, and not the first of their tenant's: what live figures know of.
     """
     rng = Random(seed)
     kinds = (*CORRECTIONS, *CORRECTIONS, "probe_run", "messages", "incident", *SCENES)
@@ -174,13 +176,28 @@ def checked_months(seed: int, mail: bool = True) -> History:
         contracts = _read_alike(contracts, history.first_day)
     events = list(history.events)
     for event in history.events:
-        pick = rng.random() if mail or TOPIC_OF[event["type"]] != "mail.mta" else 1.0
+        pick = rng.random()
+        if not mail and "recipient" in event and not (pick < 0.08 and _alone(event, events)):
+            continue
         if pick < 0.08 and event["type"] != "event.voided":
             events.insert(rng.randrange(len(events) + 1), _voiding(rng, event, len(events)))
         elif pick < 0.16:
             later_on = rng.randrange(events.index(event) + 1, len(events) + 1)
             events.insert(later_on, _contradiction(rng, event, history))
     return replace(history, contracts=contracts, events=tuple(events))
+
+
+def _alone(event: dict[str, Any], events: Sequence[dict[str, Any]]) -> bool:
+    """Whether no other event is of its message, and its tenant has had mail before."""
+    mail = [one for one in events if "recipient" in one]
+    names = ("source", "message_id", "recipient")
+    same = {one["id"] for one in mail if all(one[name] == event[name] for name in names)}
+    firsts = [_first_us(one) for one in mail if one["tenant_id"] == event["tenant_id"]]
+    return len(same) == 1 and min(firsts) < _first_us(event)
+
+
+def _first_us(event: dict[str, Any]) -> int:
+    return min(parse(event["time"]), parse(event.get("accepted_at") or event["time"]))
 
 
 def limited_months(seed: int) -> History:

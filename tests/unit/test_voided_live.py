@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from schemas.topics import BREACHES
-from streams.time.calendar import to_us
+from schemas.topics import BREACHES, WINDOWS
+from streams.time.calendar import Month, to_us
 from tests.live_run import LiveRun
 from tests.reference.log import TOPIC_OF
 
@@ -111,3 +111,44 @@ def test_mail_that_comes_after_its_voiding_does_not_count(restarts):
     steps = [[voided("d", "mail.mta")], [delivered("d", 9_000), delivered("anew", 9_500)]]
     lived(run, steps, restarts)
     assert run.status["a", "latency.receive.mean", "2026-09"].observed == 9_500
+
+
+def progress(when):
+    return event("p", "source.progress", when, of="s")
+
+
+def accepted(id_):
+    message = {"message_id": "m", "recipient": "r@example.org", "direction": "inbound"}
+    return event(id_, "message.accepted", START, **message)
+
+
+def kept(run):
+    """What is known of the month's mail: deliveries, exceedances, and what stands for them."""
+    month = Month.parse("2026-09")
+    found = {one.measure.indicator: one.measure for one in run.task.latency.assess(0, month)}
+    mean, exceedances = found["latency.receive.mean"], found["latency.exceedances"]
+    return mean.observed, exceedances.observed, list(exceedances.evidence)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("wrong", [9_000, 9_500])
+def test_mail_that_is_voided_is_taken_out_and_may_be_replaced(wrong, restarts):
+    """By an earlier or a later delivery; what it was seen by in flight is gone, too."""
+    run = LiveRun()
+    steps = [[delivered("d", wrong)], [beat(1)], [voided("d", "mail.mta")], [beat(2, 60)]]
+    lived(run, steps, restarts)
+    assert kept(run) == (None, 0, [])
+    lived(run, [[delivered("d", wrong), delivered("anew", 9_200)], [beat(3, 120)]], restarts)
+    assert kept(run) == (9_200, 1, ["s#anew"])
+    windows = [orjson.loads(each.value) for each in run.told if each.topic == WINDOWS.name]
+    counts = [one["count"] for one in windows if one["window"] == "month" and "count" in one]
+    assert counts[-2:] == [0, 1]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_voided_acceptance_is_not_in_flight(restarts):
+    run = LiveRun()
+    lived(run, [[accepted("f")], [progress(LATER)], [beat(1)]], restarts)
+    assert kept(run) == (None, 1, ["s#f"])
+    lived(run, [[voided("f", "mail.mta")], [accepted("f")], [beat(2, 60)]], restarts)
+    assert kept(run) == (None, 0, [])

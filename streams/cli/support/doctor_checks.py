@@ -374,7 +374,7 @@ def _strangers(client: Client, _: Settings) -> Finding:
 
 
 def _voided(client: Client, _: Settings) -> Finding:
-    """Voided events of mail: live figures may still count them."""
+    """Voided events of mail: live figures may lack what else had come of their messages."""
     count, tenants = client.query(
         "SELECT uniqExact(voids_source, voids_id),"
         " arraySort(groupUniqArray({named:UInt8})(toString(tenant_id))) FROM ops_events"
@@ -386,6 +386,6 @@ def _voided(client: Client, _: Settings) -> Finding:
         return Finding("voided mail", "ok", "no event of mail was voided")
     detail = (
         f"in the last three months {count} events of mail were voided ({', '.join(tenants)}): "
-        "closings leave them out, live figures only those that came after their voiding"
+        "what else had come of their messages counts in closings; to have it live, publish it again"
     )
     return Finding("voided mail", "note", detail)

@@ -14,7 +14,7 @@ import numpy as np
 from schemas.contract import DEFAULT_TIMEZONE
 from streams.latency.changes import late_flags
 from streams.latency.flights import Aging
-from streams.latency.messages import LATENCY, Rows, tenant_of
+from streams.latency.messages import LATENCY, VOIDED, Rows, tenant_of
 from streams.latency.row_index import Int64s
 from streams.live.state.excluded_spans import ExcludedSpans
 from streams.live.state.latency import Latency
@@ -159,6 +159,35 @@ def exclude_again(latency: Latency, before: ExcludedSpans, clock_us: int) -> Mai
     _add(latency, steps)
     latency.windows.apply(latency.window_changes(rows, signs), latency.frontier_us())
     return replace(nothing_at(clock_us), steps=steps)
+
+
+def take_out(latency: Latency, source: int, event: int, clock_us: int) -> tuple[MailChanges, Rows]:
+    """Take out what an event said of a message, if that counts, as one step at the present place.
+
+    What else has come of the message, and did not count beside it, is not known here any more.
+
+    Args:
+        latency: which knows the message.
+        source: the number of the event's source.
+        event: what stands for its id.
+        clock_us: the event time come to.
+
+    Returns:
+        What changed, and the rows that say so in the state.
+
+    """
+    rows = latency.store.take_out(source, event)
+    signs = np.full(len(rows), -1, dtype=np.int64)
+    steps = _steps(latency, rows, signs, np.zeros(len(rows), dtype=np.int64))
+    steps = steps[steps["accepted_us"] >= open_since_us(np.array([clock_us]))]
+    _add(latency, steps)
+    counted = ~latency.left_out(rows)
+    changes = latency.window_changes(rows[counted], signs[counted])
+    latency.windows.apply(changes, latency.frontier_us())
+    agings, begun = latency.in_flight.take_out(source, event)
+    news = np.concatenate([rows, begun])
+    news["kind"] = VOIDED
+    return replace(nothing_at(clock_us), steps=steps, agings=agings), news
 
 
 def nothing_at(clock_us: int) -> MailChanges:

@@ -1,5 +1,7 @@
 """What a former life of a task kept, taken up again."""
 
+from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,10 @@ import orjson
 from schemas.codec.records import decode_contract
 from schemas.contract import Contract
 from streams.clauses.facts.base import Fact
-from streams.latency.messages import ROW, tenant_of
+from streams.latency.flights import without_direction
+from streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows, tenant_of
+from streams.latency.messages import VOIDED as VOIDED_ROW
+from streams.latency.row_index import Mask
 from streams.live.apply.invalidation import changed_since
 from streams.live.checkpoint import state_log as logs
 from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
@@ -63,9 +68,26 @@ def restore_messages(state: State, tenants: Tenants) -> None:
     latency.sources.restore(position.get("sources", ()))
     latency.clock_us = position.get("mail_us", 0)
     latency.heard_us = position.get("heard_us", 0)
-    rows = [rows for _, rows, _ in state.rows]
+    rows = np.concatenate([np.empty(0, dtype=ROW), *(rows for _, rows, _ in state.rows)])
     names = [name for _, _, names in state.rows for name in names]
-    tenants.restore(np.concatenate(rows) if rows else np.empty(0, dtype=ROW), names)
+    counts = _not_voided(rows)
+    named = counts[rows["kind"] == ACCEPTED].tolist()
+    tenants.restore(rows[counts], list(compress(names, named)))
+
+
+def _not_voided(rows: Rows) -> Mask:
+    """Which rows count: none from before its message was voided."""
+    voided = np.flatnonzero(rows["kind"] == VOIDED_ROW)
+    counts: Mask = rows["kind"] != VOIDED_ROW
+    if len(voided) == 0:
+        return counts
+    keys = without_direction(rows)
+    for place in voided.tolist():
+        before = rows[:place]
+        gone = (before["kind"] == LATENCY) & (before["key"] == rows["key"][place])
+        gone |= (before["kind"] == ACCEPTED) & (keys[:place] == keys[place])
+        counts[:place] &= ~gone
+    return counts
 
 
 def received_us(state: State) -> int:
@@ -95,11 +117,16 @@ def resume(
     scheduler.resume(position.get("open_since"), stale)
     latency.resume(open_tick, [(code, label, way) for code, label, way in means])
     # What was broadcast after the last checkpoint is known already, but not looked at.
-    heard = position.get("heard", 0)
-    for topic, instant in tenants.platform.changes_after(heard).items():
+    for topic, instant in tenants.platform.changes_after(position.get("heard", 0)).items():
         scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
-    for voiding in tenants.platform.voidings(heard):
+    for voiding in unheard_voidings(state, tenants):
         _touch_voided(voiding, tenants, scheduler)
+
+
+def unheard_voidings(state: State, tenants: Tenants) -> Iterator[Fact]:
+    """Every ``event.voided`` that was broadcast after the last checkpoint."""
+    position: dict[str, Any] = dict(state.head.extra)
+    return tenants.platform.voidings(position.get("heard", 0))
 
 
 def _touch_voided(

@@ -10,9 +10,13 @@ from dataclasses import replace
 from heapq import heappop, heappush
 
 import numpy as np
+import pyarrow as pa
 
-from streams.latency.messages import tenant_of
-from streams.live.apply.mail import MailChanges, exclude_again, nothing_at
+from schemas.topics import MTA
+from streams.clauses.facts.base import Fact
+from streams.latency.keyhash import event_keys
+from streams.latency.messages import ROW, Rows, tenant_of
+from streams.live.apply.mail import MailChanges, exclude_again, nothing_at, take_out
 from streams.live.evaluate.assessment import Assessment
 from streams.live.evaluate.exceedances import ExceedanceCounts
 from streams.live.evaluate.largest import LargestLatencies
@@ -117,9 +121,8 @@ class LatencyEvaluation:
         """
         clock_us = self._present_us()
         changes = exclude_again(self._latency, self._tenants.excluded.take_former(), clock_us)
-        steps, now_us, long_ago_us = changes.steps, tick_end(clock_us), clock_us - PAST_US
-        old = steps["accepted_us"] + steps["latency_us"] <= long_ago_us
-        yield from self.follow(replace(changes, corrected=np.unique(steps["slot"][old])))
+        now_us, long_ago_us = tick_end(clock_us), clock_us - PAST_US
+        yield from self._correct(changes)
         flights = self._latency.in_flight.flights
         aged = set(tenant_of(flights[flights["age"] > 0]["series"]).tolist())
         old = flights["at_risk_us"] <= long_ago_us
@@ -135,6 +138,28 @@ class LatencyEvaluation:
                     found = self._counted(slot)
                     over = self._latency.months.means.final_us[slot] <= now_us
                     yield from self._turn(found, slot, now_us, past=bool(over) or tenant in past)
+
+    def take_out(self, fact: Fact) -> tuple[list[Transition], Rows]:
+        """Follow a fact that may void mail: what is told, and the rows that say so in the state."""
+        name, names = fact.get("voids_source"), self._latency.sources.names
+        if fact.get("voids_topic") != MTA.name or name not in names:
+            return [], np.empty(0, dtype=ROW)
+        event = int(event_keys(pa.array([fact["voids_id"]]))[0])
+        source, clock_us = names.index(name), self._present_us()
+        changes, rows = take_out(self._latency, source, event, clock_us)
+        return list(self._correct(changes)), rows
+
+    def _correct(self, changes: MailChanges) -> Iterator[Transition]:
+        """Follow what is put right: word of the past where it lies long ago."""
+        steps, long_ago_us = changes.steps, int(changes.clocks_us[-1]) - PAST_US
+        old = steps[steps["accepted_us"] + steps["latency_us"] <= long_ago_us]
+        flights = [one.flight for one in changes.agings if one.flight["at_risk_us"] <= long_ago_us]
+        at = self._latency.months.locate(
+            np.array([int(flight["series"]) // 2 for flight in flights], dtype=np.int64),
+            np.array([int(flight["accepted_us"]) for flight in flights], dtype=np.int64),
+        )
+        slots = np.unique(np.concatenate([old["slot"], at.slots]))
+        yield from self.follow(replace(changes, corrected=slots))
 
     def _present_us(self) -> int:
         """Event time that mail, or idle time, has come to."""
