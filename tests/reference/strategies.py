@@ -183,7 +183,9 @@ def checked_months(seed: int, mail: bool = True) -> History:
             events.insert(rng.randrange(len(events) + 1), _voiding(rng, event, len(events)))
         elif pick < 0.16:
             later_on = rng.randrange(events.index(event) + 1, len(events) + 1)
-            events.insert(later_on, _contradiction(rng, event, history))
+            # Further ahead, the month would no longer be live.
+            days = (-40, -1, 1, 40) if mail else (-40, -1, 1)
+            events.insert(later_on, _contradiction(rng, event, history, days))
     return replace(history, contracts=contracts, events=tuple(events))
 
 
@@ -246,15 +248,17 @@ def _voiding(rng: Random, event: dict[str, Any], number: int) -> dict[str, Any]:
     }
 
 
-def _contradiction(rng: Random, event: dict[str, Any], history: History) -> dict[str, Any]:
+def _contradiction(
+    rng: Random, event: dict[str, Any], history: History, days: Sequence[int]
+) -> dict[str, Any]:
     changed = dict(event)
     if event["tenant_id"] != "*":
         changed["tenant_id"] = rng.choice((*history.tenants, event["tenant_id"]))
     if "recipient" in event and rng.random() < 0.5:
         changed["recipient"] = "another@example.org"
     if rng.random() < 0.5:
-        days = timedelta(days=rng.choice((-40, -1, 1, 40)))
+        apart = timedelta(days=rng.choice(days))
         for field in INSTANT_FIELDS & changed.keys():
-            moved = datetime.fromisoformat(changed[field]) + days
+            moved = datetime.fromisoformat(changed[field]) + apart
             changed[field] = moved.isoformat().replace("+00:00", "Z")
     return changed
