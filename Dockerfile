@@ -4,6 +4,7 @@ FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements requirements
+COPY mailsla mailsla
 COPY schemas schemas
 COPY streams streams
 COPY sinks sinks

@@ -17,9 +17,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from schemas.calendars import checked_name
-from schemas.codec.identifiers import PLATFORM, Currency, ExclusionCode, Name, TenantId, or_default
-from schemas.indicators import INDICATORS, SECTIONS, Comparator, Indicator, Remedy
+from mailsla.schemas.calendars import checked_name
+from mailsla.schemas.codec.identifiers import (
+    PLATFORM,
+    Currency,
+    ExclusionCode,
+    Name,
+    TenantId,
+    or_default,
+)
+from mailsla.schemas.indicators import INDICATORS, SECTIONS, Comparator, Indicator, Remedy
 
 DEFAULT_TIMEZONE: Final = "Asia/Shanghai"
 

@@ -47,7 +47,7 @@ class DescribedSchema(GenerateJsonSchema):
 @cache
 def _written(module: str) -> Mapping[tuple[str, str], str]:
     """(class, field) → the docstring under it."""
-    source = getsource(sys.modules[module]) if module.startswith("schemas") else ""
+    source = getsource(sys.modules[module]) if module.startswith("mailsla.schemas") else ""
     return {
         (body.name, name): " ".join(cleandoc(text).split()).replace("``", "`")
         for body in ast.parse(source).body

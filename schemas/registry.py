@@ -9,10 +9,20 @@ from typing import Annotated, Any, Final, Union, get_args
 from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from schemas import topics
-from schemas.codec.identifiers import MONTH_PATTERN
-from schemas.events import abuse, antivirus, backup, billing, mta, ops, probe, security, support
-from schemas.events.envelope import Event
+from mailsla.schemas import topics
+from mailsla.schemas.codec.identifiers import MONTH_PATTERN
+from mailsla.schemas.events import (
+    abuse,
+    antivirus,
+    backup,
+    billing,
+    mta,
+    ops,
+    probe,
+    security,
+    support,
+)
+from mailsla.schemas.events.envelope import Event
 
 _MODULES: Final = {
     topics.MTA.name: mta,

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from schemas import topics
-from schemas.codec.identifiers import Instant, TenantId
-from schemas.indicators import Comparator, MonthVerdict, Remedy, Verdict
+from mailsla.schemas import topics
+from mailsla.schemas.codec.identifiers import Instant, TenantId
+from mailsla.schemas.indicators import Comparator, MonthVerdict, Remedy, Verdict
 
 Family = Literal["latency", "connectivity", "fault"]
 WindowName = Literal["5m", "1h", "24h", "month"]

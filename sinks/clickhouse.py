@@ -8,8 +8,9 @@ Traps of the client library that this module keeps away from everyone else:
   before they are durable: it is pinned off for whoever writes.
 - The constructor asks for the database in its first query, which fails before `migrate` has made
   it: the database is set afterwards.
-- The driver and urllib3 log every single try as a warning; who retries (`sinks.landing.delivery`)
-  logs once per change of state, so their loggers are turned down to errors.
+- The driver and urllib3 log every single try as a warning; who retries
+  (`mailsla.sinks.landing.delivery`) logs once per change of state, so their loggers are turned down
+  to errors.
 - Values reach SQL only as server-side parameters, ``{name:Type}``; identifiers are constants of
   this project.
 """
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from streams.settings import ConfigurationError
+from mailsla.streams.settings import ConfigurationError
 
 Client: TypeAlias = Any
 """A `clickhouse_connect` HTTP client (the library is untyped)."""
@@ -84,7 +85,7 @@ def connect(settings: ClickHouseSettings) -> Client:
 
     Raises:
         clickhouse_connect.driver.exceptions.Error: the server cannot be reached or refuses the
-            user; `sinks.landing.faults` tells which of them pass by themselves.
+            user; `mailsla.sinks.landing.faults` tells which of them pass by themselves.
         ConfigurationError: the file of trusted authorities is not there.
 
     """

@@ -9,8 +9,8 @@ one account, still belong together, and no two messages of a person do.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from schemas.codec.addresses import AddressKey
-from sinks.clickhouse import Client
+from mailsla.schemas.codec.addresses import AddressKey
+from mailsla.sinks.clickhouse import Client
 
 _ADDRESSES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "mta_events": {

@@ -17,9 +17,9 @@ from typing import Final
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from sinks.clickhouse import Client
-from sinks.ddl import DERIVED_TABLES, Table
-from sinks.ddl.comments import TABLES, column_comments
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.ddl import DERIVED_TABLES, Table
+from mailsla.sinks.ddl.comments import TABLES, column_comments
 
 _LEDGER: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -107,7 +107,7 @@ def read_migrations(folder: Traversable | None = None) -> tuple[Migration, ...]:
 
     """
     found: dict[int, Migration] = {}
-    for entry in (folder or files("sinks.ddl")).iterdir():
+    for entry in (folder or files("mailsla.sinks.ddl")).iterdir():
         if not entry.name.endswith(".sql"):
             continue
         match = _FILE_NAME.match(entry.name)

@@ -1,8 +1,8 @@
 """The whole ClickHouse schema: tables by versioned migrations, then the views over them."""
 
-from sinks.clickhouse import Client
-from sinks.closing.measure.views import install_views
-from sinks.migrations import migrate
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.measure.views import install_views
+from mailsla.sinks.migrations import migrate
 
 
 def install_schema(client: Client) -> list[str]:

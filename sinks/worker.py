@@ -11,26 +11,26 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from schemas.codec.addresses import AddressKey
-from sinks.clickhouse import ClickHouseSettings, connect
-from sinks.closing.plan.plan_store import refresh_plans
-from sinks.landing.delivery import LandingDelivery
-from sinks.landing.faults import LandingError, label
-from sinks.landing.landing import LANDED_TOPICS, Landing
-from sinks.landing.metrics import LandingMetrics
-from streams.metrics.names import STAGE_SECONDS
-from streams.runtime.absence import Absence
-from streams.runtime.faust_app.application import (
+from mailsla.schemas.codec.addresses import AddressKey
+from mailsla.sinks.clickhouse import ClickHouseSettings, connect
+from mailsla.sinks.closing.plan.plan_store import refresh_plans
+from mailsla.sinks.landing.delivery import LandingDelivery
+from mailsla.sinks.landing.faults import LandingError, label
+from mailsla.sinks.landing.landing import LANDED_TOPICS, Landing
+from mailsla.sinks.landing.metrics import LandingMetrics
+from mailsla.streams.metrics.names import STAGE_SECONDS
+from mailsla.streams.runtime.absence import Absence
+from mailsla.streams.runtime.faust_app.application import (
     BatchApp,
     attach,
     background,
     build_app,
     commit_offsets,
 )
-from streams.runtime.faust_app.batches import RecordBatch
-from streams.runtime.faust_app.restart import give_up, settled
-from streams.runtime.kafka.groups import SINKS_GROUP
-from streams.settings import Settings
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
+from mailsla.streams.runtime.faust_app.restart import give_up, settled
+from mailsla.streams.runtime.kafka.groups import SINKS_GROUP
+from mailsla.streams.settings import Settings
 
 _ROWS_PER_LANDING: Final = 100_000
 _LONGEST_WAIT_S: Final = 0.5

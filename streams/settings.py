@@ -17,7 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from schemas.codec.yaml_text import load_yaml
+from mailsla.schemas.codec.yaml_text import load_yaml
 
 PREFIX: Final = "MAILSLA_"
 DEFAULT_KAFKA: Final = "127.0.0.1:29092"

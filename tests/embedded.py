@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sinks.embedded.brokers.broker import BrokerKind
-from sinks.embedded.children import Child
-from sinks.embedded.state_file import StackState
-from sinks.embedded.supervisor import StackPlan, started_stack
+from mailsla.sinks.embedded.brokers.broker import BrokerKind
+from mailsla.sinks.embedded.children import Child
+from mailsla.sinks.embedded.state_file import StackState
+from mailsla.sinks.embedded.supervisor import StackPlan, started_stack
 
 
 @contextmanager

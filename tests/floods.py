@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from streams.simulate.bad import BAD_KINDS
+from mailsla.streams.simulate.bad import BAD_KINDS
 from tests.mta_flood import flood
 
 MTA = "mail.mta"

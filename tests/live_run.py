@@ -5,21 +5,29 @@ from random import Random
 
 import numpy as np
 
-from schemas.contract import Contract
-from schemas.results import Status
-from schemas.topics import BROADCAST, CALENDARS, CONTRACTS, EVENT_TOPICS, MTA, STATUS, STREAMS_STATE
-from streams.clauses.facts.base import Fact
-from streams.clauses.model import segments
-from streams.live.decode.records import decode
-from streams.live.evaluate.sections import assess_sections
-from streams.live.evaluate.states import SETTLE_US
-from streams.live.inbox import Inbox
-from streams.live.state.platform import Platform
-from streams.live.task import SILENCE_US, Task
-from streams.runtime.checkpoint.state_log import read_state
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
-from streams.time.calendar import HOUR, Month, to_us
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.results import Status
+from mailsla.schemas.topics import (
+    BROADCAST,
+    CALENDARS,
+    CONTRACTS,
+    EVENT_TOPICS,
+    MTA,
+    STATUS,
+    STREAMS_STATE,
+)
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.model import segments
+from mailsla.streams.live.decode.records import decode
+from mailsla.streams.live.evaluate.sections import assess_sections
+from mailsla.streams.live.evaluate.states import SETTLE_US
+from mailsla.streams.live.inbox import Inbox
+from mailsla.streams.live.state.platform import Platform
+from mailsla.streams.live.task import SILENCE_US, Task
+from mailsla.streams.runtime.checkpoint.state_log import read_state
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
+from mailsla.streams.time.calendar import HOUR, Month, to_us
 from tests.reference.strategies import History
 from tests.reference.values import Finding, Judged, Part
 

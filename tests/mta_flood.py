@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from schemas.topics import MTA
-from streams.simulate.bad import BAD_KINDS, bad_record
-from streams.simulate.record import SECOND, SimulatedRecord
+from mailsla.schemas.topics import MTA
+from mailsla.streams.simulate.bad import BAD_KINDS, bad_record
+from mailsla.streams.simulate.record import SECOND, SimulatedRecord
 
 EVENT_BYTES: Final = 281
 """Size of every good event."""
@@ -39,7 +39,7 @@ class FloodTruth:
 
     ``count`` good events, each a message of its own: ``sent`` dispatched, ``received``
     delivered; ``exceedances`` of them took more than an hour. ``by_tenant`` counts good events,
-    ``bad`` refused records by kind, see `streams.simulate.bad.BAD_KINDS`.
+    ``bad`` refused records by kind, see `mailsla.streams.simulate.bad.BAD_KINDS`.
     """
 
     count: int

@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from sinks.embedded.brokers.apache_kafka import ONE_NODE, find_java, format_storage
-from sinks.embedded.brokers.kafka_jars import kafka_jars
-from sinks.embedded.children import Child, Running
-from sinks.embedded.ports import LOOPBACK, accepts, resolve_port
-from streams.runtime.kafka.probe import probe
-from streams.settings import Settings
+from mailsla.sinks.embedded.brokers.apache_kafka import ONE_NODE, find_java, format_storage
+from mailsla.sinks.embedded.brokers.kafka_jars import kafka_jars
+from mailsla.sinks.embedded.children import Child, Running
+from mailsla.sinks.embedded.ports import LOOPBACK, accepts, resolve_port
+from mailsla.streams.runtime.kafka.probe import probe
+from mailsla.streams.settings import Settings
 from tests.stack import needs_kafka, wait_for
 
 PASSWORD = "canary-kafka-password"

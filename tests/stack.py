@@ -22,18 +22,18 @@ from aiokafka import TopicPartition as AioPartition
 from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
 
-from sinks.clickhouse import connect
-from sinks.embedded.brokers.broker import is_broker_ready, make_broker
-from sinks.embedded.brokers.kafka_jars import cache_directory
-from sinks.embedded.children import Child, Running
-from sinks.embedded.clickhouse.server import is_serving
-from sinks.embedded.credentials import OPERATOR, ensure_credentials
-from sinks.embedded.ports import LOOPBACK, resolve_port
-from sinks.migrations import migrate
-from sinks.worker import clickhouse_settings
-from streams.runtime.kafka.admin import ensure_topics
-from streams.runtime.kafka.drain import drain, lags
-from streams.settings import Settings
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.embedded.brokers.broker import is_broker_ready, make_broker
+from mailsla.sinks.embedded.brokers.kafka_jars import cache_directory
+from mailsla.sinks.embedded.children import Child, Running
+from mailsla.sinks.embedded.clickhouse.server import is_serving
+from mailsla.sinks.embedded.credentials import OPERATOR, ensure_credentials
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.migrations import migrate
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.runtime.kafka.admin import ensure_topics
+from mailsla.streams.runtime.kafka.drain import drain, lags
+from mailsla.streams.settings import Settings
 
 PARTITIONS = 4
 GROUPS = {"streams": "mailsla-streams", "sinks": "mailsla-sinks"}
@@ -113,7 +113,7 @@ class Worker:
 
     def __init__(self, kind, number, logs, env):
         self.kind = kind
-        argv = (sys.executable, "-m", "streams.cli.main", "worker", kind)
+        argv = (sys.executable, "-m", "mailsla.streams.cli.main", "worker", kind)
         self._running = Running(Child(f"{kind}-{number}", argv, env), logs)
 
     @property
@@ -172,7 +172,7 @@ class Stack:
         self._workers = []
 
     def _clickhouse_argv(self):
-        module = (sys.executable, "-m", "sinks.embedded.clickhouse.server")
+        module = (sys.executable, "-m", "mailsla.sinks.embedded.clickhouse.server")
         places = ("--data", str(self.data / "clickhouse"), "--http-port", str(self._http))
         return (*module, *places, "--tcp-port", str(self._native))
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codec.columns import Column, Rule, arrow_schema, columns
-from schemas.codec.identifiers import EARLIEST, PLATFORM
-from schemas.codec.instants import Mask, micros, micros_of, parse_instants
-from schemas.codec.records import EARLIEST_EVENT, LONGEST_AHEAD, SKEW_CAP
-from schemas.events.envelope import MAX_EVENT_BYTES
-from schemas.registry import EVENT_TYPES
+from mailsla.schemas.codec.columns import Column, Rule, arrow_schema, columns
+from mailsla.schemas.codec.identifiers import EARLIEST, PLATFORM
+from mailsla.schemas.codec.instants import Mask, micros, micros_of, parse_instants
+from mailsla.schemas.codec.records import EARLIEST_EVENT, LONGEST_AHEAD, SKEW_CAP
+from mailsla.schemas.events.envelope import MAX_EVENT_BYTES
+from mailsla.schemas.registry import EVENT_TYPES
 
 _COLUMNAR_KINDS: Final = frozenset({"text", "choice", "instant", "integer", "real", "flag"})
 _EARLIEST_EVENT_US: Final = micros(EARLIEST_EVENT)
@@ -33,7 +33,7 @@ def check(
 
     Args:
         topic: name of an event topic.
-        parsed: what `schemas.codec.parsing` read.
+        parsed: what `mailsla.schemas.codec.parsing` read.
         broker_times_us: when the broker received each row's record, µs since 1970.
 
     Returns:

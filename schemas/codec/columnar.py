@@ -1,9 +1,9 @@
 """Whole batches at a time: records to an Arrow table, with no Python object per good event.
 
-A batch is parsed as one newline-joined document (`schemas.codec.parsing`) and checked column by
-column (`schemas.codec.checks`). A record they cannot vouch for is decided by
-`schemas.codec.records`, alone: the columnar path may send too much there, and must never accept
-what it refuses.
+A batch is parsed as one newline-joined document (`mailsla.schemas.codec.parsing`) and checked
+column by column (`mailsla.schemas.codec.checks`). A record they cannot vouch for is decided by
+`mailsla.schemas.codec.records`, alone: the columnar path may send too much there, and must never
+accept what it refuses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.codec.checks import check
-from schemas.codec.columns import arrow_schema
-from schemas.codec.identifiers import EARLIEST
-from schemas.codec.instants import LATEST_US, micros
-from schemas.codec.parsing import parse
-from schemas.codec.records import Rejection, decode_event
+from mailsla.schemas.codec.checks import check
+from mailsla.schemas.codec.columns import arrow_schema
+from mailsla.schemas.codec.identifiers import EARLIEST
+from mailsla.schemas.codec.instants import LATEST_US, micros
+from mailsla.schemas.codec.parsing import parse
+from mailsla.schemas.codec.records import Rejection, decode_event
 
 __all__ = ["Decoded", "decode_batch", "micros"]
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
-from schemas.codec.identifiers import MONTH_PATTERN
-from schemas.codec.instants import UTC_MICROS
-from schemas.events.envelope import Event
-from schemas.registry import EVENT_TYPES
+from mailsla.schemas.codec.identifiers import MONTH_PATTERN
+from mailsla.schemas.codec.instants import UTC_MICROS
+from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.registry import EVENT_TYPES
 
 Kind = Literal["text", "choice", "instant", "integer", "real", "flag", "money", "sections"]
 

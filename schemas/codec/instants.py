@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codec.identifiers import (
+from mailsla.schemas.codec.identifiers import (
     EARLIEST,
     FINER_THAN_US_PATTERN,
     LATEST,

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pajson
 
-from schemas.codec.columns import columns
+from mailsla.schemas.codec.columns import columns
 
 Positions = npt.NDArray[np.int64]
 

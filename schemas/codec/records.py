@@ -11,11 +11,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from schemas.calendars import WorkingCalendar
-from schemas.codec.sentences import sentence
-from schemas.contract import Contract
-from schemas.events.envelope import MAX_EVENT_BYTES, Event
-from schemas.registry import EVENT_TYPES, adapter, bounded_fields
+from mailsla.schemas.calendars import WorkingCalendar
+from mailsla.schemas.codec.sentences import sentence
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.events.envelope import MAX_EVENT_BYTES, Event
+from mailsla.schemas.registry import EVENT_TYPES, adapter, bounded_fields
 
 EARLIEST_EVENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 SKEW_CAP: Final = timedelta(hours=24)

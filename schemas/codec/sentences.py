@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from schemas.codec.identifiers import CURRENCY_PATTERN, MONTH_PATTERN, TENANT_PATTERN
+from mailsla.schemas.codec.identifiers import CURRENCY_PATTERN, MONTH_PATTERN, TENANT_PATTERN
 
 _PATTERNS: Final[Mapping[str, str]] = {
     TENANT_PATTERN: "not a tenant id; write 1 to 64 of A-Z a-z 0-9 . _ -",

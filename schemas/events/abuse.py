@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from schemas.codec.identifiers import Name, Text
-from schemas.events.envelope import Event, PlatformEvent
+from mailsla.schemas.codec.identifiers import Name, Text
+from mailsla.schemas.events.envelope import Event, PlatformEvent
 
 
 class ComplaintReceived(Event):

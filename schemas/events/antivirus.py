@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from schemas.codec.identifiers import Count, MessageId, Millis, Name, Recipient
-from schemas.events.envelope import Event, PlatformEvent
+from mailsla.schemas.codec.identifiers import Count, MessageId, Millis, Name, Recipient
+from mailsla.schemas.events.envelope import Event, PlatformEvent
 
 
 class DefinitionsUpdated(PlatformEvent):

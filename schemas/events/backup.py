@@ -2,8 +2,8 @@
 
 from typing import ClassVar, Literal
 
-from schemas.codec.identifiers import Count, Instant, Name, Recipient, Text
-from schemas.events.envelope import Event, PlatformEvent
+from mailsla.schemas.codec.identifiers import Count, Instant, Name, Recipient, Text
+from mailsla.schemas.events.envelope import Event, PlatformEvent
 
 Kind = Literal["full", "incremental", "differential"]
 

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from schemas.codec.identifiers import Currency, Instant, Money, Month, Name
-from schemas.events.envelope import Event
+from mailsla.schemas.codec.identifiers import Currency, Instant, Money, Month, Name
+from mailsla.schemas.events.envelope import Event
 
 
 class CustomerCharged(Event):

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.codec.identifiers import PLATFORM, EventId, Instant, Source, TenantId
+from mailsla.schemas.codec.identifiers import PLATFORM, EventId, Instant, Source, TenantId
 
 MAX_EVENT_BYTES = 65_536
 """Largest event accepted, in bytes of its JSON text."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from schemas.codec.identifiers import (
+from mailsla.schemas.codec.identifiers import (
     Count,
     ExclusionCode,
     Instant,
@@ -13,7 +13,7 @@ from schemas.codec.identifiers import (
     Text,
     or_default,
 )
-from schemas.events.envelope import Event
+from mailsla.schemas.events.envelope import Event
 
 Attempt = Annotated[Positive, or_default(1)]
 Estimate = Annotated[Literal["exact", "upper_bound"], or_default("exact")]

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.codec.identifiers import (
+from mailsla.schemas.codec.identifiers import (
     EventId,
     ExclusionCode,
     Instant,
@@ -14,7 +14,7 @@ from schemas.codec.identifiers import (
     Source,
     Text,
 )
-from schemas.events.envelope import PlatformEvent
+from mailsla.schemas.events.envelope import PlatformEvent
 
 VoidableTopic = Literal[
     "mail.mta",

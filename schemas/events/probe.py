@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from schemas.codec.identifiers import Millis, Name, Seconds, Text
-from schemas.events.envelope import PlatformEvent
+from mailsla.schemas.codec.identifiers import Millis, Name, Seconds, Text
+from mailsla.schemas.events.envelope import PlatformEvent
 
 Channel = Literal["smtp", "submission", "imap", "pop3", "web", "activesync"]
 

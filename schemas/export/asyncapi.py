@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from schemas import topics
-from schemas.export import examples
-from schemas.export.components import Components, schema_name
-from schemas.export.json_schemas import document_schema, event_schema, result_schema
-from schemas.export.parties import PARTIES, Party
-from schemas.registry import EVENT_TYPES
-from schemas.results import BreachType, ClosingEvent
-from schemas.topics import Topic
+from mailsla.schemas import topics
+from mailsla.schemas.export import examples
+from mailsla.schemas.export.components import Components, schema_name
+from mailsla.schemas.export.json_schemas import document_schema, event_schema, result_schema
+from mailsla.schemas.export.parties import PARTIES, Party
+from mailsla.schemas.registry import EVENT_TYPES
+from mailsla.schemas.results import BreachType, ClosingEvent
+from mailsla.schemas.topics import Topic
 
 VERSION: Final = "3.0.0"
 KAFKA_BINDING: Final = "0.5.0"

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from schemas.codec.identifiers import Instant, TenantId
-from schemas.export.json_schemas import ONE_TENANT
+from mailsla.schemas.codec.identifiers import Instant, TenantId
+from mailsla.schemas.export.json_schemas import ONE_TENANT
 
 Schema = dict[str, Any]
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.registry import EVENT_TYPES
+from mailsla.schemas.registry import EVENT_TYPES
 
 BROKER_TIME: Final = datetime(2025, 12, 1, tzinfo=UTC)
 """A broker clock under which all examples are decided as they say, as under any later one."""

@@ -9,14 +9,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from schemas import topics
-from schemas.calendars import WorkingCalendar
-from schemas.codec.identifiers import TENANT_PATTERN
-from schemas.contract import Contract
-from schemas.descriptions import DescribedSchema
-from schemas.indicators import INDICATORS
-from schemas.registry import EVENT_TYPES
-from schemas.results import RESULT_MODELS
+from mailsla.schemas import topics
+from mailsla.schemas.calendars import WorkingCalendar
+from mailsla.schemas.codec.identifiers import TENANT_PATTERN
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.descriptions import DescribedSchema
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.registry import EVENT_TYPES
+from mailsla.schemas.results import RESULT_MODELS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

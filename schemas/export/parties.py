@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas import topics
-from schemas.topics import Topic
+from mailsla.schemas import topics
+from mailsla.schemas.topics import Topic
 
 
 @dataclass(frozen=True)

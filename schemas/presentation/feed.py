@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.presentation import figures
-from schemas.presentation.language import Language, Pair, pick
-from schemas.results import BreachEvent
+from mailsla.schemas.presentation import figures
+from mailsla.schemas.presentation.language import Language, Pair, pick
+from mailsla.schemas.results import BreachEvent
 
 _VIOLATED: Final = frozenset({"breached", "failing"})
 _BURNING: Final[Pair] = ("{rate} × what is allowed, {long}", "{long} 内为允许值的 {rate} 倍")

@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from schemas.indicators import Comparator
-from schemas.presentation.decimals import plain
-from schemas.presentation.language import Language, Pair, pick
-from schemas.presentation.words import COMPARATORS
+from mailsla.schemas.indicators import Comparator
+from mailsla.schemas.presentation.decimals import plain
+from mailsla.schemas.presentation.language import Language, Pair, pick
+from mailsla.schemas.presentation.words import COMPARATORS
 
 _SECOND: Final = 1_000_000
 _UNITS: Final = {

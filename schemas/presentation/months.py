@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.indicators import INDICATORS, MonthVerdict, Verdict
-from schemas.presentation.language import Language, listed, pick
-from schemas.presentation.names import indicator_title, section_title
+from mailsla.schemas.indicators import INDICATORS, MonthVerdict, Verdict
+from mailsla.schemas.presentation.language import Language, listed, pick
+from mailsla.schemas.presentation.names import indicator_title, section_title
 
 _KEPT: Final = (
     "Every judged promise of the agreement was measured and kept this month: {judged} of {judged}.",

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from schemas.indicators import INDICATORS, SECTIONS
-from schemas.presentation.language import Language, Pair, pick
+from mailsla.schemas.indicators import INDICATORS, SECTIONS
+from mailsla.schemas.presentation.language import Language, Pair, pick
 
 _TITLES: Final[Mapping[str, Pair]] = {
     "connectivity.downtime": ("Downtime of the month", "每月不联通时间"),

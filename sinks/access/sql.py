@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from sinks.access.roles import OWN_ROWS, ROLES, TENANT, TENANT_TABLES
+from mailsla.sinks.access.roles import OWN_ROWS, ROLES, TENANT, TENANT_TABLES
 
 _DATABASE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _HEAD: Final = """\

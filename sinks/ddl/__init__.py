@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from schemas import topics
-from sinks.ddl.facts import FACT_TABLES, fact_table
-from sinks.ddl.results import RESULT_TABLES
-from sinks.ddl.table import Table
+from mailsla.schemas import topics
+from mailsla.sinks.ddl.facts import FACT_TABLES, fact_table
+from mailsla.sinks.ddl.results import RESULT_TABLES
+from mailsla.sinks.ddl.table import Table
 
 DERIVED_TABLES: Final[tuple[Table, ...]] = (
     *(fact_table(topic.name) for topic in topics.EVENT_TOPICS),

@@ -5,11 +5,11 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from schemas.calendars import WorkingCalendar
-from schemas.contract import Contract, Fee, Profile
-from schemas.descriptions import description
-from schemas.registry import EVENT_TYPES
-from schemas.results import (
+from mailsla.schemas.calendars import WorkingCalendar
+from mailsla.schemas.contract import Contract, Fee, Profile
+from mailsla.schemas.descriptions import description
+from mailsla.schemas.registry import EVENT_TYPES
+from mailsla.schemas.results import (
     BreachData,
     BreachEvent,
     Closing,
@@ -21,7 +21,7 @@ from schemas.results import (
     Status,
     Window,
 )
-from sinks.ddl.facts import FACT_TABLES
+from mailsla.sinks.ddl.facts import FACT_TABLES
 
 _LANDING: Final = {
     "recorded_at": "Kafka's time of the record.",

@@ -11,9 +11,9 @@ only where the sorting key contains the partition's expression.
 
 from typing import Final
 
-from schemas import topics
-from schemas.codec.columns import clickhouse_columns
-from sinks.ddl.table import FIRST_LANDING, Table, TableColumn, landing_columns
+from mailsla.schemas import topics
+from mailsla.schemas.codec.columns import clickhouse_columns
+from mailsla.sinks.ddl.table import FIRST_LANDING, Table, TableColumn, landing_columns
 
 FACT_TABLES: Final = {
     topics.MTA.name: "mta_events",

@@ -10,8 +10,8 @@ import pyarrow as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from schemas.codec.instants import UTC_MICROS
-from sinks.ddl.table import INSTANT, TableColumn
+from mailsla.schemas.codec.instants import UTC_MICROS
+from mailsla.sinks.ddl.table import INSTANT, TableColumn
 
 FEW_VALUES: Final = frozenset(
     {

@@ -13,11 +13,11 @@ from typing import Final
 
 import pyarrow as pa
 
-from schemas.calendars import WorkingCalendar
-from schemas.contract import Contract
-from schemas.results import BreachData, CloudEvent, DeadLetter, Outage, Status, Window
-from sinks.ddl.model_columns import EXACT, EXACT_ARROW, ModelColumn, model_columns
-from sinks.ddl.table import (
+from mailsla.schemas.calendars import WorkingCalendar
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.results import BreachData, CloudEvent, DeadLetter, Outage, Status, Window
+from mailsla.sinks.ddl.model_columns import EXACT, EXACT_ARROW, ModelColumn, model_columns
+from mailsla.sinks.ddl.table import (
     FIRST_LANDING,
     INSTANT,
     NEWEST_KNOWLEDGE,

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sinks.embedded.leash import leashed
-from sinks.embedded.restarts import RestartPolicy
+from mailsla.sinks.embedded.leash import leashed
+from mailsla.sinks.embedded.restarts import RestartPolicy
 
 _LOG_KEEP_BYTES = 10 * 1024 * 1024
 _TAIL_BYTES = 8_192

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.errors import StackError
 
 OPERATOR = "operator"
 """Everything in the databases, nothing outside them; what the project's own tools use."""

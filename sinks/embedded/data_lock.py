@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.errors import StackError
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sinks.embedded.ports import LOOPBACK
+from mailsla.sinks.embedded.ports import LOOPBACK
 
 
 class Gate:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import socket
 
-from sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 _FREE_RANGE = range(20_000, 32_000)

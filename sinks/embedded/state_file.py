@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sinks.embedded.credentials import OPERATOR
-from sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.credentials import OPERATOR
+from mailsla.sinks.embedded.errors import StackError
 
 
 class StackState(BaseModel):

@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sinks.embedded.brokers.broker import BrokerKind, is_broker_ready, make_broker
-from sinks.embedded.children import Child, Running
-from sinks.embedded.clickhouse.config import DEFAULT_MAX_MEMORY
-from sinks.embedded.clickhouse.server import find_wheel, is_serving
-from sinks.embedded.credentials import ensure_credentials
-from sinks.embedded.data_lock import data_lock
-from sinks.embedded.errors import StackError
-from sinks.embedded.ports import LOOPBACK, resolve_port
-from sinks.embedded.restarts import Down, RestartPolicy
-from sinks.embedded.state_file import StackState, remove_state, write_state
+from mailsla.sinks.embedded.brokers.broker import BrokerKind, is_broker_ready, make_broker
+from mailsla.sinks.embedded.children import Child, Running
+from mailsla.sinks.embedded.clickhouse.config import DEFAULT_MAX_MEMORY
+from mailsla.sinks.embedded.clickhouse.server import find_wheel, is_serving
+from mailsla.sinks.embedded.credentials import ensure_credentials
+from mailsla.sinks.embedded.data_lock import data_lock
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.embedded.restarts import Down, RestartPolicy
+from mailsla.sinks.embedded.state_file import StackState, remove_state, write_state
 
 STATE_NAME = "state.json"
 """The state file every stack has, in its data directory."""
@@ -181,7 +181,7 @@ def worker_child(
         env["MAILSLA_CLICKHOUSE_PASSWORD"] = state.clickhouse_users[clickhouse_user]
     return Child(
         name=name,
-        argv=(sys.executable, "-m", "streams.cli.main", "worker", name, *arguments),
+        argv=(sys.executable, "-m", "mailsla.streams.cli.main", "worker", name, *arguments),
         env=env,
         metrics=f"http://{LOOPBACK}:{port}",
         restarts=RestartPolicy(),
@@ -260,7 +260,13 @@ def _clickhouse_child(data: Path, http: int, native: int, max_memory: int) -> Ch
     return Child(
         name="clickhouse",
         argv=(
-            *(sys.executable, "-m", "sinks.embedded.clickhouse.server", "--data", str(data)),
+            *(
+                sys.executable,
+                "-m",
+                "mailsla.sinks.embedded.clickhouse.server",
+                "--data",
+                str(data),
+            ),
             *("--http-port", str(http), "--tcp-port", str(native)),
             *("--max-memory", str(max_memory)),
         ),

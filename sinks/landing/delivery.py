@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sinks.clickhouse import Client
-from sinks.landing.batch import Block
-from sinks.landing.faults import LandingError, label, lasting, sentence
-from sinks.landing.insert import insert_block
-from sinks.landing.metrics import LandingMetrics
-from sinks.landing.retry import DEFAULT_RETRY, RetryPolicy
-from streams.runtime.absence import Absence
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.landing.batch import Block
+from mailsla.sinks.landing.faults import LandingError, label, lasting, sentence
+from mailsla.sinks.landing.insert import insert_block
+from mailsla.sinks.landing.metrics import LandingMetrics
+from mailsla.sinks.landing.retry import DEFAULT_RETRY, RetryPolicy
+from mailsla.streams.runtime.absence import Absence
 
 _log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codec.addresses import FIELDS, AddressKey
-from schemas.codec.columnar import decode_batch
-from schemas.codec.columns import arrow_schema
-from sinks.ddl import FACT_TABLES
-from sinks.landing.batch import Rows, with_coordinates
+from mailsla.schemas.codec.addresses import FIELDS, AddressKey
+from mailsla.schemas.codec.columnar import decode_batch
+from mailsla.schemas.codec.columns import arrow_schema
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.landing.batch import Rows, with_coordinates
 
 
 def decode_facts(

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from sinks.clickhouse import Client
-from sinks.landing.batch import Block
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.landing.batch import Block
 
 _SETTINGS: Final = {
     "async_insert": 0,
@@ -18,7 +18,7 @@ _SETTINGS: Final = {
 
 
 def insert_block(client: Client, block: Block) -> None:
-    """Insert the block; the driver's exceptions pass through (`sinks.landing.faults`).
+    """Insert the block; the driver's exceptions pass through (`mailsla.sinks.landing.faults`).
 
     The driver may send a block twice when a connection is cut: the tables collapse duplicates.
     """

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from schemas.codec.addresses import AddressKey
-from sinks.ddl import FACT_TABLES
-from sinks.landing.batch import BLOCK_ROWS, LOG_APPEND_TIME, LandingBatch, Rows, blocks
-from sinks.landing.delivery import LandingDelivery
-from sinks.landing.facts import decode_facts
-from sinks.landing.metrics import LandingMetrics
-from sinks.landing.results import RESULT_KINDS, decode_results, unreadable_rows
+from mailsla.schemas.codec.addresses import AddressKey
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.landing.batch import BLOCK_ROWS, LOG_APPEND_TIME, LandingBatch, Rows, blocks
+from mailsla.sinks.landing.delivery import LandingDelivery
+from mailsla.sinks.landing.facts import decode_facts
+from mailsla.sinks.landing.metrics import LandingMetrics
+from mailsla.sinks.landing.results import RESULT_KINDS, decode_results, unreadable_rows
 
 _log = logging.getLogger(__name__)
 

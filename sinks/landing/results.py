@@ -10,17 +10,17 @@ import orjson
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from schemas import topics
-from schemas.calendars import WorkingCalendar
-from schemas.codec.instants import LATEST_US, UTC_MICROS
-from schemas.codec.sentences import sentence
-from schemas.contract import Contract
-from schemas.results import BreachData, BreachEvent, DeadLetter, Outage, Status, Window
-from sinks.ddl import results as ddl
-from sinks.ddl.model_columns import EXACT_ARROW, ModelColumn
-from sinks.ddl.table import Table
-from sinks.landing.batch import LandingBatch, Rows, with_coordinates
-from sinks.landing.windows import read_windows
+from mailsla.schemas import topics
+from mailsla.schemas.calendars import WorkingCalendar
+from mailsla.schemas.codec.instants import LATEST_US, UTC_MICROS
+from mailsla.schemas.codec.sentences import sentence
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.results import BreachData, BreachEvent, DeadLetter, Outage, Status, Window
+from mailsla.sinks.ddl import results as ddl
+from mailsla.sinks.ddl.model_columns import EXACT_ARROW, ModelColumn
+from mailsla.sinks.ddl.table import Table
+from mailsla.sinks.landing.batch import LandingBatch, Rows, with_coordinates
+from mailsla.sinks.landing.windows import read_windows
 
 _QUANTUM: Final = Decimal(1).scaleb(-EXACT_ARROW.scale)
 _SPLIT_BELOW: Final = 64

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
 
-from schemas.codec.identifiers import TENANT_PATTERN
-from schemas.codec.instants import UTC_MICROS, parse_instants
-from sinks.ddl.model_columns import ModelColumn
-from sinks.ddl.results import WINDOW_COLUMNS
+from mailsla.schemas.codec.identifiers import TENANT_PATTERN
+from mailsla.schemas.codec.instants import UTC_MICROS, parse_instants
+from mailsla.sinks.ddl.model_columns import ModelColumn
+from mailsla.sinks.ddl.results import WINDOW_COLUMNS
 
 _WIRE: Final = pa.schema(
     [
@@ -28,7 +28,7 @@ def read_windows(values: Sequence[bytes]) -> pa.Table | None:
     """One row per record, or None where some record needs a closer look."""
     joined = b"\n".join(values)
     # Framed by braces and without NUL, records cannot run into each other (see
-    # `schemas.codec.parsing`); NaN is no JSON, but would be read.
+    # `mailsla.schemas.codec.parsing`); NaN is no JSON, but would be read.
     framed = all(value[:1] == b"{" and value[-1:] == b"}" for value in values)
     if not framed or b"\0" in joined or b"NaN" in joined or b"Inf" in joined:
         return None

@@ -14,15 +14,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
-from schemas.presentation.language import Language
-from sinks.clickhouse import Client
-from sinks.closing.errors import Failed, TenantFailure, log_failure
-from sinks.statement.errors import StatementError
-from sinks.statement.facts.content import Statement, StatementRevision
-from sinks.statement.facts.gather import gather
-from sinks.statement.provider import NOBODY, Provider
-from sinks.statement.render.document import render
-from sinks.statement.render.pdf import pdf_of
+from mailsla.schemas.presentation.language import Language
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import Failed, TenantFailure, log_failure
+from mailsla.sinks.statement.errors import StatementError
+from mailsla.sinks.statement.facts.content import Statement, StatementRevision
+from mailsla.sinks.statement.facts.gather import gather
+from mailsla.sinks.statement.provider import NOBODY, Provider
+from mailsla.sinks.statement.render.document import render
+from mailsla.sinks.statement.render.pdf import pdf_of
 
 Format = Literal["html", "pdf"]
 T = TypeVar("T")

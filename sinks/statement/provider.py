@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sinks.statement.errors import StatementError
+from mailsla.sinks.statement.errors import StatementError
 
 _TYPES: Final = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 LARGEST_LOGO: Final = 200_000

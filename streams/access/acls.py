@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from schemas.topics import (
+from mailsla.schemas.topics import (
     BREACHES,
     CALENDARS,
     CLOSINGS,
@@ -20,7 +20,7 @@ from schemas.topics import (
     RAW_MAILLOG,
     RESULT_TOPICS,
 )
-from streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
+from mailsla.streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
 
 Resource = Literal["topic", "group", "transactional-id", "cluster"]
 Pattern = Literal["literal", "prefixed"]

@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
 
-from schemas.calendars import Calendars
-from schemas.contract import Contract
-from schemas.registry import TYPES
-from streams.clauses.facts.base import Fact, Facts
-from streams.clauses.facts.billing import BillingFacts, BillingRegister
-from streams.clauses.facts.ops import OpsFacts
-from streams.clauses.facts.probes import ProbeFacts
-from streams.clauses.model.connectivity_timeline import Reading, TimelineCache
-from streams.clauses.model.contracts import Governed
-from streams.clauses.model.exclusions import Exclusions
-from streams.clauses.model.measure import Measure, View
-from streams.clauses.sections import (
+from mailsla.schemas.calendars import Calendars
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.registry import TYPES
+from mailsla.streams.clauses.facts.base import Fact, Facts
+from mailsla.streams.clauses.facts.billing import BillingFacts, BillingRegister
+from mailsla.streams.clauses.facts.ops import OpsFacts
+from mailsla.streams.clauses.facts.probes import ProbeFacts
+from mailsla.streams.clauses.model.connectivity_timeline import Reading, TimelineCache
+from mailsla.streams.clauses.model.contracts import Governed
+from mailsla.streams.clauses.model.exclusions import Exclusions
+from mailsla.streams.clauses.model.measure import Measure, View
+from mailsla.streams.clauses.sections import (
     antispam,
     antivirus,
     backup,
@@ -25,12 +25,12 @@ from streams.clauses.sections import (
     security,
     support,
 )
-from streams.clauses.sections.antispam import AbuseFacts
-from streams.clauses.sections.antivirus import AntivirusFacts
-from streams.clauses.sections.backup import BackupFacts
-from streams.clauses.sections.security import SecurityFacts
-from streams.clauses.sections.support import SupportFacts
-from streams.time.calendar import Period
+from mailsla.streams.clauses.sections.antispam import AbuseFacts
+from mailsla.streams.clauses.sections.antivirus import AntivirusFacts
+from mailsla.streams.clauses.sections.backup import BackupFacts
+from mailsla.streams.clauses.sections.security import SecurityFacts
+from mailsla.streams.clauses.sections.support import SupportFacts
+from mailsla.streams.time.calendar import Period
 
 _F = TypeVar("_F", bound=Facts)
 _KINDS: Final[tuple[type[Facts], ...]] = (

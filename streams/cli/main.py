@@ -12,10 +12,10 @@ from typing import Final
 
 import click
 
-from schemas.codec.printable import printable
-from streams.cli.support.errors import CommandError, UnexpectedError
-from streams.cli.support.library_errors import explained, hush
-from streams.settings import ConfigurationError
+from mailsla.schemas.codec.printable import printable
+from mailsla.streams.cli.support.errors import CommandError, UnexpectedError
+from mailsla.streams.cli.support.library_errors import explained, hush
+from mailsla.streams.settings import ConfigurationError
 
 _COMMANDS: Final = {
     "audit": "audit",
@@ -62,7 +62,7 @@ class Commands(click.Group):
         """The command's click object, or None when there is no such command."""
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"streams.cli.commands.{_COMMANDS[cmd_name]}")
+        module = import_module(f"mailsla.streams.cli.commands.{_COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
@@ -98,7 +98,7 @@ def cli(ctx: click.Context, state_file: Path | None, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; the only place that turns errors into sentences."""
-    from sinks.embedded.errors import StackError
+    from mailsla.sinks.embedded.errors import StackError
 
     debug = "--debug" in sys.argv
     try:

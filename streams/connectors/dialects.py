@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from streams.connectors.stamps import SECOND, StampReader
+from mailsla.streams.connectors.stamps import SECOND, StampReader
 
 _DAEMONS: Final = (
     "anvil|bounce|cleanup|defer|discard|dnsblog|error|flush|lmtp|local|master|n?qmgr|oqmgr|pickup|"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from streams.connectors.bounded import read_line
-from streams.connectors.rotation import (
+from mailsla.streams.connectors.bounded import read_line
+from mailsla.streams.connectors.rotation import (
     FINGERPRINT_BYTES,
     LogPosition,
     complete_lines,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from streams.connectors.bounded import read_line
+from mailsla.streams.connectors.bounded import read_line
 
 FINGERPRINT_BYTES: Final = 256
 

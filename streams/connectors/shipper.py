@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import orjson
 
-from streams.connectors.dialects import prefix_length, tag_in
-from streams.connectors.stamps import SECOND, StampReader, rfc3339
+from mailsla.streams.connectors.dialects import prefix_length, tag_in
+from mailsla.streams.connectors.stamps import SECOND, StampReader, rfc3339
 
 _TEXT_FIELDS: Final = (
     "message",

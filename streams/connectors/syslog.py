@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from streams.connectors.dialects import is_severity, open_line, strip_mark, tag_in
-from streams.connectors.stamps import StampReader
+from mailsla.streams.connectors.dialects import is_severity, open_line, strip_mark, tag_in
+from mailsla.streams.connectors.stamps import StampReader
 
 _PRIORITY: Final = re.compile(r"<\d{1,3}>(1 )?")
 _STRUCTURED: Final = re.compile(

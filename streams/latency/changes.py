@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Final
 
-from streams.latency.sorted_sets import Int64s, Mask
+from mailsla.streams.latency.sorted_sets import Int64s, Mask
 
 PANE_US: Final = 300_000_000
 HOUR_US: Final = 3_600_000_000

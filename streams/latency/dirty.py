@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.latency.sorted_sets import Int64s, differing, distinct, members
+from mailsla.streams.latency.sorted_sets import Int64s, differing, distinct, members
 
 MARK: Final = np.dtype([("pane", "<i4"), ("dirty", "<i4"), ("series", "<i8")])
 """In the state: from now on this pane is dirty (1), or no longer (0)."""

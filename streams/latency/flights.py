@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.latency.keyhash import turned
-from streams.latency.messages import ACCEPTED, ROW, Rows
-from streams.latency.row_index import Int64s, Mask, UInt64s
+from mailsla.streams.latency.keyhash import turned
+from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
+from mailsla.streams.latency.row_index import Int64s, Mask, UInt64s
 
 FLIGHT: Final = np.dtype(
     [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from streams.latency.flights import (
+from mailsla.streams.latency.flights import (
     AT_RISK,
     FLIGHT,
     NO_END,
@@ -25,11 +25,19 @@ from streams.latency.flights import (
     set_ages,
     without_direction,
 )
-from streams.latency.keyhash import turned
-from streams.latency.messages import ACCEPTED, ENDED, MessageStore, Rows, tenant_of
-from streams.latency.row_index import Int64s, KeySet, Mask, RowIndex, UInt64s, dense, running_least
-from streams.latency.sources import Watermarks
-from streams.time.intervals import BEFORE_ALL
+from mailsla.streams.latency.keyhash import turned
+from mailsla.streams.latency.messages import ACCEPTED, ENDED, MessageStore, Rows, tenant_of
+from mailsla.streams.latency.row_index import (
+    Int64s,
+    KeySet,
+    Mask,
+    RowIndex,
+    UInt64s,
+    dense,
+    running_least,
+)
+from mailsla.streams.latency.sources import Watermarks
+from mailsla.streams.time.intervals import BEFORE_ALL
 
 
 class InFlight:
@@ -74,8 +82,7 @@ class InFlight:
             name: the reference of the event of a record.
 
         Returns:
-            What aged or ended, in the order of the log, and the rows of kind `ENDED` that said
-            something new, to be kept with the state.
+            What aged or ended, in log order, and the rows of kind `ENDED` that are news.
 
         """
         keys = without_direction(rows)

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.latency.sorted_sets import Int64s
+from mailsla.streams.latency.sorted_sets import Int64s
 
 Slots = npt.NDArray[np.int32]
 

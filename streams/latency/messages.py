@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.latency.row_index import (
+from mailsla.streams.latency.row_index import (
     Int64s,
     Mask,
     RowIndex,

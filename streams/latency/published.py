@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.latency.key_index import KeyIndex
-from streams.latency.sorted_sets import Int64s, Mask, distinct
+from mailsla.streams.latency.key_index import KeyIndex
+from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct
 
 RECORD: Final = np.dtype(
     [("kind", "<i4"), ("end", "<i4"), ("series", "<i8"), ("revision", "<i4"), ("digest", "<u8")]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from streams.time.calendar import DAY
+from mailsla.streams.time.calendar import DAY
 
 _MOST: Final = 20
 _STRETCH_US: Final = 31 * DAY

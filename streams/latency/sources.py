@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.time.intervals import BEFORE_ALL, FOREVER
+from mailsla.streams.time.intervals import BEFORE_ALL, FOREVER
 
 Int64s = npt.NDArray[np.int64]
 

@@ -4,27 +4,27 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from schemas.topics import CALENDARS, CONTRACTS, MTA
-from streams.live.measures import Measures
-from streams.live.topics import INPUT
-from streams.live.worker import Live
-from streams.maillog.worker import attach_maillog
-from streams.runtime.checkpoint.writer import (
+from mailsla.schemas.topics import CALENDARS, CONTRACTS, MTA
+from mailsla.streams.live.measures import Measures
+from mailsla.streams.live.topics import INPUT
+from mailsla.streams.live.worker import Live
+from mailsla.streams.maillog.worker import attach_maillog
+from mailsla.streams.runtime.checkpoint.writer import (
     Delivery,
     Offsets,
     OrderedDelivery,
     TransactionalDelivery,
 )
-from streams.runtime.faust_app.application import (
+from mailsla.streams.runtime.faust_app.application import (
     BatchApp,
     attach_checking,
     background,
     build_app,
     commit_offsets,
 )
-from streams.runtime.kafka.groups import STREAMS_GROUP
-from streams.settings import Settings
-from streams.time.clock import MICROS
+from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
+from mailsla.streams.settings import Settings
+from mailsla.streams.time.clock import MICROS
 
 logger = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.live.apply.invalidation import EXCLUSIONS
-from streams.live.decode.records import DecodedBatch, Int64s
-from streams.live.state.landed import VOIDED
-from streams.time.calendar import HOUR
-from streams.time.clock import MICROS
-from streams.time.intervals import FOREVER
+from mailsla.streams.live.apply.invalidation import EXCLUSIONS
+from mailsla.streams.live.decode.records import DecodedBatch, Int64s
+from mailsla.streams.live.state.landed import VOIDED
+from mailsla.streams.time.calendar import HOUR
+from mailsla.streams.time.clock import MICROS
+from mailsla.streams.time.intervals import FOREVER
 
 CELL_US: Final = 600 * MICROS
 """Other topics may be ahead of one of which nothing is known within such a stretch."""

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from streams.live.decode.records import DecodedBatch
-from streams.live.publish.times import text_of
-from streams.live.task import Task
-from streams.metrics import names
-from streams.metrics.health import Health
+from mailsla.streams.live.decode.records import DecodedBatch
+from mailsla.streams.live.publish.times import text_of
+from mailsla.streams.live.task import Task
+from mailsla.streams.metrics import names
+from mailsla.streams.metrics.health import Health
 
 logger = logging.getLogger(__name__)
 

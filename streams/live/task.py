@@ -11,18 +11,18 @@ from typing import Final
 import numpy as np
 import orjson
 
-from schemas.codec.identifiers import PLATFORM
-from schemas.contract import Contract
-from schemas.topics import CALENDARS, MTA
-from streams.clauses.facts.base import Fact
-from streams.live.apply.facts import apply_fact, apply_voiding, changes_no_state, refuse
-from streams.live.apply.invalidation import EXCLUSIONS
-from streams.live.apply.mail import MailBatch, apply_mail
-from streams.live.apply.quarantine import admit_mail
-from streams.live.checkpoint import state_log as logs
-from streams.live.checkpoint.contents import Checkpoint
-from streams.live.checkpoint.forgetting import forget_messages, forget_months
-from streams.live.checkpoint.recovery import (
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import CALENDARS, MTA
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.live.apply.facts import apply_fact, apply_voiding, changes_no_state, refuse
+from mailsla.streams.live.apply.invalidation import EXCLUSIONS
+from mailsla.streams.live.apply.mail import MailBatch, apply_mail
+from mailsla.streams.live.apply.quarantine import admit_mail
+from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.checkpoint.contents import Checkpoint
+from mailsla.streams.live.checkpoint.forgetting import forget_messages, forget_months
+from mailsla.streams.live.checkpoint.recovery import (
     mark_unpublished,
     published_marks,
     received_us,
@@ -31,23 +31,23 @@ from streams.live.checkpoint.recovery import (
     resume,
     unheard_voidings,
 )
-from streams.live.checkpoint.state_log import StateLog
-from streams.live.checkpoint.writing import write_state
-from streams.live.decode.contracts import Passed, decode_calendars, decode_contracts
-from streams.live.decode.facts import merged_facts
-from streams.live.decode.homes import Homes
-from streams.live.decode.message_rows import earliest_us, message_rows, reference_of
-from streams.live.decode.records import DecodedBatch
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from streams.live.evaluate.latency import LatencyEvaluation
-from streams.live.evaluate.scheduler import Scheduler
-from streams.live.evaluate.states import IndicatorStates, Key
-from streams.live.publish.outbox import Outbox
-from streams.live.publish.rounds import Rounds
-from streams.live.state.landed import topic_of
-from streams.live.state.mail_clock import MailClock, moment
-from streams.live.state.platform import (
+from mailsla.streams.live.checkpoint.state_log import StateLog
+from mailsla.streams.live.checkpoint.writing import write_state
+from mailsla.streams.live.decode.contracts import Passed, decode_calendars, decode_contracts
+from mailsla.streams.live.decode.facts import merged_facts
+from mailsla.streams.live.decode.homes import Homes
+from mailsla.streams.live.decode.message_rows import earliest_us, message_rows, reference_of
+from mailsla.streams.live.decode.records import DecodedBatch
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
+from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.scheduler import Scheduler
+from mailsla.streams.live.evaluate.states import IndicatorStates, Key
+from mailsla.streams.live.publish.outbox import Outbox
+from mailsla.streams.live.publish.rounds import Rounds
+from mailsla.streams.live.state.landed import topic_of
+from mailsla.streams.live.state.mail_clock import MailClock, moment
+from mailsla.streams.live.state.platform import (
     CALENDAR,
     PROGRESS,
     Platform,
@@ -55,14 +55,14 @@ from streams.live.state.platform import (
     calendar_record,
     concerns_platform,
 )
-from streams.live.state.progress import KnownProgress
-from streams.live.state.strangers import MOST_STRANGERS
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.state_log import State, head_record
-from streams.runtime.faust_app.batches import RecordBatch
-from streams.time.calendar import Month
-from streams.time.clock import MICROS, EventClock
-from streams.time.intervals import FOREVER
+from mailsla.streams.live.state.progress import KnownProgress
+from mailsla.streams.live.state.strangers import MOST_STRANGERS
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.state_log import State, head_record
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
+from mailsla.streams.time.calendar import Month
+from mailsla.streams.time.clock import MICROS, EventClock
+from mailsla.streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas.topics import (
+from mailsla.schemas.topics import (
     ASSEMBLER_STATE,
     BROADCAST,
     CALENDARS,
@@ -13,7 +13,7 @@ from schemas.topics import (
     RESULT_TOPICS,
     STREAMS_STATE,
 )
-from streams.settings import Settings
+from mailsla.streams.settings import Settings
 
 INPUT: Final = tuple(topic.name for topic in EVENT_TOPICS)
 """The events; contracts and calendars come besides."""

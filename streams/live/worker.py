@@ -10,30 +10,30 @@ from typing import Final
 
 from faust.types import TP
 
-from schemas.topics import CALENDARS, CONTRACTS, MTA, STREAMS_STATE
-from streams.live.breath import Breath, Portion
-from streams.live.caution import NOTE, Caution, pieces
-from streams.live.checkpoint.in_flight import Deliveries
-from streams.live.checkpoint.policy import CheckpointPolicy, WaitingRecords
-from streams.live.checkpoint.same_topics import common_partitions, remember_topics
-from streams.live.decode.homes import Homes
-from streams.live.decode.records import DecodedBatch, decode, pass_over
-from streams.live.inbox import MOST_EVENTS, Bite, Inbox
-from streams.live.measures import Measures
-from streams.live.state.platform import Platform
-from streams.live.state.platform_reader import BroadcastReader
-from streams.live.task import Task
-from streams.live.topics import INPUT
-from streams.runtime.checkpoint.recovery import read_records
-from streams.runtime.checkpoint.state_log import Head, read_state
-from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
-from streams.runtime.faust_app.application import Current
-from streams.runtime.faust_app.batches import RecordBatch
-from streams.runtime.kafka.admin import topic_identities
-from streams.runtime.kafka.identity import TopicIdentity
-from streams.runtime.lasting import is_of_kafka
-from streams.settings import Settings
-from streams.time.clock import MICROS
+from mailsla.schemas.topics import CALENDARS, CONTRACTS, MTA, STREAMS_STATE
+from mailsla.streams.live.breath import Breath, Portion
+from mailsla.streams.live.caution import NOTE, Caution, pieces
+from mailsla.streams.live.checkpoint.in_flight import Deliveries
+from mailsla.streams.live.checkpoint.policy import CheckpointPolicy, WaitingRecords
+from mailsla.streams.live.checkpoint.same_topics import common_partitions, remember_topics
+from mailsla.streams.live.decode.homes import Homes
+from mailsla.streams.live.decode.records import DecodedBatch, decode, pass_over
+from mailsla.streams.live.inbox import MOST_EVENTS, Bite, Inbox
+from mailsla.streams.live.measures import Measures
+from mailsla.streams.live.state.platform import Platform
+from mailsla.streams.live.state.platform_reader import BroadcastReader
+from mailsla.streams.live.task import Task
+from mailsla.streams.live.topics import INPUT
+from mailsla.streams.runtime.checkpoint.recovery import read_records
+from mailsla.streams.runtime.checkpoint.state_log import Head, read_state
+from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
+from mailsla.streams.runtime.faust_app.application import Current
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
+from mailsla.streams.runtime.kafka.admin import topic_identities
+from mailsla.streams.runtime.kafka.identity import TopicIdentity
+from mailsla.streams.runtime.lasting import is_of_kafka
+from mailsla.streams.settings import Settings
+from mailsla.streams.time.clock import MICROS
 
 _PAUSE_S: Final = 0.02
 """Between two looks at what there is to do, when there was nothing."""

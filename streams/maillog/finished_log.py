@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
-from streams.connectors.bounded import LineSplitter
-from streams.connectors.follow import read_lines
-from streams.maillog.log_publisher import CHUNK_LINES
+from mailsla.streams.connectors.bounded import LineSplitter
+from mailsla.streams.connectors.follow import read_lines
+from mailsla.streams.maillog.log_publisher import CHUNK_LINES
 
 STDIN: Final = "-"
 

@@ -17,11 +17,11 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.topics import MTA, OPS
-from streams.connectors.bounded import MAX_LINE_BYTES
-from streams.connectors.follow import Follower, save_state
-from streams.connectors.postfix import PostfixConnector
-from streams.runtime.checkpoint.writer import Outgoing, send_all
+from mailsla.schemas.topics import MTA, OPS
+from mailsla.streams.connectors.bounded import MAX_LINE_BYTES
+from mailsla.streams.connectors.follow import Follower, save_state
+from mailsla.streams.connectors.postfix import PostfixConnector
+from mailsla.streams.runtime.checkpoint.writer import Outgoing, send_all
 
 CHUNK_LINES: Final = 5_000
 """Lines read, published and acknowledged together."""

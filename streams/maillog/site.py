@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from streams.connectors.postfix import (
+from mailsla.streams.connectors.postfix import (
     DEFAULT_OWN_RELAYS,
     Limits,
     OwnRelays,
@@ -14,7 +14,7 @@ from streams.connectors.postfix import (
     TenantMapError,
     load_tenant_map,
 )
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _QUEUE_LIFETIME_DAYS: Final = 5.0
 _MARGIN: Final = timedelta(days=1)

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.topics import ASSEMBLER_STATE
-from streams.runtime.checkpoint.state_log import StateError
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.schemas.topics import ASSEMBLER_STATE
+from mailsla.streams.runtime.checkpoint.state_log import StateError
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 FORMAT: Final = 2
 CHUNK_BYTES: Final = 900_000

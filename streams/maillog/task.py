@@ -1,9 +1,9 @@
 """One mail-log task: partition p of `raw.maillog`, assembled into `mail.mta` events.
 
-The same shape as `streams.live.task.Task`: batches in, checkpoints out, nothing waits. Every
-record key (a host) is assembled by a connector of its own, and the state of those that changed
-goes out with each checkpoint. Ids are functions of the lines, so whatever is redelivered after
-a crash makes the same events again. A record that is not keyed by its host is published once
+The same shape as `mailsla.streams.live.task.Task`: batches in, checkpoints out, nothing waits.
+Every record key (a host) is assembled by a connector of its own, and the state of those that
+changed goes out with each checkpoint. Ids are functions of the lines, so whatever is redelivered
+after a crash makes the same events again. A record that is not keyed by its host is published once
 more under it (`maillog_rekeying`), or is a dead letter where nothing names a host.
 """
 
@@ -15,16 +15,16 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.codec.records import Rejection
-from schemas.topics import MTA, OPS, RAW_MAILLOG
-from streams.connectors.postfix import PostfixConnector, Site
-from streams.connectors.stamps import to_micros
-from streams.live.checkpoint.contents import Checkpoint
-from streams.live.decode.dead_letters import dead_letter
-from streams.maillog.rekeying import Reordering, is_key_of, mark, marked
-from streams.maillog.state import MaillogState
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.runtime.faust_app.batches import RecordBatch
+from mailsla.schemas.codec.records import Rejection
+from mailsla.schemas.topics import MTA, OPS, RAW_MAILLOG
+from mailsla.streams.connectors.postfix import PostfixConnector, Site
+from mailsla.streams.connectors.stamps import to_micros
+from mailsla.streams.live.checkpoint.contents import Checkpoint
+from mailsla.streams.live.decode.dead_letters import dead_letter
+from mailsla.streams.maillog.rekeying import Reordering, is_key_of, mark, marked
+from mailsla.streams.maillog.state import MaillogState
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
 
 _IDLE_S: Final = 60.0
 """How long a host is silent before time passes on it without a line."""

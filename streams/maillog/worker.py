@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from schemas.topics import ASSEMBLER_STATE, RAW_MAILLOG
-from streams.connectors.postfix import Site
-from streams.maillog.site import configured_site
-from streams.maillog.task import MaillogTask
-from streams.metrics.names import MISUNDERSTOOD
-from streams.runtime.checkpoint.recovery import read_records
-from streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
-from streams.runtime.faust_app.application import BatchApp, attach, background
-from streams.runtime.faust_app.batches import RecordBatch
-from streams.runtime.faust_app.restart import restart, settled
-from streams.settings import Settings
+from mailsla.schemas.topics import ASSEMBLER_STATE, RAW_MAILLOG
+from mailsla.streams.connectors.postfix import Site
+from mailsla.streams.maillog.site import configured_site
+from mailsla.streams.maillog.task import MaillogTask
+from mailsla.streams.metrics.names import MISUNDERSTOOD
+from mailsla.streams.runtime.checkpoint.recovery import read_records
+from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
+from mailsla.streams.runtime.faust_app.application import BatchApp, attach, background
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
+from mailsla.streams.runtime.faust_app.restart import restart, settled
+from mailsla.streams.settings import Settings
 
 _TICK_S: Final = 0.2
 _KINDS_SHOWN: Final = 100

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from streams.metrics import names
-from streams.metrics.health import Health
+from mailsla.streams.metrics import names
+from mailsla.streams.metrics.health import Health
 
 BEAT_S: Final = 0.5
 _WINDOW_S: Final = 60.0

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from streams.metrics.health import Health
-from streams.metrics.names import REGISTRY
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.metrics.names import REGISTRY
+from mailsla.streams.settings import ConfigurationError, Settings
 
 logger = logging.getLogger(__name__)
 

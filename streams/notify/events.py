@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from schemas.results import BreachData, BreachEvent, ClosingEvent, CloudEnvelope
+from mailsla.schemas.results import BreachData, BreachEvent, ClosingEvent, CloudEnvelope
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from schemas.contract import DEFAULT_TIMEZONE
-from schemas.presentation.feed import Told, condensed, figures_of
-from schemas.presentation.language import Language, Pair, pick
-from schemas.presentation.months import month_sentence, summarize
-from schemas.presentation.names import indicator_title
-from schemas.presentation.words import change_word, remedy_word, verdict_word
-from schemas.results import BreachEvent, ClosingEvent
+from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.schemas.presentation.feed import Told, condensed, figures_of
+from mailsla.schemas.presentation.language import Language, Pair, pick
+from mailsla.schemas.presentation.months import month_sentence, summarize
+from mailsla.schemas.presentation.names import indicator_title
+from mailsla.schemas.presentation.words import change_word, remedy_word, verdict_word
+from mailsla.schemas.results import BreachEvent, ClosingEvent
 
 LINES: Final = 20
 """So many things are named; of more, the number."""

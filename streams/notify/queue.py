@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.notify.events import News
+from mailsla.streams.notify.events import News
 
 Place = tuple[str, int]
 """Topic, partition."""

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from schemas.codec.identifiers import TENANT_PATTERN
-from schemas.presentation.language import Language
-from schemas.presentation.words import CHANGES
-from schemas.results import BreachEvent, ClosingEvent
-from streams.settings import ConfigurationError
+from mailsla.schemas.codec.identifiers import TENANT_PATTERN
+from mailsla.schemas.presentation.language import Language
+from mailsla.schemas.presentation.words import CHANGES
+from mailsla.schemas.results import BreachEvent, ClosingEvent
+from mailsla.streams.settings import ConfigurationError
 
 Severity = Literal["at_risk", "failing", "breached"]
 _RANK: Final = {"at_risk": 1, "incomplete": 1, "failing": 2, "breached": 3}

@@ -11,16 +11,16 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from schemas.topics import BREACHES, CLOSINGS
-from streams.metrics.names import NOTIFICATION_SECONDS, NOTIFICATIONS, NOTIFICATIONS_WAITING
-from streams.notify.events import read_news
-from streams.notify.pacing import Backoff
-from streams.notify.queue import Place, Queue, Waiting
-from streams.notify.routes import Route, rank
-from streams.notify.senders import Away, Refused, Send
-from streams.runtime.kafka.client_options import client_options
-from streams.runtime.unreadable import pass_over_unreadable
-from streams.settings import Settings
+from mailsla.schemas.topics import BREACHES, CLOSINGS
+from mailsla.streams.metrics.names import NOTIFICATION_SECONDS, NOTIFICATIONS, NOTIFICATIONS_WAITING
+from mailsla.streams.notify.events import read_news
+from mailsla.streams.notify.pacing import Backoff
+from mailsla.streams.notify.queue import Place, Queue, Waiting
+from mailsla.streams.notify.routes import Route, rank
+from mailsla.streams.notify.senders import Away, Refused, Send
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.unreadable import pass_over_unreadable
+from mailsla.streams.settings import Settings
 
 GROUP: Final = "mailsla-notify-"
 """A route's consumer group is this and its name."""

@@ -13,11 +13,11 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from streams.notify.events import News
-from streams.notify.messages import Message, compose
-from streams.notify.routes import Chat, Mail, Route, Webhook
-from streams.notify.signing import headers
-from streams.settings import ConfigurationError
+from mailsla.streams.notify.events import News
+from mailsla.streams.notify.messages import Message, compose
+from mailsla.streams.notify.routes import Chat, Mail, Route, Webhook
+from mailsla.streams.notify.signing import headers
+from mailsla.streams.settings import ConfigurationError
 
 _TIMEOUT_S: Final = 10.0
 _REFUSED: Final = frozenset({400, 405, 413, 415, 422})

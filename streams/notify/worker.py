@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 import aiohttp
 import orjson
 
-from schemas.contract import DEFAULT_TIMEZONE
-from schemas.indicators import INDICATORS
-from streams.metrics.health import Health
-from streams.metrics.sampling import BEAT_S, beat
-from streams.notify.events import News, read_news
-from streams.notify.routes import Route
-from streams.notify.runner import Runner
-from streams.notify.senders import sender
-from streams.settings import Settings
+from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.metrics.sampling import BEAT_S, beat
+from mailsla.streams.notify.events import News, read_news
+from mailsla.streams.notify.routes import Route
+from mailsla.streams.notify.runner import Runner
+from mailsla.streams.notify.senders import sender
+from mailsla.streams.settings import Settings
 
 
 def run_notify(settings: Settings, routes: Sequence[Route], health: Health) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from streams.settings import Settings
+from mailsla.streams.settings import Settings
 
 _SHORTEST: Final = 4
 """Replacing shorter ones would make a riddle of every line; `doctor` says that they are weak."""

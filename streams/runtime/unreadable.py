@@ -18,7 +18,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from streams.runtime.unpacking import MOST_RECORDS, TooLargeError, bound_unpacking
+from mailsla.streams.runtime.unpacking import MOST_RECORDS, TooLargeError, bound_unpacking
 
 logger = logging.getLogger(__name__)
 

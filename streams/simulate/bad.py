@@ -5,8 +5,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from schemas.topics import MTA
-from streams.simulate.record import SECOND, SimulatedRecord, wire_time
+from mailsla.schemas.topics import MTA
+from mailsla.streams.simulate.record import SECOND, SimulatedRecord, wire_time
 
 Body = dict[str, Any]
 

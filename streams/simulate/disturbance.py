@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from schemas.topics import MTA
-from streams.simulate.bad import BAD_KINDS, bad_record
-from streams.simulate.record import HOUR, SECOND, SimulatedRecord, Timed
+from mailsla.schemas.topics import MTA
+from mailsla.streams.simulate.bad import BAD_KINDS, bad_record
+from mailsla.streams.simulate.record import HOUR, SECOND, SimulatedRecord, Timed
 
 DUPLICATE_SHARE: Final = 0.005
 LATE_SHARE: Final = 0.001

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from schemas.codec.identifiers import PLATFORM
-from streams.simulate.record import SECOND, Draft
-from streams.simulate.traffic import Chunk, Traffic
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.streams.simulate.record import SECOND, Draft
+from mailsla.streams.simulate.traffic import Chunk, Traffic
 
 _DIRECTIONS: Final = (True, False)
 _SECTION: Final = 2

@@ -8,10 +8,10 @@ from datetime import date
 from functools import cached_property
 from typing import Final
 
-from streams.simulate.bad import BAD_KINDS
-from streams.simulate.disturbance import Disturbance, by_arrival, place_of
-from streams.simulate.latencies import Sum, latencies
-from streams.simulate.provider import (
+from mailsla.streams.simulate.bad import BAD_KINDS
+from mailsla.streams.simulate.disturbance import Disturbance, by_arrival, place_of
+from mailsla.streams.simulate.latencies import Sum, latencies
+from mailsla.streams.simulate.provider import (
     PLATFORM_ADJUSTMENT_S,
     PLATFORM_FAULT_S,
     PLATFORM_OUTAGE_S,
@@ -21,10 +21,10 @@ from streams.simulate.provider import (
     platform_probes,
     tenant_events,
 )
-from streams.simulate.record import HOUR, SECOND, Draft, SimulatedRecord, Span, Timed
-from streams.simulate.stories import OUTAGE_S, Story, story_of
-from streams.simulate.traffic import CHUNK_HOURS, Traffic, write
-from streams.simulate.truth import TenantTruth, Truth
+from mailsla.streams.simulate.record import HOUR, SECOND, Draft, SimulatedRecord, Span, Timed
+from mailsla.streams.simulate.stories import OUTAGE_S, Story, story_of
+from mailsla.streams.simulate.traffic import CHUNK_HOURS, Traffic, write
+from mailsla.streams.simulate.truth import TenantTruth, Truth
 
 _MONTH: Final = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])")
 _THIN_DISORDER_S: Final = 90

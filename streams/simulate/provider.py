@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from schemas.codec.identifiers import PLATFORM
-from streams.simulate.record import DAY, HOUR, SECOND, Draft, Span
-from streams.simulate.stories import (
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.streams.simulate.record import DAY, HOUR, SECOND, Draft, Span
+from mailsla.streams.simulate.stories import (
     MISSING_BACKUP_DAY,
     OUTAGE_DAY,
     OUTAGE_HOUR,

@@ -7,9 +7,9 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from streams.runtime.kafka.client_options import client_options
-from streams.settings import Settings
-from streams.simulate.record import SimulatedRecord
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.settings import Settings
+from mailsla.streams.simulate.record import SimulatedRecord
 
 _REPORT_EVERY: Final = 5_000
 _LINGER_MS: Final = 20

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from schemas.contract import DEFAULT_TIMEZONE
-from schemas.registry import TYPES
+from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.schemas.registry import TYPES
 
 ZONE: Final = ZoneInfo(DEFAULT_TIMEZONE)
 SECOND: Final = 1_000_000
@@ -22,7 +22,7 @@ class SimulatedRecord(NamedTuple):
     """One Kafka record to publish.
 
     ``kind`` is ``event``, ``duplicate``, ``late``, ``miskeyed``, ``tombstone``, or
-    ``bad:`` and a name of `streams.simulate.bad.BAD_KINDS`.
+    ``bad:`` and a name of `mailsla.streams.simulate.bad.BAD_KINDS`.
     """
 
     topic: str

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streams.simulate.record import DAY, HOUR, SECOND, Draft, Span
+from mailsla.streams.simulate.record import DAY, HOUR, SECOND, Draft, Span
 
 Tell = Callable[[Span, str], list[Draft]]
 

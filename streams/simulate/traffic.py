@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from schemas.topics import MTA
-from streams.simulate.record import HOUR, SECOND, SimulatedRecord, Span, Timed
+from mailsla.schemas.topics import MTA
+from mailsla.streams.simulate.record import HOUR, SECOND, SimulatedRecord, Span, Timed
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -41,7 +41,7 @@ class Truth:
     """What was injected: per tenant, and in the log as a whole.
 
     ``events`` counts distinct good events by topic; ``bad`` records by kind, see
-    `streams.simulate.bad.BAD_KINDS`. ``duplicates`` are further copies, ``late`` and
+    `mailsla.streams.simulate.bad.BAD_KINDS`. ``duplicates`` are further copies, ``late`` and
     ``miskeyed`` are among the events.
     """
 

@@ -1,4 +1,4 @@
-"""Local months, days and weeks as exact instants; working days are in `schemas.calendars`.
+"""Local months, days and weeks as exact instants; working days are in `mailsla.schemas.calendars`.
 
 Every bound is a local midnight of the contract's zone in microseconds since 1970 UTC, so that a
 day has the length it really had (23 to 25 hours where clocks change). Days are ``date`` objects;

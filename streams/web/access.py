@@ -19,8 +19,8 @@ import yaml
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from schemas.codec.identifiers import PLATFORM, TENANT_PATTERN
-from streams.settings import ConfigurationError, Settings
+from mailsla.schemas.codec.identifiers import PLATFORM, TENANT_PATTERN
+from mailsla.streams.settings import ConfigurationError, Settings
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _OPEN: Final = frozenset({"/live", "/ready", "/healthz"})

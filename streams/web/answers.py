@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
-from schemas.presentation.language import LANGUAGES, Language
-from streams.web.readings.connection import Unavailable
+from mailsla.schemas.presentation.language import LANGUAGES, Language
+from mailsla.streams.web.readings.connection import Unavailable
 
 READ_S: Final = 5.0
 _MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")

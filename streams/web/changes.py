@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from streams.web.readings.connection import Unavailable
+from mailsla.streams.web.readings.connection import Unavailable
 
 LOOK_S: Final = 2.0
 STILL_S: Final = 15.0

@@ -6,14 +6,14 @@ from typing import Final, TypeVar
 from aiohttp import web
 from pydantic import SecretStr
 
-from schemas.codec.addresses import AddressKey
-from sinks.clickhouse import Client
-from streams.web.answers import html, language_of, read
-from streams.web.pages import Pages
-from streams.web.readings.connection import Unavailable
-from streams.web.readings.messages import find, message_of
-from streams.web.readings.reading import Reader
-from streams.web.words import word
+from mailsla.schemas.codec.addresses import AddressKey
+from mailsla.sinks.clickhouse import Client
+from mailsla.streams.web.answers import html, language_of, read
+from mailsla.streams.web.pages import Pages
+from mailsla.streams.web.readings.connection import Unavailable
+from mailsla.streams.web.readings.messages import find, message_of
+from mailsla.streams.web.readings.reading import Reader
+from mailsla.streams.web.words import word
 
 _SEARCH_S: Final = 30.0
 _LONGEST: Final = 512

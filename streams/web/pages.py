@@ -13,10 +13,10 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.codec.printable import printable
-from schemas.contract import Term
-from schemas.indicators import SECTIONS
-from schemas.presentation.figures import (
+from mailsla.schemas.codec.printable import printable
+from mailsla.schemas.contract import Term
+from mailsla.schemas.indicators import SECTIONS
+from mailsla.schemas.presentation.figures import (
     Figure,
     budget,
     figure,
@@ -24,25 +24,36 @@ from schemas.presentation.figures import (
     microseconds,
     promise,
 )
-from schemas.presentation.language import Language
-from schemas.presentation.names import EXCLUSION_CODES, cause, indicator_title, section_title
-from schemas.presentation.words import STATES, VERDICTS, change_word, remedy_word, state_word
-from schemas.results import ClosingItem
-from sinks.closing.plan.contract_segments import instant
-from sinks.statement.charts.calendar import calendar_chart
-from sinks.statement.charts.timeline import TimelineMonth, timeline_chart
-from sinks.statement.facts import spans
-from streams.settings import Settings
-from streams.web.access import visitor
-from streams.web.readings.closings import History
-from streams.web.readings.forecast import forecast
-from streams.web.readings.lagging import LagReport
-from streams.web.readings.messages import FOUND, FoundMessage, ShownMessage
-from streams.web.readings.month import EvidenceRow, MonthFacts
-from streams.web.readings.overview import BUDGETS
-from streams.web.readings.reading import IndicatorState, ShownBreach, ShownPlatform, Tenant
-from streams.web.readings.sources import Feeding
-from streams.web.words import CHART_WORDS, SCRIPT_WORDS, word
+from mailsla.schemas.presentation.language import Language
+from mailsla.schemas.presentation.names import (
+    EXCLUSION_CODES,
+    cause,
+    indicator_title,
+    section_title,
+)
+from mailsla.schemas.presentation.words import (
+    STATES,
+    VERDICTS,
+    change_word,
+    remedy_word,
+    state_word,
+)
+from mailsla.schemas.results import ClosingItem
+from mailsla.sinks.closing.plan.contract_segments import instant
+from mailsla.sinks.statement.charts.calendar import calendar_chart
+from mailsla.sinks.statement.charts.timeline import TimelineMonth, timeline_chart
+from mailsla.sinks.statement.facts import spans
+from mailsla.streams.settings import Settings
+from mailsla.streams.web.access import visitor
+from mailsla.streams.web.readings.closings import History
+from mailsla.streams.web.readings.forecast import forecast
+from mailsla.streams.web.readings.lagging import LagReport
+from mailsla.streams.web.readings.messages import FOUND, FoundMessage, ShownMessage
+from mailsla.streams.web.readings.month import EvidenceRow, MonthFacts
+from mailsla.streams.web.readings.overview import BUDGETS
+from mailsla.streams.web.readings.reading import IndicatorState, ShownBreach, ShownPlatform, Tenant
+from mailsla.streams.web.readings.sources import Feeding
+from mailsla.streams.web.words import CHART_WORDS, SCRIPT_WORDS, word
 
 _VIOLATED: Final = frozenset({"breached", "failing"})
 _UNDECIDED: Final = frozenset({"no_data", "not_judged"})
@@ -62,14 +73,14 @@ class Pages:
 
     def __init__(self) -> None:
         self._environment = Environment(
-            loader=PackageLoader("streams.web"),
+            loader=PackageLoader("mailsla.streams.web"),
             autoescape=True,
             finalize=_shown,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        folder = files("streams.web").joinpath("static")
+        folder = files("mailsla.streams.web").joinpath("static")
         self.static: Final = {name: folder.joinpath(name).read_bytes() for name in STATIC}
 
     def overview(

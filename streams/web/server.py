@@ -7,21 +7,21 @@ from typing import Final
 
 from aiohttp import web
 
-from sinks.clickhouse import ClickHouseSettings
-from streams.metrics.health import Health
-from streams.metrics.sampling import beat
-from streams.settings import ConfigurationError, Settings
-from streams.web.access import LOOPBACK, guards, is_guarded
-from streams.web.answers import html, language_of, month_of, read
-from streams.web.changes import PageChanges
-from streams.web.message_site import MessageSite
-from streams.web.pages import Pages
-from streams.web.readings.connection import Unavailable
-from streams.web.readings.lagging import LagWatch
-from streams.web.readings.reading import Reader
-from streams.web.readings.sources import feeding
-from streams.web.tenants import TenantSite
-from streams.web.words import word
+from mailsla.sinks.clickhouse import ClickHouseSettings
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.metrics.sampling import beat
+from mailsla.streams.settings import ConfigurationError, Settings
+from mailsla.streams.web.access import LOOPBACK, guards, is_guarded
+from mailsla.streams.web.answers import html, language_of, month_of, read
+from mailsla.streams.web.changes import PageChanges
+from mailsla.streams.web.message_site import MessageSite
+from mailsla.streams.web.pages import Pages
+from mailsla.streams.web.readings.connection import Unavailable
+from mailsla.streams.web.readings.lagging import LagWatch
+from mailsla.streams.web.readings.reading import Reader
+from mailsla.streams.web.readings.sources import feeding
+from mailsla.streams.web.tenants import TenantSite
+from mailsla.streams.web.words import word
 
 _ROWS_S: Final = 35.0
 """For the rows of a hundred thousand tenants on a busy machine."""

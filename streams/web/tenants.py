@@ -9,19 +9,19 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
-from schemas.codec.identifiers import PLATFORM, TENANT_PATTERN
-from schemas.indicators import INDICATORS
-from sinks.clickhouse import Client
-from sinks.statement.facts.gather import closed_revisions
-from sinks.statement.making import Format, file_name
-from streams.web.answers import first_day, html, language_of, month_of, read
-from streams.web.pages import Pages
-from streams.web.readings.closings import closing_history
-from streams.web.readings.connection import Unavailable
-from streams.web.readings.latencies import STRETCHES, Stretch, latencies
-from streams.web.readings.month import evidence_rows, month_facts
-from streams.web.readings.reading import Reader
-from streams.web.words import word
+from mailsla.schemas.codec.identifiers import PLATFORM, TENANT_PATTERN
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.statement.facts.gather import closed_revisions
+from mailsla.sinks.statement.making import Format, file_name
+from mailsla.streams.web.answers import first_day, html, language_of, month_of, read
+from mailsla.streams.web.pages import Pages
+from mailsla.streams.web.readings.closings import closing_history
+from mailsla.streams.web.readings.connection import Unavailable
+from mailsla.streams.web.readings.latencies import STRETCHES, Stretch, latencies
+from mailsla.streams.web.readings.month import evidence_rows, month_facts
+from mailsla.streams.web.readings.reading import Reader
+from mailsla.streams.web.words import word
 
 _FACTS_S: Final = 60.0
 """For what is worked out of facts."""

@@ -1,9 +1,9 @@
-"""What the pages say besides `schemas.presentation`, in English and Chinese."""
+"""What the pages say besides `mailsla.schemas.presentation`, in English and Chinese."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from schemas.presentation.language import Language, Pair, pick
+from mailsla.schemas.presentation.language import Language, Pair, pick
 
 _WORDS: Final[Mapping[str, Pair]] = {
     "overview": ("Overview", "总览"),

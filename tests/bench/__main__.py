@@ -12,8 +12,8 @@ from types import FrameType
 
 import click
 
-from sinks.embedded.brokers.broker import BrokerKind
-from sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.brokers.broker import BrokerKind
+from mailsla.sinks.embedded.errors import StackError
 from tests.bench.options import FULL, QUICK, BenchError, Options
 from tests.bench.report import note
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 
-from sinks.embedded.leash import leashed
+from mailsla.sinks.embedded.leash import leashed
 from tests.bench.options import BenchError, Options
 from tests.bench.report import note, ratio, show, whole
 
@@ -42,7 +42,7 @@ def _demo(options: Options) -> tuple[float, float]:
     messages = options.events_or(_EVENTS) // _EVENTS_PER_MESSAGE
     with TemporaryDirectory(prefix="mailsla-bench-", ignore_cleanup_errors=True) as data:
         argv = [
-            *(sys.executable, "-m", "streams.cli.main", "demo", "--broker", options.broker),
+            *(sys.executable, "-m", "mailsla.streams.cli.main", "demo", "--broker", options.broker),
             *("--messages", str(messages), "--tenants", str(options.tenants or _TENANTS)),
             *("--data", data),
         ]

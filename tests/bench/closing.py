@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from schemas.indicators import INDICATORS
-from sinks.closing.run.close_month import close_month
-from sinks.ddl import FACT_TABLES
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.ddl import FACT_TABLES
 from tests.bench.facts import MONTH, make_facts
 from tests.bench.options import TENANTS_CLOSED, BenchError, Options
 from tests.bench.report import note, ratio, show, whole

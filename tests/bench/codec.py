@@ -9,10 +9,10 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
-from schemas.codec.columnar import decode_batch
-from schemas.registry import adapter
-from schemas.topics import MTA
-from streams.simulate.bad import BAD_KINDS, bad_record
+from mailsla.schemas.codec.columnar import decode_batch
+from mailsla.schemas.registry import adapter
+from mailsla.schemas.topics import MTA
+from mailsla.streams.simulate.bad import BAD_KINDS, bad_record
 from tests.bench.load import events
 from tests.bench.options import Options
 from tests.bench.report import ratio, show, whole

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from streams.simulate.record import DAY, HOUR, Draft, SimulatedRecord, Timed
+from mailsla.streams.simulate.record import DAY, HOUR, Draft, SimulatedRecord, Timed
 from tests.bench.live import Measure, measured, show_measures
 from tests.bench.material import START, START_US, Material, contracts
 from tests.bench.options import Options

@@ -1,6 +1,6 @@
 """`disorder`: the same events in other orders of publication, beside the order they happened in."""
 
-from streams.simulate.record import SimulatedRecord
+from mailsla.streams.simulate.record import SimulatedRecord
 from tests.bench.live import Measure, measured, show_measures
 from tests.bench.material import Material, delayed, is_mail, is_of_second_source
 from tests.bench.options import Options

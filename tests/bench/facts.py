@@ -6,7 +6,7 @@ messages, ``count``. Numbers come from hashes, so that a second run makes the sa
 
 from datetime import date
 
-from sinks.clickhouse import Client
+from mailsla.sinks.clickhouse import Client
 
 MONTH = date(2025, 10, 1)
 """The month the facts are of; 31 days."""

@@ -15,10 +15,10 @@ import numpy as np
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from schemas.topics import BREACHES, MTA, WINDOWS
-from streams.runtime.kafka.drain import lags
-from streams.runtime.kafka.groups import STREAMS_GROUP
-from streams.settings import Settings
+from mailsla.schemas.topics import BREACHES, MTA, WINDOWS
+from mailsla.streams.runtime.kafka.drain import lags
+from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
+from mailsla.streams.settings import Settings
 from tests.bench.load import BEGUN, preload
 from tests.bench.options import BenchError, Options
 from tests.bench.race import timed

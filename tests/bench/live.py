@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import nan
 
-from schemas.topics import CONTRACTS, EVENT_TOPICS
-from sinks.embedded.children import Running
-from streams.runtime.kafka.groups import STREAMS_GROUP
-from streams.runtime.kafka.offsets import observing
-from streams.simulate.record import SimulatedRecord
+from mailsla.schemas.topics import CONTRACTS, EVENT_TOPICS
+from mailsla.sinks.embedded.children import Running
+from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
+from mailsla.streams.runtime.kafka.offsets import observing
+from mailsla.streams.simulate.record import SimulatedRecord
 from tests.bench.load import publish, publish_in_order
 from tests.bench.options import BenchError
 from tests.bench.report import ratio, show, whole

@@ -14,8 +14,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from kafka.partitioner.default import murmur2
 
-from streams.settings import Settings, load
-from streams.simulate.record import SimulatedRecord
+from mailsla.streams.settings import Settings, load
+from mailsla.streams.simulate.record import SimulatedRecord
 from tests.mta_flood import flood
 
 TENANTS = 500

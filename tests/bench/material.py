@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import orjson
 
-from schemas.topics import CONTRACTS, MTA
-from streams.simulate.record import HOUR, SECOND, Draft, SimulatedRecord, Timed
+from mailsla.schemas.topics import CONTRACTS, MTA
+from mailsla.streams.simulate.record import HOUR, SECOND, Draft, SimulatedRecord, Timed
 
 START = datetime(2025, 10, 10, tzinfo=UTC)
 START_US = int(START.timestamp()) * SECOND

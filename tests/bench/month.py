@@ -1,6 +1,6 @@
 """`month`: a simulated month of everything, the demo's, through the live worker."""
 
-from streams.simulate.plan import plan
+from mailsla.streams.simulate.plan import plan
 from tests.bench.live import measured
 from tests.bench.options import Options
 from tests.bench.report import note, show, whole

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sinks.embedded.brokers.broker import BrokerKind
+from mailsla.sinks.embedded.brokers.broker import BrokerKind
 
 EVENTS = 2_000_000
 TENANTS_CLOSED = 10_000

@@ -13,9 +13,9 @@ from statistics import median
 
 from kafka.errors import KafkaError
 
-from schemas.topics import MTA
-from sinks.embedded.children import Running
-from streams.runtime.kafka.admin import administration
+from mailsla.schemas.topics import MTA
+from mailsla.sinks.embedded.children import Running
+from mailsla.streams.runtime.kafka.admin import administration
 from tests.bench.load import preload
 from tests.bench.options import BenchError, Options
 from tests.bench.report import note, ratio, show, whole

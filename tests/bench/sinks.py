@@ -1,12 +1,12 @@
 """`sinks`: the sinks worker beside a consumer that passes its batches on to ClickHouse."""
 
-from streams.runtime.kafka.groups import SINKS_GROUP
+from mailsla.streams.runtime.kafka.groups import SINKS_GROUP
 from tests.bench.options import BenchError, Options
 from tests.bench.peers.naive_insert import BATCH, TABLE
 from tests.bench.race import Contender, race, show_race
 from tests.bench.stage import Stage
 
-SINKS = Contender("sinks worker", ("streams.cli.main", "worker", "sinks"), SINKS_GROUP)
+SINKS = Contender("sinks worker", ("mailsla.streams.cli.main", "worker", "sinks"), SINKS_GROUP)
 NAIVE = Contender(
     f"JSONEachRow, batches of {BATCH:,}", ("tests.bench.peers.naive_insert",), "bench-naive"
 )

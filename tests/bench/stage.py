@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sinks.clickhouse import Client, connect
-from sinks.embedded.brokers.broker import BrokerKind
-from sinks.embedded.children import Child, Running
-from sinks.schema import install_schema
-from sinks.worker import clickhouse_settings
-from streams.runtime.kafka.admin import ensure_topics
-from streams.settings import Settings
+from mailsla.sinks.clickhouse import Client, connect
+from mailsla.sinks.embedded.brokers.broker import BrokerKind
+from mailsla.sinks.embedded.children import Child, Running
+from mailsla.sinks.schema import install_schema
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.runtime.kafka.admin import ensure_topics
+from mailsla.streams.settings import Settings
 from tests.embedded import embedded_stack
 
 QUERY_TIMEOUT_S = 1800.0

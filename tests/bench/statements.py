@@ -4,9 +4,9 @@ import os
 import time
 from pathlib import Path
 
-from sinks.closing.run.close_month import close_month
-from sinks.statement.facts.gather import closed_revisions
-from sinks.statement.making import make_all
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.statement.facts.gather import closed_revisions
+from mailsla.sinks.statement.making import make_all
 from tests.bench.facts import MONTH, make_facts
 from tests.bench.options import BenchError, Options
 from tests.bench.report import note, show, whole

@@ -1,10 +1,10 @@
 """`streams`: the live worker beside bare reading and beside Faust as its manual shows it."""
 
-from streams.runtime.kafka.groups import STREAMS_GROUP
+from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
 from tests.bench.options import Options
 from tests.bench.race import Contender, race, show_race
 
-LIVE = Contender("live worker", ("streams.cli.main", "worker", "streams"), STREAMS_GROUP)
+LIVE = Contender("live worker", ("mailsla.streams.cli.main", "worker", "streams"), STREAMS_GROUP)
 CONTENDERS = (
     LIVE,
     Contender("aiokafka getmany, nothing else", ("tests.bench.peers.bare",), "bench-bare"),

@@ -2,7 +2,7 @@
 
 import json
 
-from schemas.export.examples import valid
+from mailsla.schemas.export.examples import valid
 
 
 def first(topic, type_name):

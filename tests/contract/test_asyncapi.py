@@ -8,14 +8,14 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from schemas import topics
-from schemas.export import json_schemas
-from schemas.export.asyncapi import INTERFACE
-from schemas.export.examples import invalid, valid
-from schemas.registry import EVENT_TYPES, TYPES
-from schemas.results import RESULT_MODELS
-from streams.cli.main import cli
-from streams.cli.support.errors import CommandError
+from mailsla.schemas import topics
+from mailsla.schemas.export import json_schemas
+from mailsla.schemas.export.asyncapi import INTERFACE
+from mailsla.schemas.export.examples import invalid, valid
+from mailsla.schemas.registry import EVENT_TYPES, TYPES
+from mailsla.schemas.results import RESULT_MODELS
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support.errors import CommandError
 from tests.contract.asyncapi import validate
 from tests.contract.records import parsed
 

@@ -9,13 +9,13 @@ from typing import get_args
 
 import pytest
 
-from schemas import topics
-from schemas.codec.records import Rejection, decode_event
-from schemas.contract import Contract
-from schemas.events.envelope import MAX_EVENT_BYTES
-from schemas.export.examples import BROKER_TIME, valid
-from schemas.registry import EVENT_TYPES
-from schemas.results import RESULT_MODELS, BreachData, BreachEvent, Window
+from mailsla.schemas import topics
+from mailsla.schemas.codec.records import Rejection, decode_event
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.events.envelope import MAX_EVENT_BYTES
+from mailsla.schemas.export.examples import BROKER_TIME, valid
+from mailsla.schemas.registry import EVENT_TYPES
+from mailsla.schemas.results import RESULT_MODELS, BreachData, BreachEvent, Window
 from tests.contract.records import changed, first
 
 ENVELOPE = {"id", "source", "type", "tenant_id", "time"}

@@ -5,16 +5,16 @@ import json
 import jsonschema
 import pytest
 
-from schemas.export.examples import invalid, valid
-from schemas.export.json_schemas import (
+from mailsla.schemas.export.examples import invalid, valid
+from mailsla.schemas.export.json_schemas import (
     document_schema,
     event_schema,
     export_json_schemas,
     json_schemas,
     result_schema,
 )
-from schemas.registry import EVENT_TYPES, TYPES
-from schemas.results import RESULT_MODELS
+from mailsla.schemas.registry import EVENT_TYPES, TYPES
+from mailsla.schemas.results import RESULT_MODELS
 from tests.contract.records import parsed
 
 

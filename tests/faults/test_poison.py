@@ -7,18 +7,18 @@ from contextlib import contextmanager
 import orjson
 import pytest
 
-from sinks.embedded.children import Child, Running
-from streams.cli.output.dead_letter_reading import Choice, latest
-from streams.cli.support.doctor_checks import clickhouse_findings
+from mailsla.sinks.embedded.children import Child, Running
+from mailsla.streams.cli.output.dead_letter_reading import Choice, latest
+from mailsla.streams.cli.support.doctor_checks import clickhouse_findings
 from tests.stack import running_stack, wait_for
 
 pytestmark = pytest.mark.embedded
 
 # The real worker; only these three records make it fail, each at another place.
 _WORKER = """
-from streams.live import task
-from streams.live.publish.rounds import Rounds
-from streams.live.state.tenants import Tenants
+from mailsla.streams.live import task
+from mailsla.streams.live.publish.rounds import Rounds
+from mailsla.streams.live.state.tenants import Tenants
 
 def failing(function, is_poison):
     def wrapped(*arguments, **named):
@@ -35,7 +35,7 @@ task.apply_fact = failing(task.apply_fact, note)
 Tenants.agree = failing(Tenants.agree, lambda tenants, contract: contract.tenant_id == "poison")
 Rounds.publish = failing(Rounds.publish, lambda *_: "poison-later" in applied)
 
-from streams.cli.main import main
+from mailsla.streams.cli.main import main
 main()
 """
 

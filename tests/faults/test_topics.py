@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from kafka import KafkaAdminClient
 
-from streams.runtime.kafka.admin import ensure_topics
+from mailsla.streams.runtime.kafka.admin import ensure_topics
 from tests.mta_flood import flood
 from tests.stack import GROUPS, needs_program, partition_of, running_stack, wait_for
 

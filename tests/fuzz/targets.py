@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from schemas.codec.columnar import decode_batch
-from schemas.codec.printable import printable
-from schemas.codec.records import Rejection, decode_contract, decode_event
-from schemas.codec.yaml_text import load_yaml
-from schemas.registry import EVENT_TYPES
-from streams.cli.support.contract_files import read_documents
-from streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
+from mailsla.schemas.codec.columnar import decode_batch
+from mailsla.schemas.codec.printable import printable
+from mailsla.schemas.codec.records import Rejection, decode_contract, decode_event
+from mailsla.schemas.codec.yaml_text import load_yaml
+from mailsla.schemas.registry import EVENT_TYPES
+from mailsla.streams.cli.support.contract_files import read_documents
+from mailsla.streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
 from tests.fuzz.mutate import HOSTILE_TEXTS, hostile
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas/examples"

@@ -12,12 +12,12 @@ from pathlib import Path
 from click.testing import CliRunner
 from landing_server import wait_for
 
-from sinks.worker import clickhouse_settings
-from streams.cli.main import cli
-from streams.cli.support.errors import CommandError
-from streams.settings import ConfigurationError, load
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.settings import ConfigurationError, load
 
-PROGRAM = (sys.executable, "-c", "from streams.cli.main import main; main()")
+PROGRAM = (sys.executable, "-c", "from mailsla.streams.cli.main import main; main()")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sinks.clickhouse import ClickHouseSettings, connect
-from sinks.embedded.clickhouse.server import is_serving
-from sinks.embedded.credentials import OPERATOR, ensure_credentials
-from sinks.embedded.leash import leashed
-from sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.clickhouse import ClickHouseSettings, connect
+from mailsla.sinks.embedded.clickhouse.server import is_serving
+from mailsla.sinks.embedded.credentials import OPERATOR, ensure_credentials
+from mailsla.sinks.embedded.leash import leashed
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
 
 
 def wait_for(condition, within_s=60.0):
@@ -36,7 +36,7 @@ class ClickHouseProcess:
         self._process = None
 
     def start(self):
-        program = [sys.executable, "-m", "sinks.embedded.clickhouse.server"]
+        program = [sys.executable, "-m", "mailsla.sinks.embedded.clickhouse.server"]
         places = ["--data", str(self.data), "--http-port", str(self.port)]
         logins = [word for tenant in self._tenants for word in ("--tenant", tenant)]
         self._process = subprocess.Popen(

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
 from tests.stack import wait_for
 
 DOMAINS = "tenant-a.test tenant-b.test"

@@ -3,7 +3,7 @@
 import json
 from contextlib import contextmanager
 
-from streams.runtime.kafka.admin import ensure_topics
+from mailsla.streams.runtime.kafka.admin import ensure_topics
 from tests.stack import Stack, needs_kafka
 
 MTA = "mail.mta"

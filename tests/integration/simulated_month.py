@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from schemas.contract import Contract
-from schemas.topics import LANDED_TOPICS
-from sinks.ddl import FACT_TABLES
-from sinks.landing import Landing, LandingDelivery
-from streams.simulate.plan import SimulationPlan
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import LANDED_TOPICS
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.landing import Landing, LandingDelivery
+from mailsla.streams.simulate.plan import SimulationPlan
 from tests.integration.landing_server import Batch, ClickHouseProcess
 from tests.live_run import BROKER_US, LiveRun, Record, contract_record
 

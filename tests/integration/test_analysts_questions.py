@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from schemas.indicators import INDICATORS
-from sinks.clickhouse import connect_reader
-from sinks.closing.measure.views import evidence
-from sinks.closing.plan.contract_segments import micros
-from sinks.closing.run.close_month import close_month
-from sinks.schema import install_schema
-from streams.simulate.plan import plan
-from streams.simulate.record import Draft
-from streams.simulate.stories import OUTAGE_DAY, OUTAGE_HOUR, OUTAGE_S
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.clickhouse import connect_reader
+from mailsla.sinks.closing.measure.views import evidence
+from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.schema import install_schema
+from mailsla.streams.simulate.plan import plan
+from mailsla.streams.simulate.record import Draft
+from mailsla.streams.simulate.stories import OUTAGE_DAY, OUTAGE_HOUR, OUTAGE_S
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.simulated_month import SimulatedMonth, contracts_with_fee
 from tests.integration.test_closing.drilldown import unexplained

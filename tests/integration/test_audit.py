@@ -10,12 +10,12 @@ import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
 
-from schemas.indicators import INDICATORS
-from sinks.clickhouse import connect
-from sinks.landing.facts import decode_facts
-from streams.settings import load
-from streams.simulate.plan import plan
-from streams.simulate.publish import publish
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.landing.facts import decode_facts
+from mailsla.streams.settings import load
+from mailsla.streams.simulate.plan import plan
+from mailsla.streams.simulate.publish import publish
 
 pytestmark = pytest.mark.embedded
 

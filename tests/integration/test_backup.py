@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 from landing_server import ClickHouseProcess
 
-from sinks.migrations import migrate
-from sinks.schema import install_schema
+from mailsla.sinks.migrations import migrate
+from mailsla.sinks.schema import install_schema
 
 pytestmark = pytest.mark.embedded
 

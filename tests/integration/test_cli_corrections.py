@@ -7,7 +7,7 @@ import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
 
-from sinks.clickhouse import connect
+from mailsla.sinks.clickhouse import connect
 
 pytestmark = pytest.mark.embedded
 

@@ -8,9 +8,9 @@ from cli_stack import running_stack
 from landing_server import wait_for
 from listening import listeners
 
-from sinks.clickhouse import connect
-from streams.runtime.kafka.admin import administration
-from streams.settings import load
+from mailsla.sinks.clickhouse import connect
+from mailsla.streams.runtime.kafka.admin import administration
+from mailsla.streams.settings import load
 
 pytestmark = pytest.mark.embedded
 

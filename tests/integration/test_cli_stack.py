@@ -10,9 +10,9 @@ import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
 
-from sinks.clickhouse import connect
-from streams.cli.support.kafka_publish import Record, publish
-from streams.settings import load
+from mailsla.sinks.clickhouse import connect
+from mailsla.streams.cli.support.kafka_publish import Record, publish
+from mailsla.streams.settings import load
 
 pytestmark = pytest.mark.embedded
 
@@ -241,7 +241,7 @@ def test_an_explanation_of_nobody_is_refused(stack):
     ids=["exclusion", "incident"],
 )
 def test_an_id_that_was_never_declared_is_refused(stack, monkeypatch, arguments, says):
-    monkeypatch.setattr("streams.cli.support.known.LANDING_S", 0.0)
+    monkeypatch.setattr("mailsla.streams.cli.support.known.LANDING_S", 0.0)
     known(stack)
     stack.out("incident", "open", "--tenant", "*", "--kind", "adjustment", "--id", "storm-1")
     wait_for(lambda: "storm-1" in stack.out("incident", "list"))

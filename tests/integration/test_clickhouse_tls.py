@@ -14,13 +14,13 @@ import trustme
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from landing_server import ClickHouseProcess
 
-from sinks.clickhouse import connect, connect_reader
-from sinks.embedded.ports import LOOPBACK
-from sinks.landing.delivery import LandingDelivery
-from sinks.landing.faults import LandingError, label
-from sinks.landing.landing import Landing
-from sinks.schema import install_schema
-from streams.settings import ConfigurationError, Settings
+from mailsla.sinks.clickhouse import connect, connect_reader
+from mailsla.sinks.embedded.ports import LOOPBACK
+from mailsla.sinks.landing.delivery import LandingDelivery
+from mailsla.sinks.landing.faults import LandingError, label
+from mailsla.sinks.landing.landing import Landing
+from mailsla.sinks.schema import install_schema
+from mailsla.streams.settings import ConfigurationError, Settings
 from tests.integration.landing_server import Batch
 
 pytestmark = pytest.mark.embedded
@@ -166,7 +166,7 @@ def test_a_missing_file_of_authorities_is_named(server, tmp_path):
 
 
 def test_the_setting_reaches_the_client(ca_file):
-    from sinks.worker import clickhouse_settings
+    from mailsla.sinks.worker import clickhouse_settings
 
     settings = Settings(clickhouse="https://h:8443", clickhouse_ca_file=ca_file)
     assert clickhouse_settings(settings).ca_file == str(ca_file)

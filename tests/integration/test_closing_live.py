@@ -16,15 +16,15 @@ from cli_stack import PROGRAM, running_stack
 from kafka import KafkaConsumer
 from landing_server import wait_for
 
-from schemas.indicators import INDICATORS
-from sinks.clickhouse import connect
-from sinks.closing.run import closing_feed, lock
-from streams.cli.commands import close as close_command
-from streams.cli.support.kafka_publish import Record, publish
-from streams.runtime.kafka.drain import Lag
-from streams.settings import load
-from streams.simulate.plan import plan
-from streams.simulate.publish import publish as publish_simulated
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.closing.run import closing_feed, lock
+from mailsla.streams.cli.commands import close as close_command
+from mailsla.streams.cli.support.kafka_publish import Record, publish
+from mailsla.streams.runtime.kafka.drain import Lag
+from mailsla.streams.settings import load
+from mailsla.streams.simulate.plan import plan
+from mailsla.streams.simulate.publish import publish as publish_simulated
 from tests.integration.test_closing.conftest import RESULT_TABLES
 
 pytestmark = pytest.mark.embedded

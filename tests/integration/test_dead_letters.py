@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 from landing_server import ClickHouseProcess
 
-from sinks.schema import install_schema
-from streams.cli.main import cli
-from streams.cli.support.doctor_checks import clickhouse_findings
-from streams.cli.support.errors import CheckFailed
-from streams.live.state.strangers import REJECTION
-from streams.settings import Settings
+from mailsla.sinks.schema import install_schema
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support.doctor_checks import clickhouse_findings
+from mailsla.streams.cli.support.errors import CheckFailed
+from mailsla.streams.live.state.strangers import REJECTION
+from mailsla.streams.settings import Settings
 
 pytestmark = pytest.mark.embedded
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.runtime.kafka.drain import (
+from mailsla.streams.runtime.kafka.drain import (
     DrainStandstill,
     DrainTimeout,
     Position,
@@ -92,7 +92,7 @@ def test_work_that_goes_on_is_waited_for_and_a_standstill_is_told_where_it_is(st
         "and has made no progress for 1.5 s"
     )
     assert list(dict.fromkeys(seen)) == [("processing", n, 4) for n in range(4)]
-    command = [sys.executable, "-m", "streams.cli.main", "drain", "--standstill", "1"]
+    command = [sys.executable, "-m", "mailsla.streams.cli.main", "drain", "--standstill", "1"]
     env = {"MAILSLA_KAFKA": stack.settings.kafka}
     told = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert told.returncode == 1

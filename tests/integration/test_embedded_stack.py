@@ -19,13 +19,13 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from sinks.embedded.brokers.kafka_jars import cache_directory
-from sinks.embedded.clickhouse.server import is_serving
-from sinks.embedded.credentials import OPERATOR, USERS, ensure_credentials
-from sinks.embedded.errors import StackError
-from sinks.embedded.ports import LOOPBACK, resolve_port
-from sinks.embedded.state_file import read_state
-from sinks.embedded.supervisor import StackPlan, started_stack
+from mailsla.sinks.embedded.brokers.kafka_jars import cache_directory
+from mailsla.sinks.embedded.clickhouse.server import is_serving
+from mailsla.sinks.embedded.credentials import OPERATOR, USERS, ensure_credentials
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.embedded.state_file import read_state
+from mailsla.sinks.embedded.supervisor import StackPlan, started_stack
 from tests.embedded import embedded_stack
 
 pytestmark = pytest.mark.embedded
@@ -262,7 +262,9 @@ def own_client(data, port):
 @contextmanager
 def server(data, http_port):
     argv = ("--data", str(data), "--http-port", str(http_port), "--tcp-port", "0")
-    process = subprocess.Popen([sys.executable, "-m", "sinks.embedded.clickhouse.server", *argv])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mailsla.sinks.embedded.clickhouse.server", *argv]
+    )
     try:
         wait_for(lambda: is_serving(http_port))
         yield process
@@ -293,7 +295,7 @@ def test_clickhouse_data_survive_a_clean_stop_and_a_kill(tmp_path):
 _MAIN = """
 import sys
 from pathlib import Path
-from sinks.embedded.supervisor import StackPlan, run_stack
+from mailsla.sinks.embedded.supervisor import StackPlan, run_stack
 sys.exit(run_stack(StackPlan(data=Path(sys.argv[1]), state_file=Path(sys.argv[2])), lambda s: None))
 """
 

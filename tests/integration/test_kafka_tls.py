@@ -22,13 +22,13 @@ from kafka.admin import (
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
-from sinks.embedded.ports import LOOPBACK
-from sinks.schema import install_schema
-from streams.access.acls import COMPONENTS, acls_script
-from streams.runtime.faust_app.process import wait_for_broker
-from streams.runtime.kafka.admin import administration, ensure_topics
-from streams.runtime.kafka.client_options import client_options
-from streams.settings import ConfigurationError
+from mailsla.sinks.embedded.ports import LOOPBACK
+from mailsla.sinks.schema import install_schema
+from mailsla.streams.access.acls import COMPONENTS, acls_script
+from mailsla.streams.runtime.faust_app.process import wait_for_broker
+from mailsla.streams.runtime.kafka.admin import administration, ensure_topics
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.settings import ConfigurationError
 from tests.integration.landing_server import ClickHouseProcess
 from tests.secured_kafka import ADMIN, PASSWORD, secured_kafka
 from tests.stack import Worker, wait_for
@@ -145,7 +145,7 @@ def variables(settings):
 def test_a_worker_with_a_wrong_password_ends_with_the_sentence_and_exit_code_2(kafka):
     settings = kafka.settings("sasl", kafka_password=SecretStr("wrong-canary"))
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli.main", "worker", "streams"],
+        [sys.executable, "-m", "mailsla.streams.cli.main", "worker", "streams"],
         env=os.environ | variables(settings) | {"MAILSLA_LOG_LEVEL": "DEBUG"},
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
@@ -192,8 +192,8 @@ def _start_faust_client(settings):
         "import asyncio\n"
         "from aiokafka import AIOKafkaProducer\n"
         "from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth\n"
-        "from streams.runtime.faust_app.application import build_app\n"
-        "from streams.settings import load\n"
+        "from mailsla.streams.runtime.faust_app.application import build_app\n"
+        "from mailsla.streams.settings import load\n"
         "settings = load()\n"
         "app = build_app('x', settings, False)\n"
         "auth = credentials_to_aiokafka_auth(app.conf.broker_credentials, app.conf.ssl_context)\n"

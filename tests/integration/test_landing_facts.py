@@ -7,15 +7,15 @@ import orjson
 import pytest
 from landing_server import Batch, ClickHouseProcess
 
-from schemas import topics
-from schemas.codec.columnar import decode_batch
-from schemas.codec.identifiers import parse_instant
-from schemas.export import examples
-from sinks.ddl import FACT_TABLES
-from sinks.landing.batch import blocks
-from sinks.landing.facts import decode_facts
-from sinks.landing.insert import insert_block
-from sinks.migrations import migrate
+from mailsla.schemas import topics
+from mailsla.schemas.codec.columnar import decode_batch
+from mailsla.schemas.codec.identifiers import parse_instant
+from mailsla.schemas.export import examples
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.landing.batch import blocks
+from mailsla.sinks.landing.facts import decode_facts
+from mailsla.sinks.landing.insert import insert_block
+from mailsla.sinks.migrations import migrate
 
 pytestmark = pytest.mark.embedded
 

@@ -6,8 +6,8 @@ import orjson
 import pytest
 from landing_server import Batch, ClickHouseProcess
 
-from sinks.landing import Landing, LandingDelivery, LandingError, RetryPolicy
-from sinks.migrations import migrate
+from mailsla.sinks.landing import Landing, LandingDelivery, LandingError, RetryPolicy
+from mailsla.sinks.migrations import migrate
 
 pytestmark = pytest.mark.embedded
 

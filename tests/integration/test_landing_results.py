@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from landing_server import Batch, ClickHouseProcess
 
-from schemas.export import examples
-from sinks.ddl import RESULT_TABLES
-from sinks.landing import Landing, LandingDelivery
-from sinks.landing.results import RESULT_KINDS
-from sinks.migrations import migrate
+from mailsla.schemas.export import examples
+from mailsla.sinks.ddl import RESULT_TABLES
+from mailsla.sinks.landing import Landing, LandingDelivery
+from mailsla.sinks.landing.results import RESULT_KINDS
+from mailsla.sinks.migrations import migrate
 
 pytestmark = pytest.mark.embedded
 

@@ -7,12 +7,12 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from landing_server import ClickHouseProcess
 
-from sinks.clickhouse import connect_reader
-from sinks.ddl import DERIVED_TABLES, fact_table
-from sinks.ddl.comments import TABLES
-from sinks.ddl.results import WINDOWS
-from sinks.ddl.table import TableColumn
-from sinks.migrations import Migration, MigrationError, migrate
+from mailsla.sinks.clickhouse import connect_reader
+from mailsla.sinks.ddl import DERIVED_TABLES, fact_table
+from mailsla.sinks.ddl.comments import TABLES
+from mailsla.sinks.ddl.results import WINDOWS
+from mailsla.sinks.ddl.table import TableColumn
+from mailsla.sinks.migrations import Migration, MigrationError, migrate
 
 pytestmark = pytest.mark.embedded
 

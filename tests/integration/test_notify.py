@@ -21,15 +21,15 @@ from aiosmtpd.controller import Controller
 from click.testing import CliRunner
 from landing_server import wait_for
 
-from schemas.topics import BREACHES
-from sinks.embedded.ports import LOOPBACK, resolve_port
-from streams.cli.main import cli
-from streams.cli.support.errors import CheckFailed, CommandError
-from streams.cli.support.kafka_publish import Record, publish
-from streams.notify.signing import signature
-from streams.notify.worker import sample_news
-from streams.runtime.kafka.admin import ensure_topics
-from streams.settings import load
+from mailsla.schemas.topics import BREACHES
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError
+from mailsla.streams.cli.support.kafka_publish import Record, publish
+from mailsla.streams.notify.signing import signature
+from mailsla.streams.notify.worker import sample_news
+from mailsla.streams.runtime.kafka.admin import ensure_topics
+from mailsla.streams.settings import load
 from tests.embedded import embedded_stack
 
 pytestmark = pytest.mark.embedded
@@ -135,7 +135,7 @@ def worker(settings, routes, folder):
     }
     with open(folder / "worker.log", "a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli.main", "worker", "notify"],
+            [sys.executable, "-m", "mailsla.streams.cli.main", "worker", "notify"],
             env=os.environ | variables, stdout=log, stderr=log,
         )  # fmt: skip
         address = f"http://{LOOPBACK}:{port}"

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from streams.connectors.postfix import OwnRelays, PostfixConnector, Site, TenantMap
+from mailsla.streams.connectors.postfix import OwnRelays, PostfixConnector, Site, TenantMap
 from tests.integration.postfix_provider import provider
 from tests.stack import needs_program, wait_for
 from tests.unit.postfix_corpus import latency, seconds

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from streams.cli.main import main
-from streams.connectors.postfix import PostfixConnector
+from mailsla.streams.cli.main import main
+from mailsla.streams.connectors.postfix import PostfixConnector
 from tests.integration.shipping import broker_with_topics, by_identity, write_domains
 from tests.stack import wait_for
 from tests.unit.postfix_corpus import (
@@ -57,7 +57,7 @@ class Ship:
     def start(self, file, *options, **streams):
         argv = ["ship", "postfix", str(file), "--domain-tenant", str(self.domains), *options]
         return subprocess.Popen(
-            [sys.executable, "-m", "streams.cli.main", *argv],
+            [sys.executable, "-m", "mailsla.streams.cli.main", *argv],
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

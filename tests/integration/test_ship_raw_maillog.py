@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from streams.cli.support.doctor_checks import mail_log_finding
-from streams.runtime.kafka.drain import announce_maillog, lags
+from mailsla.streams.cli.support.doctor_checks import mail_log_finding
+from mailsla.streams.runtime.kafka.drain import announce_maillog, lags
 from tests.integration.shipping import broker_with_topics, by_identity, published, write_domains
 from tests.stack import wait_for
 from tests.unit.postfix_corpus import LONG_ID_LOG, raw_lines, ship

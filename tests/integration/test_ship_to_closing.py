@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from cli_stack import running_stack
 
-from sinks.clickhouse import connect
+from mailsla.sinks.clickhouse import connect
 from tests.unit.postfix_corpus import (
     LONG_ID_LOG,
     raw_lines,

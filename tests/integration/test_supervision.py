@@ -11,7 +11,7 @@ from cli_stack import running_stack
 from kafka import KafkaAdminClient
 from landing_server import wait_for
 
-from sinks.clickhouse import connect
+from mailsla.sinks.clickhouse import connect
 from tests.stack import running_stack as running_services
 
 pytestmark = pytest.mark.embedded

@@ -11,14 +11,14 @@ from random import Random
 
 import pytest
 
-from schemas.indicators import INDICATORS, Indicator
-from sinks.closing.measure import views
-from sinks.closing.plan.contract_segments import micros
-from sinks.schema import install_schema
-from streams.clauses import registry
-from streams.clauses.facts.base import Fact, Facts, reference
-from streams.clauses.model.measure import Measure, View, count_measure
-from streams.clauses.registry import Clause, Context
+from mailsla.schemas.indicators import INDICATORS, Indicator
+from mailsla.sinks.closing.measure import views
+from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.schema import install_schema
+from mailsla.streams.clauses import registry
+from mailsla.streams.clauses.facts.base import Fact, Facts, reference
+from mailsla.streams.clauses.model.measure import Measure, View, count_measure
+from mailsla.streams.clauses.registry import Clause, Context
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing.ledger import close, findings
 from tests.live_run import LiveRun, contract_record

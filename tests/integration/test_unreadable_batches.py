@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
 from click.testing import CliRunner
 
-from streams.cli.main import cli
+from mailsla.streams.cli.main import cli
 from tests.stack import partition_of, running_stack
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")

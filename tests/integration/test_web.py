@@ -19,10 +19,10 @@ import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
 
-from sinks.clickhouse import connect
-from sinks.embedded.ports import LOOPBACK
-from streams.cli.support.kafka_publish import Record, publish
-from streams.settings import load
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.embedded.ports import LOOPBACK
+from mailsla.streams.cli.support.kafka_publish import Record, publish
+from mailsla.streams.settings import load
 
 pytestmark = pytest.mark.embedded
 

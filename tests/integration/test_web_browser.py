@@ -7,7 +7,7 @@ import pytest
 from cli_stack import running_stack
 from playwright.sync_api import expect
 
-from sinks.clickhouse import connect
+from mailsla.sinks.clickhouse import connect
 from tests.integration.test_closing.browser import headless, obstacles, opening
 
 pytestmark = pytest.mark.embedded

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
-from sinks.closing.run.close_month import close_month
-from sinks.schema import install_schema
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.schema import install_schema
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing.browser import headless, obstacles, opening
 from tests.integration.web_site import served

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 import pytest
 from playwright.sync_api import expect
 
-from schemas.presentation.figures import microseconds
-from sinks.closing.run.close_month import close_month
-from sinks.schema import install_schema
-from sinks.statement.facts.gather import closed_revisions
-from sinks.statement.making import make_all
+from mailsla.schemas.presentation.figures import microseconds
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.schema import install_schema
+from mailsla.sinks.statement.facts.gather import closed_revisions
+from mailsla.sinks.statement.making import make_all
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing.browser import headless, obstacles, opening
 from tests.integration.web_site import served

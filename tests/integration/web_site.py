@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sinks.embedded.ports import LOOPBACK
-from streams.metrics.health import Health
-from streams.settings import Settings
-from streams.web.server import build_web
+from mailsla.sinks.embedded.ports import LOOPBACK
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.settings import Settings
+from mailsla.streams.web.server import build_web
 
 
 @dataclass(frozen=True)

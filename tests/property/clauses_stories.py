@@ -4,8 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streams.clauses.facts.base import Fact
-from streams.time.calendar import DAY, HOUR
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.time.calendar import DAY, HOUR
 from tests.unit.clauses_scene import TENANT, at
 
 START, END = at("2026-10-01"), at("2026-11-01")

@@ -4,9 +4,9 @@ import json
 
 from hypothesis import strategies as st
 
-from schemas.codec.columns import columns
-from schemas.codec.identifiers import TENANT_PATTERN
-from schemas.registry import EVENT_TYPES
+from mailsla.schemas.codec.columns import columns
+from mailsla.schemas.codec.identifiers import TENANT_PATTERN
+from mailsla.schemas.registry import EVENT_TYPES
 
 TOPICS = st.sampled_from(sorted(EVENT_TYPES))
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.time.calendar import DAY, HOUR
+from mailsla.streams.time.calendar import DAY, HOUR
 from tests.property.clauses_stories import END, START
 from tests.unit.clauses_scene import TENANT, Scene, at, contract
 

@@ -6,10 +6,10 @@ from datetime import date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.contract import Contract
-from streams.clauses.facts.base import Fact
-from streams.clauses.model.measure import Measure, live_state
-from streams.time.calendar import DAY
+from mailsla.schemas.contract import Contract
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.model.measure import Measure, live_state
+from mailsla.streams.time.calendar import DAY
 from tests.property.clauses_stories import END, START, histories, moments
 from tests.unit.clauses_scene import Scene, contract
 

@@ -10,8 +10,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.clauses.sections.connectivity import outages, window
-from streams.time.calendar import DAY, HOUR
+from mailsla.streams.clauses.sections.connectivity import outages, window
+from mailsla.streams.time.calendar import DAY, HOUR
 from tests.property.clauses_stories import END, START
 from tests.unit.clauses_scene import TENANT, Scene, contract
 

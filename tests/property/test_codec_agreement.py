@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from schemas.codec.columnar import decode_batch
-from schemas.codec.columns import arrow_schema
-from schemas.codec.identifiers import parse_instant
-from schemas.codec.instants import parse_instants
-from schemas.codec.records import Rejection, decode_event
-from schemas.registry import EVENT_TYPES
+from mailsla.schemas.codec.columnar import decode_batch
+from mailsla.schemas.codec.columns import arrow_schema
+from mailsla.schemas.codec.identifiers import parse_instant
+from mailsla.schemas.codec.instants import parse_instants
+from mailsla.schemas.codec.records import Rejection, decode_event
+from mailsla.schemas.registry import EVENT_TYPES
 from tests.property.codec_records import ODD_INSTANTS, altered, batches, documents, mangled, written
 
 BROKER = datetime(2025, 12, 30, tzinfo=UTC)

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.codec.identifiers import PLATFORM
-from schemas.contract import Contract
-from schemas.topics import BREACHES, CONTRACTS, MTA
-from streams.live.task import SILENCE_US
-from streams.time.calendar import to_us
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import BREACHES, CONTRACTS, MTA
+from mailsla.streams.live.task import SILENCE_US
+from mailsla.streams.time.calendar import to_us
 from tests.live_run import LiveRun, contract_record
 from tests.reference.instants import parse
 from tests.reference.log import TOPIC_OF

@@ -5,11 +5,11 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.live.decode.facts import merged_facts
-from streams.live.decode.records import decode
-from streams.live.inbox import CELL_US, STRIDE_US, Inbox
-from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
-from streams.time.calendar import to_datetime
+from mailsla.streams.live.decode.facts import merged_facts
+from mailsla.streams.live.decode.records import decode
+from mailsla.streams.live.inbox import CELL_US, STRIDE_US, Inbox
+from mailsla.streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
+from mailsla.streams.time.calendar import to_datetime
 
 START_US = 1_793_145_600_000_000
 MAIL, OPS, PROBE = "mail.mta", "mail.ops", "mail.probe"

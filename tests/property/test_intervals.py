@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.time.intervals import EMPTY, IntervalSet, span, splice, union
+from mailsla.streams.time.intervals import EMPTY, IntervalSet, span, splice, union
 
 instants = st.integers(min_value=0, max_value=40)
 pairs = st.lists(st.tuples(instants, instants), max_size=8)

@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.latency.keyhash import hash_texts, message_keys
-from streams.latency.messages import ROW, MessageStore
+from mailsla.streams.latency.keyhash import hash_texts, message_keys
+from mailsla.streams.latency.messages import ROW, MessageStore
 
 LIMIT_US = 3_600_000_000
 START_US = 1_793_000_000_000_000  # 26 October 2026, a week before the month turns

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.contract import Contract
-from schemas.topics import BREACHES, DEAD_LETTERS
-from streams.live.task import SILENCE_US
-from streams.time.calendar import to_datetime, to_us
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import BREACHES, DEAD_LETTERS
+from mailsla.streams.live.task import SILENCE_US
+from mailsla.streams.time.calendar import to_datetime, to_us
 from tests.live_run import LiveRun, contract_record
 from tests.reference.judge import judge
 from tests.reference.log import TOPIC_OF

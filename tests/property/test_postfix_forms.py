@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.connectors.postfix import PostfixConnector, Site, TenantMap
-from streams.connectors.stamps import StampReader, to_datetime
-from streams.connectors.syslog import parse_line
+from mailsla.streams.connectors.postfix import PostfixConnector, Site, TenantMap
+from mailsla.streams.connectors.stamps import StampReader, to_datetime
+from mailsla.streams.connectors.syslog import parse_line
 
 TEXT = "4jXSs86QcVzK5wh: from=<li@acme.example>, size=2100, nrcpt=1 (queue active)"
 

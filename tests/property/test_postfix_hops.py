@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.connectors.postfix import OwnRelays, PostfixConnector, Site, TenantMap
+from mailsla.streams.connectors.postfix import OwnRelays, PostfixConnector, Site, TenantMap
 
 START = datetime(2026, 10, 5, 1, tzinfo=UTC)
 SITE = Site(

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.connectors.postfix import PostfixConnector, Site, TenantMap
-from streams.connectors.stamps import StampReader, rfc3339, to_datetime, to_micros
-from streams.connectors.syslog import parse_line
+from mailsla.streams.connectors.postfix import PostfixConnector, Site, TenantMap
+from mailsla.streams.connectors.stamps import StampReader, rfc3339, to_datetime, to_micros
+from mailsla.streams.connectors.syslog import parse_line
 
 CORPUS = Path(__file__).parents[1] / "corpora" / "postfix"
 SITE = Site(TenantMap({"tenant-a.test": "tenant-a", "tenant-b.test": "tenant-b"}))

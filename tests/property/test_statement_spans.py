@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.closing.plan.contract_segments import midnight_us
-from sinks.statement.facts import spans
+from mailsla.sinks.closing.plan.contract_segments import midnight_us
+from mailsla.sinks.statement.facts import spans
 
 INSTANTS = st.integers(0, 60)
 SPANS = st.lists(st.tuples(INSTANTS, INSTANTS), max_size=8)

@@ -7,10 +7,10 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.contract import default_contract
-from schemas.topics import BREACHES, DEAD_LETTERS
-from streams.live.state.strangers import HELD_BACK, MAIL_ALONE
-from streams.time.calendar import to_datetime
+from mailsla.schemas.contract import default_contract
+from mailsla.schemas.topics import BREACHES, DEAD_LETTERS
+from mailsla.streams.live.state.strangers import HELD_BACK, MAIL_ALONE
+from mailsla.streams.time.calendar import to_datetime
 from tests.live_run import LiveRun, contract_record
 
 START_US = 1_793_145_600_000_000

@@ -5,12 +5,12 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.topics import STREAMS_STATE
-from streams.live.state.platform import Platform
-from streams.live.task import Task
-from streams.runtime.checkpoint.state_log import read_state
-from streams.runtime.faust_app.batches import RecordBatch
-from streams.time.calendar import Month
+from mailsla.schemas.topics import STREAMS_STATE
+from mailsla.streams.live.state.platform import Platform
+from mailsla.streams.live.task import Task
+from mailsla.streams.runtime.checkpoint.state_log import read_state
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
+from mailsla.streams.time.calendar import Month
 from tests.live_run import apply
 
 BROKER_US = 1_793_500_000_000_000  # 31 October 2026

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinks.schema import install_schema
-from streams.time.calendar import to_datetime, to_us
+from mailsla.sinks.schema import install_schema
+from mailsla.streams.time.calendar import to_datetime, to_us
 from tests.integration.landing_server import ClickHouseProcess
 from tests.integration.test_closing import ledger as closing
 from tests.integration.test_closing.conftest import forget

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.contract import DEFAULT_TIMEZONE, Contract
+from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract
 from tests.reference.instants import next_month
 
 ZONES = (DEFAULT_TIMEZONE, DEFAULT_TIMEZONE, "Europe/Berlin", "America/New_York")

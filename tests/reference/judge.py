@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from schemas.contract import Contract
-from schemas.indicators import INDICATORS
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.indicators import INDICATORS
 from tests.reference.antivirus import antivirus
 from tests.reference.backup import backup
 from tests.reference.cases import antispam, provisioning

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.contract import Contract
+from mailsla.schemas.contract import Contract
 from tests.reference.log import Event
 from tests.reference.scenario import event, received, sent
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from schemas.contract import Contract
-from schemas.indicators import Verdict
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.indicators import Verdict
 from tests.reference.log import Event
 from tests.reference.scenario import (
     CUTOFF,

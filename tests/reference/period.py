@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.contract import Contract, default_contract
+from mailsla.schemas.contract import Contract, default_contract
 from tests.reference.instants import days_between, local_day, midnight, next_month
 from tests.reference.log import PLATFORM, TOPIC_OF, Event
 

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.contract import Contract
+from mailsla.schemas.contract import Contract
 from tests.reference.judge import judge
 from tests.reference.log import Event
 from tests.reference.values import Finding, Judged

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, get_args
 
-from schemas.codec.identifiers import ExclusionCode
+from mailsla.schemas.codec.identifiers import ExclusionCode
 from tests.reference.frame import Frame
 
 Draft = dict[str, Any]

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.contract import Contract
+from mailsla.schemas.contract import Contract
 from tests.reference import scenes_mail, scenes_service
 from tests.reference.frame import Frame, build_frame, wire_time
 from tests.reference.instants import parse

@@ -7,8 +7,8 @@ from decimal import ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from schemas.contract import Term
-from schemas.indicators import Remedy, Verdict
+from mailsla.schemas.contract import Term
+from mailsla.schemas.indicators import Remedy, Verdict
 from tests.reference.instants import SECOND
 from tests.reference.period import Period
 

@@ -6,14 +6,14 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.contract import Contract
-from schemas.indicators import Verdict
-from streams.clauses.facts.base import Fact
-from streams.clauses.facts.billing import BillingRegister
-from streams.clauses.model.contracts import Governed, governing
-from streams.clauses.model.measure import Measure, judge, live_state
-from streams.clauses.registry import Context, Scope, measure
-from streams.time.calendar import SECOND, Month, to_us
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.indicators import Verdict
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.facts.billing import BillingRegister
+from mailsla.streams.clauses.model.contracts import Governed, governing
+from mailsla.streams.clauses.model.measure import Measure, judge, live_state
+from mailsla.streams.clauses.registry import Context, Scope, measure
+from mailsla.streams.time.calendar import SECOND, Month, to_us
 
 TENANT = "acme"
 

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streams.connectors.postfix import PostfixConnector, Site, TenantMap
+from mailsla.streams.connectors.postfix import PostfixConnector, Site, TenantMap
 
 CORPUS = Path(__file__).parents[1] / "corpora" / "postfix"
 LONG_ID_LOG = CORPUS / "mail.rfc3339.longid.log"

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from schemas.contract import Contract
-from schemas.indicators import INDICATORS
-from schemas.results import ClosingItem, Credit
-from sinks.closing.plan.contract_segments import SegmentSpan, micros, period_of
-from sinks.statement.facts.content import (
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.results import ClosingItem, Credit
+from mailsla.sinks.closing.plan.contract_segments import SegmentSpan, micros, period_of
+from mailsla.sinks.statement.facts.content import (
     DayLatency,
     Evidence,
     Exclusion,

@@ -6,14 +6,14 @@ from typing import get_args
 
 import pytest
 
-from schemas.indicators import INDICATORS, Remedy
-from schemas.presentation import words
-from sinks.closing.credits import rules
-from sinks.closing.explain.event_dependencies import BEARING
-from sinks.closing.explain.formulas import FORMULAS
-from sinks.closing.measure import views
-from sinks.statement.wording.phrases import PHRASES
-from streams.clauses.registry import CLAUSES
+from mailsla.schemas.indicators import INDICATORS, Remedy
+from mailsla.schemas.presentation import words
+from mailsla.sinks.closing.credits import rules
+from mailsla.sinks.closing.explain.event_dependencies import BEARING
+from mailsla.sinks.closing.explain.formulas import FORMULAS
+from mailsla.sinks.closing.measure import views
+from mailsla.sinks.statement.wording.phrases import PHRASES
+from mailsla.streams.clauses.registry import CLAUSES
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("schemas", "sinks", "streams")
@@ -24,7 +24,7 @@ PRESENT = {
     "An indicator": (r"antispam\.listing_report", r"backup\.retention", r"support\.availability"),
     "A remedy": ("double_service", "fee_waiver"),
     "A field of an event": ("attachment_type", "scan_ms"),
-    "A connector": (r"streams\.connectors\.postfix",),
+    "A connector": (r"mailsla\.streams\.connectors\.postfix",),
     "A checkpoint policy": ("CheckpointPolicy",),
 }
 REMEDIES = set(get_args(Remedy)) - {"none"}

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from streams.cli.output.ship_report import summarise
-from streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
-from streams.connectors.follow import Follower, read_lines
-from streams.connectors.postfix import OwnRelays, PostfixConnector, Site, TenantMap
-from streams.maillog.log_publisher import Shipper
+from mailsla.streams.cli.output.ship_report import summarise
+from mailsla.streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
+from mailsla.streams.connectors.follow import Follower, read_lines
+from mailsla.streams.connectors.postfix import OwnRelays, PostfixConnector, Site, TenantMap
+from mailsla.streams.maillog.log_publisher import Shipper
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.topics import BREACHES
-from streams.clauses.model.burn_rate import MARK_US, burns, next_mark_us
-from streams.time.calendar import HOUR, SECOND
-from streams.time.intervals import FOREVER, IntervalSet
+from mailsla.schemas.topics import BREACHES
+from mailsla.streams.clauses.model.burn_rate import MARK_US, burns, next_mark_us
+from mailsla.streams.time.calendar import HOUR, SECOND
+from mailsla.streams.time.intervals import FOREVER, IntervalSet
 from tests.unit.clauses_scene import Scene, at
 from tests.unit.test_feed_clock import Watched, event, second
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from schemas.calendars import CalendarError, Calendars, WorkingCalendar, checked_name
-from schemas.contract import Contract
+from mailsla.schemas.calendars import CalendarError, Calendars, WorkingCalendar, checked_name
+from mailsla.schemas.contract import Contract
 
 CALENDARS = Calendars()
 HOLIDAY_CN = Path(__file__).parents[1] / "corpora" / "holiday-cn"

@@ -7,10 +7,10 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from streams.live.caution import Caution, pieces
-from streams.live.decode.records import DecodedBatch
-from streams.live.inbox import Bite
-from streams.runtime.checkpoint.state_log import StateError
+from mailsla.streams.live.caution import Caution, pieces
+from mailsla.streams.live.decode.records import DecodedBatch
+from mailsla.streams.live.inbox import Bite
+from mailsla.streams.runtime.checkpoint.state_log import StateError
 
 OPS, PROBE = "mail.ops", "mail.probe"
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from streams.clauses.facts.base import Samples
-from streams.time.calendar import (
+from mailsla.streams.clauses.facts.base import Samples
+from mailsla.streams.time.calendar import (
     DAY,
     HOUR,
     Month,

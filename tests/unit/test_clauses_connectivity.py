@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from streams.clauses.sections.connectivity import burn_rate, outages, window
-from streams.time.calendar import DAY, HOUR, SECOND
+from mailsla.streams.clauses.sections.connectivity import burn_rate, outages, window
+from mailsla.streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, contract
 
 MINUTE = 60 * SECOND

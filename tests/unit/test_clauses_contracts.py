@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from schemas.contract import Contract
-from streams.clauses.model.contracts import governing, in_force, month_at
-from streams.time.calendar import Month
+from mailsla.schemas.contract import Contract
+from mailsla.streams.clauses.model.contracts import governing, in_force, month_at
+from mailsla.streams.time.calendar import Month
 from tests.unit.clauses_scene import TENANT, at, contract
 
 OCTOBER = Month(2026, 10)

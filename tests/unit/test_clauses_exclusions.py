@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.contract import Profile
-from streams.clauses.facts.base import Fact
-from streams.clauses.model.exclusions import ExclusionRegister, Exclusions
-from streams.time.calendar import DAY, HOUR, SECOND
+from mailsla.schemas.contract import Profile
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.model.exclusions import ExclusionRegister, Exclusions
+from mailsla.streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract, fact
 
 DOWN = "connectivity.downtime"

@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.codec.records import decode_event
-from schemas.events.envelope import Event
-from schemas.registry import EVENT_TYPES
-from streams.clauses.facts.base import Fact, Marks, SeenEvents, micros
-from streams.clauses.registry import Scope
-from streams.time.calendar import DAY, SECOND, to_us
+from mailsla.schemas.codec.records import decode_event
+from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.registry import EVENT_TYPES
+from mailsla.streams.clauses.facts.base import Fact, Marks, SeenEvents, micros
+from mailsla.streams.clauses.registry import Scope
+from mailsla.streams.time.calendar import DAY, SECOND, to_us
 from tests.unit.clauses_scene import Scene, at, fact
 
 NOW = datetime(2026, 10, 5, tzinfo=UTC)
@@ -166,7 +166,12 @@ def test_forgetting_frees_what_no_later_month_needs() -> None:
 
 
 def test_the_clauses_and_windows_are_pure() -> None:
-    allowed = {"schemas", "streams.clauses", "streams.time", "streams.latency"}
+    allowed = {
+        "mailsla.schemas",
+        "mailsla.streams.clauses",
+        "mailsla.streams.time",
+        "mailsla.streams.latency",
+    }
     allowed |= {"numpy", "pyarrow"}
     allowed |= {"chinese_calendar"}
     forbidden = {"asyncio", "io", "os", "pathlib", "socket", "subprocess", "threading", "time"}

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from streams.clauses.model.measure import Measure, live_state, settled
-from streams.time.calendar import DAY, HOUR, SECOND
+from mailsla.streams.clauses.model.measure import Measure, live_state, settled
+from mailsla.streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract
 
 FAULT = "operations.fault_duration"

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.indicators import INDICATORS
-from streams.clauses.model.measure import judge, quotient
-from streams.clauses.registry import CLAUSES
-from streams.clauses.sections import operations
-from streams.time.calendar import DAY, HOUR, SECOND
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.streams.clauses.model.measure import judge, quotient
+from mailsla.streams.clauses.registry import CLAUSES
+from mailsla.streams.clauses.sections import operations
+from mailsla.streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract
 
 FREE_DAYS = "operations.fault_free_days"

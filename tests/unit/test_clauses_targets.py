@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.indicators import INDICATORS
-from streams.clauses.model.measure import Measure, judge
-from streams.clauses.sections.latency import DirectionTotals, Exceedances, LatencyTotals
-from streams.clauses.sections.latency import measure as measure_latency
-from streams.time.calendar import DAY, HOUR, SECOND
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.streams.clauses.model.measure import Measure, judge
+from mailsla.streams.clauses.sections.latency import DirectionTotals, Exceedances, LatencyTotals
+from mailsla.streams.clauses.sections.latency import measure as measure_latency
+from mailsla.streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract, fact
 
 MINUTE = 60 * SECOND

@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 from click.testing import CliRunner
 
-from schemas.calendars import Calendars
-from streams.cli.main import cli
-from streams.cli.support.calendar_files import Heading, read_calendars
-from streams.cli.support.errors import CheckFailed, CommandError
+from mailsla.schemas.calendars import Calendars
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support.calendar_files import Heading, read_calendars
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError
 
 NOTHING = Heading(None, None, "MON-FRI", ())
 EVENT = "BEGIN:VEVENT\nUID:{uid}\nSUMMARY:{summary}\n{lines}\nEND:VEVENT\n"

@@ -8,10 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from streams.cli import main as command_line
-from streams.cli.main import cli
-from streams.cli.output.clickhouse_output import cell
-from streams.cli.support.common import console
+from mailsla.streams.cli import main as command_line
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.output.clickhouse_output import cell
+from mailsla.streams.cli.support.common import console
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +115,7 @@ DECLARE = ("exclude", "declare", "--tenant", "acme", "--code", "carrier")
 def test_wrong_use_exits_2_with_the_remedy_and_without_a_traceback(
     monkeypatch, capsys, arguments, says
 ):
-    monkeypatch.setattr("streams.cli.support.kafka_publish._CONNECT_MS", 500)
+    monkeypatch.setattr("mailsla.streams.cli.support.kafka_publish._CONNECT_MS", 500)
     code, out, err = mailsla(monkeypatch, capsys, *arguments)
     assert code == 2
     assert out == ""
@@ -125,7 +125,7 @@ def test_wrong_use_exits_2_with_the_remedy_and_without_a_traceback(
 
 def test_the_installed_program_does_the_same():
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli.main", "incident", "open"],
+        [sys.executable, "-m", "mailsla.streams.cli.main", "incident", "open"],
         capture_output=True,
         text=True,
         check=False,

@@ -7,12 +7,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-import schemas
-from schemas.contract import Contract, Profile, default_contract
-from schemas.indicators import INDICATORS
-from streams.cli.main import cli
-from streams.cli.support.contract_files import read_documents
-from streams.cli.support.errors import CheckFailed, CommandError
+from mailsla import schemas
+from mailsla.schemas.contract import Contract, Profile, default_contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support.contract_files import read_documents
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError
 
 DEFAULT = Path(schemas.__file__).parent / "examples" / "contract.default.yaml"
 GOOD = {"tenant_id": "acme", "version": 1, "effective_from": "2026-01-01"}

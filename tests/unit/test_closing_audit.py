@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.results import Closing, ClosingItem
-from sinks.closing.run.audit import Value, compare
+from mailsla.schemas.results import Closing, ClosingItem
+from mailsla.sinks.closing.run.audit import Value, compare
 
 
 def item(observed, verdict, indicator="latency.send.mean"):

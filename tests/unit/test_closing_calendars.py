@@ -2,14 +2,14 @@
 
 from datetime import UTC, date, datetime
 
-from schemas.calendars import Calendars, WorkingCalendar
-from schemas.contract import Contract
-from schemas.indicators import INDICATORS
-from sinks.closing.errors import TenantFailure
-from sinks.closing.plan.calendars import NotedCalendars, changed_days, day_rows
-from sinks.closing.plan.contract_segments import period_of
-from sinks.closing.plan.deadline_days import days_of
-from sinks.closing.plan.plan import make_plan
+from mailsla.schemas.calendars import Calendars, WorkingCalendar
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.closing.errors import TenantFailure
+from mailsla.sinks.closing.plan.calendars import NotedCalendars, changed_days, day_rows
+from mailsla.sinks.closing.plan.contract_segments import period_of
+from mailsla.sinks.closing.plan.deadline_days import days_of
+from mailsla.sinks.closing.plan.plan import make_plan
 
 OCTOBER = date(2025, 10, 1)
 
@@ -111,12 +111,12 @@ def test_a_changed_day_is_found():
 
 
 def test_days_of_december_that_the_next_notice_decides_are_marked(monkeypatch):
-    monkeypatch.setattr("schemas.calendars.last_official_year", lambda: 2025)
+    monkeypatch.setattr("mailsla.schemas.calendars.last_official_year", lambda: 2025)
     december = days(date(2025, 12, 1))
     marked = [day.day for day, row in zip(december, december.values(), strict=True)
               if row.undecided]  # fmt: skip
     assert marked == [24, 25, 26, 27, 28, 29, 30]
     assert december[date(2025, 12, 31)].undecided == ()
     assert days(date(2025, 12, 1), calendar="MON-FRI")[date(2025, 12, 30)].undecided == ()
-    monkeypatch.setattr("schemas.calendars.last_official_year", lambda: 2026)
+    monkeypatch.setattr("mailsla.schemas.calendars.last_official_year", lambda: 2026)
     assert days(date(2025, 12, 1))[date(2025, 12, 30)].undecided == ()

@@ -7,14 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.contract import Contract
-from schemas.indicators import INDICATORS
-from schemas.registry import TYPES
-from schemas.results import ClosingItem
-from sinks.closing.credits.balances import Booking, totals
-from sinks.closing.credits.rules import issue, money, overall_verdict, owed_remedies, reverse
-from sinks.closing.explain.event_dependencies import BEARING, topics_of, types_of
-from sinks.closing.plan.contract_segments import period_of
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.registry import TYPES
+from mailsla.schemas.results import ClosingItem
+from mailsla.sinks.closing.credits.balances import Booking, totals
+from mailsla.sinks.closing.credits.rules import (
+    issue,
+    money,
+    overall_verdict,
+    owed_remedies,
+    reverse,
+)
+from mailsla.sinks.closing.explain.event_dependencies import BEARING, topics_of, types_of
+from mailsla.sinks.closing.plan.contract_segments import period_of
 
 
 def period(month=date(2026, 2, 1), **fields):

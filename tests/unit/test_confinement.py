@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from sinks.embedded.confinement import landlock_version
-from sinks.embedded.credentials import USERS, credentials_path, ensure_credentials
-from sinks.embedded.errors import StackError
-from sinks.embedded.gate import Gate
-from sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.embedded.confinement import landlock_version
+from mailsla.sinks.embedded.credentials import USERS, credentials_path, ensure_credentials
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.gate import Gate
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
 
 pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import json, socket, sys, threading
 from pathlib import Path
-from sinks.embedded.confinement import Confinement, confine
+from mailsla.sinks.embedded.confinement import Confinement, confine
 data, secret, bind, allowed, other = sys.argv[1:]
 assert confine(Confinement(
     readable=tuple(map(Path, (sys.prefix, sys.base_prefix, "/usr", "/lib", "/nowhere"))),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from schemas.topics import DEAD_LETTERS
-from streams.live.state.landed import LandedEvents
+from mailsla.schemas.topics import DEAD_LETTERS
+from mailsla.streams.live.state.landed import LandedEvents
 from tests.live_run import LiveRun
 from tests.reference.log import TOPIC_OF
 

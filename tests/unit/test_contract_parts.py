@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
-from schemas.contract import READINGS, Contract, Profile
-from schemas.indicators import INDICATORS
-from sinks.closing.plan import contract_segments
-from streams.clauses.model.contracts import governing
-from streams.time.calendar import Month, to_us
+from mailsla.schemas.contract import READINGS, Contract, Profile
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.closing.plan import contract_segments
+from mailsla.streams.clauses.model.contracts import governing
+from mailsla.streams.time.calendar import Month, to_us
 from tests.live_run import findings, live_through
 from tests.reference import period as reference
 from tests.reference.frame import build_frame

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streams.cli.support.errors import CommandError
-from streams.cli.support.ops_events import windows_of
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.cli.support.ops_events import windows_of
 
 START = datetime(2026, 10, 3, 18, tzinfo=UTC)
 HOUR = timedelta(hours=1)

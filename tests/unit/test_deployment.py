@@ -10,8 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from streams.notify.routes import load_routes
-from streams.settings import PREFIX, Settings
+from mailsla.streams.notify.routes import load_routes
+from mailsla.streams.settings import PREFIX, Settings
 from tests.unit.test_project_files import COMPOSE, OWN_SERVICES, known_variables, resolve
 
 ROOT = Path(__file__).resolve().parents[2]

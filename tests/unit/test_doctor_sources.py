@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streams.cli.support.doctor_checks import sources_finding
-from streams.web.readings.sources import EventSource
+from mailsla.streams.cli.support.doctor_checks import sources_finding
+from mailsla.streams.web.readings.sources import EventSource
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SILENCE_S, LATENESS_S = 900.0, 120.0

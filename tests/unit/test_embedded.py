@@ -9,14 +9,14 @@ import threading
 
 import pytest
 
-from sinks.embedded.brokers import apache_kafka, kafka_jars
-from sinks.embedded.children import Child
-from sinks.embedded.data_lock import data_lock
-from sinks.embedded.errors import StackError
-from sinks.embedded.leash import leashed
-from sinks.embedded.ports import LOOPBACK, is_free, resolve_port
-from sinks.embedded.state_file import StackState, read_state, remove_state, write_state
-from sinks.embedded.supervisor import Supervisor
+from mailsla.sinks.embedded.brokers import apache_kafka, kafka_jars
+from mailsla.sinks.embedded.children import Child
+from mailsla.sinks.embedded.data_lock import data_lock
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.leash import leashed
+from mailsla.sinks.embedded.ports import LOOPBACK, is_free, resolve_port
+from mailsla.sinks.embedded.state_file import StackState, read_state, remove_state, write_state
+from mailsla.sinks.embedded.supervisor import Supervisor
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import orjson
 import pytest
 
-from schemas.contract import Contract
-from schemas.topics import BREACHES, CALENDARS, WINDOWS
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import BREACHES, CALENDARS, WINDOWS
 from tests.live_run import LiveRun, contract_record
 from tests.reference.log import TOPIC_OF
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.presentation.feed import Told, condensed
-from schemas.results import BreachEvent
-from streams.cli.output.feed_lines import day_line, heading, line
+from mailsla.schemas.presentation.feed import Told, condensed
+from mailsla.schemas.results import BreachEvent
+from mailsla.streams.cli.output.feed_lines import day_line, heading, line
 
 AT = datetime(2026, 10, 3, 2, 0, 5, tzinfo=timezone(timedelta(hours=8)))
 

@@ -5,9 +5,9 @@ from datetime import date
 import orjson
 import pytest
 
-from schemas.contract import Contract
-from schemas.topics import BREACHES
-from streams.clauses.model.stuck_limits import LatencyLimits
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import BREACHES
+from mailsla.streams.clauses.model.stuck_limits import LatencyLimits
 from tests.live_run import contract_record
 from tests.unit.clauses_scene import at
 from tests.unit.test_feed_clock import Watched, message, second

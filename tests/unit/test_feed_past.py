@@ -8,9 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.contract import Contract
-from schemas.topics import BREACHES
-from streams.time.calendar import to_us
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import BREACHES
+from mailsla.streams.time.calendar import to_us
 from tests.live_run import LiveRun, contract_record
 from tests.reference.log import TOPIC_OF
 

@@ -6,9 +6,9 @@ from fractions import Fraction
 import orjson
 import pytest
 
-from schemas.contract import Contract
-from schemas.topics import WINDOWS
-from streams.time.calendar import Month
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import WINDOWS
+from mailsla.streams.time.calendar import Month
 from tests.live_run import LiveRun, assessments, contract_record
 from tests.unit.test_feed_clock import message
 

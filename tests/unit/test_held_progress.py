@@ -2,7 +2,7 @@
 
 import orjson
 
-from schemas.topics import BREACHES
+from mailsla.schemas.topics import BREACHES
 from tests.unit.test_feed_clock import START, Watched, event, message
 
 HOURS_S = 3_600

@@ -7,12 +7,12 @@ from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.live.checkpoint.same_topics import remember_topics
-from streams.live.decode.contracts import decode_contracts
-from streams.live.decode.homes import Homes
-from streams.live.decode.records import decode
-from streams.runtime.checkpoint.state_log import Head, StateError
-from streams.runtime.kafka.identity import TopicIdentity
+from mailsla.streams.live.checkpoint.same_topics import remember_topics
+from mailsla.streams.live.decode.contracts import decode_contracts
+from mailsla.streams.live.decode.homes import Homes
+from mailsla.streams.live.decode.records import decode
+from mailsla.streams.runtime.checkpoint.state_log import Head, StateError
+from mailsla.streams.runtime.kafka.identity import TopicIdentity
 from tests.live_run import BROKER_US, LiveRun
 from tests.unit.test_feed_clock import message
 

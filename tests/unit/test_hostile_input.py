@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec.printable import printable
-from schemas.codec.yaml_text import load_yaml
-from streams.cli.main import cli
-from streams.cli.support.contract_files import read_documents
-from streams.settings import ConfigurationError, load
+from mailsla.schemas.codec.printable import printable
+from mailsla.schemas.codec.yaml_text import load_yaml
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support.contract_files import read_documents
+from mailsla.streams.settings import ConfigurationError, load
 
 pytestmark = pytest.mark.slow
 

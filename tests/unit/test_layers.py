@@ -19,6 +19,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("schemas", "sinks", "streams")
+INSTALLED = "mailsla"
+"""The folder of links to the packages: the one name that a wheel installs."""
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
 LONGER_FUNCTIONS = {
@@ -180,7 +182,7 @@ def layer_of(module):
     return max(fitting, key=lambda layer: len(layer.name), default=None)
 
 
-def imports(source, module):
+def imported(source, module):
     """Every (module, name or None) a source imports, wherever the import stands."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -188,6 +190,16 @@ def imports(source, module):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively; write the package's name"
             yield from ((node.module, alias.name) for alias in node.names)
+
+
+def imports(source, module):
+    """Every (module, name or None) a source imports; ours without the installed name before it."""
+    for target, name in imported(source, module):
+        if target == INSTALLED:
+            yield name, None
+        else:
+            assert target.partition(".")[0] not in PACKAGES, f"{module}: write mailsla.{target}"
+            yield target.removeprefix(f"{INSTALLED}."), name
 
 
 def forbidden_imports(source, module):
@@ -285,21 +297,29 @@ def test_the_edges_named_are_still_there():
 @pytest.mark.parametrize(
     ("module", "source", "found"),
     [
-        ("schemas.events.mta", "from streams import settings", True),
-        ("schemas.events.mta", "def f():\n    import sinks.clickhouse", True),
-        ("streams.clauses.sections.latency", "from streams.time.clock import MICROS", False),
-        ("streams.time.panes", "from streams.clauses.model.measure import Measure", True),
-        ("sinks.worker", "from streams.live import worker", True),
-        ("sinks.worker", "from streams.runtime.faust_app.batches import RecordBatch", False),
-        ("streams.runtime.kafka.drain", "import streams.cli.main", True),
+        ("schemas.events.mta", "from mailsla.streams import settings", True),
+        ("schemas.events.mta", "def f():\n    import mailsla.sinks.clickhouse", True),
+        (
+            "streams.clauses.sections.latency",
+            "from mailsla.streams.time.clock import MICROS",
+            False,
+        ),
+        ("streams.time.panes", "from mailsla.streams.clauses.model.measure import Measure", True),
+        ("sinks.worker", "from mailsla.streams.live import worker", True),
+        (
+            "sinks.worker",
+            "from mailsla.streams.runtime.faust_app.batches import RecordBatch",
+            False,
+        ),
+        ("streams.runtime.kafka.drain", "import mailsla.streams.cli.main", True),
         (
             "streams.simulate.publish",
-            "from streams.runtime.kafka.client_options import client_options",
+            "from mailsla.streams.runtime.kafka.client_options import client_options",
             False,
         ),
         (
             "streams.simulate.plan",
-            "from streams.runtime.kafka.client_options import client_options",
+            "from mailsla.streams.runtime.kafka.client_options import client_options",
             True,
         ),
     ],

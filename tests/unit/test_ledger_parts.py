@@ -1,10 +1,10 @@
 """The live state of a month in which the contract changes: the worst of its parts."""
 
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.sections import assess_sections
-from streams.live.state.platform import Platform
-from streams.live.state.tenants import Tenants
-from streams.time.calendar import DAY, HOUR, SECOND, Month
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.sections import assess_sections
+from mailsla.streams.live.state.platform import Platform
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.time.calendar import DAY, HOUR, SECOND, Month
 from tests.unit.clauses_scene import TENANT, at, contract, fact
 
 OCTOBER = Month(2026, 10)

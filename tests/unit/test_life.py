@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.clauses.model.state_machine import Life
+from mailsla.streams.clauses.model.state_machine import Life
 
 HOLD = 60
 

@@ -2,11 +2,11 @@
 
 import orjson
 
-from streams.live.measures import Measures
-from streams.live.task import SILENCE_US
-from streams.metrics import names
-from streams.metrics.health import Health
-from streams.time.calendar import to_datetime
+from mailsla.streams.live.measures import Measures
+from mailsla.streams.live.task import SILENCE_US
+from mailsla.streams.metrics import names
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.time.calendar import to_datetime
 from tests.live_run import LiveRun
 
 START_US = 1_793_145_600_000_000
@@ -28,7 +28,7 @@ def refused(number, source, at_us):
 
 def test_a_source_that_goes_silent_is_named_once_and_again_when_it_is_back(caplog):
     run, measures, said = LiveRun(), Measures(Health("streams"), SILENCE_US), []
-    caplog.set_level("INFO", "streams.live.measures")
+    caplog.set_level("INFO", "mailsla.streams.live.measures")
     arrivals = [("mx1", 0), ("mx2", 0), ("mx1", SILENCE_US), ("mx1", SILENCE_US + 1)]
     arrivals.append(("mx2", SILENCE_US + 2))
     for number, (source, after_us) in enumerate(arrivals):

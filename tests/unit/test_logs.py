@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from streams.runtime.absence import Absence
-from streams.runtime.logs import AT_ONCE, PER_S, JsonFormatter, RateLimit, set_up_logging
+from mailsla.streams.runtime.absence import Absence
+from mailsla.streams.runtime.logs import AT_ONCE, PER_S, JsonFormatter, RateLimit, set_up_logging
 
 
 def record(text="lost %s", *args, level=logging.WARNING, name="streams.x"):

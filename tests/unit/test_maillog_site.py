@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.maillog.site import configured_site, read_site
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.maillog.site import configured_site, read_site
+from mailsla.streams.settings import ConfigurationError, Settings
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from postfix_corpus import LONG_ID_LOG, RSYSLOG_JSON, SITE, latency, raw_lines, scenario
 
-from schemas.topics import ASSEMBLER_STATE, DEAD_LETTERS, MTA, OPS, RAW_MAILLOG
-from streams.connectors.postfix import OwnRelays, PostfixConnector, Site
-from streams.maillog import state, task
-from streams.maillog.rekeying import HOLD_S
-from streams.maillog.task import MaillogTask
-from streams.runtime.checkpoint.state_log import StateError
-from streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
+from mailsla.schemas.topics import ASSEMBLER_STATE, DEAD_LETTERS, MTA, OPS, RAW_MAILLOG
+from mailsla.streams.connectors.postfix import OwnRelays, PostfixConnector, Site
+from mailsla.streams.maillog import state, task
+from mailsla.streams.maillog.rekeying import HOLD_S
+from mailsla.streams.maillog.task import MaillogTask
+from mailsla.streams.runtime.checkpoint.state_log import StateError
+from mailsla.streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
 
 RECEIVED_US = 1_795_400_000_000_000  # the morning after the corpus
 HANDED_ON = """

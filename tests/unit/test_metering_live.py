@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from streams.time.calendar import Month, to_us
+from mailsla.streams.time.calendar import Month, to_us
 from tests.live_run import LiveRun, assessments, contract_record
 from tests.reference.log import TOPIC_OF
 from tests.reference.metering import CONTRACTS, EXPECTED, local, log

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from sinks.landing.metrics import LandingCollector, LandingMetrics
-from streams.metrics import names
-from streams.metrics.health import HELD_S, LANDING_S, MOVING_S, Health
-from streams.metrics.sampling import Loop, applying
-from streams.metrics.server import serve_metrics
-from streams.settings import ConfigurationError, Settings
+from mailsla.sinks.landing.metrics import LandingCollector, LandingMetrics
+from mailsla.streams.metrics import names
+from mailsla.streams.metrics.health import HELD_S, LANDING_S, MOVING_S, Health
+from mailsla.streams.metrics.sampling import Loop, applying
+from mailsla.streams.metrics.server import serve_metrics
+from mailsla.streams.settings import ConfigurationError, Settings
 
 NOW = 1_000.0
 

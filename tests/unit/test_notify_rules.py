@@ -11,14 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.notify.events import News, read_news
-from streams.notify.messages import LINES, compose
-from streams.notify.pacing import Backoff
-from streams.notify.queue import Queue, Waiting
-from streams.notify.routes import Quiet, Route, load_routes
-from streams.notify.signing import headers
-from streams.notify.worker import sample_news as made_up
-from streams.settings import ConfigurationError
+from mailsla.streams.notify.events import News, read_news
+from mailsla.streams.notify.messages import LINES, compose
+from mailsla.streams.notify.pacing import Backoff
+from mailsla.streams.notify.queue import Queue, Waiting
+from mailsla.streams.notify.routes import Quiet, Route, load_routes
+from mailsla.streams.notify.signing import headers
+from mailsla.streams.notify.worker import sample_news as made_up
+from mailsla.streams.settings import ConfigurationError
 
 HOOK = {"kind": "webhook", "url": "https://desk.example/hook"}
 AT = datetime(2026, 10, 3, 2, tzinfo=UTC)

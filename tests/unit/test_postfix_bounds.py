@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from postfix_corpus import SITE, brief, latency, scenario, ship
 
-from streams.connectors.postfix import Limits, PostfixConnector, Site, TenantMap
+from mailsla.streams.connectors.postfix import Limits, PostfixConnector, Site, TenantMap
 
 HEAD = """
 2026-11-22T08:00:00.000000+00:00 mx postfix/submissions/smtpd[10]: 4jXSs86QcVzK5wh: client=pc[10.1.1.1], sasl_method=PLAIN, sasl_username=u1@tenant-a.test

@@ -7,8 +7,14 @@ import shutil
 
 import pytest
 
-from streams.connectors.follow import Follower, StateFileError, load_state, read_lines, save_state
-from streams.connectors.rotation import LogPosition
+from mailsla.streams.connectors.follow import (
+    Follower,
+    StateFileError,
+    load_state,
+    read_lines,
+    save_state,
+)
+from mailsla.streams.connectors.rotation import LogPosition
 
 
 def write(path, *lines, end="\n"):

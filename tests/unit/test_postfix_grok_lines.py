@@ -10,8 +10,8 @@ import pytest
 import yaml
 from postfix_corpus import SITE
 
-from streams.connectors.postfix import PostfixConnector
-from streams.connectors.postfix.read.lines import (
+from mailsla.streams.connectors.postfix import PostfixConnector
+from mailsla.streams.connectors.postfix.read.lines import (
     DELIVERY_DAEMONS,
     Active,
     Client,

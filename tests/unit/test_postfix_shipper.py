@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from streams.connectors.shipper import UnreadableRecordError, lines_of
-from streams.connectors.stamps import StampReader, to_micros
-from streams.connectors.syslog import SyslogLine, parse_line
+from mailsla.streams.connectors.shipper import UnreadableRecordError, lines_of
+from mailsla.streams.connectors.stamps import StampReader, to_micros
+from mailsla.streams.connectors.syslog import SyslogLine, parse_line
 
 STAMP = "2026-11-22T12:23:08.904936+00:00"
 MOMENT = to_micros(datetime.fromisoformat(STAMP))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.connectors.postfix import OwnRelays, TenantMap, TenantMapError, load_tenant_map
+from mailsla.streams.connectors.postfix import OwnRelays, TenantMap, TenantMapError, load_tenant_map
 
 
 @pytest.mark.parametrize(

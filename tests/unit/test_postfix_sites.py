@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from postfix_corpus import latency, scenario
 
-from streams.connectors.postfix import (
+from mailsla.streams.connectors.postfix import (
     DEFAULT_OWN_RELAYS,
     OwnRelays,
     PostfixConnector,

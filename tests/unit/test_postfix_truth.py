@@ -19,7 +19,7 @@ from postfix_corpus import (
     to_second_resolution,
 )
 
-from schemas.codec.records import Rejection, decode_event
+from mailsla.schemas.codec.records import Rejection, decode_event
 
 TENANTS = ("tenant-a.test", "tenant-b.test")
 SENT = read_truth("truth_send.jsonl")

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from streams.cli.output.progress import Bars, PlainLines
+from mailsla.streams.cli.output.progress import Bars, PlainLines
 
 
 class Clock:

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from streams.cli.output import steps as module
-from streams.cli.output.steps import Steps
+from mailsla.streams.cli.output import steps as module
+from mailsla.streams.cli.output.steps import Steps
 
 
 def test_a_quick_step_is_one_line_at_its_end(capsys):

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from setuptools import find_packages
 
-from sinks.embedded.brokers.kafka_jars import KAFKA_VERSION
-from streams.cli.main import cli
-from streams.settings import PREFIX, Settings
+from mailsla.sinks.embedded.brokers.kafka_jars import KAFKA_VERSION
+from mailsla.streams.cli.main import cli
+from mailsla.streams.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -190,7 +191,8 @@ def test_the_image_gets_every_file_the_build_needs():
         for word in line.split()[:-1]
     }
     project = PROJECT["project"]
-    packages = {p.rstrip("*") for p in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
+    (name,) = {p.rstrip("*") for p in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
+    packages = {name, *(link.name for link in (ROOT / name).iterdir() if link.is_symlink())}
     files = {"pyproject.toml", project["readme"], *project["license-files"], "requirements"}
     assert copied == {*files, *packages}
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
@@ -199,7 +201,7 @@ def test_the_image_gets_every_file_the_build_needs():
 
 @pytest.mark.parametrize("package", ["schemas", "sinks", "streams"])
 def test_every_data_file_of_a_package_is_installed(package):
-    patterns = PROJECT["tool"]["setuptools"]["package-data"].get(package, [])
+    patterns = PROJECT["tool"]["setuptools"]["package-data"].get(f"mailsla.{package}", [])
     installed = {path for pattern in patterns for path in (ROOT / package).glob(pattern)}
     data = {
         path
@@ -207,6 +209,14 @@ def test_every_data_file_of_a_package_is_installed(package):
         if path.is_file() and path.suffix not in {".py", ".pyc", ".md"}
     }
     assert data == installed
+
+
+def test_one_name_is_installed_with_everything_in_it():
+    found = set(find_packages(str(ROOT), **PROJECT["tool"]["setuptools"]["packages"]["find"]))
+    assert {name.partition(".")[0] for name in found} == {"mailsla"}
+    for package in ("schemas", "sinks", "streams"):
+        folders = {path.parent for path in (ROOT / package).rglob("*.py")}
+        assert {".".join(("mailsla", *path.relative_to(ROOT).parts)) for path in folders} <= found
 
 
 def test_every_package_directory_is_a_package():

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 
-from schemas.codec.records import decode_event
-from schemas.events.envelope import Event
-from schemas.indicators import INDICATORS
-from schemas.registry import TYPES
+from mailsla.schemas.codec.records import decode_event
+from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.registry import TYPES
 from tests.reference.log import TOPIC_OF
 from tests.reference.strategies import History, checked_months, histories, seeded_month
 

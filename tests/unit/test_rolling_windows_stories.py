@@ -5,11 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from streams.latency.changes import HOUR_US, PANE_US, Changes, late_flags
-from streams.latency.panes import BIN_BITS, PaneTable, SortedMessages
-from streams.latency.rolling_windows import RollingWindows
-from streams.latency.sketch import BINS, RELATIVE_ERROR
-from streams.latency.window_kinds import LatencyWindow
+from mailsla.streams.latency.changes import HOUR_US, PANE_US, Changes, late_flags
+from mailsla.streams.latency.panes import BIN_BITS, PaneTable, SortedMessages
+from mailsla.streams.latency.rolling_windows import RollingWindows
+from mailsla.streams.latency.sketch import BINS, RELATIVE_ERROR
+from mailsla.streams.latency.window_kinds import LatencyWindow
 
 MINUTE_US = 60_000_000
 START_US = 1_793_000_000_000_000 // (24 * HOUR_US) * 24 * HOUR_US

@@ -15,8 +15,8 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.faust_app.batches import RecordBatch, to_batch
-from streams.runtime.unreadable import _Fetched
+from mailsla.streams.runtime.faust_app.batches import RecordBatch, to_batch
+from mailsla.streams.runtime.unreadable import _Fetched
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def test_only_log_append_time_is_the_broker_s(kind, by_broker):
 
 _PROGRAM = """
 import os, sys
-from streams.runtime.faust_app.restart import restart, settled
+from mailsla.streams.runtime.faust_app.restart import restart, settled
 count = int(os.environ.get("MAILSLA_RESTARTS", "0"))
 print(os.getpid(), count, *sys.argv[1:], flush=True)
 if count < 2:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.latency.messages import ACCEPTED, LATENCY, ROW
-from streams.runtime.checkpoint.state_log import (
+from mailsla.streams.latency.messages import ACCEPTED, LATENCY, ROW
+from mailsla.streams.runtime.checkpoint.state_log import (
     Head,
     State,
     StateError,

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from schemas.codec.columnar import decode_batch, micros
-from schemas.codec.columns import arrow_schema, clickhouse_columns, columns
-from schemas.codec.identifiers import parse_instant, rfc3339
-from schemas.codec.records import Rejection, decode_contract, decode_event
-from schemas.events.envelope import MAX_EVENT_BYTES
-from schemas.export.examples import BROKER_TIME, valid
-from schemas.registry import EVENT_TYPES
+from mailsla.schemas.codec.columnar import decode_batch, micros
+from mailsla.schemas.codec.columns import arrow_schema, clickhouse_columns, columns
+from mailsla.schemas.codec.identifiers import parse_instant, rfc3339
+from mailsla.schemas.codec.records import Rejection, decode_contract, decode_event
+from mailsla.schemas.events.envelope import MAX_EVENT_BYTES
+from mailsla.schemas.export.examples import BROKER_TIME, valid
+from mailsla.schemas.registry import EVENT_TYPES
 
 MTA = "mail.mta"
 EVENT = valid(MTA)[0].value
@@ -58,7 +58,7 @@ def test_decimals_beyond_a_microsecond_are_cut_and_a_leap_second_is_the_next_sec
 
 
 def test_a_batch_stamped_in_nanoseconds_costs_no_look_at_single_records(monkeypatch):
-    monkeypatch.setattr("schemas.codec.columnar.decode_event", None)
+    monkeypatch.setattr("mailsla.schemas.codec.columnar.decode_event", None)
     stamp = {"time": "2025-10-01T00:00:05.123456789Z", "accepted_at": "2025-10-01T00:00:05Z"}
     values = [json.dumps(DOCUMENT | stamp | {"id": f"e{i}"}).encode() for i in range(500)]
     decoded = decode_batch(MTA, values, np.full(500, micros(BROKER_TIME)))
@@ -130,7 +130,9 @@ def test_an_empty_batch_and_a_batch_of_tombstones_give_an_empty_table():
 
 def test_a_batch_of_many_good_records_costs_no_look_at_single_ones(monkeypatch):
     alone = []
-    monkeypatch.setattr("schemas.codec.columnar.decode_event", lambda *record: alone.append(record))
+    monkeypatch.setattr(
+        "mailsla.schemas.codec.columnar.decode_event", lambda *record: alone.append(record)
+    )
     values = [
         json.dumps(DOCUMENT | {"id": f"e{i}", "recipient": f"Info{i}@example.org"}).encode()
         for i in range(2_000)
@@ -147,7 +149,7 @@ def test_a_member_twice_takes_only_its_neighbours_off_the_fast_path(monkeypatch)
         alone.append(value)
         return decode_event(topic, value, moment)
 
-    monkeypatch.setattr("schemas.codec.columnar.decode_event", counted)
+    monkeypatch.setattr("mailsla.schemas.codec.columnar.decode_event", counted)
     values = [json.dumps(DOCUMENT | {"id": f"e{i}"}).encode() for i in range(2_000)]
     values[700] = values[700][:-1] + b', "id": "twice"}'
     decoded = decode_batch(MTA, values, np.full(2_000, micros(BROKER_TIME)))

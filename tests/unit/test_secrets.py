@@ -10,11 +10,11 @@ import threading
 
 import pytest
 
-from sinks.embedded.ports import LOOPBACK
-from sinks.embedded.state_file import StackState
-from streams.cli import main as program
-from streams.runtime.redaction import redact_logs
-from streams.settings import Settings
+from mailsla.sinks.embedded.ports import LOOPBACK
+from mailsla.sinks.embedded.state_file import StackState
+from mailsla.streams.cli import main as program
+from mailsla.streams.runtime.redaction import redact_logs
+from mailsla.streams.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +117,7 @@ def test_a_worker_at_level_debug_logs_no_password_and_has_none_in_its_arguments(
         "MAILSLA_LOG_LEVEL": "DEBUG",
     }  # fmt: skip
     worker = subprocess.Popen(
-        [sys.executable, "-m", "streams.cli.main", "worker", kind],
+        [sys.executable, "-m", "mailsla.streams.cli.main", "worker", kind],
         env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
-from streams.cli.support import doctor_security
-from streams.cli.support.doctor_security import security_findings
-from streams.settings import Settings
+from mailsla.streams.cli.support import doctor_security
+from mailsla.streams.cli.support.doctor_security import security_findings
+from mailsla.streams.settings import Settings
 
 STRONG = SecretStr("a-long-random-password")
 GOOD = {"clickhouse_password": STRONG}

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from schemas.codec.records import Rejection, decode_event
-from streams.simulate.bad import BAD_KINDS
+from mailsla.schemas.codec.records import Rejection, decode_event
+from mailsla.streams.simulate.bad import BAD_KINDS
 from tests.mta_flood import EVENT_BYTES, flood
 from tests.reference.instants import parse
 

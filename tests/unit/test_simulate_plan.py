@@ -8,12 +8,12 @@ from functools import cache
 import orjson
 import pytest
 
-from schemas.codec.records import Rejection, decode_event
-from schemas.indicators import INDICATORS
-from streams.simulate.bad import BAD_KINDS
-from streams.simulate.plan import SimulationPlan, plan
-from streams.simulate.record import SECOND, SimulatedRecord
-from streams.simulate.stories import STORIES
+from mailsla.schemas.codec.records import Rejection, decode_event
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.streams.simulate.bad import BAD_KINDS
+from mailsla.streams.simulate.plan import SimulationPlan, plan
+from mailsla.streams.simulate.record import SECOND, SimulatedRecord
+from mailsla.streams.simulate.stories import STORIES
 from tests.reference.instants import parse
 from tests.reference.judge import Findings, judge
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from sinks.clickhouse import ClickHouseSettings
+from mailsla.sinks.clickhouse import ClickHouseSettings
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 import pytest
 
-from schemas import topics
-from schemas.codec.columns import clickhouse_columns
-from sinks.ddl import DERIVED_TABLES, FACT_TABLES, fact_table
-from sinks.migrations import Migration, MigrationError, read_migrations, split_statements
+from mailsla.schemas import topics
+from mailsla.schemas.codec.columns import clickhouse_columns
+from mailsla.sinks.ddl import DERIVED_TABLES, FACT_TABLES, fact_table
+from mailsla.sinks.migrations import Migration, MigrationError, read_migrations, split_statements
 
 
 @pytest.mark.parametrize("topic", [topic.name for topic in topics.EVENT_TOPICS])

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.export import examples
-from schemas.results import Window
-from sinks.landing.results import RESULT_KINDS, decode_results
-from sinks.landing.windows import read_windows
+from mailsla.schemas.export import examples
+from mailsla.schemas.results import Window
+from mailsla.sinks.landing.results import RESULT_KINDS, decode_results
+from mailsla.sinks.landing.windows import read_windows
 
 
 @dataclass

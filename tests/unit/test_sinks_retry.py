@@ -9,10 +9,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.landing.batch import Block
-from sinks.landing.delivery import Clock, LandingDelivery
-from sinks.landing.faults import LandingError, lasting, sentence
-from sinks.landing.retry import RetryPolicy
+from mailsla.sinks.landing.batch import Block
+from mailsla.sinks.landing.delivery import Clock, LandingDelivery
+from mailsla.sinks.landing.faults import LandingError, lasting, sentence
+from mailsla.sinks.landing.retry import RetryPolicy
 
 
 def refusal(code, name, words="Column x of table t"):

@@ -4,10 +4,10 @@ from itertools import islice
 
 import pytest
 
-from schemas.topics import EVENT_TOPICS, PROBE
-from streams.clauses.registry import reach_of_topic
-from streams.simulate.plan import plan
-from streams.time.calendar import DAY
+from mailsla.schemas.topics import EVENT_TOPICS, PROBE
+from mailsla.streams.clauses.registry import reach_of_topic
+from mailsla.streams.simulate.plan import plan
+from mailsla.streams.time.calendar import DAY
 from tests.live_run import LiveRun
 
 MONTHS = ("2026-03", "2026-04", "2026-05", "2026-06", "2026-07")

@@ -12,16 +12,16 @@ from xml.etree import ElementTree
 import pytest
 from statement_scene import CONTRACT, EXCLUSION, OCTOBER, STATEMENT, at, changed, credit, revised
 
-from schemas.presentation.language import LANGUAGES
-from sinks.closing.plan.contract_segments import period_of
-from sinks.closing.plan.plan import HOUR_US
-from sinks.statement.errors import StatementError
-from sinks.statement.facts.content import Voided
-from sinks.statement.facts.maintenance import maintenance_of
-from sinks.statement.facts.parts import read_parts
-from sinks.statement.making import content_of, file_name
-from sinks.statement.provider import LARGEST_LOGO, provider_of
-from sinks.statement.render.document import render
+from mailsla.schemas.presentation.language import LANGUAGES
+from mailsla.sinks.closing.plan.contract_segments import period_of
+from mailsla.sinks.closing.plan.plan import HOUR_US
+from mailsla.sinks.statement.errors import StatementError
+from mailsla.sinks.statement.facts.content import Voided
+from mailsla.sinks.statement.facts.maintenance import maintenance_of
+from mailsla.sinks.statement.facts.parts import read_parts
+from mailsla.sinks.statement.making import content_of, file_name
+from mailsla.sinks.statement.provider import LARGEST_LOGO, provider_of
+from mailsla.sinks.statement.render.document import render
 
 SVG = "{http://www.w3.org/2000/svg}"
 

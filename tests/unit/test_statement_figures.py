@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.presentation.figures import (
+from mailsla.schemas.presentation.figures import (
     Figure,
     budget,
     duration,

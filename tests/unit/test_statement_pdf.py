@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from sinks.statement.errors import StatementError
-from sinks.statement.render import pdf
+from mailsla.sinks.statement.errors import StatementError
+from mailsla.sinks.statement.render import pdf
 
 
 @pytest.fixture(autouse=True)

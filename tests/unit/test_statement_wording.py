@@ -7,15 +7,15 @@ from typing import get_args
 
 import pytest
 
-from schemas.codec.identifiers import ExclusionCode
-from schemas.contract import Profile
-from schemas.indicators import INDICATORS, SECTIONS, MonthVerdict, Remedy, Verdict
-from schemas.presentation import names as titles
-from schemas.presentation import words
-from schemas.presentation.language import LANGUAGES
-from schemas.results import BreachType, State
-from sinks.statement.render import evidence
-from sinks.statement.wording import names, phrases, readings
+from mailsla.schemas.codec.identifiers import ExclusionCode
+from mailsla.schemas.contract import Profile
+from mailsla.schemas.indicators import INDICATORS, SECTIONS, MonthVerdict, Remedy, Verdict
+from mailsla.schemas.presentation import names as titles
+from mailsla.schemas.presentation import words
+from mailsla.schemas.presentation.language import LANGUAGES
+from mailsla.schemas.results import BreachType, State
+from mailsla.sinks.statement.render import evidence
+from mailsla.sinks.statement.wording import names, phrases, readings
 
 PACKAGE = Path(__file__).parents[2] / "sinks/statement"
 TEXTS = {

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sinks.embedded.children import Child
-from sinks.embedded.errors import StackError
-from sinks.embedded.restarts import RestartPolicy
-from sinks.embedded.supervisor import Supervisor
+from mailsla.sinks.embedded.children import Child
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.restarts import RestartPolicy
+from mailsla.sinks.embedded.supervisor import Supervisor
 
 QUICK = RestartPolicy(first_s=0.05, longest_s=0.2)
 

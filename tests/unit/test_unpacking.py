@@ -10,8 +10,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.runtime import unpacking
-from streams.runtime.faust_app.batches import to_batch
+from mailsla.streams.runtime import unpacking
+from mailsla.streams.runtime.faust_app.batches import to_batch
 from tests.unit.test_runtime_batches import fetch, told, wire
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
@@ -73,7 +73,7 @@ def test_a_batch_that_holds_too_much_is_passed_over_and_the_next_is_read(number)
 
 
 def test_so_is_one_of_too_many_records(monkeypatch):
-    monkeypatch.setattr("streams.runtime.unreadable.MOST_RECORDS", 10)
+    monkeypatch.setattr("mailsla.streams.runtime.unreadable.MOST_RECORDS", 10)
     read, _ = fetch(0, 11, bomb(1, 11, 11))
     assert told(read) == [(0, b"")]
     read, _ = fetch(0, 10, bomb(1, 10, 10))

@@ -2,7 +2,7 @@
 
 import orjson
 
-from schemas.topics import BREACHES, STATUS, WINDOWS
+from mailsla.schemas.topics import BREACHES, STATUS, WINDOWS
 from tests.unit.test_feed_clock import Watched, message
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from schemas.topics import BREACHES, WINDOWS
-from streams.time.calendar import Month, to_us
+from mailsla.schemas.topics import BREACHES, WINDOWS
+from mailsla.streams.time.calendar import Month, to_us
 from tests.live_run import LiveRun
 from tests.reference.log import TOPIC_OF
 

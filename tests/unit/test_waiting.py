@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.waiting import STANDSTILL_S, Patience, Wait
+from mailsla.streams.runtime.waiting import STANDSTILL_S, Patience, Wait
 
 readings = st.lists(
     st.tuples(st.integers(0, 1_000), st.floats(0.001, 100.0)), min_size=1, max_size=50

@@ -5,7 +5,7 @@ durable     10    10    10    10    …    10
                   │     │first growth    │limit after it: stuck
 """
 
-from streams.runtime.watchdog import Watchdog
+from mailsla.streams.runtime.watchdog import Watchdog
 
 PLACE = ("mail.ops", 2)
 LIMIT_S = 100.0

@@ -6,10 +6,10 @@ from base64 import b64encode
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from sinks.clickhouse import ClickHouseSettings
-from streams.metrics.health import Health
-from streams.settings import ConfigurationError, Settings
-from streams.web.server import build_web, serve
+from mailsla.sinks.clickhouse import ClickHouseSettings
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.settings import ConfigurationError, Settings
+from mailsla.streams.web.server import build_web, serve
 
 TOKEN = "a-secret-of-some-length"
 NOWHERE = ClickHouseSettings(url="http://127.0.0.1:1")

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from streams.web.readings.forecast import Forecast, forecast
-from streams.web.readings.reading import IndicatorState
+from mailsla.streams.web.readings.forecast import Forecast, forecast
+from mailsla.streams.web.readings.reading import IndicatorState
 
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 TENTH = datetime(2026, 11, 11, tzinfo=UTC)

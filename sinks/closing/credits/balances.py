@@ -6,8 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sinks.clickhouse import Client
-from sinks.closing.credits.rules import money
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.credits.rules import money
 
 _LEDGER: Final = """
 SELECT toString(tenant_id) AS tenant_id, month, revision, toString(kind) AS kind,

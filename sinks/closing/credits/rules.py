@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from schemas.indicators import MonthVerdict, Remedy
-from schemas.results import ClosingItem, Credit
-from sinks.closing.plan.contract_segments import SegmentPeriod, next_month
+from mailsla.schemas.indicators import MonthVerdict, Remedy
+from mailsla.schemas.results import ClosingItem, Credit
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, next_month
 
 _ORDER: Final[tuple[Remedy, ...]] = ("double_service", "fee_waiver")
 

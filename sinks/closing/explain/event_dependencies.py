@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from schemas.registry import EVENT_TYPES, TYPES
+from mailsla.schemas.registry import EVENT_TYPES, TYPES
 
 _EXCUSES: Final = ("exclusion.declared", "exclusion.revoked", "approval.given")
 _PROBES: Final = ("probe.result", "outage.declared", "outage.revoked", *_EXCUSES)

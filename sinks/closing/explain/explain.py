@@ -12,26 +12,31 @@ from decimal import ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from schemas.calendars import Calendars
-from schemas.contract import Contract
-from schemas.indicators import INDICATORS
-from schemas.results import ClosingItem
-from sinks.clickhouse import Client
-from sinks.closing.errors import ClosingError
-from sinks.closing.explain.formulas import FORMULAS, Formula, Outcome, Sums, evidence_of
-from sinks.closing.measure.queries import SETTINGS, measure
-from sinks.closing.measure.verdicts import read_judgements
-from sinks.closing.plan.calendars import calendars_of, load_calendars
-from sinks.closing.plan.contract_segments import SegmentPeriod, governing_versions, instant, micros
-from sinks.closing.plan.plan import make_plan
-from sinks.closing.plan.plan_store import (
+from mailsla.schemas.calendars import Calendars
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.results import ClosingItem
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.explain.formulas import FORMULAS, Formula, Outcome, Sums, evidence_of
+from mailsla.sinks.closing.measure.queries import SETTINGS, measure
+from mailsla.sinks.closing.measure.verdicts import read_judgements
+from mailsla.sinks.closing.plan.calendars import calendars_of, load_calendars
+from mailsla.sinks.closing.plan.contract_segments import (
+    SegmentPeriod,
+    governing_versions,
+    instant,
+    micros,
+)
+from mailsla.sinks.closing.plan.plan import make_plan
+from mailsla.sinks.closing.plan.plan_store import (
     StoredPlan,
     contracts_by_tenant,
     load_contracts,
     scratch_plan,
 )
-from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
-from sinks.closing.run.cutoff import server_now_us
+from mailsla.sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
+from mailsla.sinks.closing.run.cutoff import server_now_us
 
 ROWS_SHOWN: Final = 20
 _DECIMALS: Final = Decimal("1e-9")

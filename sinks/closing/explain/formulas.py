@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from schemas.indicators import INDICATORS
+from mailsla.schemas.indicators import INDICATORS
 
 _S: Final = 1_000_000
 

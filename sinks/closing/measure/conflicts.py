@@ -8,11 +8,11 @@ out at every cutoff at which it could be seen.
 
 from typing import Final
 
-from schemas.codec.columns import clickhouse_columns
-from schemas.topics import MTA
-from sinks.clickhouse import Client
-from sinks.ddl import FACT_TABLES
-from streams.metrics.names import CONFLICTS
+from mailsla.schemas.codec.columns import clickhouse_columns
+from mailsla.schemas.topics import MTA
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.streams.metrics.names import CONFLICTS
 
 SEARCHED_EVERY_US: Final = 600 * 1_000_000
 """How often the live views look for conflicts; a closing always does."""

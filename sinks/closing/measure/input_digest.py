@@ -6,8 +6,8 @@ from datetime import date
 from hashlib import blake2b
 from typing import Final
 
-from sinks.clickhouse import Client
-from sinks.closing.measure.queries import SETTINGS
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.measure.queries import SETTINGS
 
 _INPUTS: Final = """
 SELECT scope, events, digest

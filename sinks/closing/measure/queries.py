@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from sinks.clickhouse import Client
-from sinks.closing.measure.views import sections, views
-from sinks.closing.plan.plan_store import StoredPlan
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.measure.views import sections, views
+from mailsla.sinks.closing.plan.plan_store import StoredPlan
 
 SETTINGS: Final = {
     # What does not fit spills to disk instead of failing.

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from schemas.results import ClosingItem, Credit, ItemPart
-from sinks.clickhouse import Client
-from sinks.closing.credits.rules import issue, owed_remedies
-from sinks.closing.plan.contract_segments import SegmentPeriod
-from sinks.closing.plan.plan_store import StoredPlan
+from mailsla.schemas.results import ClosingItem, Credit, ItemPart
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.credits.rules import issue, owed_remedies
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod
+from mailsla.sinks.closing.plan.plan_store import StoredPlan
 
 _COLUMNS: Final = (
     "tenant_id", "section", "indicator", "observed", "raw", "excluded", "unit", "comparator",

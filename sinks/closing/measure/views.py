@@ -8,11 +8,11 @@ from typing import Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from schemas.topics import MTA
-from sinks.clickhouse import Client
-from sinks.ddl import FACT_TABLES
+from mailsla.schemas.topics import MTA
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.ddl import FACT_TABLES
 
-SQL: Traversable = files("sinks.closing").joinpath("sql")
+SQL: Traversable = files("mailsla.sinks.closing").joinpath("sql")
 """The folder of the queries; each lies in it or in one of its folders."""
 
 _COUNTED: Final = """

@@ -7,8 +7,8 @@ from typing import Final
 
 import orjson
 
-from schemas.calendars import CalendarError, Calendars, WorkingCalendar, WorkingDay
-from sinks.clickhouse import Client
+from mailsla.schemas.calendars import CalendarError, Calendars, WorkingCalendar, WorkingDay
+from mailsla.sinks.clickhouse import Client
 
 Days = Mapping[str, Mapping[date, bool]]
 """Calendar → day → whether it works."""

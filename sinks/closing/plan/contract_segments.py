@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from schemas.contract import Contract, default_contract
-from schemas.indicators import INDICATORS
+from mailsla.schemas.contract import Contract, default_contract
+from mailsla.schemas.indicators import INDICATORS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from schemas.calendars import Calendars
-from schemas.contract import Profile
-from sinks.closing.plan.contract_segments import SegmentPeriod, midnight_us, next_month
+from mailsla.schemas.calendars import Calendars
+from mailsla.schemas.contract import Profile
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, midnight_us, next_month
 
 DAY = timedelta(days=1)
 SUNDAY = 7

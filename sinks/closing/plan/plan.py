@@ -9,18 +9,18 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.calendars import CalendarError, Calendars
-from schemas.contract import DEADLINES, Contract
-from schemas.indicators import INDICATORS
-from sinks.closing.errors import TenantFailure
-from sinks.closing.plan.contract_segments import (
+from mailsla.schemas.calendars import CalendarError, Calendars
+from mailsla.schemas.contract import DEADLINES, Contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.closing.errors import TenantFailure
+from mailsla.sinks.closing.plan.contract_segments import (
     SegmentPeriod,
     midnight_us,
     next_month,
     parts_of,
     period_of,
 )
-from sinks.closing.plan.deadline_days import days_of
+from mailsla.sinks.closing.plan.deadline_days import days_of
 
 SECOND_US: Final = 1_000_000
 HOUR_US: Final = 3_600 * SECOND_US

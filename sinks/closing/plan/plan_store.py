@@ -8,16 +8,16 @@ from typing import Final
 
 import orjson
 
-from schemas.calendars import Calendars
-from schemas.codec.records import Rejection, decode_contract
-from schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
-from sinks.clickhouse import Client
-from sinks.closing.errors import TenantFailure, log_failure
-from sinks.closing.measure.conflicts import note_conflicts_now_and_then
-from sinks.closing.plan.calendars import load_calendars
-from sinks.closing.plan.contract_segments import covers, midnight_us, next_month
-from sinks.closing.plan.plan import Plan, Row, make_plan
-from sinks.ddl import FACT_TABLES
+from mailsla.schemas.calendars import Calendars
+from mailsla.schemas.codec.records import Rejection, decode_contract
+from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import TenantFailure, log_failure
+from mailsla.sinks.closing.measure.conflicts import note_conflicts_now_and_then
+from mailsla.sinks.closing.plan.calendars import load_calendars
+from mailsla.sinks.closing.plan.contract_segments import covers, midnight_us, next_month
+from mailsla.sinks.closing.plan.plan import Plan, Row, make_plan
+from mailsla.sinks.ddl import FACT_TABLES
 
 _KEEP_PLANS_S: Final = 3600
 """An older plan is removed after this time: by then nobody reads it any more."""

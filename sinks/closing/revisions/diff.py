@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from schemas.contract import Contract
-from schemas.results import Closing, ClosingItem, Credit
-from sinks.clickhouse import Client
-from sinks.closing.errors import ClosingError
-from sinks.closing.explain.event_dependencies import topics_of, types_of
-from sinks.closing.measure.views import view_query
-from sinks.closing.plan.calendars import ChangedDay, changed_days, stored_days
-from sinks.closing.plan.contract_segments import SegmentPeriod, micros, midnight_us, period_of
-from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
-from sinks.closing.revisions.writer import Key, ledger_of
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.results import Closing, ClosingItem, Credit
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.explain.event_dependencies import topics_of, types_of
+from mailsla.sinks.closing.measure.views import view_query
+from mailsla.sinks.closing.plan.calendars import ChangedDay, changed_days, stored_days
+from mailsla.sinks.closing.plan.contract_segments import (
+    SegmentPeriod,
+    micros,
+    midnight_us,
+    period_of,
+)
+from mailsla.sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
+from mailsla.sinks.closing.revisions.writer import Key, ledger_of
 
 CAUSES_SHOWN: Final = 20
 _COMPARED: Final = ("observed", "raw", "excluded", "target", "comparator", "verdict", "remedy")

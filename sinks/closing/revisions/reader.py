@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.contract import Contract
-from schemas.results import Closing
-from sinks.clickhouse import Client
-from sinks.closing.measure.verdicts import stored_items
-from sinks.closing.revisions.writer import ledger_of
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.results import Closing
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.measure.verdicts import stored_items
+from mailsla.sinks.closing.revisions.writer import ledger_of
 
 _REVISION: Final = """
   run, toString(tenant_id) AS tenant_id, month, revision, toString(verdict) AS verdict, remedies,

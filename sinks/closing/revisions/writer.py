@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.contract import Contract
-from schemas.results import Closing, Credit
-from sinks.clickhouse import Client
-from sinks.closing.credits.rules import money, overall_verdict, reverse
-from sinks.closing.measure.input_digest import Input
-from sinks.closing.measure.verdicts import Judgement
-from sinks.closing.plan.calendars import Days, day_rows
-from sinks.closing.plan.contract_segments import instant, micros
-from sinks.closing.plan.plan_store import StoredPlan
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.results import Closing, Credit
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.credits.rules import money, overall_verdict, reverse
+from mailsla.sinks.closing.measure.input_digest import Input
+from mailsla.sinks.closing.measure.verdicts import Judgement
+from mailsla.sinks.closing.plan.calendars import Days, day_rows
+from mailsla.sinks.closing.plan.contract_segments import instant, micros
+from mailsla.sinks.closing.plan.plan_store import StoredPlan
 
 _HOLDING: Final = """
 SELECT toString(tenant_id), max(revision), argMax(closed_at, revision), argMax(cutoff, revision),

@@ -10,10 +10,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from schemas.results import Closing, ClosingItem
-from sinks.clickhouse import Client
-from sinks.closing.errors import Failed, log_failure
-from sinks.closing.run.close_month import close_month
+from mailsla.schemas.results import Closing, ClosingItem
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import Failed, log_failure
+from mailsla.sinks.closing.run.close_month import close_month
 
 _TOLERANCE: Final = Decimal("1e-9")
 """Live values are published as doubles; relative to values above 1."""

@@ -9,26 +9,26 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from schemas.contract import Contract
-from schemas.results import Closing
-from sinks.clickhouse import Client
-from sinks.closing.errors import Failed, MonthNotOverError, TenantFailure, log_failure
-from sinks.closing.measure.conflicts import note_conflicts
-from sinks.closing.measure.input_digest import read_inputs
-from sinks.closing.measure.queries import measure
-from sinks.closing.measure.verdicts import read_judgements, read_undecided
-from sinks.closing.plan.calendars import load_calendars
-from sinks.closing.plan.contract_segments import SegmentPeriod, governing_versions
-from sinks.closing.plan.plan import Plan
-from sinks.closing.plan.plan_store import (
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.results import Closing
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import Failed, MonthNotOverError, TenantFailure, log_failure
+from mailsla.sinks.closing.measure.conflicts import note_conflicts
+from mailsla.sinks.closing.measure.input_digest import read_inputs
+from mailsla.sinks.closing.measure.queries import measure
+from mailsla.sinks.closing.measure.verdicts import read_judgements, read_undecided
+from mailsla.sinks.closing.plan.calendars import load_calendars
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, governing_versions
+from mailsla.sinks.closing.plan.plan import Plan
+from mailsla.sinks.closing.plan.plan_store import (
     Promised,
     contracts_by_tenant,
     load_contracts,
     refresh_plan,
 )
-from sinks.closing.revisions import writer
-from sinks.closing.run.cutoff import fix_cutoff
-from sinks.closing.run.lock import month_lock
+from mailsla.sinks.closing.revisions import writer
+from mailsla.sinks.closing.run.cutoff import fix_cutoff
+from mailsla.sinks.closing.run.lock import month_lock
 
 
 def close_month(

@@ -7,12 +7,12 @@ from typing import Final
 import orjson
 from kafka import KafkaProducer
 
-from schemas.results import Closing, CloudEvent
-from schemas.topics import CLOSINGS
-from sinks.clickhouse import Client
-from sinks.closing.revisions.reader import mark_told, untold, whole
-from streams.runtime.kafka.client_options import client_options
-from streams.settings import Settings
+from mailsla.schemas.results import Closing, CloudEvent
+from mailsla.schemas.topics import CLOSINGS
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.revisions.reader import mark_told, untold, whole
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.settings import Settings
 
 _NAMESPACE: Final = uuid.UUID("6f1c8f5e-6a1f-5b5e-9f0e-0d7c9a1c2b3d")
 _CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")

@@ -9,9 +9,9 @@ import time
 from datetime import datetime
 from typing import Final
 
-from sinks.clickhouse import Client
-from sinks.closing.errors import ClosingError
-from sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.plan.contract_segments import micros
 
 WAIT_S: Final = 120.0
 _POLL_S: Final = 0.05

@@ -15,8 +15,8 @@ from typing import Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
-from sinks.clickhouse import Client
-from sinks.closing.errors import ClosingInProgressError
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import ClosingInProgressError
 
 LEASE_S: Final = 60
 """A lock not renewed for this long is abandoned: its holder was killed or is cut off."""

@@ -1,6 +1,6 @@
 """Packs a revision so that it can be checked without us: rows, documents, a file that recomputes.
 
-What is in a pack stands in `sinks.closing.run.proof_check`, which is also one of its files.
+What is in a pack stands in `mailsla.sinks.closing.run.proof_check`, which is also one of its files.
 """
 
 import hashlib
@@ -15,18 +15,18 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.codec.identifiers import rfc3339
-from schemas.results import Closing
-from sinks.clickhouse import Client
-from sinks.closing.errors import ClosingError
-from sinks.closing.explain.formulas import evidence_of
-from sinks.closing.measure.queries import SETTINGS
-from sinks.closing.measure.views import evidence
-from sinks.closing.plan.calendars import calendars_of, stored_days
-from sinks.closing.plan.contract_segments import micros, period_of
-from sinks.closing.plan.plan import make_plan
-from sinks.closing.plan.plan_store import StoredPlan, scratch_plan
-from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
+from mailsla.schemas.codec.identifiers import rfc3339
+from mailsla.schemas.results import Closing
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.explain.formulas import evidence_of
+from mailsla.sinks.closing.measure.queries import SETTINGS
+from mailsla.sinks.closing.measure.views import evidence
+from mailsla.sinks.closing.plan.calendars import calendars_of, stored_days
+from mailsla.sinks.closing.plan.contract_segments import micros, period_of
+from mailsla.sinks.closing.plan.plan import make_plan
+from mailsla.sinks.closing.plan.plan_store import StoredPlan, scratch_plan
+from mailsla.sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
 
 _ROWS: Final = """
 SELECT indicator, item, from_us, to_us, amount, excused, counts, note
@@ -94,7 +94,7 @@ def prove(client: Client, tenant_id: str, month: date, *, revision: int | None =
     }
     packed = {name: _text(document) for name, document in documents.items()}
     packed["evidence.parquet"] = _parquet(rows)
-    packed["check.py"] = files("sinks.closing.run").joinpath("proof_check.py").read_bytes()
+    packed["check.py"] = files("mailsla.sinks.closing.run").joinpath("proof_check.py").read_bytes()
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in packed.items()}
     return _zip({**packed, "files.json": _text(digests)})
 

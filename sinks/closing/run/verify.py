@@ -13,16 +13,16 @@ from typing import Final
 
 import orjson
 
-from schemas.results import Closing, ClosingItem, Credit
-from sinks.clickhouse import Client
-from sinks.closing.measure.input_digest import Input, read_inputs
-from sinks.closing.measure.queries import measure
-from sinks.closing.measure.verdicts import Judgement, read_judgements
-from sinks.closing.plan.calendars import calendars_of
-from sinks.closing.plan.contract_segments import micros
-from sinks.closing.plan.plan import make_plan
-from sinks.closing.plan.plan_store import scratch_plan
-from sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
+from mailsla.schemas.results import Closing, ClosingItem, Credit
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.measure.input_digest import Input, read_inputs
+from mailsla.sinks.closing.measure.queries import measure
+from mailsla.sinks.closing.measure.verdicts import Judgement, read_judgements
+from mailsla.sinks.closing.plan.calendars import calendars_of
+from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.closing.plan.plan import make_plan
+from mailsla.sinks.closing.plan.plan_store import scratch_plan
+from mailsla.sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
 
 NO_CONTRACTS: Final = "contracts not stored"
 """Told of a revision that was closed by a release which did not keep them."""

@@ -17,10 +17,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sinks.embedded.brokers.kafka_jars import kafka_jars
-from sinks.embedded.errors import StackError
-from sinks.embedded.leash import leashed
-from sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.embedded.brokers.kafka_jars import kafka_jars
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.leash import leashed
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
 
 _MINIMUM_JAVA = 17
 _FORMAT_WITHIN_S = 60.0

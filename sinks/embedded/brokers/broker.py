@@ -20,9 +20,9 @@ from typing import Literal, Protocol
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from sinks.embedded.brokers.apache_kafka import ApacheKafka
-from sinks.embedded.brokers.tansu import Tansu
-from sinks.embedded.ports import LOOPBACK, accepts
+from mailsla.sinks.embedded.brokers.apache_kafka import ApacheKafka
+from mailsla.sinks.embedded.brokers.tansu import Tansu
+from mailsla.sinks.embedded.ports import LOOPBACK, accepts
 
 BrokerKind = Literal["tansu", "kafka"]
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sinks.embedded.errors import StackError
-from sinks.embedded.leash import leashed
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.leash import leashed
 
 KAFKA_VERSION = "4.4.0"
 _LOG4J_VERSION = "2.25.5"

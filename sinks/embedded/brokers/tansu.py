@@ -21,8 +21,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sinks.embedded.errors import StackError
-from sinks.embedded.ports import LOOPBACK
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.ports import LOOPBACK
 
 
 class Tansu:

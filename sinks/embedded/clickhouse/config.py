@@ -2,7 +2,7 @@
 
 Users live here because this server has no writable access storage: SQL ``CREATE USER`` fails.
 Every user has a random password (`credentials`) and comes from loopback; ``operator`` may do
-everything in the databases, the others what their role says (`sinks.access.roles`); nobody
+everything in the databases, the others what their role says (`mailsla.sinks.access.roles`); nobody
 reaches a file, another server, a program or another user. ``default`` is the server's own session
 and cannot be used from outside (`gate`).
 """
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from sinks.access.roles import ANALYST as ANALYST_ROLE
-from sinks.access.roles import CLOSER as CLOSER_ROLE
-from sinks.access.roles import OWN_ROWS, TENANT, TENANT_TABLES, TENANT_USER_PREFIX
-from sinks.access.roles import WRITER as WRITER_ROLE
-from sinks.embedded.credentials import ANALYST, CLOSER, OPERATOR, WEB, WRITER
+from mailsla.sinks.access.roles import ANALYST as ANALYST_ROLE
+from mailsla.sinks.access.roles import CLOSER as CLOSER_ROLE
+from mailsla.sinks.access.roles import OWN_ROWS, TENANT, TENANT_TABLES, TENANT_USER_PREFIX
+from mailsla.sinks.access.roles import WRITER as WRITER_ROLE
+from mailsla.sinks.embedded.credentials import ANALYST, CLOSER, OPERATOR, WEB, WRITER
 
 DEFAULT_MAX_MEMORY = 3 * 1024**3
 """Bytes the whole server may use."""

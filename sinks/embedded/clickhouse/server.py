@@ -1,6 +1,6 @@
 """A full ClickHouse server on loopback, in this process, from the ``chdb-core`` wheel.
 
-``python -m sinks.embedded.clickhouse.server --data DIR [--http-port P] [--tcp-port P]``
+``python -m mailsla.sinks.embedded.clickhouse.server --data DIR [--http-port P] [--tcp-port P]``
 
 Traps, each found by trial:
 
@@ -42,17 +42,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sinks.embedded.clickhouse.config import (
+from mailsla.sinks.embedded.clickhouse.config import (
     DEFAULT_MAX_MEMORY,
     KEEPER_STOP,
     ServerConfig,
     write_config,
 )
-from sinks.embedded.confinement import Confinement, confine
-from sinks.embedded.credentials import ensure_credentials
-from sinks.embedded.errors import StackError
-from sinks.embedded.gate import Gate
-from sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.embedded.confinement import Confinement, confine
+from mailsla.sinks.embedded.credentials import ensure_credentials
+from mailsla.sinks.embedded.errors import StackError
+from mailsla.sinks.embedded.gate import Gate
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
 
 _KEEPER = (
     "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; "
@@ -196,7 +196,7 @@ def _shed_environment() -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sinks.embedded.clickhouse.server")
+    parser = argparse.ArgumentParser(prog="python -m mailsla.sinks.embedded.clickhouse.server")
     parser.add_argument("--data", type=Path, required=True, help="data directory")
     parser.add_argument("--http-port", type=int, default=8123, help="0 takes any free port")
     parser.add_argument("--tcp-port", type=int, default=9000, help="0 takes any free port")

@@ -7,9 +7,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from schemas.presentation.language import Language
-from sinks.statement.charts.svg import ALARM, Drawing
-from sinks.statement.wording.phrases import phrase
+from mailsla.schemas.presentation.language import Language
+from mailsla.sinks.statement.charts.svg import ALARM, Drawing
+from mailsla.sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720
 _LEFT: Final = 52

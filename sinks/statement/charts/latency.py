@@ -9,11 +9,11 @@ from typing import Final
 
 from markupsafe import Markup
 
-from schemas.presentation.figures import microseconds
-from schemas.presentation.language import Language
-from sinks.statement.charts.svg import ALARM, COOL, FAINT, WARM, Drawing
-from sinks.statement.facts.content import DayLatency
-from sinks.statement.wording.phrases import phrase
+from mailsla.schemas.presentation.figures import microseconds
+from mailsla.schemas.presentation.language import Language
+from mailsla.sinks.statement.charts.svg import ALARM, COOL, FAINT, WARM, Drawing
+from mailsla.sinks.statement.facts.content import DayLatency
+from mailsla.sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720
 _HEIGHT: Final = 206

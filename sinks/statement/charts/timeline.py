@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from schemas.presentation.figures import microseconds
-from schemas.presentation.language import Language
-from sinks.closing.plan.contract_segments import midnight_us
-from sinks.statement.charts.svg import ALARM, COOL, FAINT, Drawing
-from sinks.statement.facts import spans
-from sinks.statement.wording.phrases import phrase
+from mailsla.schemas.presentation.figures import microseconds
+from mailsla.schemas.presentation.language import Language
+from mailsla.sinks.closing.plan.contract_segments import midnight_us
+from mailsla.sinks.statement.charts.svg import ALARM, COOL, FAINT, Drawing
+from mailsla.sinks.statement.facts import spans
+from mailsla.sinks.statement.wording.phrases import phrase
 
 _WIDTH: Final = 720
 _LEFT: Final = 52

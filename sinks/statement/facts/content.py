@@ -6,12 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from schemas.codec.identifiers import PLATFORM
-from schemas.contract import Profile
-from schemas.indicators import Comparator, MonthVerdict, Verdict
-from schemas.results import ClosingItem, Credit
-from sinks.closing.plan.contract_segments import SegmentPeriod, SegmentSpan
-from sinks.statement.facts.spans import Span
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.schemas.contract import Profile
+from mailsla.schemas.indicators import Comparator, MonthVerdict, Verdict
+from mailsla.schemas.results import ClosingItem, Credit
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, SegmentSpan
+from mailsla.sinks.statement.facts.spans import Span
 
 SHOWN = 20
 """So many references stand behind an indicator; of more, the number is named."""

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 
 import orjson
 
-from schemas.contract import Contract
-from sinks.clickhouse import Client
-from sinks.closing.plan.contract_segments import (
+from mailsla.schemas.contract import Contract
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.plan.contract_segments import (
     SegmentPeriod,
     SegmentSpan,
     next_month,
     spans_in_force,
 )
-from sinks.closing.plan.plan_store import contracts_by_tenant
-from sinks.closing.revisions import reader
-from sinks.statement.facts.content import StatementRevision
-from sinks.statement.facts.queries import query_text
+from mailsla.sinks.closing.plan.plan_store import contracts_by_tenant
+from mailsla.sinks.closing.revisions import reader
+from mailsla.sinks.statement.facts.content import StatementRevision
+from mailsla.sinks.statement.facts.queries import query_text
 
 
 def contracts_of(

@@ -7,17 +7,17 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
-from schemas.contract import Contract
-from schemas.presentation.decimals import exact
-from schemas.results import ClosingItem, Credit
-from sinks.clickhouse import Client
-from sinks.closing.errors import Failed, log_failure
-from sinks.closing.plan.calendars import calendars_of
-from sinks.closing.plan.contract_segments import SegmentPeriod, micros
-from sinks.closing.plan.plan import make_plan
-from sinks.closing.plan.plan_store import scratch_plan
-from sinks.statement.facts import spans
-from sinks.statement.facts.content import (
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.presentation.decimals import exact
+from mailsla.schemas.results import ClosingItem, Credit
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.errors import Failed, log_failure
+from mailsla.sinks.closing.plan.calendars import calendars_of
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, micros
+from mailsla.sinks.closing.plan.plan import make_plan
+from mailsla.sinks.closing.plan.plan_store import scratch_plan
+from mailsla.sinks.statement.facts import spans
+from mailsla.sinks.statement.facts.content import (
     SHOWN,
     DayLatency,
     Exclusion,
@@ -27,11 +27,11 @@ from sinks.statement.facts.content import (
     StatementRevision,
     Voided,
 )
-from sinks.statement.facts.frame import contracts_of, spans_of_month
-from sinks.statement.facts.maintenance import maintenance_of
-from sinks.statement.facts.parts import read_parts
-from sinks.statement.facts.proofs import incident_proofs, outage_proof, proof_of
-from sinks.statement.facts.queries import SETTINGS, query_text
+from mailsla.sinks.statement.facts.frame import contracts_of, spans_of_month
+from mailsla.sinks.statement.facts.maintenance import maintenance_of
+from mailsla.sinks.statement.facts.parts import read_parts
+from mailsla.sinks.statement.facts.proofs import incident_proofs, outage_proof, proof_of
+from mailsla.sinks.statement.facts.queries import SETTINGS, query_text
 
 _EVIDENCE: Final = (
     "messages", "cases", "scans", "weeks", "backups", "support", "pages", "monitoring", "records",

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
-from sinks.closing.plan.contract_segments import SegmentPeriod, midnight_us
-from sinks.statement.facts import spans
-from sinks.statement.facts.content import Exclusion, Maintenance
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, midnight_us
+from mailsla.sinks.statement.facts import spans
+from mailsla.sinks.statement.facts.content import Exclusion, Maintenance
 
 _HOUR_US: Final = 3_600_000_000
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from sinks.statement.facts.content import Part
+from mailsla.sinks.statement.facts.content import Part
 
 
 def read_parts(text: str) -> list[Part]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sinks.statement.facts import spans
-from sinks.statement.facts.content import SHOWN, Evidence, Proof, StatementIncident
+from mailsla.sinks.statement.facts import spans
+from mailsla.sinks.statement.facts.content import SHOWN, Evidence, Proof, StatementIncident
 
 _OF_KIND: Final = {
     "fault": "operations.fault_duration",

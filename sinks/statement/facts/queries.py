@@ -6,7 +6,7 @@ from typing import Final
 
 from jinja2 import StrictUndefined, Template
 
-from sinks.ddl import FACT_TABLES
+from mailsla.sinks.ddl import FACT_TABLES
 
 SETTINGS: Final = {
     # What does not fit spills to disk instead of failing.
@@ -23,7 +23,9 @@ def query_text(name: str) -> str:
 
     What it asks of every table of facts is written once, as a Jinja loop over ``fact_tables``.
     """
-    text = files("sinks.statement").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    text = (
+        files("mailsla.sinks.statement").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    )
     # SQL of our own, into which no value goes: nothing to escape.
     template = Template(text, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     query: str = template.render(fact_tables=FACT_TABLES)

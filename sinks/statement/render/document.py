@@ -9,22 +9,29 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.codec.printable import printable
-from schemas.presentation.figures import microseconds, money
-from schemas.presentation.language import Language
-from schemas.presentation.names import cause, indicator_title
-from schemas.presentation.words import verdict_word
-from sinks.closing.plan.contract_segments import micros
-from sinks.statement.charts.calendar import calendar_chart, describe_faults
-from sinks.statement.charts.latency import ChartLimits, latency_chart
-from sinks.statement.charts.timeline import TimelineMonth, timeline_chart
-from sinks.statement.facts import spans
-from sinks.statement.facts.content import Statement
-from sinks.statement.provider import NOBODY, Provider
-from sinks.statement.render.evidence import moment
-from sinks.statement.render.view import last_day, lead, month_label, owed, reversal, sections
-from sinks.statement.wording.phrases import phrase
-from sinks.statement.wording.readings import readings
+from mailsla.schemas.codec.printable import printable
+from mailsla.schemas.presentation.figures import microseconds, money
+from mailsla.schemas.presentation.language import Language
+from mailsla.schemas.presentation.names import cause, indicator_title
+from mailsla.schemas.presentation.words import verdict_word
+from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.statement.charts.calendar import calendar_chart, describe_faults
+from mailsla.sinks.statement.charts.latency import ChartLimits, latency_chart
+from mailsla.sinks.statement.charts.timeline import TimelineMonth, timeline_chart
+from mailsla.sinks.statement.facts import spans
+from mailsla.sinks.statement.facts.content import Statement
+from mailsla.sinks.statement.provider import NOBODY, Provider
+from mailsla.sinks.statement.render.evidence import moment
+from mailsla.sinks.statement.render.view import (
+    last_day,
+    lead,
+    month_label,
+    owed,
+    reversal,
+    sections,
+)
+from mailsla.sinks.statement.wording.phrases import phrase
+from mailsla.sinks.statement.wording.readings import readings
 
 UNOBSERVED_SHOWN: Final = 10
 """So many stretches of unobserved time are listed, the longest."""
@@ -71,7 +78,7 @@ def _shown(value: object) -> object:
 @cache
 def _template() -> Any:
     environment = Environment(
-        loader=PackageLoader("sinks.statement"),
+        loader=PackageLoader("mailsla.sinks.statement"),
         autoescape=True,
         finalize=_shown,
         undefined=StrictUndefined,
@@ -83,7 +90,11 @@ def _template() -> Any:
 
 @cache
 def _style() -> Markup:
-    style = files("sinks.statement").joinpath("templates", "style.css").read_text(encoding="utf-8")
+    style = (
+        files("mailsla.sinks.statement")
+        .joinpath("templates", "style.css")
+        .read_text(encoding="utf-8")
+    )
     return Markup(style.strip())  # noqa: S704 - the project's own file
 
 

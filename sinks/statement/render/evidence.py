@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from schemas.presentation.figures import clock, microseconds
-from schemas.presentation.language import Language
-from schemas.presentation.names import indicator_title
-from sinks.statement.facts.content import Evidence, Proof
-from sinks.statement.facts.spans import instant
-from sinks.statement.wording.names import column_title, value_word
-from sinks.statement.wording.phrases import phrase
+from mailsla.schemas.presentation.figures import clock, microseconds
+from mailsla.schemas.presentation.language import Language
+from mailsla.schemas.presentation.names import indicator_title
+from mailsla.sinks.statement.facts.content import Evidence, Proof
+from mailsla.sinks.statement.facts.spans import instant
+from mailsla.sinks.statement.wording.names import column_title, value_word
+from mailsla.sinks.statement.wording.phrases import phrase
 
 _MICROSECOND: Final = 6
 

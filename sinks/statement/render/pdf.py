@@ -5,8 +5,8 @@ import subprocess
 from functools import cache
 from typing import Any, Final
 
-from schemas.presentation.language import Language
-from sinks.statement.errors import StatementError
+from mailsla.schemas.presentation.language import Language
+from mailsla.sinks.statement.errors import StatementError
 
 _PACKAGES: Final = "libpango-1.0-0 libpangoft2-1.0-0"
 _FONTS: Final = "fonts-noto-cjk"

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from schemas.indicators import INDICATORS, SECTIONS, Comparator, MonthVerdict, Verdict
-from schemas.presentation.figures import (
+from mailsla.schemas.indicators import INDICATORS, SECTIONS, Comparator, MonthVerdict, Verdict
+from mailsla.schemas.presentation.figures import (
     Figure,
     budget,
     figure,
@@ -15,14 +15,14 @@ from schemas.presentation.figures import (
     money,
     promise,
 )
-from schemas.presentation.language import Language
-from schemas.presentation.months import month_sentence, summarize
-from schemas.presentation.names import indicator_title, section_title
-from schemas.presentation.words import remedy_word
-from schemas.results import ClosingItem, Credit
-from sinks.statement.facts.content import Part, Statement
-from sinks.statement.render.evidence import EvidenceTable, Local, evidence_table
-from sinks.statement.wording.phrases import phrase
+from mailsla.schemas.presentation.language import Language
+from mailsla.schemas.presentation.months import month_sentence, summarize
+from mailsla.schemas.presentation.names import indicator_title, section_title
+from mailsla.schemas.presentation.words import remedy_word
+from mailsla.schemas.results import ClosingItem, Credit
+from mailsla.sinks.statement.facts.content import Part, Statement
+from mailsla.sinks.statement.render.evidence import EvidenceTable, Local, evidence_table
+from mailsla.sinks.statement.wording.phrases import phrase
 
 _ORDER: Final = {indicator: place for place, indicator in enumerate(INDICATORS)}
 _WORST_FIRST: Final[tuple[Verdict, ...]] = ("breached", "no_data", "met", "not_judged")

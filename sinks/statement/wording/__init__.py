@@ -1,1 +1,4 @@
-"""The words that only a statement needs, in both languages; the others: `schemas.presentation`."""
+"""The words that only a statement needs, in both languages.
+
+The others are in `mailsla.schemas.presentation`.
+"""

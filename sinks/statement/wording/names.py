@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from schemas.presentation.language import Language, pick
+from mailsla.schemas.presentation.language import Language, pick
 
 _COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "from": ("From", "开始"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from schemas.presentation.language import Language, Pair, pick
+from mailsla.schemas.presentation.language import Language, Pair, pick
 
 _PHRASES: Final[Mapping[str, Pair]] = {
     # key: (English, Chinese)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.contract import Profile
-from schemas.presentation.language import Language, pick
-from schemas.presentation.names import cause
+from mailsla.schemas.contract import Profile
+from mailsla.schemas.presentation.language import Language, pick
+from mailsla.schemas.presentation.names import cause
 
 _READINGS: Final[Mapping[str, tuple[str, str]]] = {
     "probe_hold_factor": (

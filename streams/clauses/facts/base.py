@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from streams.time.calendar import HOUR
+from mailsla.streams.time.calendar import HOUR
 
 Fact = Mapping[str, Any]
 """The fields of an event under their names of the wire contract; instants as microseconds since

@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from streams.clauses.facts.base import Fact, Facts, SeenEvents, reference
-from streams.time.calendar import DAY
+from mailsla.streams.clauses.facts.base import Fact, Facts, SeenEvents, reference
+from mailsla.streams.time.calendar import DAY
 
 
 @dataclass(frozen=True, order=True, slots=True)

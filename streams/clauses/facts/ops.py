@@ -4,10 +4,10 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from streams.clauses.facts.base import Fact, Facts, micros
-from streams.clauses.model.exclusions import ExclusionRegister
-from streams.time.calendar import DAY, SECOND
-from streams.time.intervals import EMPTY, FOREVER, IntervalSet, union
+from mailsla.streams.clauses.facts.base import Fact, Facts, micros
+from mailsla.streams.clauses.model.exclusions import ExclusionRegister
+from mailsla.streams.time.calendar import DAY, SECOND
+from mailsla.streams.time.intervals import EMPTY, FOREVER, IntervalSet, union
 
 _HEARTBEAT_COVERS: Final = 2
 """Intervals that one heartbeat vouches for (contract section 3, monitoring)."""

@@ -9,9 +9,9 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from streams.clauses.facts.base import Fact, Facts, Samples, micros, reference
-from streams.time.calendar import DAY, SECOND
-from streams.time.intervals import BEFORE_ALL, EMPTY, FOREVER, IntervalSet, splice, union
+from mailsla.streams.clauses.facts.base import Fact, Facts, Samples, micros, reference
+from mailsla.streams.time.calendar import DAY, SECOND
+from mailsla.streams.time.intervals import BEFORE_ALL, EMPTY, FOREVER, IntervalSet, splice, union
 
 MILLISECOND: Final = SECOND // 1_000
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from streams.clauses.model.measure import Measure, View, count_measure, earliest
+from mailsla.streams.clauses.model.measure import Measure, View, count_measure, earliest
 
 
 @dataclass(frozen=True, slots=True)

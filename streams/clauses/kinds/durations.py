@@ -3,9 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from streams.clauses.model.measure import Budget, Measure, View, earliest, first_evidence, seconds
-from streams.time.calendar import SECOND
-from streams.time.intervals import IntervalSet
+from mailsla.streams.clauses.model.measure import (
+    Budget,
+    Measure,
+    View,
+    earliest,
+    first_evidence,
+    seconds,
+)
+from mailsla.streams.time.calendar import SECOND
+from mailsla.streams.time.intervals import IntervalSet
 
 
 def duration_measure(

@@ -12,10 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from streams.clauses.model.contracts import Governed
-from streams.clauses.model.measure import Budget, Measure
-from streams.time.calendar import DAY, HOUR
-from streams.time.intervals import FOREVER, Instants, IntervalSet
+from mailsla.streams.clauses.model.contracts import Governed
+from mailsla.streams.clauses.model.measure import Budget, Measure
+from mailsla.streams.time.calendar import DAY, HOUR
+from mailsla.streams.time.intervals import FOREVER, Instants, IntervalSet
 
 _MINUTE: Final = HOUR // 60
 MARK_US: Final = 5 * _MINUTE

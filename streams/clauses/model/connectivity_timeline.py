@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from streams.clauses.facts.probes import CAPABILITIES, NOTHING_HELD, HeldResult, ProbeFacts
-from streams.time.intervals import EMPTY, FOREVER, IntervalSet, splice, union
+from mailsla.streams.clauses.facts.probes import CAPABILITIES, NOTHING_HELD, HeldResult, ProbeFacts
+from mailsla.streams.time.intervals import EMPTY, FOREVER, IntervalSet, splice, union
 
 Condition = Literal["up", "down", "unknown"]
 

@@ -10,9 +10,9 @@ from datetime import date
 from itertools import pairwise
 from typing import Final
 
-from schemas.contract import Contract, default_contract
-from schemas.indicators import INDICATORS
-from streams.time.calendar import Month, Period, local_day, midnight
+from mailsla.schemas.contract import Contract, default_contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.streams.time.calendar import Month, Period, local_day, midnight
 
 Days = tuple[date, date]
 """Local days ``[first, end)``."""

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from schemas.contract import Profile
-from streams.clauses.facts.base import Fact
-from streams.time.calendar import DAY, HOUR, local_day, midnight
-from streams.time.intervals import BEFORE_ALL, EMPTY, IntervalSet, union
+from mailsla.schemas.contract import Profile
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.time.calendar import DAY, HOUR, local_day, midnight
+from mailsla.streams.time.intervals import BEFORE_ALL, EMPTY, IntervalSet, union
 
 Kind = Literal["exclusion", "outage"]
 MAINTENANCE: Final = "agreed_maintenance"

@@ -7,15 +7,15 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Final, Literal, assert_never
 
-from schemas.calendars import Calendars
-from schemas.contract import Contract, Profile, Term
-from schemas.indicators import Comparator, Verdict
-from schemas.results import State
-from streams.clauses.facts.base import Facts
-from streams.clauses.model.contracts import Force
-from streams.clauses.model.exclusions import Exclusions
-from streams.time.calendar import SECOND, Period, local_day
-from streams.time.intervals import IntervalSet
+from mailsla.schemas.calendars import Calendars
+from mailsla.schemas.contract import Contract, Profile, Term
+from mailsla.schemas.indicators import Comparator, Verdict
+from mailsla.schemas.results import State
+from mailsla.streams.clauses.facts.base import Facts
+from mailsla.streams.clauses.model.contracts import Force
+from mailsla.streams.clauses.model.exclusions import Exclusions
+from mailsla.streams.time.calendar import SECOND, Period, local_day
+from mailsla.streams.time.intervals import IntervalSet
 
 Trend = Literal["rises", "falls", "moves"]
 """How a value can go on while nothing is taken back: a count or a duration only rises, what is

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from schemas.contract import Term
-from schemas.indicators import Verdict
-from schemas.results import State
-from streams.clauses.model.contracts import Governed
-from streams.clauses.model.measure import Measure, is_firm, judge, live_state
+from mailsla.schemas.contract import Term
+from mailsla.schemas.indicators import Verdict
+from mailsla.schemas.results import State
+from mailsla.streams.clauses.model.contracts import Governed
+from mailsla.streams.clauses.model.measure import Measure, is_firm, judge, live_state
 
 _WORST_STATE: Final[tuple[State, ...]] = ("breached", "failing", "at_risk", "ok")
 _FIRST_VERDICT: Final[tuple[Verdict, ...]] = ("breached", "met", "no_data", "not_judged")

@@ -7,7 +7,7 @@ matter how often somebody looks in between.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.results import BreachType, State
+from mailsla.schemas.results import BreachType, State
 
 Turn = tuple[BreachType, State, int]
 """What is told, the state it leads to, and the event time from which it could be told, µs."""

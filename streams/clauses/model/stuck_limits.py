@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from schemas.contract import Contract, Profile, default_contract
-from streams.clauses.model.contracts import Force, governing, in_force
-from streams.time.calendar import SECOND, Month
-from streams.time.intervals import BEFORE_ALL
+from mailsla.schemas.contract import Contract, Profile, default_contract
+from mailsla.streams.clauses.model.contracts import Force, governing, in_force
+from mailsla.streams.time.calendar import SECOND, Month
+from mailsla.streams.time.intervals import BEFORE_ALL
 
 Int64s = npt.NDArray[np.int64]
 

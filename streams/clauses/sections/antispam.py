@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import ClassVar, Final
 
-from schemas.calendars import CalendarError
-from schemas.contract import Contract, Profile
-from streams.clauses.facts.base import Fact, Facts, reference
-from streams.clauses.kinds.deadlines import Deadline, deadline_measure
-from streams.clauses.model.measure import Measure, View, count_measure
-from streams.time.calendar import DAY, local_day, midnight
+from mailsla.schemas.calendars import CalendarError
+from mailsla.schemas.contract import Contract, Profile
+from mailsla.streams.clauses.facts.base import Fact, Facts, reference
+from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from mailsla.streams.clauses.model.measure import Measure, View, count_measure
+from mailsla.streams.time.calendar import DAY, local_day, midnight
 
 INDICATORS = (
     "antispam.complaint_response",

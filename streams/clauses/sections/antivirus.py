@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 
-from streams.clauses.facts.base import Fact, Facts, Marks, Samples, micros, reference
-from streams.clauses.facts.probes import MILLISECOND
-from streams.clauses.kinds.counted_violations import Identities
-from streams.clauses.kinds.deadlines import Deadline, deadline_measure
-from streams.clauses.model.measure import Measure, View, count_measure, mean_measure
-from streams.time.calendar import DAY, midnight
-from streams.time.intervals import FOREVER
+from mailsla.streams.clauses.facts.base import Fact, Facts, Marks, Samples, micros, reference
+from mailsla.streams.clauses.facts.probes import MILLISECOND
+from mailsla.streams.clauses.kinds.counted_violations import Identities
+from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from mailsla.streams.clauses.model.measure import Measure, View, count_measure, mean_measure
+from mailsla.streams.time.calendar import DAY, midnight
+from mailsla.streams.time.intervals import FOREVER
 
 INDICATORS = (
     "antivirus.definition_updates",

@@ -5,10 +5,10 @@ from datetime import date, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from streams.clauses.facts.base import Fact, Facts, Marks, reference
-from streams.clauses.kinds.deadlines import Deadline, deadline_measure
-from streams.clauses.model.measure import Measure, View, count_measure
-from streams.time.calendar import DAY, local_day, midnight, same_day_next_month
+from mailsla.streams.clauses.facts.base import Fact, Facts, Marks, reference
+from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from mailsla.streams.clauses.model.measure import Measure, View, count_measure
+from mailsla.streams.time.calendar import DAY, local_day, midnight, same_day_next_month
 
 INDICATORS = (
     "backup.incremental",

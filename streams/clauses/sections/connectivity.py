@@ -4,13 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from schemas.contract import Term
-from streams.clauses.facts.probes import CAPABILITIES, ProbeFacts
-from streams.clauses.kinds.durations import duration_measure, remaining_measure
-from streams.clauses.model.connectivity_timeline import Condition, Reading
-from streams.clauses.model.exclusions import CONNECTIVITY
-from streams.clauses.model.measure import MOST_EVIDENCE, Measure, View, earliest, first_evidence
-from streams.time.intervals import IntervalSet
+from mailsla.schemas.contract import Term
+from mailsla.streams.clauses.facts.probes import CAPABILITIES, ProbeFacts
+from mailsla.streams.clauses.kinds.durations import duration_measure, remaining_measure
+from mailsla.streams.clauses.model.connectivity_timeline import Condition, Reading
+from mailsla.streams.clauses.model.exclusions import CONNECTIVITY
+from mailsla.streams.clauses.model.measure import (
+    MOST_EVIDENCE,
+    Measure,
+    View,
+    earliest,
+    first_evidence,
+)
+from mailsla.streams.time.intervals import IntervalSet
 
 INDICATORS = ("connectivity.downtime", "connectivity.ratio")
 

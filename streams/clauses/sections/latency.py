@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from streams.clauses.model.measure import Measure, first_evidence
-from streams.time.calendar import SECOND
+from mailsla.streams.clauses.model.measure import Measure, first_evidence
+from mailsla.streams.time.calendar import SECOND
 
 INDICATORS = (
     "latency.send.mean",

@@ -6,14 +6,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from streams.clauses.facts.billing import BillingRegister
-from streams.clauses.facts.ops import OpsFacts
-from streams.clauses.facts.probes import ProbeFacts
-from streams.clauses.kinds.durations import duration_measure, remaining_measure
-from streams.clauses.model.exclusions import OPERATIONS
-from streams.clauses.model.measure import Measure, View, first_evidence, holds, mean_measure
-from streams.time.calendar import days, days_of_year, local_day, midnight
-from streams.time.intervals import IntervalSet, span
+from mailsla.streams.clauses.facts.billing import BillingRegister
+from mailsla.streams.clauses.facts.ops import OpsFacts
+from mailsla.streams.clauses.facts.probes import ProbeFacts
+from mailsla.streams.clauses.kinds.durations import duration_measure, remaining_measure
+from mailsla.streams.clauses.model.exclusions import OPERATIONS
+from mailsla.streams.clauses.model.measure import Measure, View, first_evidence, holds, mean_measure
+from mailsla.streams.time.calendar import days, days_of_year, local_day, midnight
+from mailsla.streams.time.intervals import IntervalSet, span
 
 INDICATORS = (
     "operations.fault_duration",

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from streams.clauses.facts.billing import BillingFacts
-from streams.clauses.kinds.deadlines import Deadline, deadline_measure
-from streams.clauses.model.measure import Measure, View
-from streams.time.calendar import HOUR
+from mailsla.streams.clauses.facts.billing import BillingFacts
+from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
+from mailsla.streams.clauses.model.measure import Measure, View
+from mailsla.streams.time.calendar import HOUR
 
 INDICATORS = ("provisioning.own_domain", "provisioning.new_domain")
 

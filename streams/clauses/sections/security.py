@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from streams.clauses.facts.base import Fact, Facts, reference
-from streams.clauses.kinds.counted_violations import Identities
-from streams.clauses.model.measure import Measure, View, count_measure
+from mailsla.streams.clauses.facts.base import Fact, Facts, reference
+from mailsla.streams.clauses.kinds.counted_violations import Identities
+from mailsla.streams.clauses.model.measure import Measure, View, count_measure
 
 INDICATORS = ("security.incidents",)
 

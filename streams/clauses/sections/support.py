@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.clauses.facts.base import Fact, Facts
-from streams.clauses.kinds.durations import remaining_measure
-from streams.clauses.model.measure import MOST_EVIDENCE, Measure, View
-from streams.time.intervals import EMPTY, FOREVER, IntervalSet, span, union
+from mailsla.streams.clauses.facts.base import Fact, Facts
+from mailsla.streams.clauses.kinds.durations import remaining_measure
+from mailsla.streams.clauses.model.measure import MOST_EVIDENCE, Measure, View
+from mailsla.streams.time.intervals import EMPTY, FOREVER, IntervalSet, span, union
 
 INDICATORS = ("support.availability",)
 

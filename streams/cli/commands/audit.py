@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from sinks.clickhouse import connect
-from sinks.closing.errors import ClosingError, TenantFailure
-from sinks.closing.run.audit import Audit, AuditDifference, Value, audit_month
-from sinks.worker import clickhouse_settings
-from streams.cli.output.clickhouse_output import cell, show_json, show_table
-from streams.cli.support.common import MONTH, settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed, raise_for
-from streams.cli.support.known import check_tenants
-from streams.settings import Settings
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.closing.errors import ClosingError, TenantFailure
+from mailsla.sinks.closing.run.audit import Audit, AuditDifference, Value, audit_month
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.output.clickhouse_output import cell, show_json, show_table
+from mailsla.streams.cli.support.common import MONTH, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed, raise_for
+from mailsla.streams.cli.support.known import check_tenants
+from mailsla.streams.settings import Settings
 
 
 @click.command()

@@ -8,15 +8,15 @@ import click
 import orjson
 from rich.table import Table
 
-from schemas.calendars import OFFICIAL, WorkingCalendar, last_official_year
-from schemas.topics import CALENDARS
-from streams.cli.output.clickhouse_output import cell, rows, show_json, show_table
-from streams.cli.support.breach_feed_reader import Feed
-from streams.cli.support.calendar_files import Heading, read_calendars
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed, CommandError
-from streams.cli.support.kafka_publish import Record, publish
-from streams.settings import Settings
+from mailsla.schemas.calendars import OFFICIAL, WorkingCalendar, last_official_year
+from mailsla.schemas.topics import CALENDARS
+from mailsla.streams.cli.output.clickhouse_output import cell, rows, show_json, show_table
+from mailsla.streams.cli.support.breach_feed_reader import Feed
+from mailsla.streams.cli.support.calendar_files import Heading, read_calendars
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError
+from mailsla.streams.cli.support.kafka_publish import Record, publish
+from mailsla.streams.settings import Settings
 
 _FILES = click.Path(path_type=Path, dir_okay=False)
 _BEGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,24 +5,24 @@ from pathlib import Path
 
 import click
 
-from schemas.results import Closing
-from sinks.clickhouse import Client, connect
-from sinks.closing.errors import ClosingError, TenantFailure
-from sinks.closing.revisions.diff import diff_month
-from sinks.closing.run.close_month import close_month
-from sinks.closing.run.closing_feed import publish_closings
-from sinks.closing.run.verify import verify_month
-from sinks.worker import clickhouse_settings
-from streams.cli.output.clickhouse_output import show_numbers
-from streams.cli.output.closing_checks import show_checks
-from streams.cli.output.closing_diff import show_differences
-from streams.cli.output.closing_table import closing_table
-from streams.cli.output.steps import Steps
-from streams.cli.support.common import MONTH, console, settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed, raise_for
-from streams.cli.support.known import check_tenants
-from streams.runtime.kafka.drain import await_facts
-from streams.settings import Settings
+from mailsla.schemas.results import Closing
+from mailsla.sinks.clickhouse import Client, connect
+from mailsla.sinks.closing.errors import ClosingError, TenantFailure
+from mailsla.sinks.closing.revisions.diff import diff_month
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.closing_feed import publish_closings
+from mailsla.sinks.closing.run.verify import verify_month
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.output.clickhouse_output import show_numbers
+from mailsla.streams.cli.output.closing_checks import show_checks
+from mailsla.streams.cli.output.closing_diff import show_differences
+from mailsla.streams.cli.output.closing_table import closing_table
+from mailsla.streams.cli.output.steps import Steps
+from mailsla.streams.cli.support.common import MONTH, console, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed, raise_for
+from mailsla.streams.cli.support.known import check_tenants
+from mailsla.streams.runtime.kafka.drain import await_facts
+from mailsla.streams.settings import Settings
 
 _LONGEST_QUERY_S = 1800.0
 _LANDING_S = 10.0

@@ -5,8 +5,8 @@ from pydantic import SecretStr
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli.support.common import console, settings_of
-from streams.settings import PREFIX, Settings, unknown_variables
+from mailsla.streams.cli.support.common import console, settings_of
+from mailsla.streams.settings import PREFIX, Settings, unknown_variables
 
 
 @click.command()

@@ -9,20 +9,20 @@ from typing import Any
 import click
 from rich.table import Table
 
-from schemas.calendars import is_published_name
-from schemas.codec.printable import printable
-from schemas.contract import Contract, default_contract
-from schemas.indicators import INDICATORS
-from schemas.topics import CONTRACTS
-from streams.clauses.model.contracts import Force, in_force
-from streams.cli.commands.calendars import published_names
-from streams.cli.output.clickhouse_output import cell, reading, show_json, show_table
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.contract_files import Document, Problem, read_documents
-from streams.cli.support.errors import CheckFailed, CommandError
-from streams.cli.support.kafka_publish import Record, publish
-from streams.cli.support.known import check_tenants
-from streams.settings import ConfigurationError, Settings
+from mailsla.schemas.calendars import is_published_name
+from mailsla.schemas.codec.printable import printable
+from mailsla.schemas.contract import Contract, default_contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.topics import CONTRACTS
+from mailsla.streams.clauses.model.contracts import Force, in_force
+from mailsla.streams.cli.commands.calendars import published_names
+from mailsla.streams.cli.output.clickhouse_output import cell, reading, show_json, show_table
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.contract_files import Document, Problem, read_documents
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError
+from mailsla.streams.cli.support.kafka_publish import Record, publish
+from mailsla.streams.cli.support.known import check_tenants
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _FILES = click.Path(path_type=Path, dir_okay=False)
 

@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 import click
 
-from schemas.codec.identifiers import rfc3339
-from schemas.events.ops import VoidableTopic
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.kafka_publish import publish
-from streams.cli.support.known import check_new_fact
-from streams.cli.support.ops_events import DURATION, INSTANT, ops_record, user, windows_of
+from mailsla.schemas.codec.identifiers import rfc3339
+from mailsla.schemas.events.ops import VoidableTopic
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.kafka_publish import publish
+from mailsla.streams.cli.support.known import check_new_fact
+from mailsla.streams.cli.support.ops_events import DURATION, INSTANT, ops_record, user, windows_of
 
 _TENANT = click.option("--tenant", required=True, help="The tenant; '*' is the whole platform.")
 _NEW_TENANT = click.option(

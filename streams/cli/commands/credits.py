@@ -12,11 +12,11 @@ import click
 import orjson
 from rich.table import Table
 
-from sinks.closing.credits.balances import Booking, Owed, read_ledger, totals
-from streams.cli.output.clickhouse_output import cell, reading, show_table
-from streams.cli.support.common import MONTH, settings_of, state_file_option
-from streams.cli.support.errors import CommandError
-from streams.cli.support.known import check_tenants
+from mailsla.sinks.closing.credits.balances import Booking, Owed, read_ledger, totals
+from mailsla.streams.cli.output.clickhouse_output import cell, reading, show_table
+from mailsla.streams.cli.support.common import MONTH, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.cli.support.known import check_tenants
 
 
 @click.command()

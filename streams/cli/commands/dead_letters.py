@@ -11,14 +11,14 @@ import click
 import orjson
 from rich.table import Table
 
-from schemas.codec.printable import printable
-from schemas.codec.records import Rejection, decode_contract, decode_event
-from schemas.contract import Contract
-from schemas.events.envelope import Event
-from schemas.registry import EVENT_TYPES
-from schemas.topics import CONTRACTS
-from streams.cli.output.clickhouse_output import Row, cell, show_json, show_table
-from streams.cli.output.dead_letter_reading import (
+from mailsla.schemas.codec.printable import printable
+from mailsla.schemas.codec.records import Rejection, decode_contract, decode_event
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.registry import EVENT_TYPES
+from mailsla.schemas.topics import CONTRACTS
+from mailsla.streams.cli.output.clickhouse_output import Row, cell, show_json, show_table
+from mailsla.streams.cli.output.dead_letter_reading import (
     Choice,
     Place,
     at_place,
@@ -28,10 +28,10 @@ from streams.cli.output.dead_letter_reading import (
     summary,
     with_contract,
 )
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed
-from streams.cli.support.kafka_publish import Record, publish
-from streams.live.state.strangers import HELD_BACK
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed
+from mailsla.streams.cli.support.kafka_publish import Record, publish
+from mailsla.streams.live.state.strangers import HELD_BACK
 
 _REASONS_SHOWN: Final = 5
 

@@ -9,17 +9,17 @@ from typing import Final
 
 import click
 
-from schemas.presentation.language import LANGUAGES
-from sinks.clickhouse import Client, connect
-from sinks.closing.run.close_month import close_month
-from sinks.closing.run.closing_feed import publish_closings
-from sinks.embedded.state_file import StackState
-from sinks.embedded.supervisor import run_stack
-from sinks.statement.facts.gather import closed_revisions, gather
-from sinks.statement.making import content_of, file_name, write_whole
-from sinks.worker import clickhouse_settings
-from streams.cli.commands.up import stack_plan
-from streams.cli.output.demo_report import (
+from mailsla.schemas.presentation.language import LANGUAGES
+from mailsla.sinks.clickhouse import Client, connect
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.closing_feed import publish_closings
+from mailsla.sinks.embedded.state_file import StackState
+from mailsla.sinks.embedded.supervisor import run_stack
+from mailsla.sinks.statement.facts.gather import closed_revisions, gather
+from mailsla.sinks.statement.making import content_of, file_name, write_whole
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.commands.up import stack_plan
+from mailsla.streams.cli.output.demo_report import (
     DeadLetterCounts,
     Statements,
     log_table,
@@ -27,13 +27,13 @@ from streams.cli.output.demo_report import (
     show_places,
     tenants_table,
 )
-from streams.cli.output.progress import ProgressDisplay, progress_display
-from streams.cli.support.common import MONTH, console
-from streams.cli.support.errors import CheckFailed, CommandError
-from streams.runtime.kafka.drain import DrainProgress, NotDrainedError, drain
-from streams.settings import ConfigurationError, Settings, load
-from streams.simulate.plan import SimulationPlan, plan
-from streams.simulate.publish import publish
+from mailsla.streams.cli.output.progress import ProgressDisplay, progress_display
+from mailsla.streams.cli.support.common import MONTH, console
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError
+from mailsla.streams.runtime.kafka.drain import DrainProgress, NotDrainedError, drain
+from mailsla.streams.settings import ConfigurationError, Settings, load
+from mailsla.streams.simulate.plan import SimulationPlan, plan
+from mailsla.streams.simulate.publish import publish
 
 _RECORDS_PER_MESSAGE: Final = 2.01
 _THIN_RECORDS: Final = 46_000

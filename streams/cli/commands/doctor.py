@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from streams.cli.output.clickhouse_output import cell, show_json
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.doctor_checks import Finding, clickhouse_findings, kafka_findings
-from streams.cli.support.doctor_security import security_findings
-from streams.cli.support.errors import CheckFailed
-from streams.settings import ConfigurationError
+from mailsla.streams.cli.output.clickhouse_output import cell, show_json
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.doctor_checks import Finding, clickhouse_findings, kafka_findings
+from mailsla.streams.cli.support.doctor_security import security_findings
+from mailsla.streams.cli.support.errors import CheckFailed
+from mailsla.streams.settings import ConfigurationError
 
 
 @click.command()

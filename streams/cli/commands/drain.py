@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from streams.cli.output.progress import progress_display
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed
-from streams.runtime.kafka.drain import DrainProgress, NotDrainedError
-from streams.runtime.kafka.drain import drain as wait_until_drained
-from streams.runtime.waiting import STANDSTILL_S
+from mailsla.streams.cli.output.progress import progress_display
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed
+from mailsla.streams.runtime.kafka.drain import DrainProgress, NotDrainedError
+from mailsla.streams.runtime.kafka.drain import drain as wait_until_drained
+from mailsla.streams.runtime.waiting import STANDSTILL_S
 
 
 @click.command()

@@ -10,23 +10,23 @@ from typing import Final
 import click
 from rich.table import Table
 
-from schemas.codec.identifiers import rfc3339
-from schemas.indicators import SECTIONS
-from schemas.presentation import figures
-from schemas.presentation.decimals import plain
-from schemas.presentation.words import remedy_word, verdict_word
-from schemas.results import ClosingItem
-from sinks.clickhouse import connect
-from sinks.closing.errors import ClosingError
-from sinks.closing.explain.explain import Explanation, Row
-from sinks.closing.explain.explain import explain as work_out
-from sinks.closing.explain.formulas import seconds
-from sinks.closing.plan.contract_segments import instant
-from sinks.worker import clickhouse_settings
-from streams.cli.output.clickhouse_output import cell, show_numbers, show_table
-from streams.cli.support.common import INDICATOR, MONTH, settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed
-from streams.cli.support.known import check_tenants
+from mailsla.schemas.codec.identifiers import rfc3339
+from mailsla.schemas.indicators import SECTIONS
+from mailsla.schemas.presentation import figures
+from mailsla.schemas.presentation.decimals import plain
+from mailsla.schemas.presentation.words import remedy_word, verdict_word
+from mailsla.schemas.results import ClosingItem
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.explain.explain import Explanation, Row
+from mailsla.sinks.closing.explain.explain import explain as work_out
+from mailsla.sinks.closing.explain.formulas import seconds
+from mailsla.sinks.closing.plan.contract_segments import instant
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.output.clickhouse_output import cell, show_numbers, show_table
+from mailsla.streams.cli.support.common import INDICATOR, MONTH, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed
+from mailsla.streams.cli.support.known import check_tenants
 
 _LONGEST_QUERY_S: Final = 1800.0
 _SPANS: Final = 4

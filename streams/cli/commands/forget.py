@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from schemas.codec.addresses import AddressKey
-from sinks.clickhouse import connect
-from sinks.forgetting import Forgetting
-from sinks.landing.faults import label
-from sinks.worker import clickhouse_settings
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.errors import CommandError
-from streams.settings import ConfigurationError
+from mailsla.schemas.codec.addresses import AddressKey
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.forgetting import Forgetting
+from mailsla.sinks.landing.faults import label
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.settings import ConfigurationError
 
 
 @click.command()

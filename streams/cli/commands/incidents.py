@@ -6,10 +6,10 @@ from typing import Final
 import click
 from rich.table import Table
 
-from schemas.codec.identifiers import PLATFORM
-from streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.known import check_listed
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.known import check_listed
 
 _INCIDENTS: Final = """
 SELECT tenant_id, incident_id, kind, component, description, opened_at,

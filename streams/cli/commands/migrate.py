@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from sinks.access.sql import roles_sql
-from sinks.clickhouse import connect
-from sinks.migrations import MigrationError
-from sinks.schema import install_schema
-from sinks.worker import clickhouse_settings
-from streams.cli.support.common import console, settings_of, state_file_option
-from streams.cli.support.errors import CommandError
+from mailsla.sinks.access.sql import roles_sql
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.migrations import MigrationError
+from mailsla.sinks.schema import install_schema
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.support.common import console, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CommandError
 
 
 @click.command()

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed, CommandError
-from streams.cli.support.nearest import suggestion
-from streams.notify.routes import Route, load_routes
-from streams.notify.senders import Away, Refused
-from streams.notify.worker import send_test
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError
+from mailsla.streams.cli.support.nearest import suggestion
+from mailsla.streams.notify.routes import Route, load_routes
+from mailsla.streams.notify.senders import Away, Refused
+from mailsla.streams.notify.worker import send_test
+from mailsla.streams.settings import ConfigurationError, Settings
 
 
 @click.group()

@@ -8,15 +8,22 @@ from typing import Any, get_args
 import click
 from rich.table import Table
 
-from schemas.codec.identifiers import PLATFORM, ExclusionCode, rfc3339
-from schemas.contract import DEFAULT_TIMEZONE
-from streams.cli.commands.incidents import list_incidents
-from streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.errors import CommandError
-from streams.cli.support.kafka_publish import publish
-from streams.cli.support.known import check_id, check_listed, check_new_fact
-from streams.cli.support.ops_events import DURATION, INSTANT, SECTIONS, ops_record, user, windows_of
+from mailsla.schemas.codec.identifiers import PLATFORM, ExclusionCode, rfc3339
+from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.streams.cli.commands.incidents import list_incidents
+from mailsla.streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.cli.support.kafka_publish import publish
+from mailsla.streams.cli.support.known import check_id, check_listed, check_new_fact
+from mailsla.streams.cli.support.ops_events import (
+    DURATION,
+    INSTANT,
+    SECTIONS,
+    ops_record,
+    user,
+    windows_of,
+)
 
 _CODES = get_args(ExclusionCode)
 _EXCUSABLE = frozenset({1, 2, 3})

@@ -6,14 +6,14 @@ from typing import Final
 
 import click
 
-from sinks.clickhouse import connect
-from sinks.closing.errors import ClosingError
-from sinks.closing.run.proof import prove as pack
-from sinks.closing.run.proof_check import differences
-from sinks.statement.making import write_whole
-from sinks.worker import clickhouse_settings
-from streams.cli.support.common import MONTH, settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed
+from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.run.proof import prove as pack
+from mailsla.sinks.closing.run.proof_check import differences
+from mailsla.sinks.statement.making import write_whole
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.support.common import MONTH, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed
 
 _LONGEST_QUERY_S: Final = 1800.0
 

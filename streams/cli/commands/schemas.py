@@ -8,12 +8,12 @@ from typing import Any, Final
 import click
 import yaml
 
-from schemas.export.asyncapi import Deployment, asyncapi
-from schemas.export.json_schemas import export_json_schemas
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.errors import CommandError
-from streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
-from streams.settings import Settings
+from mailsla.schemas.export.asyncapi import Deployment, asyncapi
+from mailsla.schemas.export.json_schemas import export_json_schemas
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
+from mailsla.streams.settings import Settings
 
 _YAML_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 

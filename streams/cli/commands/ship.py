@@ -16,21 +16,21 @@ import click
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from schemas.topics import MTA
-from streams.cli.output.ship_report import problem_of, summarise
-from streams.cli.support.common import console, settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed, CommandError
-from streams.connectors.finished import End, FinishedLogs
-from streams.connectors.follow import Follower, StateFileError, load_state
-from streams.connectors.postfix import NO_HOST, PostfixConnector
-from streams.connectors.postfix.read.log_time import log_time
-from streams.maillog.finished_log import STDIN, chunks_of
-from streams.maillog.log_publisher import Following, Shipper, ShippingError, ship_all
-from streams.maillog.site import configured_site
-from streams.runtime.checkpoint.writer import start_producer
-from streams.runtime.kafka.admin import administration
-from streams.runtime.kafka.probe import probe
-from streams.settings import ConfigurationError, Settings
+from mailsla.schemas.topics import MTA
+from mailsla.streams.cli.output.ship_report import problem_of, summarise
+from mailsla.streams.cli.support.common import console, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError
+from mailsla.streams.connectors.finished import End, FinishedLogs
+from mailsla.streams.connectors.follow import Follower, StateFileError, load_state
+from mailsla.streams.connectors.postfix import NO_HOST, PostfixConnector
+from mailsla.streams.connectors.postfix.read.log_time import log_time
+from mailsla.streams.maillog.finished_log import STDIN, chunks_of
+from mailsla.streams.maillog.log_publisher import Following, Shipper, ShippingError, ship_all
+from mailsla.streams.maillog.site import configured_site
+from mailsla.streams.runtime.checkpoint.writer import start_producer
+from mailsla.streams.runtime.kafka.admin import administration
+from mailsla.streams.runtime.kafka.probe import probe
+from mailsla.streams.settings import ConfigurationError, Settings
 
 
 @click.group()

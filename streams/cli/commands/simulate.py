@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from streams.cli.support.common import MONTH, console, settings_of, state_file_option
-from streams.simulate.plan import plan
-from streams.simulate.publish import publish
+from mailsla.streams.cli.support.common import MONTH, console, settings_of, state_file_option
+from mailsla.streams.simulate.plan import plan
+from mailsla.streams.simulate.publish import publish
 
 
 @click.command()

@@ -9,21 +9,21 @@ from typing import Final, cast
 import click
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from schemas.presentation.language import LANGUAGES, Language
-from sinks.clickhouse import Client, connect
-from sinks.closing.errors import TenantFailure
-from sinks.landing.faults import label
-from sinks.statement.errors import StatementError
-from sinks.statement.facts.content import StatementRevision
-from sinks.statement.facts.gather import closed_revisions, gather
-from sinks.statement.making import Format, content_of, file_name, make_all, write_whole
-from sinks.statement.provider import Provider, provider_of
-from sinks.worker import clickhouse_settings
-from streams.cli.output.steps import Steps
-from streams.cli.support.common import MONTH, settings_of, state_file_option
-from streams.cli.support.errors import CheckFailed, CommandError, raise_for
-from streams.cli.support.known import check_tenants
-from streams.settings import Settings
+from mailsla.schemas.presentation.language import LANGUAGES, Language
+from mailsla.sinks.clickhouse import Client, connect
+from mailsla.sinks.closing.errors import TenantFailure
+from mailsla.sinks.landing.faults import label
+from mailsla.sinks.statement.errors import StatementError
+from mailsla.sinks.statement.facts.content import StatementRevision
+from mailsla.sinks.statement.facts.gather import closed_revisions, gather
+from mailsla.sinks.statement.making import Format, content_of, file_name, make_all, write_whole
+from mailsla.sinks.statement.provider import Provider, provider_of
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.output.steps import Steps
+from mailsla.streams.cli.support.common import MONTH, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError, raise_for
+from mailsla.streams.cli.support.known import check_tenants
+from mailsla.streams.settings import Settings
 
 _LONGEST_QUERY_S: Final = 1800.0
 

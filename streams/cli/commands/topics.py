@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from streams.access.acls import acls_script
-from streams.cli.support.common import console, settings_of, state_file_option
-from streams.cli.support.errors import CommandError
-from streams.runtime.kafka.admin import TopicError, ensure_topics
+from mailsla.streams.access.acls import acls_script
+from mailsla.streams.cli.support.common import console, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.runtime.kafka.admin import TopicError, ensure_topics
 
 
 @click.command()

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from sinks.embedded.children import Child
-from sinks.embedded.credentials import WEB, WRITER
-from sinks.embedded.state_file import StackState
-from sinks.embedded.supervisor import StackPlan, run_stack, worker_child
-from streams.cli.support.common import console
-from streams.maillog.site import configured_site, read_site
-from streams.settings import load
+from mailsla.sinks.embedded.children import Child
+from mailsla.sinks.embedded.credentials import WEB, WRITER
+from mailsla.sinks.embedded.state_file import StackState
+from mailsla.sinks.embedded.supervisor import StackPlan, run_stack, worker_child
+from mailsla.streams.cli.support.common import console
+from mailsla.streams.maillog.site import configured_site, read_site
+from mailsla.streams.settings import load
 
 DEFAULT_DATA = Path.home() / ".local" / "share" / "mailsla"
 _HEALTH_S: Final = 1.0
@@ -118,11 +118,11 @@ def stack_plan(
 
 def _workers(state: StackState, maillog: Mapping[str, Path]) -> Iterator[Child]:
     """Topics and tables first, then the workers that need them."""
-    from sinks.clickhouse import connect
-    from sinks.schema import install_schema
-    from sinks.worker import clickhouse_settings
-    from streams.runtime.kafka.admin import ensure_topics
-    from streams.runtime.kafka.drain import announce_maillog
+    from mailsla.sinks.clickhouse import connect
+    from mailsla.sinks.schema import install_schema
+    from mailsla.sinks.worker import clickhouse_settings
+    from mailsla.streams.runtime.kafka.admin import ensure_topics
+    from mailsla.streams.runtime.kafka.drain import announce_maillog
 
     settings = load(**state.access(), **maillog)
     ensure_topics(settings)

@@ -9,18 +9,18 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from schemas.indicators import INDICATORS
-from schemas.presentation.feed import condensed
-from schemas.results import BreachEvent
-from streams.cli.output.clickhouse_output import reading
-from streams.cli.output.feed_lines import day_line, heading, line
-from streams.cli.support.breach_feed_reader import Feed
-from streams.cli.support.common import console, settings_of, state_file_option
-from streams.cli.support.known import check_tenants
-from streams.cli.support.nearest import suggestion
-from streams.cli.support.ops_events import InstantType
-from streams.notify.events import News, read_news
-from streams.settings import ConfigurationError, Settings
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.presentation.feed import condensed
+from mailsla.schemas.results import BreachEvent
+from mailsla.streams.cli.output.clickhouse_output import reading
+from mailsla.streams.cli.output.feed_lines import day_line, heading, line
+from mailsla.streams.cli.support.breach_feed_reader import Feed
+from mailsla.streams.cli.support.common import console, settings_of, state_file_option
+from mailsla.streams.cli.support.known import check_tenants
+from mailsla.streams.cli.support.nearest import suggestion
+from mailsla.streams.cli.support.ops_events import InstantType
+from mailsla.streams.notify.events import News, read_news
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)

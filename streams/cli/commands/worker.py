@@ -7,13 +7,13 @@ from typing import Final
 
 import click
 
-from streams.cli.support.common import settings_of, state_file_option
-from streams.cli.support.errors import CommandError
-from streams.metrics.health import Health
-from streams.runtime.faust_app.restart import restart
-from streams.runtime.logs import set_up_logging
-from streams.runtime.redaction import redact_logs
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.runtime.faust_app.restart import restart
+from mailsla.streams.runtime.logs import set_up_logging
+from mailsla.streams.runtime.redaction import redact_logs
+from mailsla.streams.settings import ConfigurationError, Settings
 
 
 @click.command()
@@ -47,10 +47,10 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
 
 
 def _run_streams(settings: Settings) -> None:
-    from streams.live.application import build_live
-    from streams.live.topics import live_topics
-    from streams.runtime.faust_app.process import run, wait_for_broker
-    from streams.runtime.kafka.admin import require_topics
+    from mailsla.streams.live.application import build_live
+    from mailsla.streams.live.topics import live_topics
+    from mailsla.streams.runtime.faust_app.process import run, wait_for_broker
+    from mailsla.streams.runtime.kafka.admin import require_topics
 
     health = _observed(settings, "streams")
     wait_for_broker(settings)
@@ -61,12 +61,12 @@ def _run_streams(settings: Settings) -> None:
 
 
 def _run_sinks(settings: Settings) -> None:
-    from sinks.landing.landing import LANDED_TOPICS
-    from sinks.landing.metrics import LandingCollector, LandingMetrics
-    from sinks.worker import build_sinks
-    from streams.metrics.names import REGISTRY
-    from streams.runtime.faust_app.process import run, wait_for_broker
-    from streams.runtime.kafka.admin import require_topics
+    from mailsla.sinks.landing.landing import LANDED_TOPICS
+    from mailsla.sinks.landing.metrics import LandingCollector, LandingMetrics
+    from mailsla.sinks.worker import build_sinks
+    from mailsla.streams.metrics.names import REGISTRY
+    from mailsla.streams.runtime.faust_app.process import run, wait_for_broker
+    from mailsla.streams.runtime.kafka.admin import require_topics
 
     health, metrics = _observed(settings, "sinks"), LandingMetrics()
     REGISTRY.register(LandingCollector(metrics))
@@ -78,15 +78,15 @@ def _run_sinks(settings: Settings) -> None:
 
 
 def _run_web(settings: Settings) -> None:
-    from sinks.worker import clickhouse_settings
-    from streams.web.server import serve
+    from mailsla.sinks.worker import clickhouse_settings
+    from mailsla.streams.web.server import serve
 
     serve(settings, clickhouse_settings(settings), _observed(settings, "web"))
 
 
 def _run_notify(settings: Settings) -> None:
-    from streams.cli.commands.notify import routes_of
-    from streams.notify.worker import run_notify
+    from mailsla.streams.cli.commands.notify import routes_of
+    from mailsla.streams.notify.worker import run_notify
 
     run_notify(settings, routes_of(settings), _observed(settings, "notify"))
 
@@ -98,7 +98,7 @@ _RUN: Final = {
 
 def _observed(settings: Settings, kind: str) -> Health:
     """Begin to serve this worker's metrics and health, before it waits for anything."""
-    from streams.metrics.server import serve_metrics
+    from mailsla.streams.metrics.server import serve_metrics
 
     health = Health(kind, consumes=kind != "web", moved_at=time.monotonic())
     serve_metrics(settings, health)
@@ -107,7 +107,7 @@ def _observed(settings: Settings, kind: str) -> Health:
 
 def _transactions(settings: Settings) -> bool:
     """Whether checkpoints are Kafka transactions: as configured, else as the broker can."""
-    from streams.runtime.checkpoint.writer import supports_transactions
+    from mailsla.streams.runtime.checkpoint.writer import supports_transactions
 
     if settings.delivery == "auto":
         return asyncio.run(supports_transactions(settings))

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.codec.identifiers import rfc3339
-from schemas.codec.printable import printable
-from sinks.clickhouse import Client, connect_reader
-from sinks.landing.faults import label
-from sinks.worker import clickhouse_settings
-from streams.cli.support.errors import CommandError
-from streams.settings import ConfigurationError, Settings
+from mailsla.schemas.codec.identifiers import rfc3339
+from mailsla.schemas.codec.printable import printable
+from mailsla.sinks.clickhouse import Client, connect_reader
+from mailsla.sinks.landing.faults import label
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.settings import ConfigurationError, Settings
 
 WIDTH: Final = 100
 """Columns of a table where the output is no terminal."""

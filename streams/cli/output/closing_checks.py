@@ -6,9 +6,9 @@ from datetime import date
 import click
 from rich.table import Table
 
-from sinks.closing.run.verify import Check
-from streams.cli.output.clickhouse_output import cell, show_numbers, show_table
-from streams.cli.support.errors import CheckFailed
+from mailsla.sinks.closing.run.verify import Check
+from mailsla.streams.cli.output.clickhouse_output import cell, show_numbers, show_table
+from mailsla.streams.cli.support.errors import CheckFailed
 
 
 def show_checks(checks: Sequence[Check], month: date, as_json: bool) -> int:

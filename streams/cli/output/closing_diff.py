@@ -7,12 +7,12 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from schemas.presentation import figures
-from schemas.presentation.words import remedy_word
-from schemas.results import ClosingItem, Credit
-from sinks.closing.revisions.diff import Change, Difference
-from streams.cli.output.clickhouse_output import cell, show_numbers, show_table
-from streams.cli.output.closing_table import MARKS, excluded_figure, figure
+from mailsla.schemas.presentation import figures
+from mailsla.schemas.presentation.words import remedy_word
+from mailsla.schemas.results import ClosingItem, Credit
+from mailsla.sinks.closing.revisions.diff import Change, Difference
+from mailsla.streams.cli.output.clickhouse_output import cell, show_numbers, show_table
+from mailsla.streams.cli.output.closing_table import MARKS, excluded_figure, figure
 
 
 def show_differences(differences: Sequence[Difference], as_json: bool) -> None:

@@ -5,11 +5,11 @@ from typing import Final
 
 from rich.table import Table
 
-from schemas.presentation import figures
-from schemas.presentation.decimals import plain
-from schemas.presentation.months import as_far_as_measured, summarize
-from schemas.presentation.words import VERDICTS, remedy_word, verdict_word
-from schemas.results import Closing, ClosingItem
+from mailsla.schemas.presentation import figures
+from mailsla.schemas.presentation.decimals import plain
+from mailsla.schemas.presentation.months import as_far_as_measured, summarize
+from mailsla.schemas.presentation.words import VERDICTS, remedy_word, verdict_word
+from mailsla.schemas.results import Closing, ClosingItem
 
 _STYLES: Final = {
     "met": "green",

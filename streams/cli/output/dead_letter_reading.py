@@ -7,9 +7,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from streams.cli.output.clickhouse_output import Row, reading, rows
-from streams.cli.support.ops_events import INSTANT
-from streams.settings import Settings
+from mailsla.streams.cli.output.clickhouse_output import Row, reading, rows
+from mailsla.streams.cli.support.ops_events import INSTANT
+from mailsla.streams.settings import Settings
 
 Place = tuple[str, int, int]
 """Topic, partition and offset of the record that was refused."""

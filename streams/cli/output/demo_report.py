@@ -7,11 +7,11 @@ from pathlib import Path
 
 from rich.table import Table
 
-from schemas.presentation.words import remedy_word
-from schemas.results import Closing
-from sinks.embedded.state_file import StackState
-from streams.cli.support.common import console
-from streams.simulate.truth import Truth
+from mailsla.schemas.presentation.words import remedy_word
+from mailsla.schemas.results import Closing
+from mailsla.sinks.embedded.state_file import StackState
+from mailsla.streams.cli.support.common import console
+from mailsla.streams.simulate.truth import Truth
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from typing import Final
 
 from rich.text import Text
 
-from schemas.presentation.feed import Told, figures_of
-from schemas.presentation.names import indicator_title
-from schemas.presentation.words import change_word
-from streams.cli.output.clickhouse_output import cell
+from mailsla.schemas.presentation.feed import Told, figures_of
+from mailsla.schemas.presentation.names import indicator_title
+from mailsla.schemas.presentation.words import change_word
+from mailsla.streams.cli.output.clickhouse_output import cell
 
 NARROW: Final = 80
 WIDE: Final = 100

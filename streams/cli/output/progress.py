@@ -19,7 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from streams.cli.support.common import console
+from mailsla.streams.cli.support.common import console
 
 LINE_EVERY_S: Final = 5.0
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from rich.console import Console
 
-from streams.maillog.log_publisher import Shipper
+from mailsla.streams.maillog.log_publisher import Shipper
 
 _EXPLAINED: Final = {
     "unmapped": "results of domains the map does not name",

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from streams.cli.support.common import console
+from mailsla.streams.cli.support.common import console
 
 EVERY_S: Final = 10.0
 """Between two lines about one step where there is no terminal; a quick one has but its last."""

@@ -9,11 +9,11 @@ from typing import Any, Final, Self
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from schemas.topics import BREACHES
-from streams.cli.support.errors import CommandError
-from streams.runtime.kafka.client_options import client_options
-from streams.runtime.kafka.probe import probe
-from streams.settings import ConfigurationError, Settings
+from mailsla.schemas.topics import BREACHES
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.kafka.probe import probe
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _CONNECT_MS: Final = 10_000
 _POLL_MS: Final = 250

@@ -10,9 +10,9 @@ import icalendar
 import orjson
 from dateutil.rrule import rrulestr
 
-from schemas.calendars import WorkingCalendar
-from schemas.codec.records import Rejection, decode_calendar
-from streams.cli.support.contract_files import Problem, encoded_as_json, parsed, unreadable
+from mailsla.schemas.calendars import WorkingCalendar
+from mailsla.schemas.codec.records import Rejection, decode_calendar
+from mailsla.streams.cli.support.contract_files import Problem, encoded_as_json, parsed, unreadable
 
 _WORKING: Final = frozenset({"WORKDAY", "WORKING DAY", "WORKING-DAY"})
 """Categories of an event that says that people work on its days."""

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 import click
 from rich.console import Console
 
-from schemas.indicators import INDICATORS
-from streams.cli.support.nearest import suggestion
-from streams.settings import Settings, load
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.streams.cli.support.nearest import suggestion
+from mailsla.streams.settings import Settings, load
 
 _COLUMNS: Final = 100
 

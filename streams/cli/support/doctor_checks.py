@@ -12,24 +12,24 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
-from schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, MTA, RAW_MAILLOG
-from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
-from sinks.closing.measure.views import views
-from sinks.ddl import DERIVED_TABLES
-from sinks.landing.faults import label
-from sinks.migrations import read_migrations
-from sinks.worker import clickhouse_settings
-from streams.live.decode.dead_letters import FAILED
-from streams.live.state.strangers import HELD_BACK
-from streams.maillog.state import MaillogState, misunderstood_in
-from streams.runtime.checkpoint.recovery import read_records
-from streams.runtime.checkpoint.state_log import StateError
-from streams.runtime.kafka.admin import administration
-from streams.runtime.kafka.drain import Lag, lags
-from streams.runtime.kafka.identity import identities
-from streams.runtime.unreadable import UNREADABLE
-from streams.settings import ConfigurationError, Settings
-from streams.web.readings.sources import EventSource, feeding
+from mailsla.schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, MTA, RAW_MAILLOG
+from mailsla.sinks.clickhouse import ClickHouseSettings, Client, connect_reader
+from mailsla.sinks.closing.measure.views import views
+from mailsla.sinks.ddl import DERIVED_TABLES
+from mailsla.sinks.landing.faults import label
+from mailsla.sinks.migrations import read_migrations
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.live.decode.dead_letters import FAILED
+from mailsla.streams.live.state.strangers import HELD_BACK
+from mailsla.streams.maillog.state import MaillogState, misunderstood_in
+from mailsla.streams.runtime.checkpoint.recovery import read_records
+from mailsla.streams.runtime.checkpoint.state_log import StateError
+from mailsla.streams.runtime.kafka.admin import administration
+from mailsla.streams.runtime.kafka.drain import Lag, lags
+from mailsla.streams.runtime.kafka.identity import identities
+from mailsla.streams.runtime.unreadable import UNREADABLE
+from mailsla.streams.settings import ConfigurationError, Settings
+from mailsla.streams.web.readings.sources import EventSource, feeding
 
 State = Literal["ok", "note", "wrong", "skipped"]
 """note: worth knowing, nothing to mend; skipped: what it needs is itself wrong."""

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from sinks.embedded.confinement import landlock_version
-from streams.cli.support.doctor_checks import Finding
-from streams.settings import PREFIX, Settings
+from mailsla.sinks.embedded.confinement import landlock_version
+from mailsla.streams.cli.support.doctor_checks import Finding
+from mailsla.streams.settings import PREFIX, Settings
 
 _LOCAL_NAMES: Final = frozenset({"localhost", ""})
 _SHORTEST_PASSWORD: Final = 12

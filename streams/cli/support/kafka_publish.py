@@ -7,10 +7,10 @@ from typing import Final
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from streams.cli.support.errors import CommandError
-from streams.runtime.kafka.client_options import client_options
-from streams.runtime.kafka.probe import probe
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.kafka.probe import probe
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _CONNECT_MS: Final = 10_000
 _METADATA_MS: Final = 15_000

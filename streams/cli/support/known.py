@@ -6,14 +6,14 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
-from schemas.codec.identifiers import PLATFORM
-from sinks.clickhouse import Client
-from sinks.ddl import FACT_TABLES
-from streams.cli.output.clickhouse_output import reading
-from streams.cli.support.errors import CommandError
-from streams.cli.support.nearest import suggestion
-from streams.runtime.kafka.drain import await_facts
-from streams.settings import ConfigurationError, Settings
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.streams.cli.output.clickhouse_output import reading
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.cli.support.nearest import suggestion
+from mailsla.streams.runtime.kafka.drain import await_facts
+from mailsla.streams.settings import ConfigurationError, Settings
 
 LANDING_S: Final = 10.0
 """How long what was published a moment ago is waited for; it lands within a second or two."""

@@ -3,8 +3,8 @@
 import logging
 from typing import Final
 
-from streams.cli.support.errors import CommandError
-from streams.settings import ConfigurationError
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.settings import ConfigurationError
 
 _CHATTY: Final = ("aiokafka", "kafka", "clickhouse_connect", "urllib3", "asyncio", "faust", "mode")
 """Loggers that tell of lost connections what the command itself says in a sentence."""
@@ -35,7 +35,7 @@ def explained(error: Exception) -> Exception | None:
 
 
 def _of_clickhouse(error: Exception) -> Exception:
-    from sinks.landing.faults import label
+    from mailsla.sinks.landing.faults import label
 
     code = getattr(error, "code", None)
     if code in _NO_SCHEMA:

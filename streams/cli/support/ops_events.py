@@ -12,11 +12,11 @@ import click
 import orjson
 from dateutil.rrule import rrulestr
 
-from schemas.codec.identifiers import parse_instant, rfc3339
-from schemas.codec.records import Rejection, decode_event
-from schemas.topics import OPS
-from streams.cli.support.errors import CommandError
-from streams.cli.support.kafka_publish import Record
+from mailsla.schemas.codec.identifiers import parse_instant, rfc3339
+from mailsla.schemas.codec.records import Rejection, decode_event
+from mailsla.schemas.topics import OPS
+from mailsla.streams.cli.support.errors import CommandError
+from mailsla.streams.cli.support.kafka_publish import Record
 
 MOST_WINDOWS: Final = 400
 """So many windows one rule may give; more than one a day for a year."""

@@ -9,15 +9,15 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from streams.connectors.dialects import tag_in
-from streams.connectors.postfix.assemble.assembler import Assembler, check_version
-from streams.connectors.postfix.assemble.events import Event, progress_event
-from streams.connectors.postfix.assemble.hops import Hops
-from streams.connectors.postfix.assemble.queue import load_incarnations
-from streams.connectors.postfix.site import Site
-from streams.connectors.shipper import UnreadableRecordError, lines_of
-from streams.connectors.stamps import StampReader, to_datetime, to_micros
-from streams.connectors.syslog import parse_line
+from mailsla.streams.connectors.dialects import tag_in
+from mailsla.streams.connectors.postfix.assemble.assembler import Assembler, check_version
+from mailsla.streams.connectors.postfix.assemble.events import Event, progress_event
+from mailsla.streams.connectors.postfix.assemble.hops import Hops
+from mailsla.streams.connectors.postfix.assemble.queue import load_incarnations
+from mailsla.streams.connectors.postfix.site import Site
+from mailsla.streams.connectors.shipper import UnreadableRecordError, lines_of
+from mailsla.streams.connectors.stamps import StampReader, to_datetime, to_micros
+from mailsla.streams.connectors.syslog import parse_line
 
 NO_HOST: Final = "localhost"
 """The host of lines that name none, where the caller names none either."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, Final
 
-from streams.connectors.stamps import SECOND
+from mailsla.streams.connectors.stamps import SECOND
 
 WINDOW: Final = 60 * SECOND
 """How long a failed lookup is held back, and within what time failures are at once (µs)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 
-from streams.connectors.postfix.read.relays import OwnRelays
-from streams.connectors.postfix.tenants import TenantMap
+from mailsla.streams.connectors.postfix.read.relays import OwnRelays
+from mailsla.streams.connectors.postfix.tenants import TenantMap
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any, Final
 import idna
 import yaml
 
-from schemas.codec.yaml_text import load_yaml
+from mailsla.schemas.codec.yaml_text import load_yaml
 
 _TENANT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}$")
 _CACHE_LIMIT: Final = 65_536

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from schemas.codec.records import Rejection
-from streams.clauses.facts.base import Fact
-from streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
-from streams.live.apply.quarantine import hold_back_fact
-from streams.live.decode.dead_letters import CONFLICT
-from streams.live.decode.facts import Arrived
-from streams.live.decode.records import letter
-from streams.live.state.landed import VOIDED
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.schemas.codec.records import Rejection
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
+from mailsla.streams.live.apply.quarantine import hold_back_fact
+from mailsla.streams.live.decode.dead_letters import CONFLICT
+from mailsla.streams.live.decode.facts import Arrived
+from mailsla.streams.live.decode.records import letter
+from mailsla.streams.live.state.landed import VOIDED
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 
 def apply_fact(tenants: Tenants, fact: Fact) -> int:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
-from streams.clauses.facts.base import Fact
-from streams.clauses.registry import Scope
-from streams.time.calendar import DAY
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.registry import Scope
+from mailsla.streams.time.calendar import DAY
 
 EXCLUSIONS: Final = frozenset({"exclusion.declared", "exclusion.revoked", "approval.given"})
 """What changes which messages are left out."""

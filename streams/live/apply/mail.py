@@ -11,18 +11,18 @@ from typing import Final
 
 import numpy as np
 
-from schemas.contract import DEFAULT_TIMEZONE
-from streams.latency.changes import late_flags
-from streams.latency.flights import Aging
-from streams.latency.messages import LATENCY, VOIDED, Rows, tenant_of
-from streams.latency.row_index import Int64s
-from streams.live.state.excluded_spans import ExcludedSpans
-from streams.live.state.latency import Latency
-from streams.live.state.latency_months import OPEN_MONTHS
-from streams.live.state.stretches import NOWHERE
-from streams.time.calendar import SECOND
-from streams.time.clock import QUIET_US
-from streams.time.months import month_starts_us, months_of
+from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.streams.latency.changes import late_flags
+from mailsla.streams.latency.flights import Aging
+from mailsla.streams.latency.messages import LATENCY, VOIDED, Rows, tenant_of
+from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.live.state.excluded_spans import ExcludedSpans
+from mailsla.streams.live.state.latency import Latency
+from mailsla.streams.live.state.latency_months import OPEN_MONTHS
+from mailsla.streams.live.state.stretches import NOWHERE
+from mailsla.streams.time.calendar import SECOND
+from mailsla.streams.time.clock import QUIET_US
+from mailsla.streams.time.months import month_starts_us, months_of
 
 STEP: Final = np.dtype(
     [

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.live.decode.facts import Arrived
-from streams.live.decode.records import DecodedBatch, leave_out, letter, pass_over
-from streams.live.state.strangers import REJECTION
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.live.decode.facts import Arrived
+from mailsla.streams.live.decode.records import DecodedBatch, leave_out, letter, pass_over
+from mailsla.streams.live.state.strangers import REJECTION
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 
 def admit_mail(tenants: Tenants, batch: DecodedBatch) -> DecodedBatch:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 import orjson
 
-from streams.live.checkpoint import state_log as logs
-from streams.live.checkpoint.state_log import StateLog
-from streams.live.evaluate.dirty_sections import oldest_open
-from streams.live.evaluate.states import IndicatorStates
-from streams.live.publish.breach_feed import StatusRecords
-from streams.live.state.latency import Latency
-from streams.live.state.tenants import Tenants
-from streams.time.calendar import midnight
+from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.checkpoint.state_log import StateLog
+from mailsla.streams.live.evaluate.dirty_sections import oldest_open
+from mailsla.streams.live.evaluate.states import IndicatorStates
+from mailsla.streams.live.publish.breach_feed import StatusRecords
+from mailsla.streams.live.state.latency import Latency
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.time.calendar import midnight
 
 
 def forget_messages(log: StateLog, latency: Latency, most: int) -> None:

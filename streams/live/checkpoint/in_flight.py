@@ -9,10 +9,10 @@ import logging
 import time
 from collections.abc import Callable
 
-from streams.live.checkpoint.contents import Checkpoint
-from streams.metrics import names
-from streams.runtime.checkpoint.writer import Delivery, Fenced
-from streams.runtime.faust_app.restart import settled
+from mailsla.streams.live.checkpoint.contents import Checkpoint
+from mailsla.streams.metrics import names
+from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced
+from mailsla.streams.runtime.faust_app.restart import settled
 
 logger = logging.getLogger(__name__)
 

@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.codec.records import decode_contract
-from schemas.contract import Contract
-from streams.clauses.facts.base import Fact
-from streams.latency.flights import without_direction
-from streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows, tenant_of
-from streams.latency.messages import VOIDED as VOIDED_ROW
-from streams.latency.row_index import Mask
-from streams.live.apply.invalidation import changed_since
-from streams.live.checkpoint import state_log as logs
-from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from streams.live.evaluate.latency import LatencyEvaluation
-from streams.live.evaluate.scheduler import Scheduler
-from streams.live.evaluate.states import IndicatorStates
-from streams.live.state.landed import VOIDED, topic_of
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.state_log import ROWS, State
+from mailsla.schemas.codec.records import decode_contract
+from mailsla.schemas.contract import Contract
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.latency.flights import without_direction
+from mailsla.streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows, tenant_of
+from mailsla.streams.latency.messages import VOIDED as VOIDED_ROW
+from mailsla.streams.latency.row_index import Mask
+from mailsla.streams.live.apply.invalidation import changed_since
+from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
+from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.scheduler import Scheduler
+from mailsla.streams.live.evaluate.states import IndicatorStates
+from mailsla.streams.live.state.landed import VOIDED, topic_of
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.state_log import ROWS, State
 
 
 def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from streams.runtime.checkpoint.state_log import Head, StateError
-from streams.runtime.kafka.identity import TopicIdentity
+from mailsla.streams.runtime.checkpoint.state_log import Head, StateError
+from mailsla.streams.runtime.kafka.identity import TopicIdentity
 
 _TOPICS: Final = "topics"
 _PARTITIONS: Final = "partitions"

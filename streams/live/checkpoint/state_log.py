@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 import orjson
 
-from streams.clauses.facts.base import Fact
-from streams.latency.messages import LATENCY, Rows
-from streams.live.state.landed import HEARTBEAT, encode_fact, matters_until_us, topic_of
-from streams.runtime.checkpoint.state_log import (
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.latency.messages import LATENCY, Rows
+from mailsla.streams.live.state.landed import HEARTBEAT, encode_fact, matters_until_us, topic_of
+from mailsla.streams.runtime.checkpoint.state_log import (
     ROWS,
     Head,
     State,
@@ -23,8 +23,8 @@ from streams.runtime.checkpoint.state_log import (
     append_rows,
     cut_off,
 )
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.time.intervals import FOREVER
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.time.intervals import FOREVER
 
 TENANTS: Final = "tenants"
 CONTRACTS: Final = "contracts"

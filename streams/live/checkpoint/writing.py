@@ -2,13 +2,13 @@
 
 import orjson
 
-from streams.live.checkpoint import state_log as logs
-from streams.live.checkpoint.state_log import StateLog
-from streams.live.evaluate.latency import LatencyEvaluation
-from streams.live.evaluate.scheduler import Scheduler
-from streams.live.evaluate.states import IndicatorStates
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.checkpoint.state_log import StateLog
+from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.scheduler import Scheduler
+from mailsla.streams.live.evaluate.states import IndicatorStates
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 
 def write_state(

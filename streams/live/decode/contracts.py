@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from schemas.calendars import WorkingCalendar
-from schemas.codec.records import Rejection, decode_calendar, decode_contract
-from schemas.contract import Contract
-from streams.live.decode.dead_letters import dead_letter
-from streams.live.decode.homes import Homes
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.runtime.faust_app.batches import RecordBatch
+from mailsla.schemas.calendars import WorkingCalendar
+from mailsla.schemas.codec.records import Rejection, decode_calendar, decode_contract
+from mailsla.schemas.contract import Contract
+from mailsla.streams.live.decode.dead_letters import dead_letter
+from mailsla.streams.live.decode.homes import Homes
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
 
 _T = TypeVar("_T")
 

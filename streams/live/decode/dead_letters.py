@@ -6,12 +6,12 @@ from typing import Final
 
 import orjson
 
-from schemas.codec.identifiers import rfc3339
-from schemas.codec.instants import LATEST_US
-from schemas.codec.records import Rejection
-from schemas.topics import DEAD_LETTERS
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.runtime.faust_app.batches import RecordBatch
+from mailsla.schemas.codec.identifiers import rfc3339
+from mailsla.schemas.codec.instants import LATEST_US
+from mailsla.schemas.codec.records import Rejection
+from mailsla.schemas.topics import DEAD_LETTERS
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
 
 FAILED: Final = "failed"
 """How the reason begins where a record was accepted and then made the task fail."""

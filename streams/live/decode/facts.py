@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streams.clauses.facts.base import Fact
-from streams.live.decode.records import DecodedBatch
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.live.decode.records import DecodedBatch
 
 
 class Arrived(NamedTuple):

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.latency.keyhash import event_keys, leading_bytes, message_keys
-from streams.latency.messages import ACCEPTED, ENDED, LATENCY, ROW, Rows, series_of
-from streams.live.decode.records import DecodedBatch
+from mailsla.streams.latency.keyhash import event_keys, leading_bytes, message_keys
+from mailsla.streams.latency.messages import ACCEPTED, ENDED, LATENCY, ROW, Rows, series_of
+from mailsla.streams.live.decode.records import DecodedBatch
 
 Int64s = npt.NDArray[np.int64]
 

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codec.columnar import decode_batch
-from schemas.codec.records import Rejection
-from streams.live.decode.dead_letters import dead_letter
-from streams.live.decode.homes import Homes
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.runtime.faust_app.batches import RecordBatch
+from mailsla.schemas.codec.columnar import decode_batch
+from mailsla.schemas.codec.records import Rejection
+from mailsla.streams.live.decode.dead_letters import dead_letter
+from mailsla.streams.live.decode.homes import Homes
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.faust_app.batches import RecordBatch
 
 Int64s = npt.NDArray[np.int64]
 

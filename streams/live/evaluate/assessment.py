@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from schemas.contract import Term
-from schemas.results import State
-from streams.clauses.model.contracts import Governed
-from streams.clauses.model.measure import Measure
-from streams.clauses.model.segments import (
+from mailsla.schemas.contract import Term
+from mailsla.schemas.results import State
+from mailsla.streams.clauses.model.contracts import Governed
+from mailsla.streams.clauses.model.measure import Measure
+from mailsla.streams.clauses.model.segments import (
     Judged,
     is_firm_in,
     state_of,
@@ -14,7 +14,7 @@ from streams.clauses.model.segments import (
     turns_of,
     verdict_of,
 )
-from streams.time.calendar import Month
+from mailsla.streams.time.calendar import Month
 
 
 @dataclass(frozen=True, slots=True)

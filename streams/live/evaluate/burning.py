@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from streams.clauses.model.burn_rate import MARK_US, burns, next_mark_us
-from streams.clauses.model.exclusions import CONNECTIVITY
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.groups import Group
-from streams.live.evaluate.states import IndicatorStates, Transition
+from mailsla.streams.clauses.model.burn_rate import MARK_US, burns, next_mark_us
+from mailsla.streams.clauses.model.exclusions import CONNECTIVITY
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.groups import Group
+from mailsla.streams.live.evaluate.states import IndicatorStates, Transition
 
 
 def may_burn(group: Group, states: IndicatorStates, found: Assessment) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from streams.clauses.model.exclusions import LATENCY
-from streams.live.evaluate.states import SETTLE_US
-from streams.live.state.latency_months import OPEN_MONTHS
-from streams.time.calendar import SECOND, Month
+from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.streams.live.evaluate.states import SETTLE_US
+from mailsla.streams.live.state.latency_months import OPEN_MONTHS
+from mailsla.streams.time.calendar import SECOND, Month
 
 SECTIONS: Final = frozenset(range(1, 10))
 _MONTHS: Final = ("present", "first", "measured")

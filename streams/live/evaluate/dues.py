@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
-from streams.live.evaluate.dirty_sections import KNOWLEDGE, PATIENT, PROMPT
-from streams.live.evaluate.groups import Group
-from streams.time.calendar import Month
-from streams.time.intervals import FOREVER
+from mailsla.streams.live.evaluate.dirty_sections import KNOWLEDGE, PATIENT, PROMPT
+from mailsla.streams.live.evaluate.groups import Group
+from mailsla.streams.time.calendar import Month
+from mailsla.streams.time.intervals import FOREVER
 
 _Due = tuple[int, int, Month, int]
 """instant, number of the group, month, section"""

@@ -10,18 +10,18 @@ from itertools import groupby
 
 import numpy as np
 
-from streams.clauses.model.measure import first_evidence
-from streams.latency.flights import AT_RISK, OVER, Aging
-from streams.latency.keyhash import turned
-from streams.latency.messages import tenant_of
-from streams.live.apply.mail import MailChanges
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.latency_assessments import LatencyAssessments
-from streams.live.evaluate.means import Turn
-from streams.live.evaluate.states import PAST_US, tick_end
-from streams.live.state.stretches import NOWHERE
-from streams.live.state.tenants import Tenants
-from streams.time.calendar import SECOND
+from mailsla.streams.clauses.model.measure import first_evidence
+from mailsla.streams.latency.flights import AT_RISK, OVER, Aging
+from mailsla.streams.latency.keyhash import turned
+from mailsla.streams.latency.messages import tenant_of
+from mailsla.streams.live.apply.mail import MailChanges
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
+from mailsla.streams.live.evaluate.means import Turn
+from mailsla.streams.live.evaluate.states import PAST_US, tick_end
+from mailsla.streams.live.state.stretches import NOWHERE
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.time.calendar import SECOND
 
 _Aged = tuple[int, int, int, int, str]
 """older first: negative age, then acceptance, time and id bytes of its event; its reference"""

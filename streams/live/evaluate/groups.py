@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from streams.live.evaluate.dirty_sections import DirtySections
+from mailsla.streams.live.evaluate.dirty_sections import DirtySections
 
 
 @dataclass(slots=True)

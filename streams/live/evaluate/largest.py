@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from streams.live.apply.mail import MailChanges
-from streams.live.evaluate.latency_assessments import LatencyAssessments
-from streams.live.evaluate.means import Turn
-from streams.live.evaluate.states import tick_end
-from streams.live.state.latency import Latency
+from mailsla.streams.live.apply.mail import MailChanges
+from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
+from mailsla.streams.live.evaluate.means import Turn
+from mailsla.streams.live.evaluate.states import tick_end
+from mailsla.streams.live.state.latency import Latency
 
 
 class LargestLatencies:

@@ -12,20 +12,26 @@ from heapq import heappop, heappush
 import numpy as np
 import pyarrow as pa
 
-from schemas.topics import MTA
-from streams.clauses.facts.base import Fact
-from streams.latency.keyhash import event_keys
-from streams.latency.messages import ROW, Rows, tenant_of
-from streams.live.apply.mail import MailChanges, exclude_again, nothing_at, take_out
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.exceedances import ExceedanceCounts
-from streams.live.evaluate.largest import LargestLatencies
-from streams.live.evaluate.latency_assessments import LatencyAssessments
-from streams.live.evaluate.means import Means, Turn
-from streams.live.evaluate.states import PAST_US, TICK_US, IndicatorStates, Transition, tick_end
-from streams.live.state.latency_months import COUNTED, LARGEST, MEANS
-from streams.live.state.tenants import Tenants
-from streams.time.calendar import SECOND, Month
+from mailsla.schemas.topics import MTA
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.latency.keyhash import event_keys
+from mailsla.streams.latency.messages import ROW, Rows, tenant_of
+from mailsla.streams.live.apply.mail import MailChanges, exclude_again, nothing_at, take_out
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.exceedances import ExceedanceCounts
+from mailsla.streams.live.evaluate.largest import LargestLatencies
+from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
+from mailsla.streams.live.evaluate.means import Means, Turn
+from mailsla.streams.live.evaluate.states import (
+    PAST_US,
+    TICK_US,
+    IndicatorStates,
+    Transition,
+    tick_end,
+)
+from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.time.calendar import SECOND, Month
 
 
 class LatencyEvaluation:

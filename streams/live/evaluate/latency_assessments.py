@@ -3,13 +3,18 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from streams.clauses.model.measure import Measure
-from streams.clauses.model.segments import Judged
-from streams.clauses.sections.latency import DirectionTotals, Exceedances, LatencyTotals, measure
-from streams.live.evaluate.assessment import Assessment, assess
-from streams.live.state.latency_months import COUNTED, LARGEST, MEANS, Slot, Totals
-from streams.live.state.tenants import Tenants
-from streams.time.calendar import SECOND, Month
+from mailsla.streams.clauses.model.measure import Measure
+from mailsla.streams.clauses.model.segments import Judged
+from mailsla.streams.clauses.sections.latency import (
+    DirectionTotals,
+    Exceedances,
+    LatencyTotals,
+    measure,
+)
+from mailsla.streams.live.evaluate.assessment import Assessment, assess
+from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS, Slot, Totals
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.time.calendar import SECOND, Month
 
 
 class LatencyAssessments:

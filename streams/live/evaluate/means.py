@@ -5,12 +5,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streams.latency.row_index import Int64s, Mask
-from streams.live.apply.mail import MailChanges
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.latency_assessments import LatencyAssessments
-from streams.live.evaluate.states import TICK_US
-from streams.live.state.latency import Latency
+from mailsla.streams.latency.row_index import Int64s, Mask
+from mailsla.streams.live.apply.mail import MailChanges
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
+from mailsla.streams.live.evaluate.states import TICK_US
+from mailsla.streams.live.state.latency import Latency
 
 
 class Turn(NamedTuple):

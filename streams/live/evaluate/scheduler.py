@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from schemas.contract import DEFAULT_TIMEZONE
-from streams.clauses.model.exclusions import CONNECTIVITY
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.burning import burned, mark_after, may_burn
-from streams.live.evaluate.dirty_sections import (
+from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.streams.clauses.model.exclusions import CONNECTIVITY
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.burning import burned, mark_after, may_burn
+from mailsla.streams.live.evaluate.dirty_sections import (
     KNOWLEDGE,
     OTHERS,
     PATIENT,
@@ -26,13 +26,13 @@ from streams.live.evaluate.dirty_sections import (
     DirtySections,
     oldest_open,
 )
-from streams.live.evaluate.dues import Timers
-from streams.live.evaluate.groups import Group
-from streams.live.evaluate.sections import assess_sections
-from streams.live.evaluate.states import PAST_US, IndicatorStates, Transition, tick_end
-from streams.live.evaluate.unpublished import Unpublished
-from streams.live.state.tenants import Tenants
-from streams.time.calendar import SECOND, Month, midnight
+from mailsla.streams.live.evaluate.dues import Timers
+from mailsla.streams.live.evaluate.groups import Group
+from mailsla.streams.live.evaluate.sections import assess_sections
+from mailsla.streams.live.evaluate.states import PAST_US, IndicatorStates, Transition, tick_end
+from mailsla.streams.live.evaluate.unpublished import Unpublished
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.time.calendar import SECOND, Month, midnight
 
 PATIENCE_US: Final = 15 * SECOND
 """How long: what is absent is told within 30 s of its deadline; to this come the time after which

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from streams.clauses.model.contracts import Days
-from streams.clauses.model.exclusions import LATENCY
-from streams.clauses.model.segments import Judged
-from streams.clauses.registry import Context
-from streams.clauses.registry import measure as measure_sections
-from streams.live.evaluate.assessment import Assessment, assess
-from streams.live.state.tenants import Tenants
-from streams.time.calendar import Month
+from mailsla.streams.clauses.model.contracts import Days
+from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.streams.clauses.model.segments import Judged
+from mailsla.streams.clauses.registry import Context
+from mailsla.streams.clauses.registry import measure as measure_sections
+from mailsla.streams.live.evaluate.assessment import Assessment, assess
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.time.calendar import Month
 
 
 def assess_sections(

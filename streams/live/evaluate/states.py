@@ -7,12 +7,12 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import Final
 
-from schemas.results import BreachType, State
-from streams.clauses.model.burn_rate import Burn
-from streams.clauses.model.exclusions import LATENCY
-from streams.clauses.model.state_machine import Life
-from streams.live.evaluate.assessment import Assessment
-from streams.time.calendar import SECOND
+from mailsla.schemas.results import BreachType, State
+from mailsla.streams.clauses.model.burn_rate import Burn
+from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.streams.clauses.model.state_machine import Life
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.time.calendar import SECOND
 
 Key = tuple[str, str, str]
 """tenant, indicator, period"""

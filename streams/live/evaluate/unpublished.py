@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from streams.time.calendar import Month
+from mailsla.streams.time.calendar import Month
 
 
 class Unpublished:

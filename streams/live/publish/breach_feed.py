@@ -5,12 +5,12 @@ from typing import Final
 
 import orjson
 
-from schemas.results import State
-from schemas.topics import BREACHES, STATUS
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.states import Transition, key_of
-from streams.live.publish.times import text_of
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.schemas.results import State
+from mailsla.schemas.topics import BREACHES, STATUS
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.states import Transition, key_of
+from mailsla.streams.live.publish.times import text_of
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 _NAMESPACE: Final = uuid.UUID("b2f5b1a0-6f3c-5c5e-8a55-3f6f1f0f7f10")
 _CONTENT_TYPE: Final = (("content-type", b"application/cloudevents+json"),)

@@ -4,10 +4,10 @@ from typing import Final
 
 import orjson
 
-from schemas.topics import WINDOWS
-from streams.latency.window_kinds import LatencyWindow
-from streams.live.publish.times import text_of
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.schemas.topics import WINDOWS
+from mailsla.streams.latency.window_kinds import LatencyWindow
+from mailsla.streams.live.publish.times import text_of
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 _DIRECTIONS: Final = ("outbound", "inbound")
 _MICROS: Final = 1_000_000

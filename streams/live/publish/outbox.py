@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from streams.live.evaluate.states import Transition
-from streams.live.publish.breach_feed import StatusRecords, breach_record
-from streams.live.state.platform import mark_record
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.live.evaluate.states import Transition
+from mailsla.streams.live.publish.breach_feed import StatusRecords, breach_record
+from mailsla.streams.live.state.platform import mark_record
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 _MARK_EVERY_US: Final = 10_000_000
 

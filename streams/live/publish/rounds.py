@@ -10,20 +10,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from streams.clauses.model.exclusions import LATENCY
-from streams.latency.row_index import Int64s
-from streams.live.evaluate.assessment import Assessment
-from streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from streams.live.evaluate.latency import LatencyEvaluation
-from streams.live.evaluate.scheduler import Scheduler
-from streams.live.evaluate.states import IndicatorStates, key_of, state_of
-from streams.live.publish.breach_feed import StatusRecords
-from streams.live.publish.latency_windows import latency_record
-from streams.live.publish.times import text_of
-from streams.live.publish.windows import ObservedWindows
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.time.calendar import Month
+from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
+from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.scheduler import Scheduler
+from mailsla.streams.live.evaluate.states import IndicatorStates, key_of, state_of
+from mailsla.streams.live.publish.breach_feed import StatusRecords
+from mailsla.streams.live.publish.latency_windows import latency_record
+from mailsla.streams.live.publish.times import text_of
+from mailsla.streams.live.publish.windows import ObservedWindows
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.time.calendar import Month
 
 Alike = dict[tuple[int, Month, frozenset[int]], list[Assessment]]
 """Number of a group, month, sections → what they come to"""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from schemas.codec.identifiers import rfc3339
+from mailsla.schemas.codec.identifiers import rfc3339
 
 _MICROS = 1_000_000
 

@@ -5,18 +5,18 @@ from typing import Final
 
 import orjson
 
-from schemas.results import Family
-from schemas.topics import OUTAGES, WINDOWS
-from streams.clauses.model.connectivity_timeline import Reading
-from streams.clauses.model.measure import View
-from streams.clauses.registry import Context
-from streams.clauses.sections import connectivity, operations
-from streams.clauses.sections.connectivity import OutageFact
-from streams.latency.changes import HOUR_US, PANE_US
-from streams.live.publish.times import text_of
-from streams.live.state.tenants import Tenants
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.time.calendar import Month
+from mailsla.schemas.results import Family
+from mailsla.schemas.topics import OUTAGES, WINDOWS
+from mailsla.streams.clauses.model.connectivity_timeline import Reading
+from mailsla.streams.clauses.model.measure import View
+from mailsla.streams.clauses.registry import Context
+from mailsla.streams.clauses.sections import connectivity, operations
+from mailsla.streams.clauses.sections.connectivity import OutageFact
+from mailsla.streams.latency.changes import HOUR_US, PANE_US
+from mailsla.streams.live.publish.times import text_of
+from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.time.calendar import Month
 
 _DAY_US: Final = 24 * HOUR_US
 _SECOND: Final = 1_000_000

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.contract import EXCLUDED_BY, Profile
-from streams.clauses.model.exclusions import LATENCY, Declaration
-from streams.latency.row_index import Int64s, Mask
+from mailsla.schemas.contract import EXCLUDED_BY, Profile
+from mailsla.streams.clauses.model.exclusions import LATENCY, Declaration
+from mailsla.streams.latency.row_index import Int64s, Mask
 
 Span = tuple[int, int]
 """Excluded time ``[starts_us, ends_us)``"""

@@ -13,12 +13,12 @@ from zlib import crc32
 import cramjam
 import orjson
 
-from schemas.codec.columns import arrow_schema
-from schemas.registry import TYPES
-from schemas.topics import EVENT_TOPICS, SUPPORT
-from streams.clauses.facts.base import Fact, SeenEvents
-from streams.clauses.registry import reach_of_topic
-from streams.time.intervals import BEFORE_ALL, FOREVER
+from mailsla.schemas.codec.columns import arrow_schema
+from mailsla.schemas.registry import TYPES
+from mailsla.schemas.topics import EVENT_TOPICS, SUPPORT
+from mailsla.streams.clauses.facts.base import Fact, SeenEvents
+from mailsla.streams.clauses.registry import reach_of_topic
+from mailsla.streams.time.intervals import BEFORE_ALL, FOREVER
 
 VOIDED: Final = "event.voided"
 HEARTBEAT: Final = "monitor.heartbeat"

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from schemas.contract import Contract
-from streams.clauses.model.contracts import in_force
-from streams.clauses.model.stuck_limits import LatencyLimits
-from streams.latency.changes import HOUR_US, PANE_US, Changes
-from streams.latency.flights import AT_RISK, OVER
-from streams.latency.in_flight import InFlight
-from streams.latency.messages import (
+from mailsla.schemas.contract import Contract
+from mailsla.streams.clauses.model.contracts import in_force
+from mailsla.streams.clauses.model.stuck_limits import LatencyLimits
+from mailsla.streams.latency.changes import HOUR_US, PANE_US, Changes
+from mailsla.streams.latency.flights import AT_RISK, OVER
+from mailsla.streams.latency.in_flight import InFlight
+from mailsla.streams.latency.messages import (
     LATE_HOUR,
     LATE_PANE,
     LATENCY,
@@ -19,17 +19,17 @@ from streams.latency.messages import (
     Rows,
     tenant_of,
 )
-from streams.latency.rolling_windows import RollingWindows
-from streams.latency.row_index import Int64s, Mask
-from streams.latency.slow_messages import SlowMessages
-from streams.latency.sources import Sources
-from streams.latency.window_kinds import PaneWidth
-from streams.live.state.excluded_spans import ExcludedSpans
-from streams.live.state.latency_months import LatencyMonths
-from streams.live.state.stretches import NOWHERE
-from streams.time.calendar import SECOND, Month
-from streams.time.intervals import BEFORE_ALL
-from streams.time.months import month_bounds_us, month_number, months_of
+from mailsla.streams.latency.rolling_windows import RollingWindows
+from mailsla.streams.latency.row_index import Int64s, Mask
+from mailsla.streams.latency.slow_messages import SlowMessages
+from mailsla.streams.latency.sources import Sources
+from mailsla.streams.latency.window_kinds import PaneWidth
+from mailsla.streams.live.state.excluded_spans import ExcludedSpans
+from mailsla.streams.live.state.latency_months import LatencyMonths
+from mailsla.streams.live.state.stretches import NOWHERE
+from mailsla.streams.time.calendar import SECOND, Month
+from mailsla.streams.time.intervals import BEFORE_ALL
+from mailsla.streams.time.months import month_bounds_us, month_number, months_of
 
 _Folded = list[Any]
 """tenant, month label, [count, sum, largest, exceedances] of what counts sent, received, and of

@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from schemas.contract import Contract, Term, default_contract
-from streams.clauses.model.contracts import Governed, governing, in_force, month_at
-from streams.latency.row_index import Int64s, Mask
-from streams.live.state.stretches import NOWHERE, Located, Place, Stretches
-from streams.time.calendar import SECOND, Month, midnight
+from mailsla.schemas.contract import Contract, Term, default_contract
+from mailsla.streams.clauses.model.contracts import Governed, governing, in_force, month_at
+from mailsla.streams.latency.row_index import Int64s, Mask
+from mailsla.streams.live.state.stretches import NOWHERE, Located, Place, Stretches
+from mailsla.streams.time.calendar import SECOND, Month, midnight
 
 COUNTED: Final = "latency.exceedances"
 MEANS: Final = ("latency.send.mean", "latency.receive.mean")

@@ -1,7 +1,7 @@
 """How far mail has come by the log and by idle time, whatever other topics say."""
 
-from streams.live.state.latency import Latency
-from streams.time.clock import MICROS, EventClock
+from mailsla.streams.live.state.latency import Latency
+from mailsla.streams.time.clock import MICROS, EventClock
 
 
 class MailClock:

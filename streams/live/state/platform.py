@@ -10,22 +10,22 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.calendars import Calendars, WorkingCalendar
-from schemas.codec.identifiers import PLATFORM
-from schemas.topics import BROADCAST, CALENDARS
-from streams.clauses.facts.base import Fact
-from streams.clauses.facts.billing import BillingRegister
-from streams.clauses.registry import Scope
-from streams.live.apply.invalidation import changed_since
-from streams.live.state.landed import (
+from mailsla.schemas.calendars import Calendars, WorkingCalendar
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.schemas.topics import BROADCAST, CALENDARS
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.facts.billing import BillingRegister
+from mailsla.streams.clauses.registry import Scope
+from mailsla.streams.live.apply.invalidation import changed_since
+from mailsla.streams.live.state.landed import (
     VOIDED,
     LandedEvents,
     encode_fact,
     matters_until_us,
     topic_of,
 )
-from streams.runtime.checkpoint.writer import Outgoing
-from streams.time.clock import EventClock
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.time.clock import EventClock
 
 PROGRESS: Final = "source.progress"
 """A source says up to when everything that happened there has been published."""

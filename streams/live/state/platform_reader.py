@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.topics import BROADCAST
-from streams.runtime.checkpoint.recovery import read_to_end
-from streams.runtime.checkpoint.state_log import StateError
-from streams.runtime.kafka.client_options import client_options
-from streams.runtime.unreadable import pass_over_unreadable
-from streams.settings import Settings
+from mailsla.schemas.topics import BROADCAST
+from mailsla.streams.runtime.checkpoint.recovery import read_to_end
+from mailsla.streams.runtime.checkpoint.state_log import StateError
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.unreadable import pass_over_unreadable
+from mailsla.streams.settings import Settings
 
 _PLACE: Final = TopicPartition(BROADCAST.name, 0)
 

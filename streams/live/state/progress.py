@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from streams.clauses.facts.base import Fact
-from streams.live.state.latency import Latency
-from streams.time.clock import MICROS, QUIET_US
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.live.state.latency import Latency
+from mailsla.streams.time.clock import MICROS, QUIET_US
 
 
 @dataclass(frozen=True, slots=True)

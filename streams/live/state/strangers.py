@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from schemas.codec.records import Rejection
+from mailsla.schemas.codec.records import Rejection
 
 HELD_BACK: Final = "quarantined"
 """How the reason begins."""

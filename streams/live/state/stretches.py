@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.latency.row_index import Int64s
+from mailsla.streams.latency.row_index import Int64s
 
 NOWHERE: Final = -1
 _NONE: Final = 0

@@ -6,22 +6,22 @@ from typing import Final
 
 import numpy as np
 
-from schemas.codec.identifiers import PLATFORM
-from schemas.contract import Contract, Term, default_contract
-from schemas.indicators import INDICATORS
-from streams.clauses.facts.base import Fact
-from streams.clauses.model.contracts import Force, in_force, month_at
-from streams.clauses.model.exclusions import Exclusions
-from streams.clauses.registry import Context, Scope
-from streams.latency.messages import Rows
-from streams.latency.row_index import Int64s
-from streams.live.state.excluded_spans import ExcludedSpans, reads_apart
-from streams.live.state.landed import LandedEvents, topic_of
-from streams.live.state.latency import Latency
-from streams.live.state.platform import Platform
-from streams.live.state.strangers import MOST_STRANGERS, Strangers
-from streams.time.calendar import Month
-from streams.time.intervals import FOREVER
+from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.schemas.contract import Contract, Term, default_contract
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.model.contracts import Force, in_force, month_at
+from mailsla.streams.clauses.model.exclusions import Exclusions
+from mailsla.streams.clauses.registry import Context, Scope
+from mailsla.streams.latency.messages import Rows
+from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.live.state.excluded_spans import ExcludedSpans, reads_apart
+from mailsla.streams.live.state.landed import LandedEvents, topic_of
+from mailsla.streams.live.state.latency import Latency
+from mailsla.streams.live.state.platform import Platform
+from mailsla.streams.live.state.strangers import MOST_STRANGERS, Strangers
+from mailsla.streams.time.calendar import Month
+from mailsla.streams.time.intervals import FOREVER
 
 _DEFAULT_CONTRACT: Final = default_contract("-")
 _DEFAULT_TERMS: Final = {name: _DEFAULT_CONTRACT.term(name) for name in INDICATORS}

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.topics import STREAMS_STATE
-from streams.runtime.checkpoint.state_log import StateError
-from streams.runtime.kafka.client_options import client_options
-from streams.settings import Settings
+from mailsla.schemas.topics import STREAMS_STATE
+from mailsla.streams.runtime.checkpoint.state_log import StateError
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.settings import Settings
 
 _POLL_MS: Final = 200
 _FETCH_BYTES: Final = 8_388_608

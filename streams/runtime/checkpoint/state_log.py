@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from schemas.topics import STREAMS_STATE
-from streams.latency.messages import ACCEPTED, ROW, Rows
-from streams.runtime.checkpoint.writer import Outgoing
+from mailsla.schemas.topics import STREAMS_STATE
+from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 FORMAT: Final = f"4 {ROW.descr}"
 ROWS: Final = "rows"

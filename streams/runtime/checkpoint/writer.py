@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.runtime.kafka.client_options import client_options
-from streams.settings import Settings
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.settings import Settings
 
 Offsets = Mapping[tuple[str, int], int]
 

@@ -17,15 +17,15 @@ import faust
 from faust.auth import OAuthCredentials
 from faust.types import TP
 
-from streams.metrics.health import Health
-from streams.metrics.names import LAST_CHECKPOINT
-from streams.metrics.sampling import applying
-from streams.runtime.checkpoint.state_log import StateError
-from streams.runtime.faust_app.batches import BatchTransport, RecordBatch, batch_topic
-from streams.runtime.faust_app.restart import give_up, restart
-from streams.runtime.kafka.client_options import FileToken, is_encrypted, login, tls_context
-from streams.runtime.lasting import is_of_kafka, lasting_reason
-from streams.settings import Settings
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.metrics.names import LAST_CHECKPOINT
+from mailsla.streams.metrics.sampling import applying
+from mailsla.streams.runtime.checkpoint.state_log import StateError
+from mailsla.streams.runtime.faust_app.batches import BatchTransport, RecordBatch, batch_topic
+from mailsla.streams.runtime.faust_app.restart import give_up, restart
+from mailsla.streams.runtime.kafka.client_options import FileToken, is_encrypted, login, tls_context
+from mailsla.streams.runtime.lasting import is_of_kafka, lasting_reason
+from mailsla.streams.settings import Settings
 
 logger = logging.getLogger(__name__)
 

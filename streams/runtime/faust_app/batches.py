@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
-from streams.runtime.unreadable import offset_after, pass_over_unreadable, reasons
+from mailsla.streams.runtime.unreadable import offset_after, pass_over_unreadable, reasons
 
 LOG_APPEND_TIME: Final = 1
 _NO_ROOM_S: Final = 0.01

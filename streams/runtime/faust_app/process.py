@@ -13,15 +13,15 @@ from faust.types import TP
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
-from streams.metrics.sampling import beat
-from streams.runtime.absence import Absence
-from streams.runtime.faust_app.application import BatchApp
-from streams.runtime.faust_app.restart import AWAY, before_restart, end
-from streams.runtime.kafka.client_options import client_options
-from streams.runtime.kafka.consumer_lag import waiting_records
-from streams.runtime.kafka.probe import Trouble, late_trouble, probe
-from streams.runtime.watchdog import Watchdog
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.metrics.sampling import beat
+from mailsla.streams.runtime.absence import Absence
+from mailsla.streams.runtime.faust_app.application import BatchApp
+from mailsla.streams.runtime.faust_app.restart import AWAY, before_restart, end
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.kafka.consumer_lag import waiting_records
+from mailsla.streams.runtime.kafka.probe import Trouble, late_trouble, probe
+from mailsla.streams.runtime.watchdog import Watchdog
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _PAUSE_S: Final = 1.0
 _LOOK_S: Final = 10.0

@@ -9,11 +9,11 @@ from aiokafka.errors import KafkaConnectionError
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from schemas.topics import ALL_TOPICS, Topic
-from streams.runtime.kafka.client_options import client_options
-from streams.runtime.kafka.identity import TopicIdentity, identities
-from streams.runtime.kafka.probe import late_trouble, probe
-from streams.settings import ConfigurationError, Settings
+from mailsla.schemas.topics import ALL_TOPICS, Topic
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.kafka.identity import TopicIdentity, identities
+from mailsla.streams.runtime.kafka.probe import late_trouble, probe
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _TIMEOUT_MS: Final = 15_000
 _BOOTSTRAP_MS: Final = 5_000

@@ -7,7 +7,7 @@ from typing import Any
 from aiokafka.abc import AbstractTokenProvider as AsyncTokenProvider
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.settings import ConfigurationError, Settings
 
 
 def client_options(settings: Settings) -> dict[str, Any]:

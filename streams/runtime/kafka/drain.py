@@ -9,10 +9,10 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError, NoError
 
-from schemas.topics import CALENDARS, CONTRACTS, EVENT_TOPICS, LANDED_TOPICS, RAW_MAILLOG
-from streams.runtime.kafka.admin import administration
-from streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
-from streams.runtime.kafka.offsets import (
+from mailsla.schemas.topics import CALENDARS, CONTRACTS, EVENT_TOPICS, LANDED_TOPICS, RAW_MAILLOG
+from mailsla.streams.runtime.kafka.admin import administration
+from mailsla.streams.runtime.kafka.groups import SINKS_GROUP, STREAMS_GROUP
+from mailsla.streams.runtime.kafka.offsets import (
     POLL_S,
     Ends,
     LogView,
@@ -21,8 +21,8 @@ from streams.runtime.kafka.offsets import (
     observing,
     partitions_of,
 )
-from streams.runtime.waiting import STANDSTILL_S, Patience, Wait
-from streams.settings import Settings
+from mailsla.streams.runtime.waiting import STANDSTILL_S, Patience, Wait
+from mailsla.streams.settings import Settings
 
 _COORDINATOR_S: Final = 30.0
 _LIVE_INPUTS: Final = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS, CALENDARS))

@@ -17,10 +17,10 @@ from kafka.errors import (
     UnsupportedCodecError,
 )
 
-from streams.runtime.kafka.admin import administration
-from streams.runtime.kafka.client_options import client_options
-from streams.runtime.kafka.identity import identities
-from streams.settings import Settings
+from mailsla.streams.runtime.kafka.admin import administration
+from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.kafka.identity import identities
+from mailsla.streams.settings import Settings
 
 POLL_S: Final = 0.1
 _POLL_MS: Final = 100

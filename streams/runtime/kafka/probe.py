@@ -21,8 +21,8 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from streams.runtime.kafka.client_options import client_options, is_encrypted, tls_context
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.runtime.kafka.client_options import client_options, is_encrypted, tls_context
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _PATIENCE_S: Final = 4.0
 # Length, ApiVersions (18) version 0, correlation id 1, no client id.

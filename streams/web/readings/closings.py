@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from schemas.results import Closing
-from sinks.clickhouse import Client
-from sinks.closing.revisions.diff import Difference, diff_month
-from sinks.closing.revisions.reader import revisions_of, whole
+from mailsla.schemas.results import Closing
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.revisions.diff import Difference, diff_month
+from mailsla.sinks.closing.revisions.reader import revisions_of, whole
 
 
 @dataclass(frozen=True)

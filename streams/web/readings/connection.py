@@ -4,7 +4,7 @@ from typing import Any, Final, TypeVar
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from sinks.clickhouse import ClickHouseSettings, Client, connect_reader
+from mailsla.sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 
 CONNECT_S: Final = 2.0
 ANSWER_S: Final = 3.0

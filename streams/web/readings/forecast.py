@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from streams.web.readings.overview import BUDGETS
-from streams.web.readings.reading import IndicatorState
+from mailsla.streams.web.readings.overview import BUDGETS
+from mailsla.streams.web.readings.reading import IndicatorState
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
-from streams.runtime.kafka.drain import Lag, lags
-from streams.settings import ConfigurationError, Settings
+from mailsla.streams.runtime.kafka.drain import Lag, lags
+from mailsla.streams.settings import ConfigurationError, Settings
 
 FRESH_S: Final = 2.0
 PATIENCE_S: Final = 3.0

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, Literal, get_args
 
-from sinks.clickhouse import Client
-from sinks.closing.plan.contract_segments import SegmentPeriod, micros, midnight_us
-from streams.web.readings.month import period_in
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, micros, midnight_us
+from mailsla.streams.web.readings.month import period_in
 
 Stretch = Literal["hour", "day", "month"]
 STRETCHES: Final = get_args(Stretch)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from schemas.codec.addresses import AddressKey
-from sinks.clickhouse import Client
-from sinks.closing.plan.contract_segments import SegmentPeriod
-from streams.web.readings.connection import rows
-from streams.web.readings.month import period_in
+from mailsla.schemas.codec.addresses import AddressKey
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod
+from mailsla.streams.web.readings.connection import rows
+from mailsla.streams.web.readings.month import period_in
 
 FOUND: Final = 100
 """So many messages are listed, the newest."""

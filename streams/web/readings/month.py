@@ -10,20 +10,20 @@ from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from schemas.codec.records import Rejection, decode_contract
-from schemas.contract import Contract
-from sinks.clickhouse import Client
-from sinks.closing.explain.formulas import evidence_of
-from sinks.closing.plan.contract_segments import (
+from mailsla.schemas.codec.records import Rejection, decode_contract
+from mailsla.schemas.contract import Contract
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.explain.formulas import evidence_of
+from mailsla.sinks.closing.plan.contract_segments import (
     SegmentPeriod,
     governing_versions,
     instant,
     micros,
     period_of,
 )
-from sinks.statement.facts import spans
-from sinks.statement.facts.queries import query_text
-from streams.web.readings.connection import rows
+from mailsla.sinks.statement.facts import spans
+from mailsla.sinks.statement.facts.queries import query_text
+from mailsla.streams.web.readings.connection import rows
 
 EVIDENCE_ROWS: Final = 500
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas.indicators import INDICATORS
+from mailsla.schemas.indicators import INDICATORS
 
 JUDGED: Final = [name for name, one in INDICATORS.items() if one.judged]
 

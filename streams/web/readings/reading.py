@@ -7,13 +7,17 @@ from decimal import Decimal
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from schemas.contract import DEFAULT_TIMEZONE, Contract
-from schemas.indicators import INDICATORS, Comparator
-from sinks.clickhouse import ClickHouseSettings, Client
-from sinks.closing.plan.contract_segments import SegmentPeriod, governing_versions, period_of
-from streams.web.readings.connection import ANSWER_S, CONNECT_S, Connection, rows
-from streams.web.readings.month import contracts_of
-from streams.web.readings.overview import BUDGETS, JUDGED, MONTHS, OVERVIEW
+from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract
+from mailsla.schemas.indicators import INDICATORS, Comparator
+from mailsla.sinks.clickhouse import ClickHouseSettings, Client
+from mailsla.sinks.closing.plan.contract_segments import (
+    SegmentPeriod,
+    governing_versions,
+    period_of,
+)
+from mailsla.streams.web.readings.connection import ANSWER_S, CONNECT_S, Connection, rows
+from mailsla.streams.web.readings.month import contracts_of
+from mailsla.streams.web.readings.overview import BUDGETS, JUDGED, MONTHS, OVERVIEW
 
 ROWS_S: Final = 30.0
 """For every row of the overview."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sinks.clickhouse import Client
-from sinks.ddl import FACT_TABLES
-from streams.web.readings.connection import rows
+from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.streams.web.readings.connection import rows
 
 SHOWN: Final = 200
 

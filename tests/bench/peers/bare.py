@@ -5,8 +5,8 @@ import time
 
 from aiokafka import AIOKafkaConsumer
 
-from schemas.topics import MTA
-from streams.settings import load
+from mailsla.schemas.topics import MTA
+from mailsla.streams.settings import load
 
 _COMMIT_S = 0.5
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import faust
 
-from schemas.topics import MTA
-from streams.settings import load
+from mailsla.schemas.topics import MTA
+from mailsla.streams.settings import load
 
 Sums = MutableMapping[tuple[str, str], tuple[int, float]]
 

@@ -7,10 +7,10 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer
 
-from schemas.topics import MTA
-from sinks.clickhouse import Client, connect
-from sinks.worker import clickhouse_settings
-from streams.settings import load
+from mailsla.schemas.topics import MTA
+from mailsla.sinks.clickhouse import Client, connect
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.settings import load
 
 BATCH = 50_000
 TABLE = "mta_events_naive"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sinks.closing.measure.views import install_views
-from sinks.ddl import FACT_TABLES
-from sinks.migrations import migrate
+from mailsla.sinks.closing.measure.views import install_views
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.migrations import migrate
 from tests.integration.landing_server import ClickHouseProcess
 
 RESULT_TABLES = (

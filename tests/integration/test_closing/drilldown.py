@@ -1,8 +1,8 @@
 """Figures worked out from the rows behind them, all indicators of a tenant at once."""
 
-from sinks.closing.explain.explain import truncated
-from sinks.closing.explain.formulas import FORMULAS, Sums, evidence_of
-from sinks.closing.measure.views import evidence
+from mailsla.sinks.closing.explain.explain import truncated
+from mailsla.sinks.closing.explain.formulas import FORMULAS, Sums, evidence_of
+from mailsla.sinks.closing.measure.views import evidence
 
 _PERIOD = """
 SELECT end_us - start_us, year_days

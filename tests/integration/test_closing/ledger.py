@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from schemas.codec.columns import UTC_MICROS
-from sinks.closing.plan.contract_segments import micros
-from sinks.closing.run.close_month import close_month
-from sinks.landing.facts import decode_facts
+from mailsla.schemas.codec.columns import UTC_MICROS
+from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.landing.facts import decode_facts
 from tests.reference.log import TOPIC_OF
 from tests.reference.values import Finding, Judged, Part
 

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from schemas.contract import Contract
+from mailsla.schemas.contract import Contract
 from tests.reference.scenario import at, event, excluded, fault, probes, received, sent
 
 OCTOBER = date(2025, 10, 1)

@@ -8,14 +8,14 @@ from itertools import count
 import chinese_calendar
 import pytest
 
-from schemas.contract import default_contract
-from sinks.closing.errors import MonthNotOverError
-from sinks.closing.revisions.diff import diff_month
-from sinks.closing.run.close_month import close_month
-from sinks.closing.run.verify import verify_month
-from sinks.landing.batch import blocks
-from sinks.landing.insert import insert_block
-from sinks.landing.results import decode_results
+from mailsla.schemas.contract import default_contract
+from mailsla.sinks.closing.errors import MonthNotOverError
+from mailsla.sinks.closing.revisions.diff import diff_month
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.verify import verify_month
+from mailsla.sinks.landing.batch import blocks
+from mailsla.sinks.landing.insert import insert_block
+from mailsla.sinks.landing.results import decode_results
 from tests.integration.landing_server import Batch
 from tests.integration.test_closing.ledger import close, land
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, sent
@@ -96,7 +96,7 @@ def test_a_published_calendar_is_used_and_a_new_one_does_not_change_what_is_clos
 def test_what_hangs_on_undecided_days_of_december_is_provisional_until_they_are(
     client, monkeypatch
 ):
-    monkeypatch.setattr("schemas.calendars.last_official_year", lambda: 2025)
+    monkeypatch.setattr("mailsla.schemas.calendars.last_official_year", lambda: 2025)
     now = datetime(2026, 1, 10, tzinfo=UTC)
     hangs = event("complaint.received", at(26, month=12), case_id="c", tenant_id="hangs")
     other = event("complaint.received", at(12, month=12), case_id="c", tenant_id="other")
@@ -105,7 +105,7 @@ def test_what_hangs_on_undecided_days_of_december_is_provisional_until_they_are(
         ("hangs", True, ("antispam.complaint_response",)),
         ("other", False, ()),
     ]
-    monkeypatch.setattr("schemas.calendars.last_official_year", lambda: 2026)
+    monkeypatch.setattr("mailsla.schemas.calendars.last_official_year", lambda: 2026)
     final = close_month(client, DECEMBER, contracts=[], now=now)
     assert [(one.revision, one.provisional, one.undecided) for one in final] == [
         (2, False, ()),

@@ -4,11 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from sinks.closing.revisions.diff import diff_month
-from sinks.closing.run.close_month import close_month
-from sinks.closing.run.verify import verify_month
-from sinks.statement.facts.gather import closed_revisions, gather
-from streams.metrics.names import REGISTRY
+from mailsla.sinks.closing.revisions.diff import diff_month
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.verify import verify_month
+from mailsla.sinks.statement.facts.gather import closed_revisions, gather
+from mailsla.streams.metrics.names import REGISTRY
 from tests.integration.test_closing.ledger import close, land
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, excluded, probes, sent
 

@@ -5,12 +5,12 @@ from datetime import date, timedelta
 
 import pytest
 
-from schemas.indicators import INDICATORS
-from sinks.closing.errors import ClosingError
-from sinks.closing.explain.explain import ROWS_SHOWN, explain
-from sinks.closing.explain.formulas import FORMULAS, evidence_of
-from sinks.closing.measure.views import evidence
-from sinks.closing.plan.contract_segments import micros
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.explain.explain import ROWS_SHOWN, explain
+from mailsla.sinks.closing.explain.formulas import FORMULAS, evidence_of
+from mailsla.sinks.closing.measure.views import evidence
+from mailsla.sinks.closing.plan.contract_segments import micros
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.drilldown import unexplained
 from tests.integration.test_closing.ledger import close, close_history

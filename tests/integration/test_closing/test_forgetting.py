@@ -7,12 +7,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from schemas.codec.addresses import FIELDS, HASHED, AddressKey
-from sinks.closing.run.close_month import close_month
-from sinks.closing.run.verify import verify_month
-from sinks.ddl import FACT_TABLES
-from sinks.forgetting import Forgetting
-from sinks.landing.facts import decode_facts
+from mailsla.schemas.codec.addresses import FIELDS, HASHED, AddressKey
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.verify import verify_month
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.forgetting import Forgetting
+from mailsla.sinks.landing.facts import decode_facts
 from tests.integration.test_closing.ledger import BROKER_US, land
 from tests.integration.test_closing.month import OCTOBER, QUIET, TERRIBLE, contracts
 from tests.reference.scenario import CUTOFF, at, event, received

@@ -10,13 +10,13 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.indicators import INDICATORS
-from sinks.closing.credits.balances import read_ledger, totals
-from sinks.closing.errors import ClosingError
-from sinks.closing.revisions.diff import CAUSES_SHOWN, diff_month
-from sinks.closing.revisions.reader import mark_told, revisions_of, untold, whole
-from sinks.closing.run.close_month import close_month
-from sinks.closing.run.verify import NO_CONTRACTS, verify_month
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.closing.credits.balances import read_ledger, totals
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.revisions.diff import CAUSES_SHOWN, diff_month
+from mailsla.sinks.closing.revisions.reader import mark_told, revisions_of, untold, whole
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.verify import NO_CONTRACTS, verify_month
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import land
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, excluded, sent

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.close_month import close_month
 from tests.integration.test_closing.ledger import land
 from tests.reference.metering import CONTRACTS, EXPECTED, local, log
 

@@ -5,10 +5,10 @@ from random import Random
 import orjson
 import pytest
 
-from schemas.indicators import INDICATORS
-from sinks.closing.plan.contract_segments import micros
-from sinks.closing.run.audit import Value, compare
-from sinks.closing.run.close_month import close_month
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.closing.run.audit import Value, compare
+from mailsla.sinks.closing.run.close_month import close_month
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import judgements, land
 from tests.live_run import live_through

@@ -9,9 +9,9 @@ from datetime import date
 import pyarrow.parquet as pq
 import pytest
 
-from sinks.closing.errors import ClosingError
-from sinks.closing.run.proof import prove
-from sinks.closing.run.proof_check import RULE_OF, differences
+from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.run.proof import prove
+from mailsla.sinks.closing.run.proof_check import RULE_OF, differences
 from tests.integration.test_closing.ledger import close, close_history
 from tests.reference.scenario import (
     CUTOFF,

@@ -10,17 +10,17 @@ import pypdfium2.raw as raw
 import pytest
 from click.testing import CliRunner
 
-from schemas.indicators import INDICATORS
-from schemas.presentation.decimals import plain
-from schemas.presentation.language import LANGUAGES
-from schemas.presentation.words import verdict_word
-from sinks.closing.run.close_month import close_month
-from sinks.statement.facts import spans
-from sinks.statement.facts.gather import closed_revisions, gather
-from sinks.statement.making import content_of
-from sinks.statement.wording.phrases import phrase
-from streams.cli.main import cli
-from streams.cli.support.errors import CommandError
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.presentation.decimals import plain
+from mailsla.schemas.presentation.language import LANGUAGES
+from mailsla.schemas.presentation.words import verdict_word
+from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.statement.facts import spans
+from mailsla.sinks.statement.facts.gather import closed_revisions, gather
+from mailsla.sinks.statement.making import content_of
+from mailsla.sinks.statement.wording.phrases import phrase
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support.errors import CommandError
 from tests.integration.test_closing.browser import running_browser
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import land

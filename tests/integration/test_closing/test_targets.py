@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.indicators import INDICATORS
+from mailsla.schemas.indicators import INDICATORS
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import close, findings
 from tests.reference.scenario import (

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 from kafka import KafkaProducer
 
-from sinks.schema import install_schema
-from streams.cli.main import cli
+from mailsla.sinks.schema import install_schema
+from mailsla.streams.cli.main import cli
 from tests.integration.test_feed.story import MONTH, story
 from tests.stack import running_stack
 

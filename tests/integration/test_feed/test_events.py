@@ -8,12 +8,12 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from schemas.export.json_schemas import result_schema
-from schemas.indicators import INDICATORS
-from schemas.results import RESULT_MODELS
-from schemas.topics import EVENT_TOPICS
-from sinks.ddl import FACT_TABLES
-from streams.runtime.kafka.admin import administration
+from mailsla.schemas.export.json_schemas import result_schema
+from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.results import RESULT_MODELS
+from mailsla.schemas.topics import EVENT_TOPICS
+from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.streams.runtime.kafka.admin import administration
 from tests.integration.test_feed.story import EXPECTED, MONTH
 
 pytestmark = pytest.mark.kafka

@@ -11,8 +11,8 @@ from typing import get_args
 
 import pytest
 
-from schemas.results import BreachType
-from streams.runtime.kafka.admin import administration
+from mailsla.schemas.results import BreachType
+from mailsla.streams.runtime.kafka.admin import administration
 from tests.stack import needs_program, wait_for
 
 pytestmark = pytest.mark.kafka

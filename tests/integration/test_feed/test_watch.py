@@ -11,16 +11,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from sinks.embedded.ports import resolve_port
-from streams.cli.main import cli
-from streams.cli.support import breach_feed_reader
-from streams.settings import ConfigurationError
+from mailsla.sinks.embedded.ports import resolve_port
+from mailsla.streams.cli.main import cli
+from mailsla.streams.cli.support import breach_feed_reader
+from mailsla.streams.settings import ConfigurationError
 from tests.integration.test_feed.conftest import command, deliver_again, variables
 from tests.stack import wait_for
 
 pytestmark = pytest.mark.kafka
 
-PROGRAM = (sys.executable, "-m", "streams.cli.main", "watch")
+PROGRAM = (sys.executable, "-m", "mailsla.streams.cli.main", "watch")
 WIDE = 100
 STATES = r"(at risk  |failing  |recovered|breached |withdrawn|burning  )"
 LINE = re.compile(rf"\d\d:\d\d:\d\d [A-Za-z0-9._*-]+ +{STATES} .+ \d{{4}}-\d\d +\d{{1,2}}$")

@@ -15,21 +15,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from streams.connectors.postfix.assemble.attempts import STAMP_SLACK, Attempts, is_stale
-from streams.connectors.postfix.assemble.events import Event
-from streams.connectors.postfix.assemble.hops import Hops, names_nothing
-from streams.connectors.postfix.assemble.incarnation import (
+from mailsla.streams.connectors.postfix.assemble.attempts import STAMP_SLACK, Attempts, is_stale
+from mailsla.streams.connectors.postfix.assemble.events import Event
+from mailsla.streams.connectors.postfix.assemble.hops import Hops, names_nothing
+from mailsla.streams.connectors.postfix.assemble.incarnation import (
     CLEANUP,
     PICKUP,
     SMTPD,
     UNSEEN,
     Incarnation,
 )
-from streams.connectors.postfix.assemble.outcomes import Outcomes
-from streams.connectors.postfix.assemble.queue import MailQueue
-from streams.connectors.postfix.assemble.refusals import refusal_events
-from streams.connectors.postfix.read.harmless import Misunderstood, is_harmless, kind_of
-from streams.connectors.postfix.read.lines import (
+from mailsla.streams.connectors.postfix.assemble.outcomes import Outcomes
+from mailsla.streams.connectors.postfix.assemble.queue import MailQueue
+from mailsla.streams.connectors.postfix.assemble.refusals import refusal_events
+from mailsla.streams.connectors.postfix.read.harmless import Misunderstood, is_harmless, kind_of
+from mailsla.streams.connectors.postfix.read.lines import (
     Active,
     Client,
     ConnectFailure,
@@ -48,8 +48,8 @@ from streams.connectors.postfix.read.lines import (
     TextParser,
     parser_of,
 )
-from streams.connectors.postfix.site import Site
-from streams.connectors.syslog import SyslogLine
+from mailsla.streams.connectors.postfix.site import Site
+from mailsla.streams.connectors.syslog import SyslogLine
 
 _SNAPSHOT_VERSION: Final = 2
 _PROGRAM_MEMORY: Final = 4_096

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from streams.connectors.postfix.assemble.events import Event
-from streams.connectors.postfix.assemble.hops import Hop, Hops, way_out
-from streams.connectors.postfix.assemble.incarnation import (
+from mailsla.streams.connectors.postfix.assemble.events import Event
+from mailsla.streams.connectors.postfix.assemble.hops import Hop, Hops, way_out
+from mailsla.streams.connectors.postfix.assemble.incarnation import (
     LOOKUP,
     NEXT_HOP,
     ORIGIN,
@@ -23,20 +23,20 @@ from streams.connectors.postfix.assemble.incarnation import (
     Incarnation,
     IncarnationResult,
 )
-from streams.connectors.postfix.assemble.outcomes import (
+from mailsla.streams.connectors.postfix.assemble.outcomes import (
     Outcomes,
     is_probe,
     is_swallowed,
     queued_as,
     result_of,
 )
-from streams.connectors.postfix.assemble.queue import MailQueue
-from streams.connectors.postfix.read.harmless import Misunderstood
-from streams.connectors.postfix.read.lines import ConnectFailure, RemoteTrouble, StatusLine
-from streams.connectors.postfix.read.relays import Facing, faced, is_loopback
-from streams.connectors.postfix.resolver import WINDOW, Resolver
-from streams.connectors.postfix.site import Site
-from streams.connectors.syslog import SyslogLine
+from mailsla.streams.connectors.postfix.assemble.queue import MailQueue
+from mailsla.streams.connectors.postfix.read.harmless import Misunderstood
+from mailsla.streams.connectors.postfix.read.lines import ConnectFailure, RemoteTrouble, StatusLine
+from mailsla.streams.connectors.postfix.read.relays import Facing, faced, is_loopback
+from mailsla.streams.connectors.postfix.resolver import WINDOW, Resolver
+from mailsla.streams.connectors.postfix.site import Site
+from mailsla.streams.connectors.syslog import SyslogLine
 
 _CONNECT_MEMORY: Final = 4_096
 # A filter hands back at once, or it has: pickup(8) is woken by what is put into the maildrop.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, Final
 
-from streams.connectors.postfix.assemble.incarnation import Incarnation
-from streams.connectors.stamps import rfc3339
+from mailsla.streams.connectors.postfix.assemble.incarnation import Incarnation
+from mailsla.streams.connectors.stamps import rfc3339
 
 Event = dict[str, Any]
 

@@ -17,9 +17,14 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from streams.connectors.postfix.assemble.incarnation import PICKUP, SMTPD, UNSEEN, Incarnation
-from streams.connectors.postfix.read.relays import OwnRelays
-from streams.connectors.stamps import SECOND
+from mailsla.streams.connectors.postfix.assemble.incarnation import (
+    PICKUP,
+    SMTPD,
+    UNSEEN,
+    Incarnation,
+)
+from mailsla.streams.connectors.postfix.read.relays import OwnRelays
+from mailsla.streams.connectors.stamps import SECOND
 
 _KNOWN: Final = -1
 _LAPSES: Final = 3
@@ -92,11 +97,10 @@ class Hops:
             if not self._ids[held.queue_id]:
                 del self._ids[held.queue_id]
         if held.sender is not None:
-            senders = self._senders.get(held.sender)
-            if senders is not None:
-                senders.pop(held.serial, None)
-                if not senders:
-                    del self._senders[held.sender]
+            senders = self._senders.get(held.sender, OrderedDict())
+            senders.pop(held.serial, None)
+            if not senders:
+                self._senders.pop(held.sender, None)
 
     def sent_by(self, held: Incarnation, sender: str) -> None:
         """The envelope sender of a stay has become known."""

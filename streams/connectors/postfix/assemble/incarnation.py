@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from streams.connectors.postfix.read.lines import StatusLine
-from streams.connectors.postfix.read.relays import Facing
+from mailsla.streams.connectors.postfix.read.lines import StatusLine
+from mailsla.streams.connectors.postfix.read.relays import Facing
 
 _RECIPIENT_FIELDS: Final = ("announced", "dispatched", "finished", "liability", "tenant", "at")
 _FIELDS: Final = (

@@ -21,17 +21,17 @@ import re
 from collections import Counter
 from typing import Final
 
-from streams.connectors.postfix.assemble.events import (
+from mailsla.streams.connectors.postfix.assemble.events import (
     INBOUND,
     OUTBOUND,
     Event,
     message_event,
     shortened,
 )
-from streams.connectors.postfix.assemble.incarnation import UNSEEN, Incarnation, Recipient
-from streams.connectors.postfix.read.lines import StatusLine
-from streams.connectors.postfix.read.relays import Facing
-from streams.connectors.postfix.site import Site
+from mailsla.streams.connectors.postfix.assemble.incarnation import UNSEEN, Incarnation, Recipient
+from mailsla.streams.connectors.postfix.read.lines import StatusLine
+from mailsla.streams.connectors.postfix.read.relays import Facing
+from mailsla.streams.connectors.postfix.site import Site
 
 _OVER_QUOTA: Final = frozenset({"4.2.2", "5.2.2"})
 _OVER_QUOTA_LIABILITY: Final = "customer_negligence"

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from streams.connectors.postfix.assemble.hops import Hops, names_nothing
-from streams.connectors.postfix.assemble.incarnation import Incarnation
-from streams.connectors.postfix.site import Limits
-from streams.connectors.stamps import SECOND
+from mailsla.streams.connectors.postfix.assemble.hops import Hops, names_nothing
+from mailsla.streams.connectors.postfix.assemble.incarnation import Incarnation
+from mailsla.streams.connectors.postfix.site import Limits
+from mailsla.streams.connectors.stamps import SECOND
 
 # A single line with a wrong stamp must not make everything too old at once.
 _LARGEST_STEP: Final = 86_400 * SECOND

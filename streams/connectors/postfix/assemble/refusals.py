@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from hashlib import blake2b
 
-from streams.connectors.postfix.assemble.events import (
+from mailsla.streams.connectors.postfix.assemble.events import (
     INBOUND,
     OUTBOUND,
     Event,
@@ -13,11 +13,11 @@ from streams.connectors.postfix.assemble.events import (
     shortened,
     source_of,
 )
-from streams.connectors.postfix.assemble.incarnation import Incarnation
-from streams.connectors.postfix.read.lines import NOQUEUE, Refusal
-from streams.connectors.postfix.tenants import TenantMap
-from streams.connectors.stamps import rfc3339
-from streams.connectors.syslog import SyslogLine
+from mailsla.streams.connectors.postfix.assemble.incarnation import Incarnation
+from mailsla.streams.connectors.postfix.read.lines import NOQUEUE, Refusal
+from mailsla.streams.connectors.postfix.tenants import TenantMap
+from mailsla.streams.connectors.stamps import rfc3339
+from mailsla.streams.connectors.syslog import SyslogLine
 
 
 def refusal_events(

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streams.connectors.postfix.read.lines import NOQUEUE, head_of_text
-from streams.connectors.syslog import SyslogLine
+from mailsla.streams.connectors.postfix.read.lines import NOQUEUE, head_of_text
+from mailsla.streams.connectors.syslog import SyslogLine
 
 # What a daemon adds about a message that it goes on with; results have their own form.
 _REMARKS: Final = re.compile(

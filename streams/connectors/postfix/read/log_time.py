@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from streams.connectors.stamps import to_datetime
+from mailsla.streams.connectors.stamps import to_datetime
 
 
 def log_time(snapshot: Mapping[str, Any]) -> datetime | None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from streams.connectors.postfix.read.lines import StatusLine
+from mailsla.streams.connectors.postfix.read.lines import StatusLine
 
 # The ports on which after-queue content filters conventionally listen on their own host.
 DEFAULT_OWN_RELAYS: Final = tuple(
