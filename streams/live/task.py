@@ -211,8 +211,7 @@ class Task:
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
         self._age(now_s, idle=False)
         yield
-        for tenant in self.tenants.names[known:]:
-            self.outbox.publish(self.scheduler.meet(tenant))
+        self.outbox.publish(self.scheduler.meet(*self.tenants.names[known:]))
         to_us = min(int(batch.believed_us.max()), until_us)
         yield from self._advance(to_us, self._reach_us(now_s))
 

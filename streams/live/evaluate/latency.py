@@ -253,7 +253,16 @@ class LatencyEvaluation:
 
     def assess(self, tenant: int, month: Month) -> Iterator[Assessment]:
         """Every indicator of section 2 of a tenant-month as it stands."""
-        yield from self._assessments.assess(tenant, month, self._exceedances.with_evidence)
+        for found, slot in self._assessments.assess(tenant, month):
+            if slot is None or found.measure.indicator != COUNTED:
+                yield found
+            else:
+                yield self._exceedances.with_evidence(found, slot)
+
+    def figures(self, tenant: int, month: Month) -> Iterator[Assessment]:
+        """The same without evidence."""
+        for found, _ in self._assessments.assess(tenant, month):
+            yield found
 
     def _turn(
         self, found: Assessment, slot: int, at_us: int, reached_us: int = 0, past: bool = False

@@ -31,6 +31,7 @@ def breach_record(transition: Transition, partition: int) -> Outgoing:
         "time": at,
         "datacontenttype": "application/json",
         "data": {
+            "tenant_id": assessment.tenant_id,
             **_common(assessment, transition.state),
             "sequence": transition.sequence,
             "evidence": measure.evidence,
@@ -59,6 +60,7 @@ class StatusRecords:
 
     def record(
         self,
+        tenant: str,
         assessment: Assessment,
         state: State,
         sequence: int,
@@ -68,6 +70,7 @@ class StatusRecords:
         """The record of an indicator, if there is news.
 
         Args:
+            tenant: whose it is; the assessment may be that of another who stands alike.
             assessment: the indicator; where it has no data and never had any, nothing is said.
             state: its state.
             sequence: the number of its last transition.
@@ -75,22 +78,20 @@ class StatusRecords:
             emptied: that it may have had data, whatever is known of it here.
 
         """
-        known = self._published.setdefault(assessment.tenant_id, {})
-        key = assessment.measure.indicator, assessment.month.label
+        known = self._published.setdefault(tenant, {})
+        indicator = assessment.measure.indicator
+        key = indicator, assessment.month.label
         nothing = not assessment.measure.has_data and state == "ok"
         if nothing and not emptied and key not in known:
             return None
-        common = _common(assessment, state)
-        digest = hash(orjson.dumps({**common, "sequence": sequence}))
+        said = _common(assessment, state)
+        digest = hash((*said.values(), sequence))
         if known.get(key) == digest:
             return None
         known[key] = digest
-        status = {**common, "sequence": sequence, "event_time": text_of(now_us)}
+        status = {"tenant_id": tenant, **said, "sequence": sequence, "event_time": text_of(now_us)}
         return Outgoing(
-            STATUS.name,
-            f"{assessment.tenant_id}/{assessment.measure.indicator}".encode(),
-            orjson.dumps(status),
-            self._partition,
+            STATUS.name, f"{tenant}/{indicator}".encode(), orjson.dumps(status), self._partition
         )
 
     def forget(self, before: str) -> None:
@@ -102,14 +103,14 @@ class StatusRecords:
 
 def _common(assessment: Assessment, state: State) -> dict[str, object]:
     measure, contract, term = assessment.measure, assessment.governed.contract, assessment.term
+    observed = measure.observed
     return {
-        "tenant_id": assessment.tenant_id,
         "contract_version": contract.version,
         "section": term.section,
         "indicator": measure.indicator,
         "period": assessment.month.label,
         "state": state,
-        "observed": None if measure.observed is None else float(measure.observed),
+        "observed": None if observed is None else float(observed),
         "target": None if term.target is None else float(term.target),
         "comparator": term.comparator,
         "unit": term.unit,

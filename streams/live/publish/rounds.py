@@ -5,17 +5,17 @@ with very many tenants goes on reading while it says how they stand, and the gro
 only when everything that followed from a record has been published.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from mailsla.schemas.results import State
 from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.latency import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
-from mailsla.streams.live.evaluate.states import IndicatorStates, key_of, state_of
+from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.breach_feed import StatusRecords
 from mailsla.streams.live.publish.latency_windows import latency_record
 from mailsla.streams.live.publish.times import text_of
@@ -24,8 +24,8 @@ from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
 
-Alike = dict[tuple[int, Month, frozenset[int]], list[Assessment]]
-"""Number of a group, month, sections → what they come to"""
+Alike = dict[tuple[int, Month, frozenset[int]], list[tuple[Assessment, State]]]
+"""Number of a group, month, sections → what they come to, for any of its tenants"""
 
 Waiting = dict[str, dict[Month, set[int]]]
 """Tenant → month → sections that have news"""
@@ -122,38 +122,38 @@ class Rounds:
     ) -> Iterator[Outgoing]:
         for month in sorted(months):
             sections = months[month]
-            yield from self._statuses(self._alike(alike, tenant, month, sections), now_us)
+            yield from self._statuses(alike, tenant, month, now_us, sections)
             if LATENCY in sections:
                 yield from self._latency_statuses(tenant, month, now_us)
         present = self._tenants.month(tenant, now_us)
         if months.get(present, set()) & {1, 3}:
             yield from self._observed.records(tenant, present, now_us)
 
-    def _alike(
-        self, alike: Alike, tenant: str, month: Month, sections: set[int]
-    ) -> Iterator[Assessment]:
+    def _statuses(
+        self, alike: Alike, tenant: str, month: Month, now_us: int, sections: set[int]
+    ) -> Iterator[Outgoing]:
         """Sections as they stand, but for section 2; tenants that are looked at as one share it."""
         of = self._scheduler.group_number(tenant), month, frozenset(sections)
         if of not in alike:
-            alike[of] = list(self._scheduler.assess(tenant, month, sections))
-        for found in alike[of]:
-            yield found if found.tenant_id == tenant else replace(found, tenant_id=tenant)
-
-    def _statuses(self, found: Iterable[Assessment], now_us: int) -> Iterator[Outgoing]:
-        for one in found:
-            state = state_of(one, now_us >= one.governed.period.end_us)
-            sequence = self._states.sequence(key_of(one))
-            record = self.statuses.record(one, state, sequence, now_us)
+            alike[of] = [
+                (found, state_of(found, now_us >= found.governed.period.end_us))
+                for found in self._scheduler.assess(tenant, month, sections)
+            ]
+        label = month.label
+        for found, state in alike[of]:
+            sequence = self._states.sequence((tenant, found.measure.indicator, label))
+            record = self.statuses.record(tenant, found, state, sequence, now_us)
             if record is not None:
                 yield record
 
     def _latency_statuses(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
         code = self._tenants.code(tenant)
         emptied = self._tenants.latency.months.of_month(code, month) is None
-        for one in self._latency.assess(code, month):
+        label = month.label
+        for one in self._latency.figures(code, month):
             state = state_of(one, self._latency.is_over(one))
-            sequence = self._states.sequence(key_of(one))
-            record = self.statuses.record(one, state, sequence, now_us, emptied)
+            sequence = self._states.sequence((tenant, one.measure.indicator, label))
+            record = self.statuses.record(tenant, one, state, sequence, now_us, emptied)
             if record is not None:
                 yield record
 

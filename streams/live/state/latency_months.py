@@ -7,6 +7,7 @@ within the month.
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import is_not
 from typing import Final
 
 import numpy as np
@@ -91,6 +92,8 @@ class LatencyMonths:
         self._parts: dict[int, tuple[int, ...]] = {}
         self.default_contract: Final = default_contract("-")
         self._by_default: dict[Month, Governed] = {}
+        self._governed: dict[tuple[int, Month], tuple[list[Contract], Governed]] = {}
+        """Tenant, month → what it was found to be, and from which versions."""
         """Shared by all tenants without a contract of their own."""
         self.sums = _Columns(
             tenant=(np.int64, ()),
@@ -155,7 +158,11 @@ class LatencyMonths:
         """The contract and the active part of a tenant's month."""
         versions = self._versions(tenant)
         if versions:
-            return governing(self._name(tenant), versions, month)
+            known, governed = self._governed.get((tenant, month), ([], None))
+            if governed is None or len(known) != len(versions) or any(map(is_not, known, versions)):
+                governed = governing(self._name(tenant), versions, month)
+                self._governed[tenant, month] = versions, governed
+            return governed
         if month not in self._by_default:
             self._by_default[month] = governing("-", (), month)
         return self._by_default[month]
@@ -250,6 +257,8 @@ class LatencyMonths:
 
     def forget_before(self, oldest: Month) -> None:
         """Drop the months before one."""
+        for key in [key for key in self._governed if key[1] < oldest]:
+            del self._governed[key]
         for tenant, month in [key for key in self._by_month if key[1] < oldest]:
             whole = self._by_month.pop((tenant, month))
             self._months_of[tenant].remove(month)

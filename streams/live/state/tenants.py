@@ -6,8 +6,7 @@ from typing import Final
 import numpy as np
 
 from mailsla.schemas.codec.identifiers import PLATFORM
-from mailsla.schemas.contract import Contract, Term, default_contract
-from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.contract import Contract, default_contract
 from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.clauses.model.contracts import Force, in_force, month_at
 from mailsla.streams.clauses.model.exclusions import Exclusions
@@ -23,7 +22,6 @@ from mailsla.streams.time.calendar import Month
 from mailsla.streams.time.intervals import FOREVER
 
 _DEFAULT_CONTRACT: Final = default_contract("-")
-_DEFAULT_TERMS: Final = {name: _DEFAULT_CONTRACT.term(name) for name in INDICATORS}
 
 
 class Tenants:
@@ -154,12 +152,6 @@ class Tenants:
             document = contract.model_dump_json(exclude=left_out).encode()
             known = self._promises[key] = contract, document
         return known[1]
-
-    def term(self, contract: Contract, indicator: str) -> Term:
-        """The promise of an indicator under a contract."""
-        if contract.version == 0 and not contract.overrides:
-            return _DEFAULT_TERMS[indicator]
-        return contract.term(indicator)
 
     def context(self, tenant: str, month: Month, now_us: int) -> Context:
         """What a tenant-month is measured from."""
