@@ -259,10 +259,15 @@ class LatencyEvaluation:
             else:
                 yield self._exceedances.with_evidence(found, slot)
 
-    def figures(self, tenant: int, month: Month) -> Iterator[Assessment]:
-        """The same without evidence."""
-        for found, _ in self._assessments.assess(tenant, month):
-            yield found
+    def present(self, slot: int, number: int) -> Assessment:
+        """One indicator of a month as it stands, without evidence.
+
+        Args:
+            slot: of a whole month.
+            number: of the indicator, in the order of the agreement.
+
+        """
+        return self._assessments.present(slot, number)
 
     def _turn(
         self, found: Assessment, slot: int, at_us: int, reached_us: int = 0, past: bool = False

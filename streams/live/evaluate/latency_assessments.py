@@ -94,6 +94,21 @@ class LatencyAssessments:
         excluded = everything.count[way] - counted.count[way]
         return self.mean(slot, way, (counted.sum_us[way], counted.count[way], excluded))
 
+    def present(self, slot: int, number: int) -> Assessment:
+        """One indicator of a month as its sums stand, without evidence.
+
+        Args:
+            slot: of a whole month.
+            number: of the indicator, in the order of the agreement.
+
+        """
+        if number < 2:
+            return self.present_mean(slot, number)
+        if number == 2:
+            return self.exceedances(slot)
+        way = number - 3
+        return self.maximum(slot, way, self._latency.months.totals(slot, True).largest_us[way])
+
     def assess(self, tenant: int, month: Month) -> Iterator[tuple[Assessment, int | None]]:
         """Every indicator of section 2 of a tenant-month as it stands, without evidence.
 

@@ -7,6 +7,7 @@ import orjson
 
 from mailsla.schemas.results import State
 from mailsla.schemas.topics import BREACHES, STATUS
+from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.states import Transition, key_of
 from mailsla.streams.live.publish.times import text_of
@@ -57,6 +58,7 @@ class StatusRecords:
     def __init__(self, partition: int) -> None:
         self._partition = partition
         self._published: dict[str, dict[tuple[str, str], int]] = {}
+        self._turned: set[str] = set()
 
     def record(
         self,
@@ -93,6 +95,20 @@ class StatusRecords:
         return Outgoing(
             STATUS.name, f"{tenant}/{indicator}".encode(), orjson.dumps(status), self._partition
         )
+
+    def of_transition(self, transition: Transition) -> Outgoing | None:
+        """The record of the state that a transition leads to."""
+        found = transition.assessment
+        if found.term.section == LATENCY:
+            self._turned.add(found.tenant_id)
+        return self.record(
+            found.tenant_id, found, transition.state, transition.sequence, transition.at_us
+        )
+
+    def take_turned(self) -> set[str]:
+        """The tenants with transitions of section 2 since the last call."""
+        turned, self._turned = self._turned, set()
+        return turned
 
     def forget(self, before: str) -> None:
         """Drop what was said of periods before a month (``YYYY-MM``)."""

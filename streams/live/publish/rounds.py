@@ -5,7 +5,7 @@ with very many tenants goes on reading while it says how they stand, and the gro
 only when everything that followed from a record has been published.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mailsla.streams.live.evaluate.latency import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.breach_feed import StatusRecords
+from mailsla.streams.live.publish.latency_news import LatencyNews
 from mailsla.streams.live.publish.latency_windows import latency_record
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.live.publish.windows import ObservedWindows
@@ -26,6 +27,9 @@ from mailsla.streams.time.calendar import Month
 
 Alike = dict[tuple[int, Month, frozenset[int]], list[tuple[Assessment, State]]]
 """Number of a group, month, sections → what they come to, for any of its tenants"""
+
+News = dict[int, list[int]]
+"""Slot of a month → the indicators of section 2, by number, that are to be published"""
 
 Waiting = dict[str, dict[Month, set[int]]]
 """Tenant → month → sections that have news"""
@@ -46,6 +50,7 @@ class Rounds:
         self._states, self._partition = states, partition
         self.statuses = StatusRecords(partition)
         self._observed = ObservedWindows(tenants, partition)
+        self._news = LatencyNews(tenants)
         self._waiting: Waiting = {}
         self.offsets: dict[str, int] = {}
         """Input topic → offset up to which everything that followed has been published."""
@@ -94,6 +99,8 @@ class Rounds:
                 own.setdefault(month, set()).update(sections)
         windows = self._tenants.latency.windows.dirty_series()
         changed = self._latency.take_dirty()
+        for tenant in self.statuses.take_turned():
+            self._news.forget(tenant)
         for code in {*changed, *(windows // 2).tolist()}:
             own = self._waiting.setdefault(self._tenants.names[code], {})
             for month in changed.get(code, ()):
@@ -108,23 +115,40 @@ class Rounds:
 
         """
         chosen = list(self._waiting)[:most]
-        codes: list[int] = []
+        codes = [self._tenants.code(tenant) for tenant in chosen]
         alike: Alike = {}
+        news = self._news_of(chosen, codes)
         for tenant in chosen:
-            codes.append(self._tenants.code(tenant))
-            yield list(self._tenant(alike, tenant, self._waiting.pop(tenant), now_us))
+            yield list(self._tenant(alike, news, tenant, self._waiting.pop(tenant), now_us))
         yield list(self._windows(np.array(codes, dtype=np.int64)))
         if not self._waiting:
             self.offsets, self.marks = self._begun
 
+    def _news_of(self, tenants: Sequence[str], codes: Sequence[int]) -> News:
+        """What is news of section 2 of some tenants."""
+        slots = [
+            slot
+            for tenant, code in zip(tenants, codes, strict=True)
+            for month, sections in self._waiting[tenant].items()
+            if LATENCY in sections
+            and (slot := self._tenants.latency.months.of_month(code, month)) is not None
+        ]
+        found = self._news.take(np.array(slots, dtype=np.int64), self._latency.known_us)
+        return {slot: np.flatnonzero(row).tolist() for slot, row in zip(slots, found, strict=True)}
+
     def _tenant(
-        self, alike: Alike, tenant: str, months: Mapping[Month, set[int]], now_us: int
+        self,
+        alike: Alike,
+        news: News,
+        tenant: str,
+        months: Mapping[Month, set[int]],
+        now_us: int,
     ) -> Iterator[Outgoing]:
         for month in sorted(months):
             sections = months[month]
             yield from self._statuses(alike, tenant, month, now_us, sections)
             if LATENCY in sections:
-                yield from self._latency_statuses(tenant, month, now_us)
+                yield from self._latency_statuses(news, tenant, month, now_us)
         present = self._tenants.month(tenant, now_us)
         if months.get(present, set()) & {1, 3}:
             yield from self._observed.records(tenant, present, now_us)
@@ -146,11 +170,17 @@ class Rounds:
             if record is not None:
                 yield record
 
-    def _latency_statuses(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
-        code = self._tenants.code(tenant)
-        emptied = self._tenants.latency.months.of_month(code, month) is None
-        label = month.label
-        for one in self._latency.figures(code, month):
+    def _latency_statuses(
+        self, news: News, tenant: str, month: Month, now_us: int
+    ) -> Iterator[Outgoing]:
+        code, label = self._tenants.code(tenant), month.label
+        slot = self._tenants.latency.months.of_month(code, month)
+        emptied = slot is None
+        if slot is None:
+            found = self._latency.assess(code, month)
+        else:
+            found = (self._latency.present(slot, number) for number in news[slot])
+        for one in found:
             state = state_of(one, self._latency.is_over(one))
             sequence = self._states.sequence((tenant, one.measure.indicator, label))
             record = self.statuses.record(tenant, one, state, sequence, now_us, emptied)

@@ -92,9 +92,9 @@ class LatencyMonths:
         self._parts: dict[int, tuple[int, ...]] = {}
         self.default_contract: Final = default_contract("-")
         self._by_default: dict[Month, Governed] = {}
+        """Shared by all tenants without a contract of their own."""
         self._governed: dict[tuple[int, Month], tuple[list[Contract], Governed]] = {}
         """Tenant, month → what it was found to be, and from which versions."""
-        """Shared by all tenants without a contract of their own."""
         self.sums = _Columns(
             tenant=(np.int64, ()),
             count=(np.int64, (2,)),
@@ -300,12 +300,12 @@ class LatencyMonths:
         """The sums of a slot, of what counts or of everything."""
         if slot is None:
             return Totals((0, 0), (0, 0), (0, 0))
-        prefix = "" if counted else "all_"
-        columns = (
-            getattr(self.sums, f"{prefix}{name}")[slot].tolist()
-            for name in ("count", "sum_us", "largest_us")
-        )
-        count, sum_us, largest_us = (tuple(column) for column in columns)
+        sums = self.sums
+        if counted:
+            pairs = sums.count[slot], sums.sum_us[slot], sums.largest_us[slot]
+        else:
+            pairs = sums.all_count[slot], sums.all_sum_us[slot], sums.all_largest_us[slot]
+        count, sum_us, largest_us = (tuple(pair.tolist()) for pair in pairs)
         return Totals(count, sum_us, largest_us)
 
     def mean_target_us(self, slot: int, way: int) -> Fraction:

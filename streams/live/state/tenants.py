@@ -195,6 +195,10 @@ class Tenants:
         self._first_mail_us[distinct[earlier]] = first[earlier]
         return list(zip(distinct[earlier].tolist(), first[earlier].tolist(), strict=True))
 
+    def mail_since_us(self, codes: Int64s) -> Int64s:
+        """The earliest instant that ``mail.mta`` tells of each tenant; `FOREVER` if of none."""
+        return self._first_mail_us[codes]
+
     def has_mail(self, code: int, until_us: int) -> bool:
         """Whether ``mail.mta`` ever told of anything of a tenant before an instant."""
         return bool(self._first_mail_us[code] < until_us)
