@@ -62,13 +62,15 @@ class Scheduler:
 
     # 1. Who is looked at together.
 
-    def meet(self, *tenants: str) -> Iterator[Transition]:
-        """Tenants have come up, or have another contract or a first fact: find their groups."""
+    def meet_all(self, tenants: Iterable[str]) -> Iterator[Transition | None]:
+        """Tenants have come up: find their groups; ``None`` where others may have a turn."""
         stand: dict[int, Standing] = {}
         for tenant in tenants:
-            yield from self._meet(tenant, stand)
+            yield from self.meet(tenant, stand)
+            yield None
 
-    def _meet(self, tenant: str, stand: dict[int, Standing]) -> Iterator[Transition]:
+    def meet(self, tenant: str, stand: dict[int, Standing] | None = None) -> Iterator[Transition]:
+        """A tenant has come up, or has another contract or its first fact: find its group."""
         known, number = self._group_of.get(tenant), self._number_for(tenant)
         if number == known:
             return
@@ -80,6 +82,7 @@ class Scheduler:
         if number not in self._shared or len(group.tenants) == 1:
             self._mark_everything(number)
         elif group.dirty.present is not None and self.position_us > 0:
+            stand = {} if stand is None else stand  # the groups whose standing is known
             if number not in stand:
                 clocks = list(self._clocks(self.position_us))
                 stand[number] = standing(self._tenants, tenant, group.dirty, clocks)
@@ -323,9 +326,8 @@ class Scheduler:
     def _await_next_month(self, number: int, present: Month, now_us: int) -> None:
         """Look again when the next month begins, whatever its zone by then."""
         versions = self._tenants.versions(self._groups[number].one)
-        zones = {each.zone for each in versions} | {_DEFAULT_ZONE}
-        for begins_us in (midnight(present.end, zone) for zone in zones):
-            if begins_us > now_us:
+        for zone in {each.zone for each in versions} | {_DEFAULT_ZONE}:
+            if (begins_us := midnight(present.end, zone)) > now_us:
                 self._timers.note(number, present, CONNECTIVITY, begins_us)
 
     def _clocks(self, now_us: int) -> Iterator[tuple[frozenset[int], int]]:
@@ -344,10 +346,10 @@ class Scheduler:
 
     def assess(self, tenant: str, month: Month, sections: Iterable[int]) -> Iterator[Assessment]:
         """Some sections of a tenant-month as they stand."""
-        chosen = frozenset(sections)
         for clock, at_us in self._clocks(self.position_us):
-            if chosen & clock:
-                yield from assess_sections(self._tenants, tenant, month, at_us, chosen & clock)
+            yield from assess_sections(
+                self._tenants, tenant, month, at_us, clock & frozenset(sections)
+            )
 
     def group_number(self, tenant: str) -> int:
         """The number of those a tenant is looked at with: the same sections stand alike."""
