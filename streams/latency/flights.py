@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mailsla.streams.latency.keyhash import turned
 from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
-from mailsla.streams.latency.row_index import Int64s, Mask, UInt64s
+from mailsla.streams.latency.row_index import Int64s, Mask, UInt64s, dense
 
 FLIGHT: Final = np.dtype(
     [
@@ -134,3 +134,13 @@ def set_ages(flights: Flights, known_us: Int64s) -> None:
     known = known_us[flights["source"]]
     flights["age"] = (known >= flights["at_risk_us"]).astype(np.uint8)
     flights["age"][known >= flights["over_us"]] = OVER
+
+
+def first_of_each(flights: Flights) -> Int64s:
+    """The places of the flights that count: of each message the one accepted first."""
+    ranks = dense(flights["accepted_us"], flights["time_us"], flights["order"])
+    order = np.lexsort((ranks, flights["key"]))
+    keys = flights["key"][order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    return np.sort(order[first])

@@ -20,6 +20,7 @@ from mailsla.streams.latency.flights import (
     FlightStretches,
     Limits,
     as_rows,
+    first_of_each,
     in_order,
     join,
     set_ages,
@@ -337,12 +338,7 @@ class InFlight:
         open_ = ~self.is_finished(keys)
         names = [references[one] for one in np.flatnonzero(open_).tolist()]
         flights = self._flights_of(accepted[open_], keys[open_])
-        ranks = dense(flights["accepted_us"], flights["time_us"], flights["order"])
-        order = np.lexsort((ranks, flights["key"]))
-        keys = flights["key"][order]
-        best = np.ones(len(order), dtype=np.bool_)
-        best[1:] = keys[1:] != keys[:-1]
-        kept = np.sort(order[best])
+        kept = first_of_each(flights)
         flights = flights[kept]
         flights["saved"] = True
         self._append(flights, [names[one] for one in kept.tolist()])
@@ -350,8 +346,6 @@ class InFlight:
 
     def is_finished(self, keys: UInt64s) -> Mask:
         """Which messages, by keys without direction, are known to be finished."""
-        if len(keys) == 0:
-            return np.zeros(0, dtype=np.bool_)
         out, into = np.zeros(len(keys), dtype=np.bool_), np.ones(len(keys), dtype=np.bool_)
         result: Mask = (
             self._ended.has(keys)
@@ -365,8 +359,7 @@ class InFlight:
         for column in SHARED:
             flights[column] = rows[column]
         flights["key"], flights["time_us"] = keys, rows["finished_us"]
-        if len(rows):
-            self._set_limits(flights)
+        self._set_limits(flights)
         return flights
 
     def _set_limits(self, flights: Flights) -> None:

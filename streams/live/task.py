@@ -5,7 +5,7 @@ durable. Its feed is a function of the records applied, whatever the batches' cu
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -42,7 +42,7 @@ from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
-from mailsla.streams.live.evaluate.states import IndicatorStates, Key
+from mailsla.streams.live.evaluate.states import IndicatorStates, Key, Transition
 from mailsla.streams.live.publish.outbox import Outbox
 from mailsla.streams.live.publish.rounds import Rounds
 from mailsla.streams.live.state.landed import topic_of
@@ -211,10 +211,9 @@ class Task:
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
         self._age(now_s, idle=False)
         yield
-        for tenant in self.tenants.names[known:]:
-            self.outbox.publish(self.scheduler.meet(tenant))
+        yield from self._tell(self.scheduler.meet_all(self.tenants.names[known:]))
         to_us = min(int(batch.believed_us.max()), until_us)
-        yield from self._advance(to_us, self._reach_us(now_s))
+        yield from self._tell(self.scheduler.advance(to_us, self._reach_us(now_s)))
 
     def _apply_facts(self, batches: Sequence[DecodedBatch], now_s: float) -> Iterator[None]:
         found = merged_facts(batches)
@@ -222,7 +221,7 @@ class Task:
         reach_us = self._reach_us(now_s)
         for one in found:
             fact = one.fact
-            yield from self._advance(one.clock_us, reach_us)
+            yield from self._tell(self.scheduler.advance(one.clock_us, reach_us))
             # What everybody hears of, facts of the platform and word of sources, is not refused.
             own = fact["tenant_id"] != PLATFORM and fact["type"] != PROGRESS
             if own and (refused := refuse(self.tenants, one)):
@@ -322,7 +321,7 @@ class Task:
             if moved := [one for one in silent if latency.sources.go_on(one, mail_us)]:
                 self.outbox.publish(self.latency.age(moved))
         self.outbox.publish(self.latency.advance(mail_us, heard_us))
-        yield from self._advance(self._now_us(now_s), self._reach_us(now_s))
+        yield from self._tell(self.scheduler.advance(self._now_us(now_s), self._reach_us(now_s)))
 
     def _silent(self, heard_us: int, now_s: float) -> list[int]:
         found = self.tenants.latency.sources.silent(heard_us, self._reach_us(now_s))
@@ -332,12 +331,13 @@ class Task:
         """Event time come to; while records wait, that of the last look."""
         return self.scheduler.position_us if self.clock.waiting else self.clock.now_us(now_s)
 
-    def _advance(self, to_us: int, reach_us: int) -> Iterator[None]:
-        for found in self.scheduler.advance(to_us, reach_us):
-            if found is None:
+    def _tell(self, found: Iterable[Transition | None]) -> Iterator[None]:
+        """Publish transitions, with a pause wherever there is none."""
+        for one in found:
+            if one is None:
                 yield
             else:
-                self.outbox.publish([found])
+                self.outbox.publish([one])
 
     def _reach_us(self, now_s: float) -> int:
         """Event time up to which the platform's events are known, if it ever had any."""

@@ -287,7 +287,21 @@ class LatencyEvaluation:
 
     def assess(self, tenant: int, month: Month) -> Iterator[Assessment]:
         """Every indicator of section 2 of a tenant-month as it stands."""
-        yield from self._assessments.assess(tenant, month, self._exceedances.with_evidence)
+        for found, slot in self._assessments.assess(tenant, month):
+            if slot is None or found.measure.indicator != COUNTED:
+                yield found
+            else:
+                yield self._exceedances.with_evidence(found, slot)
+
+    def present(self, slot: int, number: int) -> Assessment:
+        """One indicator of a month as it stands, without evidence.
+
+        Args:
+            slot: of a whole month.
+            number: of the indicator, in the order of the agreement.
+
+        """
+        return self._assessments.present(slot, number)
 
     def _turn(
         self, found: Assessment, slot: int, at_us: int, reached_us: int = 0, past: bool = False

@@ -33,7 +33,7 @@ class Outbox:
         for one in transitions:
             self.breached[one.assessment.measure.indicator] += one.state == "breached"
             self.records.append(breach_record(one, self._partition))
-            status = self._statuses.record(one.assessment, one.state, one.sequence, one.at_us)
+            status = self._statuses.of_transition(one)
             if status is not None:
                 self.records.append(status)
 

@@ -7,8 +7,7 @@ from typing import Final
 import numpy as np
 
 from mailsla.schemas.codec.identifiers import PLATFORM
-from mailsla.schemas.contract import Contract, Term, default_contract
-from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.contract import Contract, default_contract
 from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.clauses.model.contracts import Force, in_force, month_at
 from mailsla.streams.clauses.model.exclusions import Exclusions
@@ -24,7 +23,6 @@ from mailsla.streams.time.calendar import Month
 from mailsla.streams.time.intervals import FOREVER
 
 _DEFAULT_CONTRACT: Final = default_contract("-")
-_DEFAULT_TERMS: Final = {name: _DEFAULT_CONTRACT.term(name) for name in INDICATORS}
 
 
 class Tenants:
@@ -186,12 +184,6 @@ class Tenants:
             known = self._promises[key] = contract, document
         return known[1]
 
-    def term(self, contract: Contract, indicator: str) -> Term:
-        """The promise of an indicator under a contract."""
-        if contract.version == 0 and not contract.overrides:
-            return _DEFAULT_TERMS[indicator]
-        return contract.term(indicator)
-
     def context(self, tenant: str, month: Month, now_us: int) -> Context:
         """What a tenant-month is measured from."""
         governed = self.latency.months.governed(self.code(tenant), month)
@@ -233,6 +225,10 @@ class Tenants:
         earlier = first < before
         self._first_mail_us[distinct[earlier]] = first[earlier]
         return list(zip(distinct[earlier].tolist(), first[earlier].tolist(), strict=True))
+
+    def mail_since_us(self, codes: Int64s) -> Int64s:
+        """The earliest instant that ``mail.mta`` tells of each tenant; `FOREVER` if of none."""
+        return self._first_mail_us[codes]
 
     def has_mail(self, code: int, until_us: int) -> bool:
         """Whether ``mail.mta`` ever told of anything of a tenant before an instant."""
