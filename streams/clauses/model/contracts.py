@@ -18,6 +18,7 @@ Days = tuple[date, date]
 """Local days ``[first, end)``."""
 
 _FOR_EVER: Final = date.max
+_DEFAULT_ZONE: Final = default_contract("-").zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def month_at(forces: Sequence[Force], us: int) -> Month:
         zone = each.contract.zone
         if midnight(each.first, zone) <= us and (day := local_day(us, zone)) < each.end:
             return Month.of(day)
-    return Month.of(local_day(us, default_contract("-").zone))
+    return Month.of(local_day(us, _DEFAULT_ZONE))
 
 
 def _served_from(forces: Sequence[Force], reached: Force) -> date:

@@ -146,7 +146,7 @@ def _write(log: StateLog, kept: Sequence[Mapping[str, Any]]) -> None:
     for entry in kept:
         match entry:
             case {"fact": fact}:
-                if not landed.take(fact):
+                if not landed.take(fact, lambda _: 0):
                     log.add_fact(fact)
             case {"contract": document}:
                 log.add(logs.CONTRACTS, orjson.dumps(document))

@@ -42,13 +42,16 @@ class ExcludedSpans:
         """Tenant → messages accepted from when until when, and what excluded time leaves out."""
         self._apart: frozenset[int] = frozenset()
         """Tenants whose contracts let other exclusions of the platform count than most do."""
+        self._former: ExcludedSpans | None = None
 
     def share(self, declarations: Sequence[Declaration]) -> None:
         """The exclusions in force of the platform, as most contracts let them count."""
+        self._keep_former()
         self._shared = _spans(declarations, Profile())
 
     def set(self, tenant: int, readings: Sequence[ExclusionReading]) -> None:
         """The exclusions in force of a tenant, by its number, as its contracts read them."""
+        self._keep_former()
         spans = tuple(span for each in readings for span in each.spans())
         if spans:
             self._own[tenant] = spans
@@ -57,11 +60,16 @@ class ExcludedSpans:
         apart = any(reads_apart(each.profile) for each in readings)
         self._apart = self._apart - {tenant} | ({tenant} if apart else set())
 
-    def copy(self) -> "ExcludedSpans":
-        """The exclusions as they are now."""
-        other = ExcludedSpans()
-        other._shared, other._own, other._apart = self._shared, dict(self._own), self._apart
-        return other
+    def _keep_former(self) -> None:
+        if self._former is None:
+            self._former = former = ExcludedSpans()
+            former._shared, former._own = self._shared, dict(self._own)
+            former._apart = self._apart
+
+    def take_former(self) -> "ExcludedSpans":
+        """The exclusions as they were at the last call; what has changed since is followed now."""
+        former, self._former = self._former or self, None
+        return former
 
     def messages(self, tenants: Int64s, accepted_us: Int64s, finished_us: Int64s) -> Mask:
         """Which finished messages were in the system while an exclusion was in force."""
