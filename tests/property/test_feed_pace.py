@@ -79,7 +79,10 @@ def steadily(log):
     What changes how mail is judged does so at the time that mail has come to, so idle time between
     the mail before it and the mail after it is not in the log.
     """
-    changes = [topic == CONTRACTS.name or b"exclusion." in value for topic, _, value in log]
+    changes = [
+        topic == CONTRACTS.name or b"exclusion." in value or b"event.voided" in value
+        for topic, _, value in log
+    ]
     steady, begin = [True] * len(log), 0
     for place, (topic, _, _) in enumerate(log):
         if topic == MTA.name or place == len(log) - 1:
@@ -234,6 +237,20 @@ def test_busy_days_tell_one_feed_at_any_pace(seed):
     assert_one_feed(log, History("2025-10", ("a", "b"), (), cutoff, ()), seed)
 
 
+def versions(rng):
+    """Up to two versions of a contract."""
+    for version in range(rng.randrange(3)):
+        terms = {
+            "latency.send.mean": {"target": rng.choice((10, 100))},
+            "operations.fault_duration": {"target": rng.choice((10, 10_000))},
+        }
+        given = {"tenant_id": "a", "version": version + 1, "effective_from": date(2025, 1, 1)}
+        profile = {"feed_hold_s": rng.choice((0, 60))}
+        yield contract_record(
+            Contract.model_validate(given | {"overrides": terms, "profile": profile})
+        )
+
+
 def late_news(rng):
     """Some hours of heartbeats and mail, and word of the past among them."""
     now = datetime(2025, 11, 3, 3, tzinfo=UTC)
@@ -255,7 +272,7 @@ def late_news(rng):
         at = now + timedelta(seconds=clock)
         past = at - timedelta(seconds=rng.choice((100, 130, 3_000, 90_000, 900_000, 4_000_000)))
         name = f"i{rng.randrange(3)}"
-        match rng.randrange(6):
+        match rng.randrange(7):
             case 0:
                 publish("monitor.heartbeat", at, monitor="m", interval_s=60)
             case 1:
@@ -265,6 +282,12 @@ def late_news(rng):
             case 3:
                 span = {"starts_at": past, "ends_at": past + timedelta(hours=2)}
                 publish("exclusion.declared", at, exclusion_id=name, code="carrier", **span)
+            case 4:
+                # Of whatever tenant, and some of what comes later.
+                named = {"voids_source": "s", "voids_id": f"e{rng.randrange(len(records) + 5)}"}
+                topic = rng.choice(("mail.ops", MTA.name))
+                why = {"voids_topic": topic, "reason": "a typo", "actor": "li"}
+                publish("event.voided", at, **named, **why)
             case _:
                 # Of this month: whether a mean of an earlier one is final is known batch by batch.
                 accepted = rng.choice((at, max(past, at - timedelta(seconds=90_000))))
@@ -273,17 +296,8 @@ def late_news(rng):
                 type_ = "message.dispatched"
                 way = {"direction": "outbound", "accepted_at": accepted}
                 publish(type_, done, **message, **way)
-    for version in range(rng.randrange(3)):
-        terms = {
-            "latency.send.mean": {"target": rng.choice((10, 100))},
-            "operations.fault_duration": {"target": rng.choice((10, 10_000))},
-        }
-        given = {"tenant_id": "a", "version": version + 1, "effective_from": date(2025, 1, 1)}
-        profile = {"feed_hold_s": rng.choice((0, 60))}
-        own = Contract.model_validate(given | {"overrides": terms, "profile": profile})
-        # Topics keep no common order: what a contract changes is told when it comes.
-        records.insert(version, contract_record(own))
-    return records
+    # Topics keep no common order: what a contract changes is told when it comes.
+    return [*versions(rng), *records]
 
 
 @given(seed=st.integers(0, 2**32 - 1))
