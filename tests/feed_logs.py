@@ -6,6 +6,7 @@ import orjson
 
 from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import MTA, OPS
 from tests.live_run import contract_record
 from tests.reference.instants import parse
 from tests.reference.log import TOPIC_OF
@@ -94,6 +95,20 @@ def _message(rng, number, clock):
     return made
 
 
+def versions(rng):
+    """Up to two versions of a contract."""
+    for version in range(rng.randrange(3)):
+        terms = {
+            "latency.send.mean": {"target": rng.choice((10, 100))},
+            "operations.fault_duration": {"target": rng.choice((10, 10_000))},
+        }
+        given = {"tenant_id": "a", "version": version + 1, "effective_from": date(2025, 1, 1)}
+        profile = {"feed_hold_s": rng.choice((0, 60))}
+        yield contract_record(
+            Contract.model_validate(given | {"overrides": terms, "profile": profile})
+        )
+
+
 def late_news(rng):
     """Some hours of heartbeats and mail, and word of the past among them."""
     now = datetime(2025, 11, 3, 3, tzinfo=UTC)
@@ -115,7 +130,7 @@ def late_news(rng):
         at = now + timedelta(seconds=clock)
         past = at - timedelta(seconds=rng.choice((100, 130, 3_000, 90_000, 900_000, 4_000_000)))
         name = f"i{rng.randrange(3)}"
-        match rng.randrange(6):
+        match rng.randrange(7):
             case 0:
                 publish("monitor.heartbeat", at, monitor="m", interval_s=60)
             case 1:
@@ -125,6 +140,12 @@ def late_news(rng):
             case 3:
                 span = {"starts_at": past, "ends_at": past + timedelta(hours=2)}
                 publish("exclusion.declared", at, exclusion_id=name, code="carrier", **span)
+            case 4:
+                # Of whatever tenant, and some of what comes later.
+                named = {"voids_source": "s", "voids_id": f"e{rng.randrange(len(records) + 5)}"}
+                topic = rng.choice((OPS.name, MTA.name))
+                why = {"voids_topic": topic, "reason": "a typo", "actor": "li"}
+                publish("event.voided", at, **named, **why)
             case _:
                 # Of this month: whether a mean of an earlier one is final is known batch by batch.
                 accepted = rng.choice((at, max(past, at - timedelta(seconds=90_000))))
@@ -133,14 +154,5 @@ def late_news(rng):
                 type_ = "message.dispatched"
                 way = {"direction": "outbound", "accepted_at": accepted}
                 publish(type_, done, **message, **way)
-    for version in range(rng.randrange(3)):
-        terms = {
-            "latency.send.mean": {"target": rng.choice((10, 100))},
-            "operations.fault_duration": {"target": rng.choice((10, 10_000))},
-        }
-        given = {"tenant_id": "a", "version": version + 1, "effective_from": date(2025, 1, 1)}
-        profile = {"feed_hold_s": rng.choice((0, 60))}
-        own = Contract.model_validate(given | {"overrides": terms, "profile": profile})
-        # Topics keep no common order: what a contract changes is told when it comes.
-        records.insert(version, contract_record(own))
-    return records
+    # Topics keep no common order: what a contract changes is told when it comes.
+    return [*versions(rng), *records]

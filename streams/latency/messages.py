@@ -30,12 +30,14 @@ ROW: Final = np.dtype(
         ("liable", np.bool_),
         ("kind", np.uint8),
         ("late", np.uint8),
+        ("event", np.uint64),
     ]
 )
 """One event of a message: the message's key, its series (`series_of`), the number of its source,
 when it was accepted and finished, the first bytes of its id, which decide between events of the
-same instants, whether its own event says the provider is not liable, its kind, and for which of
-the short windows it came too late (`LATE_PANE`, `LATE_HOUR`)."""
+same instants, whether its own event says the provider is not liable, its kind, for which of the
+short windows it came too late (`LATE_PANE`, `LATE_HOUR`), and what stands for its whole id
+(`event_keys`)."""
 
 LATENCY: Final = 0
 """Kind of a row with a latency: the first dispatch, or the delivery."""
@@ -43,6 +45,9 @@ ACCEPTED: Final = 1
 """The message was fully received; nothing has finished."""
 ENDED: Final = 2
 """The message is finished without a latency: bounced, expired, discarded, dispatched again."""
+
+VOIDED: Final = 3
+"""What rows before it say of its message's latency, or acceptance, no longer counts."""
 
 LATE_PANE: Final = 1
 LATE_HOUR: Final = 2
@@ -168,6 +173,15 @@ class MessageStore:
             np.concatenate([places[gone + 1], places[came]]),
             places[last & (places >= 0)],
         )
+
+    def take_out(self, source: int, event: int) -> Rows:
+        """Forget the row that an event gave its message, if it still counts; that row."""
+        rows = self._rows[: self._count]
+        same = (rows["event"] == event) & (rows["source"] == source)
+        places = np.flatnonzero(same & self._alive[: self._count])
+        self._alive[places] = False
+        result: Rows = rows[places]
+        return result
 
     def knows(self, keys: UInt64s) -> Mask:
         """Which of the keys (in any order) have a living row."""

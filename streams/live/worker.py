@@ -16,6 +16,7 @@ from mailsla.streams.live.caution import NOTE, Caution, pieces
 from mailsla.streams.live.checkpoint.in_flight import Deliveries
 from mailsla.streams.live.checkpoint.policy import CheckpointPolicy, WaitingRecords
 from mailsla.streams.live.checkpoint.same_topics import common_partitions, remember_topics
+from mailsla.streams.live.checkpoint.upgrade import read_current
 from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.live.decode.records import DecodedBatch, decode, pass_over
 from mailsla.streams.live.inbox import MOST_EVENTS, Bite, Inbox
@@ -24,7 +25,6 @@ from mailsla.streams.live.state.platform import Platform
 from mailsla.streams.live.state.platform_reader import BroadcastReader
 from mailsla.streams.live.task import Task
 from mailsla.streams.live.topics import INPUT
-from mailsla.streams.runtime.checkpoint.recovery import read_records
 from mailsla.streams.runtime.checkpoint.state_log import Head, read_state
 from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from mailsla.streams.runtime.faust_app.application import Current
@@ -374,7 +374,7 @@ class Live:
             await self._catch_up(committed)
             if not self._members:
                 await self._ask_topics()
-            records = await read_records(self._settings, partition, committed)
+            records = await read_current(self._settings, self._delivery, partition)
             # Beside the event loop: nobody else has the task yet, and it may take long.
             state = await asyncio.to_thread(read_state, records)
             remember_topics(state.head, self._topics)

@@ -32,7 +32,10 @@ def steadily(log):
     What changes how mail is judged does so at the time that mail has come to, so idle time between
     the mail before it and the mail after it is not in the log.
     """
-    changes = [topic == CONTRACTS.name or b"exclusion." in value for topic, _, value in log]
+    changes = [
+        topic == CONTRACTS.name or b"exclusion." in value or b"event.voided" in value
+        for topic, _, value in log
+    ]
     steady, begin = [True] * len(log), 0
     for place, (topic, _, _) in enumerate(log):
         if topic == MTA.name or place == len(log) - 1:

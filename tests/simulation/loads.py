@@ -34,12 +34,17 @@ class Load:
     """Whether no topic is behind another, and nothing tells of a time long past."""
 
 
+TAKEN_OUT = (b'"exclusion.', b'"event.voided"')
+"""Of events that take others out: whether they still correct a window depends on whether that has
+been given up."""
+
+
 def load(seed):
     """One of several kinds of days or months."""
     chance = Random(f"load {seed}")
     name = chance.choice(("month", "busy", "late"))
     log, last_us = _drawn(name, seed, chance)
-    log = [record for record in log if b'"exclusion.' not in record[2]]
+    log = [record for record in log if not any(word in record[2] for word in TAKEN_OUT)]
     log = _finished_once(log)
     # Topics keep no common order: what judges the others is there before them.
     log = sorted(log, key=lambda record: record[0] != CONTRACTS.name)

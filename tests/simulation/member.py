@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from mailsla.schemas.topics import BROADCAST, CALENDARS, CONTRACTS, EVENT_TOPICS
 from mailsla.streams.live import breath, measures, worker
-from mailsla.streams.live.checkpoint import in_flight
+from mailsla.streams.live.checkpoint import in_flight, upgrade
 from mailsla.streams.live.measures import Measures
 from mailsla.streams.live.worker import Live
 from mailsla.streams.metrics.health import Health
@@ -52,11 +52,11 @@ def in_place_of_the_machine(clock, broker):
         patch.multiple(
             worker,
             BroadcastReader=Reader,
-            read_records=read_records,
             topic_identities=topic_identities,
             time=clock,
             gc=SimpleNamespace(collect=lambda: 0),
         ),
+        patch.object(upgrade, "read_records", read_records),
         patch.object(breath, "time", clock),
         patch.object(measures, "time", clock),
         patch.object(in_flight, "time", clock),

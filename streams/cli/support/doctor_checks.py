@@ -186,8 +186,17 @@ async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock, logins, what could not be read, quarantine, tenants, and sources."""
-    rest = ("schema", "clock", "logins", "unreadable batches", "quarantine", "tenants", "sources")
+    """Server, schema, and what has landed that somebody should know of."""
+    rest = (
+        "schema",
+        "clock",
+        "logins",
+        "unreadable batches",
+        "quarantine",
+        "tenants",
+        "voided mail",
+        "sources",
+    )
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -201,7 +210,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    checks = (_schema, _clock, _logins, _unreadable, _quarantine, _strangers, _sources)
+    checks = (_schema, _clock, _logins, _unreadable, _quarantine, _strangers, _voided, _sources)
     for name, check in zip(rest, checks, strict=True):
         try:
             yield check(client, settings)
@@ -362,3 +371,21 @@ def _strangers(client: Client, _: Settings) -> Finding:
         "MAILSLA_UNKNOWN_TENANTS makes room for more"
     )
     return Finding("tenants", "note", detail)
+
+
+def _voided(client: Client, _: Settings) -> Finding:
+    """Voided events of mail: live figures may lack what else had come of their messages."""
+    count, tenants = client.query(
+        "SELECT uniqExact(voids_source, voids_id),"
+        " arraySort(groupUniqArray({named:UInt8})(toString(tenant_id))) FROM ops_events"
+        " WHERE type = 'event.voided' AND voids_topic = {topic:String}"
+        " AND landed_at >= now() - INTERVAL 3 MONTH",
+        parameters={"topic": MTA.name, "named": _NAMED},
+    ).result_rows[0]
+    if not count:
+        return Finding("voided mail", "ok", "no event of mail was voided")
+    detail = (
+        f"in the last three months {count} events of mail were voided ({', '.join(tenants)}): "
+        "what else had come of their messages counts in closings; to have it live, publish it again"
+    )
+    return Finding("voided mail", "note", detail)
