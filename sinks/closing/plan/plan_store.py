@@ -15,6 +15,7 @@ from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract, default_contrac
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.errors import TenantFailure, log_failure
 from mailsla.sinks.closing.measure.conflicts import note_conflicts_now_and_then
+from mailsla.sinks.closing.measure.views import ensure_open_month
 from mailsla.sinks.closing.plan.calendars import load_calendars
 from mailsla.sinks.closing.plan.contract_segments import covers, midnight_us, next_month
 from mailsla.sinks.closing.plan.plan import Plan, Row, make_plan
@@ -139,6 +140,7 @@ def _moment(table: str) -> str:
 
 def store_plan(client: Client, plan: Plan) -> StoredPlan:
     """Write a plan unless the newest one of its month has the same content."""
+    ensure_open_month(client, plan.month)
     newest = client.query(
         "SELECT plan, toString(content) FROM plans WHERE month = {month:Date} "
         "ORDER BY plan DESC LIMIT 1",

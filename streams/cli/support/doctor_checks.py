@@ -187,11 +187,12 @@ async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, retention, clock, logins, unread batches, quarantine, tenants, sources."""
-    rest = (
-        "schema", "retention", "clock", "logins", "unreadable batches", "quarantine", "tenants",
-        "sources",
-    )  # fmt: skip
+    """Server, schema, and what has landed that somebody should know of."""
+    checks = {
+        "schema": _schema, "retention": _retention, "clock": _clock, "logins": _logins,
+        "unreadable batches": _unreadable, "quarantine": _quarantine, "tenants": _strangers,
+        "voided mail": _voided, "sources": _sources,
+    }  # fmt: skip
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -201,14 +202,11 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
             f"no use of {settings.clickhouse} ({label(error)}); start one with mailsla up, or set "
             "MAILSLA_CLICKHOUSE, MAILSLA_CLICKHOUSE_USER and MAILSLA_CLICKHOUSE_PASSWORD",
         )
-        yield from (Finding(name, "skipped", "ClickHouse does not answer") for name in rest)
+        yield from (Finding(name, "skipped", "ClickHouse does not answer") for name in checks)
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    checks = (
-        _schema, _retention, _clock, _logins, _unreadable, _quarantine, _strangers, _sources,
-    )  # fmt: skip
-    for name, check in zip(rest, checks, strict=True):
+    for name, check in checks.items():
         try:
             yield check(client, settings)
         except ClickHouseError as error:
@@ -382,3 +380,21 @@ def _strangers(client: Client, _: Settings) -> Finding:
         "MAILSLA_UNKNOWN_TENANTS makes room for more"
     )
     return Finding("tenants", "note", detail)
+
+
+def _voided(client: Client, _: Settings) -> Finding:
+    """Voided events of mail: live figures may lack what else had come of their messages."""
+    count, tenants = client.query(
+        "SELECT uniqExact(voids_source, voids_id),"
+        " arraySort(groupUniqArray({named:UInt8})(toString(tenant_id))) FROM ops_events"
+        " WHERE type = 'event.voided' AND voids_topic = {topic:String}"
+        " AND landed_at >= now() - INTERVAL 3 MONTH",
+        parameters={"topic": MTA.name, "named": _NAMED},
+    ).result_rows[0]
+    if not count:
+        return Finding("voided mail", "ok", "no event of mail was voided")
+    detail = (
+        f"in the last three months {count} events of mail were voided ({', '.join(tenants)}): "
+        "what else had come of their messages counts in closings; to have it live, publish it again"
+    )
+    return Finding("voided mail", "note", detail)
