@@ -13,7 +13,7 @@ DEBIAN_TEST_PACKAGES := kcat chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header pyproject.toml requirements/build.in
 
-.PHONY: help demo test unit test-packages lint types bench fuzz clean lock audit sbom licences
+.PHONY: help demo test unit test-packages lint types bench fuzz simulate faults clean lock audit sbom licences
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -66,6 +66,15 @@ FUZZ_S ?= 120
 fuzz: $(VENV)/.installed ## hostile inputs for every reader, for FUZZ_S seconds in all
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
 
+SIMULATE_S ?= 3600
+SEED ?=
+simulate: $(VENV)/.installed ## lives of the live worker in a world of chance, for SIMULATE_S seconds; or one: SEED=
+	$(BIN)/python -m tests.simulation --seconds $(SIMULATE_S) $(if $(SEED),--seed $(SEED))
+
+SCENARIO ?= all
+faults: $(VENV)/.installed ## what goes wrong, on real processes: every scenario, or SCENARIO=name; SCENARIO=list
+	$(BIN)/python -m tests.faults $(SCENARIO)
+
 bench: $(VENV)/.installed ## benchmarks: ratios measured side by side in one run
 	$(BIN)/python -m tests.bench
 
@@ -77,7 +86,7 @@ lock: ## lock the newest allowed versions (or: make lock UPGRADE=--upgrade)
 	  --output-file requirements/supply.lock
 
 audit: $(VENV)/.supply ## known vulnerabilities of what the image holds; needs the network
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements/runtime.lock
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/runtime.lock
 
 sbom: $(VENV)/.supply ## the image's bill of materials, CycloneDX: build/sbom.json
 	@mkdir -p build

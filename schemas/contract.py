@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -281,24 +282,8 @@ class Contract(_Document):
 
     def term(self, indicator: str) -> Term:
         """The promise of one indicator under this contract."""
-        base: Indicator = INDICATORS[indicator]
-        change = self.overrides.get(indicator, _NO_CHANGE)
-        target = base.target if change.target is None else change.target
-        comparator = base.comparator if change.comparator is None else change.comparator
-        if change.judged is not None:
-            judged = change.judged
-        else:
-            # A blank section is judged as soon as a contract sets its target.
-            judged = base.judged or (change.target is not None and base.target is None)
-        return Term(
-            indicator=indicator,
-            section=base.section,
-            unit=base.unit,
-            comparator=comparator or ("=" if target is not None else None),
-            target=target,
-            remedy=change.remedy or SECTIONS[base.section].remedy,
-            judged=judged,
-        )
+        change = self.overrides.get(indicator)
+        return _default_term(indicator) if change is None else _term(indicator, change)
 
     def reading(self, section: int) -> tuple[object, ...]:
         """How a section is read; equal tuples read it the same way."""
@@ -325,7 +310,29 @@ class Contract(_Document):
         )
 
 
-_NO_CHANGE: Final = Override()
+def _term(indicator: str, change: Override) -> Term:
+    base: Indicator = INDICATORS[indicator]
+    target = base.target if change.target is None else change.target
+    comparator = base.comparator if change.comparator is None else change.comparator
+    if change.judged is not None:
+        judged = change.judged
+    else:
+        # A blank section is judged as soon as a contract sets its target.
+        judged = base.judged or (change.target is not None and base.target is None)
+    return Term(
+        indicator=indicator,
+        section=base.section,
+        unit=base.unit,
+        comparator=comparator or ("=" if target is not None else None),
+        target=target,
+        remedy=change.remedy or SECTIONS[base.section].remedy,
+        judged=judged,
+    )
+
+
+@cache
+def _default_term(indicator: str) -> Term:
+    return _term(indicator, Override())
 
 
 def _misfit(field: str, reason: str) -> PydanticCustomError:

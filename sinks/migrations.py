@@ -39,7 +39,7 @@ _REPEATABLE: Final = re.compile(
     r"CREATE\s+OR\s+REPLACE\s"
     r"|CREATE\s+(?:MATERIALIZED\s+)?[A-Z]+\s+IF\s+NOT\s+EXISTS\s"
     r"|DROP\s+[A-Z]+\s+IF\s+EXISTS\s"
-    r"|ALTER\s+TABLE\s+\S+\s+(?:ADD\s+\w+\s+IF\s+NOT\s+EXISTS|DROP\s+\w+\s+IF\s+EXISTS|MODIFY|UPDATE)\s",
+    r"|ALTER\s+TABLE\s+\S+\s+(?:ADD\s+\w+\s+IF\s+NOT\s+EXISTS|DROP\s+\w+\s+IF\s+EXISTS|MODIFY|UPDATE|MATERIALIZE)\s",
     re.IGNORECASE,
 )
 _LOST_RACE: Final = frozenset({57, 60, 218, 517})

@@ -55,18 +55,12 @@ class Settings(BaseSettings):
     kafka_user: Annotated[str | None, Field(description="SASL user, if the broker asks")] = None
     kafka_password: Annotated[SecretStr | None, Field(description="SASL password")] = None
     kafka_security: Annotated[
-        str,
-        Field(
-            description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
-            pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
-        ),
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        Field(description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
     ] = "PLAINTEXT"
     kafka_sasl_mechanism: Annotated[
-        str,
-        Field(
-            description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
-            pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER)$",
-        ),
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"],
+        Field(description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"),
     ] = "SCRAM-SHA-512"
     kafka_token_file: Annotated[
         Path | None,
@@ -89,9 +83,7 @@ class Settings(BaseSettings):
         str, Field(description="ClickHouse HTTP address, http(s)://host:port, no credentials in it")
     ] = DEFAULT_CLICKHOUSE
     clickhouse_user: Annotated[str, Field(description="ClickHouse user")] = "default"
-    clickhouse_password: Annotated[SecretStr, Field(description="ClickHouse password")] = SecretStr(
-        ""
-    )
+    clickhouse_password: Annotated[SecretStr, Field(description="its password")] = SecretStr("")
     clickhouse_ca_file: Annotated[
         Path | None,
         Field(description="PEM file of the authorities trusted for ClickHouse, else the system's"),
@@ -104,11 +96,8 @@ class Settings(BaseSettings):
     ] = 4
     replication: Annotated[int, Field(ge=1, le=9, description="replicas of every topic")] = 1
     delivery: Annotated[
-        str,
-        Field(
-            description="auto, transactions or ordered: how a checkpoint is made atomic",
-            pattern="^(auto|transactions|ordered)$",
-        ),
+        Literal["auto", "transactions", "ordered"],
+        Field(description="auto, transactions or ordered: how a checkpoint is made atomic"),
     ] = "auto"
     session_timeout_s: Annotated[
         float, Field(gt=0, le=300, description="consumer group session time-out, seconds")
@@ -148,6 +137,10 @@ class Settings(BaseSettings):
     unknown_tenants: Annotated[
         int, Field(ge=1, description="tenants without a contract for which a task has room")
     ] = 1_000
+    tenant_events: Annotated[
+        int,
+        Field(ge=0, description="events of a tenant and day that are taken, but mail; 0: all"),
+    ] = 0
     address_key: Annotated[
         SecretStr | None,
         Field(description="key; set, addresses of people are stored hashed with it", min_length=16),
@@ -185,6 +178,20 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, le=100, description="Postfix's maximal_queue_lifetime, days"),
     ] = 5.0
+    keep_days: Annotated[
+        str,
+        Field(description="days for which tables keep rows, windows=400,mta_events=800; else ever"),
+    ] = ""
+    close_after_h: Annotated[
+        float,
+        Field(
+            ge=0,
+            description=(
+                "hours from a month's end everywhere until worker closer closes it; by default as "
+                "long as a queue keeps a message"
+            ),
+        ),
+    ] = 120.0
     web_host: Annotated[str, Field(min_length=1, description="address the web page listens on")] = (
         "127.0.0.1"
     )

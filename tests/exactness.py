@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from tests.floods import MTA, WRONG_KEY, assert_reason_fits
+from tests.stack import say
 
 
 def assert_exact(stack, expected, once=True):
@@ -20,6 +21,10 @@ def assert_exact(stack, expected, once=True):
     assert_months(stack, expected)
     assert_dead_letters(stack, expected, once)
     assert_rekeyed(stack, expected, once)
+    say(
+        f"{expected.scope}: {len(expected.facts)} facts, {len(expected.months)} month windows, "
+        f"{sum(expected.bad.values())} dead letters: lost 0, doubled 0, altered 0"
+    )
 
 
 def assert_equal(found, expected):

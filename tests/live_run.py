@@ -89,6 +89,13 @@ class LiveRun:
         self._start()
         self.task.restore(read_state(self._state), self.now_s)
 
+    def take_over(
+        self, state: dict[bytes, bytes], broadcast: list[bytes], offsets: dict[str, int]
+    ) -> None:
+        """Go on from the state of another life, with what was broadcast and read in it."""
+        self._state, self._broadcast, self._offsets = state, broadcast, offsets
+        self.restart()
+
     def feed(self, records: list[Record], broker_us: list[int] | None = None) -> None:
         """Apply consecutive records of the log, one batch per topic, as a worker does: in step.
 

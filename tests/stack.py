@@ -38,6 +38,7 @@ from mailsla.streams.settings import Settings
 
 PARTITIONS = 4
 GROUPS = {"streams": "mailsla-streams", "sinks": "mailsla-sinks"}
+FIGURE = "figure: "
 _BATCH_BYTES = 400_000
 _IN_FLIGHT = 8
 
@@ -64,6 +65,11 @@ def wait_for(condition, within_s=60.0, what="the condition"):
         assert time.monotonic() < deadline, f"{what} did not come true within {within_s:.0f} s"
         time.sleep(0.02)
     return found
+
+
+def say(figure):
+    """A figure of a scenario, for whoever runs it by itself."""
+    print(f"\n{FIGURE}{figure}")
 
 
 def resident_bytes(pid):

@@ -81,8 +81,22 @@ add --allow-principal User:mailsla-sinks --operation READ --operation DESCRIBE -
 add --allow-principal User:mailsla-sinks --operation READ --group mailsla-sinks
 add --allow-principal User:mailsla-sinks --operation WRITE --operation DESCRIBE --transactional-id mailsla- --resource-pattern-type prefixed
 
-# mailsla-closer: mailsla close
+# mailsla-closer: mailsla close, mailsla worker closer
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.abuse
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.antivirus
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.backup
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.billing
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.mta
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.ops
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.probe
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.security
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic mail.support
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic raw.maillog
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic sla.calendars
 add --allow-principal User:mailsla-closer --operation WRITE --operation DESCRIBE --topic sla.closings
+add --allow-principal User:mailsla-closer --operation READ --operation DESCRIBE --topic sla.contracts
+add --allow-principal User:mailsla-closer --operation DESCRIBE --group mailsla-streams
+add --allow-principal User:mailsla-closer --operation DESCRIBE --group mailsla-sinks
 
 # mailsla-web: mailsla worker web
 add --allow-principal User:mailsla-web --operation READ --operation DESCRIBE --topic mail. --resource-pattern-type prefixed

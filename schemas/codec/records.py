@@ -25,6 +25,12 @@ LONGEST_AHEAD: Final = timedelta(days=731)
 _OUT_OF_BOUNDS: Final = "outside 2000 to two years ahead of the broker clock"
 
 
+HELD_BACK: Final = "quarantined"
+"""How the reason begins for events of tenants that nobody knows and for which there is no room."""
+OVER_QUOTA: Final = "quota"
+"""How it begins for events beyond what one tenant may bring."""
+
+
 @dataclass(frozen=True)
 class Rejection:
     """Why a record was not accepted; ``field`` is the path of the field to mend."""

@@ -49,6 +49,8 @@ class Role:
 _READ: Final = "GRANT SELECT ON {database}.*"
 _INSERT: Final = "GRANT INSERT ON {database}.*"
 _CHANGE_PLANS: Final = tuple(f"GRANT ALTER DELETE ON {{database}}.{table}" for table in _PLANS)
+# A month that is planned for the first time gets its view.
+_OPEN_MONTHS: Final = "GRANT CREATE VIEW ON {database}.closing_open_*"
 _CATALOGUE: Final = (
     "GRANT SELECT ON system.databases",
     "GRANT SELECT ON system.tables",
@@ -70,7 +72,7 @@ MIGRATOR: Final = Role(
 WRITER: Final = Role(
     "writer",
     "mailsla worker sinks: lands rows, keeps the plans of the live views",
-    (_READ, _INSERT, *_CHANGE_PLANS, *_CATALOGUE),
+    (_READ, _INSERT, *_CHANGE_PLANS, _OPEN_MONTHS, *_CATALOGUE),
 )
 CLOSER: Final = Role(
     "closer",
@@ -79,6 +81,7 @@ CLOSER: Final = Role(
         _READ,
         _INSERT,
         *_CHANGE_PLANS,
+        _OPEN_MONTHS,
         "GRANT CREATE TABLE, DROP TABLE, ALTER MODIFY COMMENT ON {database}.closing_lock_*",
         "GRANT TABLE ENGINE ON Memory",
         *_CATALOGUE,

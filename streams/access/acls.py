@@ -111,7 +111,12 @@ COMPONENTS: Final = (
     ),
     Component("mailsla-sinks", "mailsla worker sinks", reads=_LANDED, group=SINKS_GROUP,
               transactional=True),
-    Component("mailsla-closer", "mailsla close", writes=(CLOSINGS.name,)),
+    Component(
+        "mailsla-closer", "mailsla close, mailsla worker closer", writes=(CLOSINGS.name,),
+        # It waits for what is still to land.
+        reads=(*_EVENTS, CONTRACTS.name, CALENDARS.name, RAW_MAILLOG.name),
+        watches=(STREAMS_GROUP, SINKS_GROUP),
+    ),
     Component(
         "mailsla-web", "mailsla worker web",
         reads_under=_EVERYTHING, watches=(STREAMS_GROUP, SINKS_GROUP),

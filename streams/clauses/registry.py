@@ -1,6 +1,6 @@
 """Everything a scope knows, and every indicator measured from it in the order of the agreement."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
 
@@ -99,6 +99,17 @@ class Scope:
         """
         for facts in self._by_topic[TYPES[fact["type"]].topic]:
             facts.observe(fact)
+
+    def renew(self, topic: str, facts: Iterable[Fact]) -> Iterator[None]:
+        """Take the facts of a topic anew, in the place of all of it that was taken before.
+
+        Yields after each, where others may have a turn; nobody may read the scope meanwhile.
+        """
+        for each in self._by_topic[topic]:
+            each.start_over()
+        for fact in facts:
+            self.observe(fact)
+            yield
 
     def forget(self, before_us: int) -> None:
         """Drop the facts that no month beginning at or after ``before_us`` can need."""

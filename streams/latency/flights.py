@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mailsla.streams.latency.keyhash import turned
 from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
-from mailsla.streams.latency.row_index import Int64s, Mask, UInt64s
+from mailsla.streams.latency.row_index import Int64s, Mask, UInt64s, dense
 
 FLIGHT: Final = np.dtype(
     [
@@ -24,14 +24,18 @@ FLIGHT: Final = np.dtype(
         ("over_us", np.int64),
         ("age", np.uint8),
         ("saved", np.bool_),
+        ("event", np.uint64),
     ]
 )
 """One message in flight: its key without direction, series and source, when it was accepted, time
 and id bytes of the event that said so, whether that event says the provider is not liable, the
 instants from which on it is at risk of being an exceedance and is one, which of them has come
-(`YOUNG`, `AT_RISK`, `OVER`), and whether the state knows it."""
+(`YOUNG`, `AT_RISK`, `OVER`), whether the state knows it, and what stands for that event's id."""
 
 Flights = npt.NDArray[np.void]
+
+SHARED: Final = ("series", "source", "accepted_us", "order", "liable", "event")
+"""The columns that a flight and a row have alike."""
 
 NO_END: Final = 2**62
 """Where a stretch of a flight ends that the batch does not end."""
@@ -118,8 +122,25 @@ def join(*some: FlightStretches) -> FlightStretches:
 def as_rows(flights: Flights) -> Rows:
     """Messages in flight in the form of rows."""
     rows = np.zeros(len(flights), dtype=ROW)
-    for column in ("series", "source", "accepted_us", "order", "liable"):
+    for column in SHARED:
         rows[column] = flights[column]
     rows["key"] = turned(flights["key"], (flights["series"] % 2).astype(np.bool_))
     rows["finished_us"], rows["kind"] = flights["time_us"], ACCEPTED
     return rows
+
+
+def set_ages(flights: Flights, known_us: Int64s) -> None:
+    """Let flights come to the ages that they have by the watermarks of all sources, by number."""
+    known = known_us[flights["source"]]
+    flights["age"] = (known >= flights["at_risk_us"]).astype(np.uint8)
+    flights["age"][known >= flights["over_us"]] = OVER
+
+
+def first_of_each(flights: Flights) -> Int64s:
+    """The places of the flights that count: of each message the one accepted first."""
+    ranks = dense(flights["accepted_us"], flights["time_us"], flights["order"])
+    order = np.lexsort((ranks, flights["key"]))
+    keys = flights["key"][order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    return np.sort(order[first])

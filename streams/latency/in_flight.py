@@ -12,6 +12,7 @@ from mailsla.streams.latency.flights import (
     FLIGHT,
     NO_END,
     OVER,
+    SHARED,
     YOUNG,
     Aging,
     FinishedHere,
@@ -19,8 +20,10 @@ from mailsla.streams.latency.flights import (
     FlightStretches,
     Limits,
     as_rows,
+    first_of_each,
     in_order,
     join,
+    set_ages,
     without_direction,
 )
 from mailsla.streams.latency.keyhash import turned
@@ -109,6 +112,16 @@ class InFlight:
         ended = ended[~self._ended.has(without_direction(ended))]
         self._ended.add(without_direction(ended))
         return agings, ended
+
+    def take_out(self, source: int, event: int) -> tuple[list[Aging], Rows]:
+        """Forget the flight that an event began, if there is one: what ends, and its row."""
+        flights = self._flights[: self._count]
+        same = (flights["event"] == event) & (flights["source"] == source)
+        slots = np.flatnonzero(same & self._alive[: self._count])
+        self._alive[slots] = False
+        gone = zip(flights[slots], slots.tolist(), strict=True)
+        ended = [Aging(0, one, self._references[at], int(one["age"]), None) for one, at in gone]
+        return ended, as_rows(flights[slots])
 
     def acceptance_of(self, key: int) -> str | None:
         """The reference of the acceptance of a message that the last batch finished, if known.
@@ -296,9 +309,7 @@ class InFlight:
         )
         some = self._flights[slots]
         self._set_limits(some)
-        known = known_us[some["source"]]
-        some["age"] = (known >= some["at_risk_us"]).astype(np.uint8)
-        some["age"][known >= some["over_us"]] = OVER
+        set_ages(some, known_us)
         self._flights[slots] = some
 
     def take_unsaved(self) -> tuple[Rows, list[str]]:
@@ -327,24 +338,14 @@ class InFlight:
         open_ = ~self.is_finished(keys)
         names = [references[one] for one in np.flatnonzero(open_).tolist()]
         flights = self._flights_of(accepted[open_], keys[open_])
-        ranks = dense(flights["accepted_us"], flights["time_us"], flights["order"])
-        order = np.lexsort((ranks, flights["key"]))
-        keys = flights["key"][order]
-        best = np.ones(len(order), dtype=np.bool_)
-        best[1:] = keys[1:] != keys[:-1]
-        kept = np.sort(order[best])
+        kept = first_of_each(flights)
         flights = flights[kept]
         flights["saved"] = True
         self._append(flights, [names[one] for one in kept.tolist()])
-        known = known_us[self._flights["source"][: self._count]]
-        held = self._flights[: self._count]
-        held["age"] = (known >= held["at_risk_us"]).astype(np.uint8)
-        held["age"][known >= held["over_us"]] = OVER
+        set_ages(self._flights[: self._count], known_us)
 
     def is_finished(self, keys: UInt64s) -> Mask:
         """Which messages, by keys without direction, are known to be finished."""
-        if len(keys) == 0:
-            return np.zeros(0, dtype=np.bool_)
         out, into = np.zeros(len(keys), dtype=np.bool_), np.ones(len(keys), dtype=np.bool_)
         result: Mask = (
             self._ended.has(keys)
@@ -355,11 +356,10 @@ class InFlight:
 
     def _flights_of(self, rows: Rows, keys: UInt64s) -> Flights:
         flights = np.zeros(len(rows), dtype=FLIGHT)
-        for column in ("series", "source", "accepted_us", "order", "liable"):
+        for column in SHARED:
             flights[column] = rows[column]
         flights["key"], flights["time_us"] = keys, rows["finished_us"]
-        if len(rows):
-            self._set_limits(flights)
+        self._set_limits(flights)
         return flights
 
     def _set_limits(self, flights: Flights) -> None:

@@ -89,6 +89,11 @@ def message_keys(
     return turned(_mix(keys + hash_texts(recipient, 3)), inbound)
 
 
+def event_keys(ids: pa.Array) -> UInt64s:
+    """What stands for the id of each event of a batch, within its source."""
+    return hash_texts(ids, 4)
+
+
 def turned(keys: UInt64s, inbound: npt.NDArray[np.bool_]) -> UInt64s:
     """Put the direction into keys, or take it out again: the same step both ways.
 

@@ -30,12 +30,14 @@ ROW: Final = np.dtype(
         ("liable", np.bool_),
         ("kind", np.uint8),
         ("late", np.uint8),
+        ("event", np.uint64),
     ]
 )
 """One event of a message: the message's key, its series (`series_of`), the number of its source,
 when it was accepted and finished, the first bytes of its id, which decide between events of the
-same instants, whether its own event says the provider is not liable, its kind, and for which of
-the short windows it came too late (`LATE_PANE`, `LATE_HOUR`)."""
+same instants, whether its own event says the provider is not liable, its kind, for which of the
+short windows it came too late (`LATE_PANE`, `LATE_HOUR`), and what stands for its whole id
+(`event_keys`)."""
 
 LATENCY: Final = 0
 """Kind of a row with a latency: the first dispatch, or the delivery."""
@@ -43,6 +45,9 @@ ACCEPTED: Final = 1
 """The message was fully received; nothing has finished."""
 ENDED: Final = 2
 """The message is finished without a latency: bounced, expired, discarded, dispatched again."""
+
+VOIDED: Final = 3
+"""What rows before it say of its message's latency, or acceptance, no longer counts."""
 
 LATE_PANE: Final = 1
 LATE_HOUR: Final = 2
@@ -98,7 +103,10 @@ class MessageStore:
         return self._rows[: self._count][self._alive[: self._count]]
 
     def admit(self, batch: Rows) -> Admitted:
-        """Take in rows of kind `LATENCY` in log order; each message keeps its best row."""
+        """Take in rows of kind `LATENCY` in log order; each message keeps its best row.
+
+        Those that are not late any more, because their message counts already, are marked so.
+        """
         count = len(batch)
         known = self._by_key.find(batch["key"], self._alive)
         _, inverse, times = np.unique(batch["key"], return_inverse=True, return_counts=True)
@@ -149,6 +157,10 @@ class MessageStore:
         rows, places, groups = rows[better], places[better], groups[better]
         follows = np.zeros(len(rows), dtype=np.bool_)
         follows[1:] = groups[1:] == groups[:-1]
+        # A message that counted in a window goes on doing so, however late its better row comes.
+        for place in np.flatnonzero(follows).tolist():
+            rows["late"][place] &= rows["late"][place - 1]
+            batch["late"][places[place]] = rows["late"][place]
         gone = np.flatnonzero(follows) - 1
         came = np.flatnonzero(places >= 0)
         last = np.ones(len(rows), dtype=np.bool_)
@@ -161,6 +173,15 @@ class MessageStore:
             np.concatenate([places[gone + 1], places[came]]),
             places[last & (places >= 0)],
         )
+
+    def take_out(self, source: int, event: int) -> Rows:
+        """Forget the row that an event gave its message, if it still counts; that row."""
+        rows = self._rows[: self._count]
+        same = (rows["event"] == event) & (rows["source"] == source)
+        places = np.flatnonzero(same & self._alive[: self._count])
+        self._alive[places] = False
+        result: Rows = rows[places]
+        return result
 
     def knows(self, keys: UInt64s) -> Mask:
         """Which of the keys (in any order) have a living row."""

@@ -36,10 +36,19 @@ class SlowMessages:
         self._held: dict[_Shelf, dict[int, SlowMessage]] = {}
         self._shelf: dict[int, _Shelf] = {}
         self._unsaved: set[int] = set()
+        self._dropped: set[int] = set()
+        """Those that the state still has."""
 
     def add(self, entry: Entry, saved: bool = False) -> None:
-        """Take a message that has finished, in log order; ``saved`` says that the state has it."""
+        """Take a message that has finished, in log order; ``saved`` says that the state has it.
+
+        One without a reference is forgotten again.
+        """
         series, key, accepted_us, finished_us, reference = entry
+        if not reference:
+            self.drop(key)
+            self._dropped.discard(key)
+            return
         shelf = series, accepted_us // _STRETCH_US
         held = self._held.setdefault(shelf, {})
         if len(held) == _MOST or key in held:
@@ -54,7 +63,10 @@ class SlowMessages:
         shelf = self._shelf.pop(key, None)
         if shelf is not None:
             del self._held[shelf][key]
-            self._unsaved.discard(key)
+            if key in self._unsaved:
+                self._unsaved.discard(key)
+            else:
+                self._dropped.add(key)
 
     def of(self, series: Iterable[int], start_us: int, end_us: int) -> Iterator[SlowMessage]:
         """Those of some series that were accepted in ``[start_us, end_us)``."""
@@ -75,7 +87,8 @@ class SlowMessages:
     def take_unsaved(self, everything: bool = False) -> list[Entry]:
         """What the state does not have yet, or everything."""
         keys = sorted(self._shelf if everything else self._unsaved)
-        entries: list[Entry] = []
+        entries: list[Entry] = [(0, key, 0, 0, "") for key in sorted(self._dropped)]
+        self._dropped.clear()
         for key in keys:
             shelf = self._shelf[key]
             one = self._held[shelf][key]

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from mailsla.streams.live.apply.invalidation import EXCLUSIONS
 from mailsla.streams.live.decode.records import DecodedBatch, Int64s
+from mailsla.streams.live.state.landed import VOIDED
 from mailsla.streams.time.calendar import HOUR
 from mailsla.streams.time.clock import MICROS
 from mailsla.streams.time.intervals import FOREVER
@@ -35,7 +36,8 @@ ROOM: Final = 60_000
 """Events of one topic that may wait to be applied; more of it is not fetched."""
 ROOM_BYTES: Final = 64 * 2**20
 """The same of the bytes that they came as, which stay until they are applied."""
-_EXCLUSIONS: Final = pa.array(sorted(EXCLUSIONS))
+_CHANGES: Final = pa.array(sorted({*EXCLUSIONS, VOIDED}))
+"""What may change how mail is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class _Queue:
         if len(batch):
             clocks = np.maximum.accumulate(np.maximum(batch.believed_us, self.newest_us))
             self.newest_us = int(clocks[-1])
-            found = pc.is_in(batch.events.column("type").cast(pa.string()), _EXCLUSIONS)
+            found = pc.is_in(batch.events.column("type").cast(pa.string()), _CHANGES)
             chosen = np.asarray(found.to_numpy())
             places = zip(clocks[chosen].tolist(), batch.offsets[chosen].tolist(), strict=True)
             self.changes.extend(places)

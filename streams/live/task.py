@@ -4,8 +4,8 @@ Nothing here waits: a task takes batches in, and prepares a checkpoint that its 
 durable. Its feed is a function of the records applied, whatever the batches' cut or timing.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,20 +15,22 @@ from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import Contract
 from mailsla.schemas.topics import CALENDARS, MTA
 from mailsla.streams.clauses.facts.base import Fact
-from mailsla.streams.live.apply.facts import apply_fact, changes_no_state, refuse, topic_of
+from mailsla.streams.live.apply.facts import apply_fact, apply_voiding, changes_no_state, refuse
 from mailsla.streams.live.apply.invalidation import EXCLUSIONS
 from mailsla.streams.live.apply.mail import MailBatch, apply_mail
-from mailsla.streams.live.apply.quarantine import hold_back_mail
+from mailsla.streams.live.apply.quarantine import admit_mail
 from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.contents import Checkpoint
-from mailsla.streams.live.checkpoint.forgetting import forget_messages, forget_months
+from mailsla.streams.live.checkpoint.forgetting import forget_again, forget_messages, forget_months
 from mailsla.streams.live.checkpoint.recovery import (
+    look_again,
     mark_unpublished,
     published_marks,
     received_us,
     restore_entries,
     restore_messages,
     resume,
+    unheard_voidings,
 )
 from mailsla.streams.live.checkpoint.state_log import StateLog
 from mailsla.streams.live.checkpoint.writing import write_state
@@ -41,9 +43,10 @@ from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
-from mailsla.streams.live.evaluate.states import IndicatorStates, Key
+from mailsla.streams.live.evaluate.states import IndicatorStates, Key, Transition
 from mailsla.streams.live.publish.outbox import Outbox
 from mailsla.streams.live.publish.rounds import Rounds
+from mailsla.streams.live.state.landed import topic_of
 from mailsla.streams.live.state.mail_clock import MailClock, moment
 from mailsla.streams.live.state.platform import (
     CALENDAR,
@@ -52,7 +55,6 @@ from mailsla.streams.live.state.platform import (
     broadcast_record,
     calendar_record,
     concerns_platform,
-    mark_record,
 )
 from mailsla.streams.live.state.progress import KnownProgress
 from mailsla.streams.live.state.strangers import MOST_STRANGERS
@@ -64,7 +66,6 @@ from mailsla.streams.time.clock import MICROS, EventClock
 from mailsla.streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS
-_MARK_EVERY_US: Final = 10_000_000
 
 
 class Task:
@@ -77,6 +78,7 @@ class Task:
         most_messages: how many are remembered one by one; of older ones only the sums stay.
         silence_us: how long nothing must come of a source until it is taken to go on, µs.
         most_strangers: how many tenants that no contract names may have facts (`Strangers`).
+        most_a_day: how many facts of a tenant and day are taken (`LandedEvents`).
 
     """
 
@@ -88,10 +90,11 @@ class Task:
         most_messages: int = 5_000_000,
         silence_us: int = SILENCE_US,
         most_strangers: int = MOST_STRANGERS,
+        most_a_day: int = 0,
     ) -> None:
         self.partition = partition
         self.clock = EventClock()
-        self.tenants = Tenants(platform, lateness_us, silence_us, most_strangers)
+        self.tenants = Tenants(platform, lateness_us, silence_us, most_strangers, most_a_day)
         self.states = IndicatorStates(self._assessed)
         self.latency = LatencyEvaluation(self.tenants, self.states)
         self.scheduler = Scheduler(self.tenants, self.states)
@@ -104,11 +107,10 @@ class Task:
         """Topic → late events since it was asked last."""
         self.known_us: dict[str, int] = {}
         """Topic → event time up to which it was read."""
-        self._marked_us = 0
         self._mail_clock = MailClock(self.tenants.latency, self.clock)
         self._progress = KnownProgress(self.tenants.latency, platform.progress)
         self._received_us = 0
-        """When the last record of any topic came, by the broker's clock."""
+        """When the last record came that moved event time, by the broker's clock."""
 
     @property
     def pending(self) -> int:
@@ -138,19 +140,27 @@ class Task:
         restore_entries(state, self.tenants, self.states)
         restore_messages(state, self.tenants)
         self._received_us = received_us(state)
-        self.clock.observe(state.head.latest_us, moment(self._received_us, now_s, present_us))
-        self._mail_clock.restore(now_s, present_us)
+        self.clock.latest_us = state.head.latest_us
+        self.anchor(now_s, present_us)
         resume(state, self.tenants, self.latency, self.scheduler)
         self.states.resume()
+        forget_again(state, self.tenants)
         self.rounds.marks = published_marks(state)
-        mark_unpublished(state, self.latency, self.scheduler)
+        mark_unpublished(state, self.tenants, self.latency, self.scheduler)
+        for voiding in unheard_voidings(state, self.tenants):
+            self._take_out(voiding)
+        self.outbox.publish(look_again(state, self.tenants, self.latency, self.scheduler))
+
+    def anchor(self, now_s: float, present_us: int) -> None:
+        """Count idle time from when the broker had the newest event, however late it was read."""
+        self.clock.observe(self.clock.latest_us, moment(self._received_us, now_s, present_us))
+        self._mail_clock.restore(now_s, present_us)
 
     def _assessed(self, key: Key) -> Assessment | None:
         """An indicator as it stands."""
-        tenant, indicator, label = key
-        month = Month.parse(label)
+        tenant, indicator, month = *key[:2], Month.parse(key[2])
         of_mail = self.latency.assess(self.tenants.code(tenant), month)
-        found = [*of_mail, *self.scheduler.assess(tenant, month, range(1, 10))]
+        found = *of_mail, *self.scheduler.assess(tenant, month, range(1, 10))
         return next((one for one in found if one.measure.indicator == indicator), None)
 
     def applied(self, topic: str) -> int:
@@ -174,7 +184,7 @@ class Task:
 
         """
         if batches[0].topic == MTA.name:
-            batches = [hold_back_mail(self.tenants, batches[0])]
+            batches = [admit_mail(self.tenants, batches[0])]
         if any(len(batch) for batch in batches):
             if batches[0].topic == MTA.name:
                 yield from self._apply_mail(batches[0], now_s, until_us)
@@ -183,9 +193,9 @@ class Task:
         for batch in batches:
             self.outbox.records.extend(record for _, record in batch.outgoing)
             if len(batch):
-                self._received_us = max(self._received_us, int(batch.heard_us.max()))
                 latest_us = int(batch.believed_us.max())
-                self.clock.observe(latest_us, now_s)
+                if self.clock.observe(latest_us, now_s):
+                    self._received_us = max(self._received_us, int(batch.heard_us.max()))
                 self.known_us[batch.topic] = max(latest_us, self.known_us.get(batch.topic, 0))
             self._done(batch.topic, batch.next_offset)
 
@@ -211,18 +221,17 @@ class Task:
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
         self._age(now_s, idle=False)
         yield
-        for tenant in self.tenants.names[known:]:
-            self.outbox.publish(self.scheduler.meet(tenant))
+        yield from self._tell(self.scheduler.meet_all(self.tenants.names[known:]))
         to_us = min(int(batch.believed_us.max()), until_us)
-        yield from self._advance(to_us, self._reach_us(now_s))
+        yield from self._tell(self.scheduler.advance(to_us, self._reach_us(now_s)))
 
     def _apply_facts(self, batches: Sequence[DecodedBatch], now_s: float) -> Iterator[None]:
         found = merged_facts(batches)
-        self.scheduler.begin(found[0].clock_us)
+        self.scheduler.begin(next((one.clock_us for one in found if one.clock_us > 0), 0))
         reach_us = self._reach_us(now_s)
         for one in found:
             fact = one.fact
-            yield from self._advance(one.clock_us, reach_us)
+            yield from self._tell(self.scheduler.advance(one.clock_us, reach_us))
             # What everybody hears of, facts of the platform and word of sources, is not refused.
             own = fact["tenant_id"] != PLATFORM and fact["type"] != PROGRESS
             if own and (refused := refuse(self.tenants, one)):
@@ -239,17 +248,27 @@ class Task:
             yield
 
     def _apply_fact(self, fact: Fact) -> None:
-        tenant, excludes = fact["tenant_id"], fact["type"] in EXCLUSIONS
-        before = self.tenants.excluded.copy() if excludes else self.tenants.excluded
-        since_us = apply_fact(self.tenants, fact)
+        tenant, since_us = fact["tenant_id"], apply_fact(self.tenants, fact)
         self._log.add_fact(fact)
         self.outbox.publish(self.scheduler.meet(tenant))
         seen = self.scheduler.position_us, self.scheduler.is_quiet_until(tenant)
         quiet = not self.scheduler.is_new(tenant) and changes_no_state(self.tenants, fact, *seen)
+        self._touch(fact, since_us, quiet)
+        self._take_out(fact)
+
+    def _take_out(self, fact: Fact) -> None:
+        for gone, since_us in apply_voiding(self.tenants, fact):
+            self._touch(gone, since_us)
+        turned, rows = self.latency.take_out(fact)
+        self.outbox.publish(turned)
+        self._log.add_rows(rows)
+
+    def _touch(self, fact: Fact, since_us: int, quiet: bool = False) -> None:
+        """A fact of a tenant has come or gone."""
+        tenant = fact["tenant_id"]
         self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[topic_of(fact)], since_us, quiet)
-        if excludes:
-            own = [self.tenants.code(tenant)]
-            self.outbox.publish(self.latency.exclude_again(before, own))
+        if fact["type"] in EXCLUSIONS:
+            self.outbox.publish(self.latency.exclude_again([self.tenants.code(tenant)]))
 
     def apply_documents(self, batch: RecordBatch, passed: Passed, homes: Homes | None) -> None:
         """Apply contracts or calendars but those passed over; calendars take effect with `hear`."""
@@ -286,18 +305,18 @@ class Task:
                 self.clock.observe(fact["time"], now_s)
             if fact["type"] == PROGRESS:
                 self._progress.say(fact, now_s)
-        others = [fact for fact in facts if fact["type"] != PROGRESS]
+            self._take_out(fact)
+        platform = self.tenants.platform
+        others = platform.with_voided(fact for fact in facts if fact["type"] != PROGRESS)
         if any(fact["type"] in EXCLUSIONS for fact in others):
-            before = self.tenants.excluded.copy()
             self.tenants.exclude(PLATFORM)
-            self.outbox.publish(self.latency.exclude_again(before, None))
-        for topic, instant in self.tenants.platform.changed(others).items():
+            self.outbox.publish(self.latency.exclude_again(None))
+        for topic, instant in platform.changed(others).items():
             self.scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
 
     def _age(self, now_s: float, idle: bool) -> None:
         """What comes to an age because of what sources have said of their logs."""
-        moved = self._progress.take(now_s, idle)
-        if moved:
+        if moved := self._progress.take(now_s, idle):
             self.outbox.publish(self.latency.age(moved))
 
     def pass_time(self, now_s: float) -> Iterator[None]:
@@ -309,11 +328,10 @@ class Task:
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
             silent = self._silent(heard_us, now_s)
-            moved = [one for one in silent if latency.sources.go_on(one, mail_us)]
-            if moved:
+            if moved := [one for one in silent if latency.sources.go_on(one, mail_us)]:
                 self.outbox.publish(self.latency.age(moved))
         self.outbox.publish(self.latency.advance(mail_us, heard_us))
-        yield from self._advance(self._now_us(now_s), self._reach_us(now_s))
+        yield from self._tell(self.scheduler.advance(self._now_us(now_s), self._reach_us(now_s)))
 
     def _silent(self, heard_us: int, now_s: float) -> list[int]:
         found = self.tenants.latency.sources.silent(heard_us, self._reach_us(now_s))
@@ -323,12 +341,13 @@ class Task:
         """Event time come to; while records wait, that of the last look."""
         return self.scheduler.position_us if self.clock.waiting else self.clock.now_us(now_s)
 
-    def _advance(self, to_us: int, reach_us: int) -> Iterator[None]:
-        for found in self.scheduler.advance(to_us, reach_us):
-            if found is None:
+    def _tell(self, found: Iterable[Transition | None]) -> Iterator[None]:
+        """Publish transitions, with a pause wherever there is none."""
+        for one in found:
+            if one is None:
                 yield
             else:
-                self.outbox.publish([found])
+                self.outbox.publish([one])
 
     def _reach_us(self, now_s: float) -> int:
         """Event time up to which the platform's events are known, if it ever had any."""
@@ -343,13 +362,11 @@ class Task:
         now_us, latency = self._now_us(now_s), self.tenants.latency
         if now_us <= 0:
             return False
-        at = self.scheduler.next_us(self._reach_us(now_s))
-        if at is not None and at <= now_us:
+        if (at := self.scheduler.next_us(self._reach_us(now_s))) is not None and at <= now_us:
             return True
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
         if mail_us > latency.clock_us:
-            silent = self._silent(heard_us, now_s)
-            at = self.latency.next_us(silent, mail_us, heard_us)
+            at = self.latency.next_us(self._silent(heard_us, now_s), mail_us, heard_us)
         return at is not None and at <= mail_us
 
     def publish_some(self, most: int = 2**31) -> Iterator[None]:
@@ -365,36 +382,24 @@ class Task:
     def checkpoint(self, now_s: float, everything: bool = True) -> Checkpoint:
         """What came since the last checkpoint, to be made durable by the caller.
 
-        Present states and windows may wait for a checkpoint that publishes everything. Only such
-        a one moves the group's offsets on, so that no topic is said to be done with while
-        something that follows from it has still to be published; the head has its own.
+        Present states and windows may wait for one that publishes everything. Only that moves the
+        group's offsets on: until then something is still to be published. The head has its own.
 
-        It is handed over with this call: should its delivery be cut off, the same checkpoint must
-        be delivered again before the next one, whose state builds on it.
+        Should the delivery be cut off, the same checkpoint must be delivered again before the
+        next one, whose state builds on it.
         """
-        for _ in self.pass_time(now_s):
-            pass
-        if everything:
-            # What is under way first, then a round of its own.
-            for _ in range(1 + self.rounds.under_way):
-                for _ in self.publish_some():
-                    pass
-        self._mark(now_s)
+        deque(self.pass_time(now_s), 0)
+        # What is under way first, then a round of its own.
+        for _ in range((1 + self.rounds.under_way) * everything):
+            deque(self.publish_some(), 0)
+        if "meets_platform" in self._log.head.extra:
+            self.outbox.mark(max(self._now_us(now_s), self.scheduler.position_us))
         # Nothing is looked at behind either of these any more.
         known_us = min(self.scheduler.position_us, self.tenants.latency.clock_us)
         forget_months(self._log, self.tenants, self.states, self.rounds.statuses, known_us)
         forget_messages(self._log, self.tenants.latency, self._most_messages)
         self._log.head.latest_us = self.clock.latest_us
-        self._log.head.extra["received_us"] = self._received_us
-        self._log.head.extra["published"] = self.rounds.marks
+        self._log.head.extra |= {"received_us": self._received_us, "published": self.rounds.marks}
         records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
-        head = head_record(self.partition, self._log.head)
-        offsets = self.rounds.take_offsets()
+        head, offsets = head_record(self.partition, self._log.head), self.rounds.take_offsets()
         return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))
-
-    def _mark(self, now_s: float) -> None:
-        """How far event time has come, if this task is the one that meets the platform's events."""
-        now_us = max(self._now_us(now_s), self.scheduler.position_us)
-        if "meets_platform" in self._log.head.extra and now_us >= self._marked_us + _MARK_EVERY_US:
-            self._marked_us = now_us
-            self.outbox.records.append(mark_record(now_us))

@@ -16,6 +16,7 @@ from mailsla.streams.live.caution import NOTE, Caution, pieces
 from mailsla.streams.live.checkpoint.in_flight import Deliveries
 from mailsla.streams.live.checkpoint.policy import CheckpointPolicy, WaitingRecords
 from mailsla.streams.live.checkpoint.same_topics import common_partitions, remember_topics
+from mailsla.streams.live.checkpoint.upgrade import read_current
 from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.live.decode.records import DecodedBatch, decode, pass_over
 from mailsla.streams.live.inbox import MOST_EVENTS, Bite, Inbox
@@ -24,7 +25,6 @@ from mailsla.streams.live.state.platform import Platform
 from mailsla.streams.live.state.platform_reader import BroadcastReader
 from mailsla.streams.live.task import Task
 from mailsla.streams.live.topics import INPUT
-from mailsla.streams.runtime.checkpoint.recovery import read_records
 from mailsla.streams.runtime.checkpoint.state_log import Head, read_state
 from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from mailsla.streams.runtime.faust_app.application import Current
@@ -63,6 +63,7 @@ class _Member:
         """Topic → offset after the last record that has come."""
         self.knows_contracts = False
         """Whether the contracts are applied that lay at the broker when it was claimed."""
+        self.is_catching_up = True  # until nothing waits for the first time
         self.begun_at = 0.0
         """When its last checkpoint was begun, monotonic seconds."""
         self.round_at = 0.0
@@ -194,6 +195,9 @@ class Live:
             if task.pending >= self._settings.checkpoint_events:
                 break
         task.clock.waiting = busy or not self._is_idle(member)
+        if member.is_catching_up and not task.clock.waiting:
+            member.is_catching_up = False
+            task.anchor(now, time.time_ns() // 1000)
         await self.breath.through(task.pass_time(now))
         await self._publish(member, busy)
         if self._is_due(partition, member):
@@ -340,8 +344,7 @@ class Live:
         if self._reader is None or now < self._hear_at:
             return
         self._hear_at = now + self._settings.checkpoint_s / 2
-        records = await self._reader.poll()
-        heard = [self._platform.read(*record, now) for record in records]
+        heard = [self._platform.read(*record, now) for record in await self._reader.poll()]
         facts = [fact for fact in heard if fact is not None]
         if facts:
             for member in self._members.values():
@@ -370,7 +373,7 @@ class Live:
             await self._catch_up(committed)
             if not self._members:
                 await self._ask_topics()
-            records = await read_records(self._settings, partition, committed)
+            records = await read_current(self._settings, self._delivery, partition)
             # Beside the event loop: nobody else has the task yet, and it may take long.
             state = await asyncio.to_thread(read_state, records)
             remember_topics(state.head, self._topics)
@@ -381,6 +384,7 @@ class Live:
                 self._settings.live_messages,
                 int(self._settings.source_silence_s * MICROS),
                 self._settings.unknown_tenants,
+                self._settings.tenant_events,
             )
             task.clock.waiting = True
             now_us = time.time_ns() // 1000

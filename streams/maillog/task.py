@@ -119,6 +119,11 @@ class MaillogTask:
             found.update({kind: seen[0] for kind, seen in host.connector.misunderstood.items()})
         return found
 
+    @property
+    def cut_lines(self) -> int:
+        """How many lines were too long to be read whole, over all hosts."""
+        return sum(host.connector.counters["cut"] for host in self._hosts.values())
+
     def restore(self, records: Mapping[bytes, bytes], now_s: float) -> None:
         """Take over the state as the state topic holds it.
 

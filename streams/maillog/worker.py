@@ -11,7 +11,7 @@ from mailsla.schemas.topics import ASSEMBLER_STATE, RAW_MAILLOG
 from mailsla.streams.connectors.postfix import Site
 from mailsla.streams.maillog.site import configured_site
 from mailsla.streams.maillog.task import MaillogTask
-from mailsla.streams.metrics.names import MISUNDERSTOOD
+from mailsla.streams.metrics.names import CUT_LINES, MISUNDERSTOOD
 from mailsla.streams.runtime.checkpoint.recovery import read_records
 from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from mailsla.streams.runtime.faust_app.application import BatchApp, attach, background
@@ -117,7 +117,8 @@ class MaillogTasks:
         self._due_at[task.partition] = time.monotonic() + pause
 
     def _show_misunderstood(self) -> None:
-        """The kinds most often met, the others as one."""
+        """The kinds most often met, the others as one; and lines of which only a part was read."""
+        CUT_LINES.set(sum(task.cut_lines for task in self._tasks.values()))
         kinds = sum((task.misunderstood for task in self._tasks.values()), Counter())
         shown = kinds.most_common(_KINDS_SHOWN)
         MISUNDERSTOOD.clear()

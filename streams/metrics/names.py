@@ -90,6 +90,9 @@ MISUNDERSTOOD: Final = Gauge(
     "mailsla_misunderstood_lines", "Mail-log lines not understood", ["kind"], registry=REGISTRY
 )
 
+# Lines of `raw.maillog` beyond 8 KiB, of which the rest was not read.
+CUT_LINES: Final = Gauge("mailsla_cut_lines", "Mail-log lines cut", registry=REGISTRY)
+
 # Events that came again under their (source, id) with the same content.
 DUPLICATES: Final = Counter(
     "mailsla_duplicate_events", "Repeated events", ["topic"], registry=REGISTRY
@@ -138,6 +141,19 @@ NOTIFICATION_SECONDS: Final = Histogram(
     "mailsla_notification_seconds", "From the feed to the receiver", ["route"],
     buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0), registry=REGISTRY,
 )  # fmt: skip
+
+# Tenants' months that the closer has closed.
+CLOSED_MONTHS: Final = Counter(
+    "mailsla_closed_months", "Tenants' months closed by the closer", registry=REGISTRY
+)
+
+# Months that are due and not closed for everybody.
+MONTHS_DUE: Final = Gauge("mailsla_months_due", "Months to be closed", registry=REGISTRY)
+
+# Tenants that could not be closed with the others; the closer's log names them.
+UNCLOSED_TENANTS: Final = Gauge(
+    "mailsla_unclosed_tenants", "Tenants left out of months that are due", registry=REGISTRY
+)
 
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)

@@ -5,9 +5,11 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import orjson
+
+from mailsla.schemas.codec.printable import printable
 
 AT_ONCE: Final = 10
 PER_S: Final = 60.0
@@ -28,15 +30,26 @@ LogFormat = Literal["console", "json"]
 def set_up_logging(level: str, form: LogFormat) -> None:
     """Log to stderr from now on; at DEBUG the libraries speak as well."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else _console())
+    handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
     handler.addFilter(RateLimit())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, least in _LEVELS.items():
         logging.getLogger(name).setLevel(logging.NOTSET if level == "DEBUG" else least)
 
 
-def _console() -> logging.Formatter:
-    return logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+class ConsoleFormatter(logging.Formatter):
+    """A line for people: what others wrote makes no line of its own and steers no terminal."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """The line without a traceback."""
+        return printable(super().formatMessage(record), keep="")
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """A traceback, on lines of its own."""
+        return printable(super().formatException(ei))
 
 
 class JsonFormatter(logging.Formatter):

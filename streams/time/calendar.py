@@ -23,6 +23,8 @@ _MONTH: Final = re.compile(r"(?!0000)(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ONE_DAY: Final = timedelta(days=1)
+_QUARTER_US: Final = HOUR // 4
+_QUARTERS_SINCE_US: Final = (datetime(2023, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def to_us(instant: datetime) -> int:
@@ -47,7 +49,20 @@ def midnight(day: date, zone: ZoneInfo) -> int:
 
 def local_day(us: int, zone: ZoneInfo) -> date:
     """The local day on which an instant falls."""
-    return to_datetime(us).astimezone(zone).date()
+    if us < _QUARTERS_SINCE_US:
+        return to_datetime(us).astimezone(zone).date()
+    return _day_of_quarter(us // _QUARTER_US, zone)
+
+
+@lru_cache(maxsize=65_536)
+def _day_of_quarter(quarter: int, zone: ZoneInfo) -> date:
+    # Since 2023 clocks change at full quarters of an hour everywhere, so a day begins at one.
+    return to_datetime(quarter * _QUARTER_US).astimezone(zone).date()
+
+
+@lru_cache(maxsize=4096)
+def _label(year: int, number: int) -> str:
+    return f"{year:04d}-{number:02d}"
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -77,7 +92,7 @@ class Month:
     @property
     def label(self) -> str:
         """``YYYY-MM``."""
-        return f"{self.year:04d}-{self.number:02d}"
+        return _label(self.year, self.number)
 
     @property
     def first(self) -> date:

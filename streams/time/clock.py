@@ -23,18 +23,25 @@ class EventClock:
     latest_us: int = 0
     waiting: bool = False
     _seen_at_s: float | None = None
+    _idle_us: int = 0
+    """What idle time had come to when it was looked at last."""
 
-    def observe(self, event_us: int, now_s: float) -> None:
-        """Take note of an event time.
+    def observe(self, event_us: int, now_s: float) -> bool:
+        """Take note of an event time; whether it moves event time.
+
+        One behind what idle time has come to does not: it would hold up all that is due until
+        idle time is there once more.
 
         Args:
             event_us: event time, µs since 1970.
             now_s: system time, monotonic seconds.
         """
-        if event_us >= self.latest_us:
+        moves = event_us >= max(self.latest_us, self._idle_us)
+        if moves:
             # Never behind what idle time has come to.
             self.latest_us = max(event_us, self.now_us(now_s))
             self._seen_at_s = now_s
+        return moves
 
     def now_us(self, now_s: float) -> int:
         """Event time reached; moves on by elapsed time since the last event that moved it.
@@ -44,4 +51,6 @@ class EventClock:
         if self._seen_at_s is None or self.waiting or self.latest_us <= 0:
             return self.latest_us
         idle_s = max(0.0, now_s - self._seen_at_s - self.quiet_s)
-        return self.latest_us + int(idle_s * MICROS)
+        reached_us = self.latest_us + int(idle_s * MICROS)
+        self._idle_us = max(self._idle_us, reached_us)
+        return reached_us

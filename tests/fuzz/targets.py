@@ -13,22 +13,14 @@ from mailsla.schemas.codec.columnar import decode_batch
 from mailsla.schemas.codec.printable import printable
 from mailsla.schemas.codec.records import Rejection, decode_contract, decode_event
 from mailsla.schemas.codec.yaml_text import load_yaml
-from mailsla.schemas.registry import EVENT_TYPES
 from mailsla.streams.cli.support.contract_files import read_documents
 from mailsla.streams.connectors.bounded import MAX_LINE_BYTES, LineSplitter, read_line
 from tests.fuzz.mutate import HOSTILE_TEXTS, hostile
+from tests.fuzz.samples import EVENTS
+from tests.fuzz.task import task
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "schemas/examples"
 NOW = datetime(2026, 10, 20, 12, tzinfo=UTC)
 CONTRACT = {"tenant_id": "acme", "version": 1, "effective_from": "2026-01-01"}
-EVENTS = {
-    topic: [
-        event
-        for path in sorted((EXAMPLES / topic).glob("*.json"))
-        for event in json.loads(path.read_bytes())["valid"]
-    ]
-    for topic in EVENT_TYPES
-}
 
 
 def events(chance):
@@ -93,4 +85,4 @@ def shown(chance):
     assert not set(printable(text)) & {"\x1b", "\x07", "\u202e", "\ud800", "\x00"}
 
 
-TARGETS = (events, batches, contracts, files, yaml_texts, lines, shown)
+TARGETS = (events, batches, contracts, files, yaml_texts, lines, shown, task)

@@ -48,11 +48,13 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "mail logs": "ok",
         "clickhouse": "ok",
         "schema": "ok",
+        "retention": "ok",
         "clock": "ok",
         "logins": "ok",
         "unreadable batches": "ok",
         "quarantine": "ok",
         "tenants": "ok",
+        "voided mail": "ok",
         "sources": "ok",
     }
 

@@ -18,8 +18,7 @@ from landing_server import wait_for
 
 from mailsla.schemas.indicators import INDICATORS
 from mailsla.sinks.clickhouse import connect
-from mailsla.sinks.closing.run import closing_feed, lock
-from mailsla.streams.cli.commands import close as close_command
+from mailsla.sinks.closing.run import closing_feed, landed_month, lock
 from mailsla.streams.cli.support.kafka_publish import Record, publish
 from mailsla.streams.runtime.kafka.drain import Lag
 from mailsla.streams.settings import load
@@ -174,7 +173,7 @@ def test_every_revision_is_told_exactly_once_and_after_a_crash_the_same(
 
     before, settings = told(stack), load(stack.state_file)
     with monkeypatch.context() as broken:
-        broken.setattr(close_command, "publish_closings", breaks)
+        broken.setattr(landed_month, "publish_closings", breaks)
         with pytest.raises(AssertionError, match="cut"):
             stack.run("close", MONTH)
     assert told(stack) == before
@@ -205,7 +204,7 @@ def test_a_closing_before_everything_has_landed_is_refused_or_provisional(
     stack, blank, monkeypatch
 ):
     late = Lag("mailsla-sinks", {"mail.mta": 7})
-    monkeypatch.setattr(close_command, "await_facts", lambda *_: late)
+    monkeypatch.setattr(landed_month, "await_facts", lambda *_: late)
     refused = stack.run("close", MONTH, code=1)
     assert refused.stderr.startswith("mailsla-sinks is 7 records behind; run mailsla drain first")
     before = told(stack)

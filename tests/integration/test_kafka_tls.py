@@ -28,6 +28,7 @@ from mailsla.streams.access.acls import COMPONENTS, acls_script
 from mailsla.streams.runtime.faust_app.process import wait_for_broker
 from mailsla.streams.runtime.kafka.admin import administration, ensure_topics
 from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.kafka.drain import await_facts
 from mailsla.streams.settings import ConfigurationError
 from tests.integration.landing_server import ClickHouseProcess
 from tests.secured_kafka import ADMIN, PASSWORD, secured_kafka
@@ -246,6 +247,7 @@ def test_workers_do_their_work_over_tls_each_as_itself_with_the_least_rights(kaf
             return rows == [(1,)] and windows[0][0] > 0
 
         wait_for(landed, 90, "the event and its windows in ClickHouse")
+        assert await_facts(kafka.settings(user="mailsla-closer", partitions=1), 30) is None
         log = "".join(worker.log for worker in workers)
         assert "AuthorizationFailed" not in log
         assert PASSWORD not in log

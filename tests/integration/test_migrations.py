@@ -1,18 +1,27 @@
 """The ClickHouse schema comes up to date from any state, repeatedly, by several at once."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from landing_server import ClickHouseProcess
 
 from mailsla.sinks.clickhouse import connect_reader
+from mailsla.sinks.closing.plan.calendars import load_calendars
+from mailsla.sinks.closing.plan.plan import make_plan
+from mailsla.sinks.closing.plan.plan_store import scratch_plan
+from mailsla.sinks.closing.run.audit import audit_month
+from mailsla.sinks.closing.run.close_month import close_month
 from mailsla.sinks.ddl import DERIVED_TABLES, fact_table
 from mailsla.sinks.ddl.comments import TABLES
 from mailsla.sinks.ddl.results import WINDOWS
 from mailsla.sinks.ddl.table import TableColumn
-from mailsla.sinks.migrations import Migration, MigrationError, migrate
+from mailsla.sinks.migrations import Migration, MigrationError, migrate, read_migrations
+from mailsla.sinks.retention import ForgottenError, kept_days
+from mailsla.sinks.schema import install_schema
 
 pytestmark = pytest.mark.embedded
 
@@ -199,6 +208,42 @@ def test_a_database_newer_than_the_program_is_an_error(client):
         migrate(client, (), [ONE])
 
 
+def test_the_books_of_an_older_release_come_along_and_that_release_leaves_them_alone(client):
+    older = [each for each in read_migrations() if each.version <= 51]
+    migrate(client, migrations=older)
+    run, month = uuid.uuid4(), date(2026, 9, 1)
+    booked = {
+        "closing_log": {"verdict": "met"},
+        "closing_item_log": {"indicator": "backup.full", "verdict": "no_data"},
+        "credit_log": {"remedy": "fee_waiver", "kind": "issue"},
+    }
+    for table, own in booked.items():
+        row = {"tenant_id": "acme", "month": month, "revision": 1, "run": run} | own
+        client.insert(table, [list(row.values())], column_names=list(row))
+    client.insert("mta_events", [["1", "acme"]], column_names=["id", "tenant_id"])
+
+    install_schema(client)
+    views = {
+        # A word that has changed since: see 0063_incomplete_months.sql.
+        "SELECT tenant_id, month, status, verdict, input_events FROM closings": (
+            "acme", month, "final", "incomplete", 0,
+        ),
+        "SELECT tenant_id, indicator, verdict, parts FROM closing_items": (
+            "acme", "backup.full", "no_data", "[]",
+        ),
+        "SELECT tenant_id, month, remedy, kind FROM credits": (
+            "acme", month, "fee_waiver", "issue",
+        ),
+        "SELECT id, tenant_id FROM mta_events FINAL": ("1", "acme"),
+    }  # fmt: skip
+    for query, row in views.items():
+        assert client.query(query).result_rows == [row]
+    with pytest.raises(MigrationError, match="which this program does not know; install"):
+        migrate(client, migrations=older)
+    for query, row in views.items():
+        assert client.query(query).result_rows == [row]
+
+
 def test_the_analyst_reads_every_table_and_writes_none(server):
     owner = server.connect("mailsla")
     migrate(owner)
@@ -210,3 +255,36 @@ def test_the_analyst_reads_every_table_and_writes_none(server):
     assert refused.value.name in {"ACCESS_DENIED", "READONLY"}
     analyst.close()
     owner.close()
+
+
+def test_a_table_forgets_what_landed_too_long_ago_and_of_such_a_month_nothing_is_worked_out(client):
+    install_schema(client, {"dead_letters": 90})
+    assert kept_days(client) == {"dead_letters": 90}
+    assert install_schema(client, {"dead_letters": 90, "mta_events": 70, "windows": 40}) == [
+        "mta_events keeps its rows 70 days",
+        "windows keeps its rows 40 days",
+    ]
+    old, new = (datetime.now(UTC) - timedelta(days=days) for days in (71, 69))
+    for table, name in (("mta_events", "id"), ("windows", "window"), ("ops_events", "id")):
+        rows = [["acme", "a", old], ["acme", "b", new]]
+        client.insert(table, rows, column_names=["tenant_id", name, "landed_at"])
+        client.command(f"OPTIMIZE TABLE {table} FINAL")
+
+    def landed(table):
+        return client.query(f"SELECT count() FROM {table}").result_rows[0][0]
+
+    assert [landed(table) for table in ("mta_events", "windows", "ops_events")] == [1, 0, 2]
+
+    long_ago = (old - timedelta(days=62)).date().replace(day=1)
+    for work_out in (close_month, audit_month):
+        with pytest.raises(ForgottenError, match="Mail is kept 70 days"):
+            work_out(client, long_ago)
+    with (
+        pytest.raises(ForgottenError),
+        scratch_plan(client, make_plan(long_ago, [], {}, load_calendars(client))),
+    ):
+        pass
+    assert close_month(client, datetime.now(UTC).date(), contracts=[], force=True) == []
+    install_schema(client, {})
+    assert kept_days(client) == {}
+    assert close_month(client, long_ago, contracts=[], tenants=["nobody"]) == []

@@ -1,5 +1,6 @@
 """A message's page: what became of it, its latencies, where it counts and why not."""
 
+import re
 from datetime import date
 from urllib.parse import urlencode
 
@@ -7,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.streams.web.readings.messages import FIND
 from tests.integration.test_closing.browser import headless, obstacles, opening
 from tests.integration.web_site import served
 
@@ -22,6 +24,15 @@ SELECT {id:String}, {source:String}, {type:String}, {tenant:String},
   toDateTime64({time:String}, 6, 'UTC'), {message:String}, {direction:String}, {to:String},
   {accepted:Nullable(DateTime64(6, 'UTC'))}, if({attempt:Int64} = 0, NULL, {attempt:Int64}),
   nullIf({reason:String}, ''), nullIf({liability:String}, ''), 'exact', now64(6)
+"""
+MANY = """
+INSERT INTO mta_events
+  (id, source, type, tenant_id, time, message_id, direction, recipient, mailbox, landed_at)
+SELECT toString(number), 'mx1/postfix', 'message.delivered', 'many',
+  toDateTime64('2025-09-06', 6, 'UTC'),
+  concat(hex(sipHash64(number)), '-17'), 'inbound', concat(toString(number), '@many.example'),
+  concat('box', toString(number), '@many.example'), now64(6)
+FROM numbers(40000)
 """
 VOIDING = """
 INSERT INTO ops_events (id, source, type, tenant_id, time, voids_topic, voids_source, voids_id,
@@ -124,6 +135,19 @@ def test_a_message_is_found_by_queue_id_message_id_and_address(site, page, asked
     again = page.url
     page.goto(again)
     expect(page.locator("#send")).to_have_text("30 s")
+
+
+def test_only_what_can_hold_a_message_is_read_to_find_it(site, server):
+    client = server.connect()
+    client.command(MANY)
+    chosen = {"tenant": "", "asked": "5NoSuch", "queue": "5NoSuch", "addresses": ["no@no.example"]}
+    lines = client.query(f"EXPLAIN indexes = 1 {FIND}", parameters=chosen | {"rows": 1}).result_rows
+    client.close()
+    plan = "\n".join(line for (line,) in lines)
+    left = dict(re.findall(r"Name: (by_\w+)\n.*\n.*\n.*Granules: (\d+)/", plan))
+    assert left == dict.fromkeys(("by_message", "by_queue", "by_recipient", "by_mailbox"), "0"), (
+        plan
+    )
 
 
 def test_an_hour_s_exceedance_counts_as_one(site, page):

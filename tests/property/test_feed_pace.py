@@ -6,7 +6,7 @@ anywhere: the feed's events, their ids and their order are the same.
 """
 
 import os
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 
 import orjson
@@ -14,33 +14,47 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailsla.schemas.codec.identifiers import PLATFORM
-from mailsla.schemas.contract import Contract
 from mailsla.schemas.topics import BREACHES, CONTRACTS, MTA
 from mailsla.streams.live.task import SILENCE_US
 from mailsla.streams.time.calendar import to_us
-from tests.live_run import LiveRun, contract_record
-from tests.reference.instants import parse
-from tests.reference.log import TOPIC_OF
+from tests.feed_logs import busy_days, late_news, own_log, received
+from tests.live_run import LiveRun
 from tests.reference.strategies import SCENES, History, histories, seeded_month
 
 NEVER_US = 2**60
 ALONE = [name for name in SCENES if name != "charges"]
 MONTHS = int(os.environ.get("MAILSLA_MONTHS", "50")) // 10
-BILLED = {"customer.charged", "billing.error_confirmed"}
 
 
-def own_log(history, rng):
-    """Contracts and the tenants' own events, in one order."""
-    log = [contract_record(each) for each in history.contracts]
-    records = [
-        record
-        for event, record in zip(history.events, history.records(), strict=True)
-        if event["tenant_id"] != PLATFORM and event["type"] not in BILLED
+def steadily(log):
+    """Before which records a worker may be idle.
+
+    What changes how mail is judged does so at the time that mail has come to, so idle time between
+    the mail before it and the mail after it is not in the log.
+    """
+    changes = [
+        topic == CONTRACTS.name or b"exclusion." in value or b"event.voided" in value
+        for topic, _, value in log
     ]
-    for record in log:
-        records.insert(rng.randrange(len(records) // 2 + 1), record)
-    return records
+    steady, begin = [True] * len(log), 0
+    for place, (topic, _, _) in enumerate(log):
+        if topic == MTA.name or place == len(log) - 1:
+            if any(changes[begin : place + 1]):
+                steady[begin : place + 1] = [False] * (place + 1 - begin)
+            begin = place + 1
+    return steady
+
+
+def in_order(records):
+    """Consecutive records of one topic at a time."""
+    group = []
+    for record in records:
+        if group and group[0][0] != record[0]:
+            yield group
+            group = []
+        group.append(record)
+    if group:
+        yield group
 
 
 def feed_of(run):
@@ -71,44 +85,6 @@ def idle_until(run, instant_us, rng):
     for _ in range(rng.choice((0, 1, 3))):
         run.now_s += (goal_s - run.now_s) * rng.random()
         settle(run)
-
-
-def steadily(log):
-    """Before which records a worker may be idle.
-
-    What changes how mail is judged does so at the time that mail has come to, so idle time between
-    the mail before it and the mail after it is not in the log.
-    """
-    changes = [topic == CONTRACTS.name or b"exclusion." in value for topic, _, value in log]
-    steady, begin = [True] * len(log), 0
-    for place, (topic, _, _) in enumerate(log):
-        if topic == MTA.name or place == len(log) - 1:
-            if any(changes[begin : place + 1]):
-                steady[begin : place + 1] = [False] * (place + 1 - begin)
-            begin = place + 1
-    return steady
-
-
-def in_order(records):
-    """Consecutive records of one topic at a time."""
-    group = []
-    for record in records:
-        if group and group[0][0] != record[0]:
-            yield group
-            group = []
-        group.append(record)
-    if group:
-        yield group
-
-
-def received(log):
-    """When the broker received each record: as soon as everything before it had happened."""
-    reached, times = 0, []
-    for _, _, value in log:
-        event = orjson.loads(value)
-        reached = max(reached, parse(event["time"])) if "time" in event else reached
-        times.append(reached)
-    return times
 
 
 def lived(log, history, rng):
@@ -169,121 +145,11 @@ def test_any_month_tells_one_feed_at_any_pace(history, seed):
     assert_one_feed(own_log(history, Random(seed)), history, seed)
 
 
-def busy_days(rng):
-    """Messages of a few days, most of them close to what matters, in order of arrival."""
-    start = datetime(2025, 10, 30, 3, tzinfo=UTC)
-    arrivals, clock = [], 0
-    for number in range(rng.randint(20, 90)):
-        clock += rng.choice((0, 1, 5, 30, 61, 300, 900, 1_900, 4_000))
-        arrivals += _message(rng, number, clock)
-        if rng.random() < 0.06:
-            name = f"x{rng.randrange(3)}"
-            since, until = clock - rng.choice((0, 3_000)), clock + rng.choice((1, 5_000))
-            span = {"starts_at": since, "ends_at": until, "code": "carrier"}
-            type_ = rng.choice(("exclusion.declared", "exclusion.declared", "exclusion.revoked"))
-            fields = span if type_ == "exclusion.declared" else {}
-            arrivals.append((clock, {"type": type_, "time": clock, "exclusion_id": name} | fields))
-    tenants = ("a", "b")
-    records = []
-    for number, (_, event) in enumerate(sorted(arrivals, key=lambda arrival: arrival[0])):
-        times = {
-            name: (start + timedelta(seconds=event[name])).isoformat()
-            for name in ("time", "accepted_at", "starts_at", "ends_at")
-            if name in event
-        }
-        tenant = event.get("tenant_id", rng.choice(tenants))
-        filled = {"id": f"e{number}", "source": "mx", "tenant_id": tenant} | event | times
-        record = (TOPIC_OF[event["type"]], tenant.encode(), orjson.dumps(filled))
-        records += [record] * rng.choice((1, 1, 1, 1, 2))
-    profile = {"feed_hold_s": rng.choice((0, 60, 60, 600)), "max_latency_s": rng.choice((3600, 90))}
-    terms = {"latency.exceedances": {"target": rng.choice((1, 2, 4))}}
-    given = {"version": 1, "effective_from": date(2025, 1, 1), "profile": profile}
-    own = Contract.model_validate({"tenant_id": "a", "overrides": terms} | given)
-    records.insert(rng.choice((0, len(records) // 2)), contract_record(own))
-    return records
-
-
-def _message(rng, number, clock):
-    direction, finish = rng.choice((("outbound", "dispatched"), ("inbound", "delivered")))
-    base = {
-        "tenant_id": rng.choice("ab"),
-        "message_id": f"m{number}",
-        "direction": direction,
-        "recipient": "r@example.org",
-        "accepted_at": clock,
-    }
-    if rng.random() < 0.1:
-        base["liability"] = "carrier"
-    made = []
-    if rng.random() < 0.6:
-        late = clock + rng.choice((0, 0, 0, 70, 2_000, 4_000))
-        made.append((late, base | {"type": "message.accepted", "time": clock}))
-    latencies = (0, 10, 59, 60, 61, 65, 90, 91, 120, 400, 1_799, 1_800, 1_801, 3_600, 3_601, 9_000)
-    for _ in range(rng.choice((0, 1, 1, 1, 1, 2))):
-        done = clock + rng.choice(latencies)
-        arrival = done + rng.choice((0, 0, 0, 0, 30, 3_000))
-        type_ = f"message.{rng.choice((finish, finish, finish, finish, 'bounced'))}"
-        made.append((arrival, base | {"type": type_, "time": done}))
-    return made
-
-
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=2 * MONTHS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_busy_days_tell_one_feed_at_any_pace(seed):
     log, cutoff = busy_days(Random(seed)), datetime(2025, 11, 3, tzinfo=UTC)
     assert_one_feed(log, History("2025-10", ("a", "b"), (), cutoff, ()), seed)
-
-
-def late_news(rng):
-    """Some hours of heartbeats and mail, and word of the past among them."""
-    now = datetime(2025, 11, 3, 3, tzinfo=UTC)
-    records, clock = [], 0
-
-    def publish(type_, at, **fields):
-        times = {name: each.isoformat() for name, each in fields.items() if name.endswith("_at")}
-        head = {
-            "id": f"e{len(records)}",
-            "source": "s",
-            "type": type_,
-            "tenant_id": rng.choice("ab"),
-        }
-        event = head | {"time": at.isoformat()} | fields | times
-        records.append((TOPIC_OF[type_], event["tenant_id"].encode(), orjson.dumps(event)))
-
-    for number in range(rng.randint(20, 80)):
-        clock += rng.choice((0, 0, 1, 2, 5, 14, 15, 16, 40, 61, 600))
-        at = now + timedelta(seconds=clock)
-        past = at - timedelta(seconds=rng.choice((100, 130, 3_000, 90_000, 900_000, 4_000_000)))
-        name = f"i{rng.randrange(3)}"
-        match rng.randrange(6):
-            case 0:
-                publish("monitor.heartbeat", at, monitor="m", interval_s=60)
-            case 1:
-                publish("incident.opened", past, incident_id=name, kind="fault")
-            case 2:
-                publish("incident.closed", past, incident_id=name)
-            case 3:
-                span = {"starts_at": past, "ends_at": past + timedelta(hours=2)}
-                publish("exclusion.declared", at, exclusion_id=name, code="carrier", **span)
-            case _:
-                # Of this month: whether a mean of an earlier one is final is known batch by batch.
-                accepted = rng.choice((at, max(past, at - timedelta(seconds=90_000))))
-                done = accepted + timedelta(seconds=rng.choice((0, 1, 30, 200, 4_000)))
-                message = {"message_id": f"m{number}", "recipient": "r@example.org"}
-                type_ = "message.dispatched"
-                way = {"direction": "outbound", "accepted_at": accepted}
-                publish(type_, done, **message, **way)
-    for version in range(rng.randrange(3)):
-        terms = {
-            "latency.send.mean": {"target": rng.choice((10, 100))},
-            "operations.fault_duration": {"target": rng.choice((10, 10_000))},
-        }
-        given = {"tenant_id": "a", "version": version + 1, "effective_from": date(2025, 1, 1)}
-        profile = {"feed_hold_s": rng.choice((0, 60))}
-        own = Contract.model_validate(given | {"overrides": terms, "profile": profile})
-        # Topics keep no common order: what a contract changes is told when it comes.
-        records.insert(version, contract_record(own))
-    return records
 
 
 @given(seed=st.integers(0, 2**32 - 1))

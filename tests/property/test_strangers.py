@@ -7,9 +7,10 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailsla.schemas.codec.records import HELD_BACK, OVER_QUOTA
 from mailsla.schemas.contract import default_contract
 from mailsla.schemas.topics import BREACHES, DEAD_LETTERS
-from mailsla.streams.live.state.strangers import HELD_BACK, MAIL_ALONE
+from mailsla.streams.live.state.strangers import MAIL_ALONE
 from mailsla.streams.time.calendar import to_datetime
 from tests.live_run import LiveRun, contract_record
 
@@ -52,7 +53,7 @@ def held_back(run):
     for record in run.told:
         if record.topic == DEAD_LETTERS.name:
             letter = orjson.loads(record.value)
-            assert letter["reason"].startswith(HELD_BACK)
+            assert letter["reason"].startswith((HELD_BACK, OVER_QUOTA))
             assert letter["field"] == "tenant_id"
             value = orjson.loads(b64decode(letter["value_b64"]))
             found.append((value["tenant_id"], value["id"]))
@@ -114,6 +115,24 @@ def test_one_that_has_a_place_keeps_it_when_there_are_fewer():
     run.feed([event(n, FACT, f"x{n % 3}") for n in range(3, 6)])
     run.checkpoint()
     assert {tenant for tenant, _ in held_back(run)} == {"x2"}
+
+
+def test_a_quota_bounds_a_tenant_s_events_of_a_day_and_nobody_else_s():
+    run = LiveRun(most_a_day=3)
+    run.feed([named("busy"), named("acme")])
+    tomorrow = 86_400
+    flood = [event(n, FACT, "busy") for n in range(10)]
+    flood += [event(n + tomorrow, FACT, "busy") for n in range(5)]
+    others = [event(n + 20, FACT, "acme") for n in range(3)]
+    run.feed([*flood[:4], flood[0], *others[:2]])  # the same once more takes no room
+    run.checkpoint()
+    run.restart()
+    run.feed([*flood[4:], others[2]])
+    run.checkpoint()
+    refused = {name for tenant, name in held_back(run) if tenant == "busy"}
+    late = {f"{FACT}{n}" for n in range(3, 10)} | {f"{FACT}{n + tomorrow}" for n in (3, 4)}
+    assert refused == late
+    assert not [one for one in held_back(run) if one[0] != "busy"]
 
 
 records = st.lists(

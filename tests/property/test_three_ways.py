@@ -115,8 +115,8 @@ def test_live_and_reference_agree_on_any_month(history, seed, restarts):
 
 
 @pytest.mark.parametrize("seed", range(MONTHS // 5))
-def test_live_and_reference_agree_on_declared_outages_and_approvals(seed):
-    history = checked_months(seed, voided=False)
+def test_live_and_reference_agree_on_outages_approvals_and_corrections(seed):
+    history = checked_months(seed, mail=False)
     run, wrong = lived(history, seed, restarts=seed % 2)
     assert wrong == {}
     assert wrongly_told(run, history) == {}

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from mailsla.schemas.contract import Contract
 from tests.reference import scenes_mail, scenes_service
 from tests.reference.frame import Frame, build_frame, wire_time
+from tests.reference.instants import parse
 from tests.reference.judge import Findings, judge
 from tests.reference.log import INSTANT_FIELDS, TOPIC_OF
-from tests.reference.period import period_of
 from tests.reference.scenes_mail import Draft
 
 Scene = Callable[[Random, Frame], list[Draft]]
@@ -155,26 +155,48 @@ MAINTAINED: tuple[dict[str, Any], ...] = (
 )
 
 
-def checked_months(seed: int, voided: bool = True) -> History:
-    """A random month with declared outages, approvals and, where ``voided``, corrected events.
+def checked_months(seed: int, mail: bool = True) -> History:
+    """A random month with declared outages, approvals and corrected events.
 
     Some events are voided, and some come again under their id with another content, be it of
-    another tenant or month.
+    another tenant or month. Where not ``mail``, of messages only events are voided that are alone
+    to speak of theirs, and not the first of their tenant's: what live figures know of.
     """
     rng = Random(seed)
     kinds = (*CORRECTIONS, *CORRECTIONS, "probe_run", "messages", "incident", *SCENES)
     scenes = [(rng.choice(kinds), rng.randrange(2**32)) for _ in range(rng.randint(6, 20))]
     history = assemble(rng.randrange(2**32), scenes)
-    contracts = tuple(_checked(rng, contract) for contract in history.contracts)
+    alike = {} if mail else {tenant: rng.choice(CHECKED) for tenant in history.tenants}
+    contracts = tuple(
+        _read_by(each, alike[each.tenant_id] if alike else rng.choice(CHECKED))
+        for each in history.contracts
+    )
     events = list(history.events)
-    for event in history.events if voided else ():
+    for event in history.events:
         pick = rng.random()
+        if not mail and "recipient" in event and not (pick < 0.08 and _alone(event, events)):
+            continue
         if pick < 0.08 and event["type"] != "event.voided":
             events.insert(rng.randrange(len(events) + 1), _voiding(rng, event, len(events)))
         elif pick < 0.16:
             later_on = rng.randrange(events.index(event) + 1, len(events) + 1)
-            events.insert(later_on, _contradiction(rng, event, history))
+            # Further ahead, the month would no longer be live.
+            days = (-40, -1, 1, 40) if mail else (-40, -1, 1)
+            events.insert(later_on, _contradiction(rng, event, history, days))
     return replace(history, contracts=contracts, events=tuple(events))
+
+
+def _alone(event: dict[str, Any], events: Sequence[dict[str, Any]]) -> bool:
+    """Whether no other event is of its message, and its tenant has had mail before."""
+    mail = [one for one in events if "recipient" in one]
+    names = ("source", "message_id", "recipient")
+    same = {one["id"] for one in mail if all(one[name] == event[name] for name in names)}
+    firsts = [_first_us(one) for one in mail if one["tenant_id"] == event["tenant_id"]]
+    return len(same) == 1 and min(firsts) < _first_us(event)
+
+
+def _first_us(event: dict[str, Any]) -> int:
+    return min(parse(event["time"]), parse(event.get("accepted_at") or event["time"]))
 
 
 def limited_months(seed: int) -> History:
@@ -187,19 +209,7 @@ def limited_months(seed: int) -> History:
     hours = rng.choice((0, 1, 2, 3, 12, 30))
     profile = rng.choice(MAINTAINED) | {"max_hours_per_year": hours}
     contracts = tuple(_read_by(contract, profile) for contract in history.contracts)
-    month = history.first_day
-    # Live, section 2 reads exclusions by a tenant's newest version, also where it is not in force.
-    kept = [one for one in contracts if covered(one.tenant_id, contracts, month)]
-    return replace(history, contracts=tuple(kept))
-
-
-def _checked(rng: Random, contract: Contract) -> Contract:
-    return _read_by(contract, rng.choice(CHECKED))
-
-
-def covered(tenant_id: str, contracts: Sequence[Contract], month: date) -> bool:
-    """Whether a version of the tenant's contract is in force on a day of the month."""
-    return period_of(tenant_id, contracts, month).contract.version > 0
+    return replace(history, contracts=contracts)
 
 
 def _read_by(contract: Contract, readings: dict[str, Any]) -> Contract:
@@ -222,15 +232,17 @@ def _voiding(rng: Random, event: dict[str, Any], number: int) -> dict[str, Any]:
     }
 
 
-def _contradiction(rng: Random, event: dict[str, Any], history: History) -> dict[str, Any]:
+def _contradiction(
+    rng: Random, event: dict[str, Any], history: History, days: Sequence[int]
+) -> dict[str, Any]:
     changed = dict(event)
     if event["tenant_id"] != "*":
         changed["tenant_id"] = rng.choice((*history.tenants, event["tenant_id"]))
     if "recipient" in event and rng.random() < 0.5:
         changed["recipient"] = "another@example.org"
     if rng.random() < 0.5:
-        days = timedelta(days=rng.choice((-40, -1, 1, 40)))
+        apart = timedelta(days=rng.choice(days))
         for field in INSTANT_FIELDS & changed.keys():
-            moved = datetime.fromisoformat(changed[field]) + days
+            moved = datetime.fromisoformat(changed[field]) + apart
             changed[field] = moved.isoformat().replace("+00:00", "Z")
     return changed

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mailsla.schemas.results import Closing, ClosingItem
-from mailsla.sinks.closing.run.audit import Value, compare
+from mailsla.sinks.closing.run.audit import Value, compare, without
 
 
 def item(observed, verdict, indicator="latency.send.mean"):
@@ -69,3 +69,10 @@ def test_a_tenant_whose_messages_never_landed_is_a_difference():
     quiet = compare([], {("quiet", "backup.full"): value("0", False)})
     assert [one.tenant_id for one in lost.differences] == ["gone"]
     assert quiet.differences == ()
+
+
+def test_tenants_whose_events_were_held_back_are_named_apart():
+    values = {(name, "latency.send.mean"): value("3", False) for name in ("lost", "held")}
+    found = without(compare([], values), {"held", "well"})
+    assert [one.tenant_id for one in found.differences] == ["lost"]
+    assert found.held_back == ("held",)

@@ -1,5 +1,6 @@
 """Working days and the plan's days: numbers worked out by hand."""
 
+import tracemalloc
 from datetime import UTC, date, datetime
 
 from mailsla.schemas.calendars import Calendars, WorkingCalendar
@@ -120,3 +121,19 @@ def test_days_of_december_that_the_next_notice_decides_are_marked(monkeypatch):
     assert days(date(2025, 12, 1), calendar="MON-FRI")[date(2025, 12, 30)].undecided == ()
     monkeypatch.setattr("mailsla.schemas.calendars.last_official_year", lambda: 2026)
     assert days(date(2025, 12, 1))[date(2025, 12, 30)].undecided == ()
+
+
+def test_many_invented_tenants_cost_little_more_than_their_names():
+    names = {f"invented-{number}" for number in range(20_000)}
+    tracemalloc.start()
+    try:
+        plan = make_plan(OCTOBER, names, {})
+        content, (kept, most) = plan.content, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(plan.periods) == sum(1 for _ in plan.tenants) == len(names)
+    assert kept < most < 500 * len(names)
+    alone = make_plan(OCTOBER, ["invented-1"], {})
+    assert next(alone.tenants) in list(plan.tenants)
+    assert (alone.terms, alone.days) == (plan.terms, plan.days)
+    assert content != alone.content

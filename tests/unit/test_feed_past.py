@@ -147,6 +147,48 @@ def test_a_month_of_mail_that_comes_late_is_told_as_it_ends_up(restarts):
     }
 
 
+def excluded(name, begin, ends=True):
+    """An exclusion of some hours, which is declared now, or revoked."""
+    type_ = "exclusion.declared" if ends else "exclusion.revoked"
+    given = {"starts_at": begin - timedelta(hours=1), "ends_at": begin + timedelta(hours=3)}
+    fields = {"exclusion_id": name} | (given | {"code": "force_majeure"} if ends else {})
+    return event(f"{name}-{type_}", type_, NOW + timedelta(seconds=IDLE_S), **fields)
+
+
+def accepted(number, when):
+    message = {"message_id": f"m{number}", "recipient": "r@example.org", "direction": "outbound"}
+    return event(f"m{number}", "message.accepted", when, **message)
+
+
+LATE_MAIL = {
+    "a month that is over": (SEPTEMBER, SEPTEMBER + timedelta(days=1), delivered, 6_000),
+    "this month": (NOW - timedelta(days=9), NOW - timedelta(days=8), delivered, 6_000),
+    "in flight": (NOW - timedelta(days=2), NOW - timedelta(days=1), accepted, None),
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("kind", LATE_MAIL)
+def test_exclusions_declared_late_are_told_as_they_end_up(kind, together):
+    """Each takes messages away, and gives them back: the last one leaves one fewer."""
+    one, other, happened, lasting_s = LATE_MAIL[kind]
+    lasting = () if lasting_s is None else (lasting_s,)
+    run = living()
+    given = [happened(number, when, *lasting) for number, when in enumerate((one, other))]
+    before = told_after(run, [given])
+    assert before
+    declared = [
+        excluded("x", one),
+        excluded("y", other),
+        excluded("x", one, ends=False),
+        excluded("y", other, ends=False),
+        excluded("z", one),
+        excluded("u", other),
+    ]
+    told = told_after(run, [declared] if together else [[each] for each in declared])
+    assert told == {key: ["ok"] for key in before}
+
+
 def test_a_month_of_mail_that_ends_up_well_is_no_news():
     latencies = (100, 1, 1, 400, 1, 1, 1, 1, 1, 1, 1)
     steps = [

@@ -379,3 +379,14 @@ def test_a_batch_of_the_log_that_cannot_be_read_is_a_dead_letter_with_its_reason
     ((_, letter),) = log.dead
     assert letter["reason"] == "a batch of records cannot be read: why"
     assert (letter["topic"], letter["offset"], letter["field"]) == (RAW_MAILLOG.name, 0, None)
+
+
+def test_of_a_line_beyond_the_bound_a_part_is_read_and_it_is_counted():
+    (key, line), *_ = RECORDS
+    log = Log([(key, line), (key, line.rstrip(b"\n") + b"x" * 900_000 + b"\n")])
+    log.apply(0, 2)
+    assert (log.task.cut_lines, log.task.counters.lines) == (1, 2)
+    log.checkpoint()
+    assert sum(len(value) for value in log.state.values()) < 100_000
+    log.restart()
+    assert log.task.cut_lines == 1

@@ -3,13 +3,16 @@
 import tracemalloc
 
 import numpy as np
+import orjson
 import pytest
 
+from mailsla.schemas.topics import MTA, WINDOWS
 from mailsla.streams.latency.changes import HOUR_US, PANE_US, Changes, late_flags
 from mailsla.streams.latency.panes import BIN_BITS, PaneTable, SortedMessages
 from mailsla.streams.latency.rolling_windows import RollingWindows
 from mailsla.streams.latency.sketch import BINS, RELATIVE_ERROR
 from mailsla.streams.latency.window_kinds import LatencyWindow
+from tests.live_run import LiveRun
 
 MINUTE_US = 60_000_000
 START_US = 1_793_000_000_000_000 // (24 * HOUR_US) * 24 * HOUR_US
@@ -261,3 +264,32 @@ def test_a_million_panes_of_one_message_take_less_than_a_hundred_megabytes():
     tracemalloc.stop()
     assert len(table) == size
     assert held < 100_000_000
+
+
+def test_an_earlier_finish_that_comes_late_does_not_take_its_message_out_of_the_window():
+    def delivered(name, finished, accepted):
+        event = {
+            "id": f"{name}/{finished}",
+            "source": "mx",
+            "type": "message.delivered",
+            "tenant_id": "a",
+            "time": f"2025-10-30T{finished}Z",
+            "accepted_at": f"2025-10-30T{accepted}Z",
+            "message_id": name,
+            "recipient": "r@example.org",
+            "direction": "inbound",
+        }
+        return MTA.name, b"a", orjson.dumps(event)
+
+    run = LiveRun()
+    run.feed([delivered("m1", "12:36:53", "12:34:53")])
+    run.feed([delivered("m2", "13:02:24", "13:00:54")])
+    run.checkpoint()
+    run.feed([delivered("m1", "12:35:53", "12:34:53")])
+    run.checkpoint()
+    run.restart()
+    run.feed([delivered("m3", "13:03:24", "13:01:54")])
+    run.checkpoint()
+    told = [orjson.loads(one.value) for one in run.told if one.topic == WINDOWS.name]
+    hours = [one for one in told if (one["family"], one["window"]) == ("latency", "1h")]
+    assert [one["count"] for one in hours] == [2, 2, 3]

@@ -97,7 +97,7 @@ def test_a_missing_record_is_an_error_with_the_remedy():
         read_state(compacted(*records[1:]))
 
 
-def test_another_format_is_an_error_with_the_remedy():
+def test_the_layout_of_an_unknown_release_is_an_error_with_the_remedy():
     document = orjson.loads(head_record(0, Head()).value) | {"format": 99}
-    with pytest.raises(StateError, match="another row layout; delete the topic"):
+    with pytest.raises(StateError, match="does not know: go back to that one, or delete the topic"):
         read_state({b"head": orjson.dumps(document)})

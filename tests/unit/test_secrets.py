@@ -19,13 +19,16 @@ from mailsla.streams.settings import Settings
 pytestmark = pytest.mark.slow
 
 KAFKA, CLICKHOUSE, KEY = "canary-kafka-7f3a", "canary-clickhouse-91cc", "canary-key-50ee"
-CANARIES = (KAFKA, CLICKHOUSE, KEY)
+HASHING, TOKEN = "canary-hashing-77b1", "canary-token-0e4d"
+CANARIES = (KAFKA, CLICKHOUSE, KEY, HASHING, TOKEN)
 SECRETS = {
     "MAILSLA_KAFKA_USER": "somebody",
     "MAILSLA_KAFKA_PASSWORD": KAFKA,
     "MAILSLA_KAFKA_KEY_PASSWORD": KEY,
     "MAILSLA_CLICKHOUSE_USER": "somebody",
     "MAILSLA_CLICKHOUSE_PASSWORD": CLICKHOUSE,
+    "MAILSLA_ADDRESS_KEY": HASHING,
+    "MAILSLA_WEB_TOKEN": TOKEN,
 }
 COMMANDS = [
     ("config",),
@@ -43,6 +46,10 @@ COMMANDS = [
     ("dead-letters", "list"),
     ("dead-letters", "replay"),
     ("statement", "--tenant", "acme", "--month", "2026-10"),
+    ("explain", "acme", "backup.full", "2026-10"),
+    ("prove", "--tenant", "acme", "--month", "2026-10", "-o", "/nowhere/proof.zip"),
+    ("calendar", "show", "acme"),
+    ("forget", "someone@acme.example"),
 ]
 
 
@@ -108,7 +115,7 @@ def test_a_password_in_the_wrong_place_is_refused_without_a_word_of_it(
     assert KAFKA not in text
 
 
-@pytest.mark.parametrize("kind", ["streams", "sinks"])
+@pytest.mark.parametrize("kind", ["streams", "sinks", "closer"])
 def test_a_worker_at_level_debug_logs_no_password_and_has_none_in_its_arguments(kind):
     """It waits for its broker meanwhile."""
     environment = os.environ | SECRETS | {

@@ -77,6 +77,7 @@ def test_a_statement_that_cannot_be_repeated_is_refused(statement):
         "DROP VIEW IF EXISTS v",
         "ALTER TABLE t ADD COLUMN IF NOT EXISTS a Int8",
         "ALTER TABLE t MODIFY COLUMN a Int16",
+        "ALTER TABLE t MATERIALIZE INDEX a",
     ],
 )
 def test_a_repeatable_statement_is_taken(statement):

@@ -81,3 +81,9 @@ def test_image_and_tests_install_what_is_locked():
     for text, lock in ((dockerfile, "runtime"), (makefile, "dev")):
         assert re.search(rf"--require-hashes (?:-r|--requirement) requirements/{lock}.lock", text)
         assert "--no-deps --no-build-isolation" in text
+
+
+def test_an_audit_that_could_not_ask_about_a_package_does_not_pass():
+    (audit,) = re.findall(r"^\t.*pip-audit .*$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "--strict" in audit
+    assert "requirements/runtime.lock" in audit

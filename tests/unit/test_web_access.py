@@ -150,3 +150,11 @@ def test_a_file_of_tokens_that_is_none_is_refused_without_telling_it(tokens, tex
 def test_proxies_have_to_be_addresses(tokens):
     with pytest.raises(ConfigurationError, match="MAILSLA_WEB_PROXIES"):
         build_web(tokens.model_copy(update={"web_proxies": "proxy"}), NOWHERE, Health("web"))
+
+
+@pytest.mark.parametrize(
+    "host", ["[::1", "a:b:c", "localhost:99999999", "localhost:x", "x" * 5_000]
+)
+def test_a_malformed_name_of_the_server_is_refused_and_no_error(host):
+    (status,) = statuses(Settings(kafka="127.0.0.1:1"), ("/static/style.css", {"Host": host}))
+    assert status in {400, 421} or (host, status) == ("[::1", 200)

@@ -224,7 +224,7 @@ def _evidence(client: Client, subject: _Subject, plan: StoredPlan) -> tuple[Sums
     rows = client.query(
         _ROWS.format(name=name), parameters=parameters | {"limit": ROWS_SHOWN}, settings=SETTINGS
     ).result_rows
-    (tenant,) = plan.plan.tenants[:1]
+    tenant = next(plan.plan.tenants)
     length = period.end_us - period.start_us
     every, counting, amount, excused, largest, rest = map(int, sums)
     total = Sums(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -60,6 +61,7 @@ _AFTER: Final = (
     "closing_items",
     "credits",
     "closed_results",
+    "closing_open_none",
     "clause_results",
     "tenant_month_summary",
     "downtime_month",
@@ -87,6 +89,17 @@ FROM closing_{name}(
 _CALL: Final = re.compile(r"\b(\w+)\(\s*(\w+ = \{\w+:\w+\}(?:,\s*\w+ = \{\w+:\w+\})*)\s*\)")
 """A view whose arguments are the parameters of the query that calls it."""
 _REMARK: Final = re.compile(r"^\s*--.*\n", re.MULTILINE)
+
+_RESULT_COLUMNS: Final = (
+    "tenant_id LowCardinality(String), month Date, section UInt8, "
+    "indicator LowCardinality(String), "
+    "observed Nullable(Decimal(38, 9)), raw Nullable(Decimal(38, 9)), "
+    "excluded Nullable(Decimal(38, 9)), unit String, comparator Nullable(String), "
+    "target Nullable(Decimal(38, 12)), verdict String, remedy String, evidence_count UInt64, "
+    "contract_version Int64, profile String, parts String"
+)
+"""The columns of `clause_results`. Said here, the server need not analyse a month's view to know
+them: neither where the view is made nor where another names it."""
 
 _STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
 
@@ -185,5 +198,29 @@ def _counted(topic: str, source: str) -> str:
 
 def install_views(client: Client) -> None:
     """Create every view, or replace it by the present one; repeatable, after the tables."""
-    for name, query in views().items():
+    known = views()
+    for name, query in known.items():
         client.command(f"CREATE OR REPLACE VIEW {name} AS\n{query}")
+    for (month,) in client.query("SELECT DISTINCT month FROM plans ORDER BY month").result_rows:
+        _make_open_month(client, month, "OR REPLACE VIEW", known)
+
+
+def ensure_open_month(client: Client, month: date) -> None:
+    """Make the view by which `clause_results` computes a month, where there is none yet.
+
+    Belongs before the month's first plan can be seen: from then on `clause_results` asks for it.
+    """
+    _make_open_month(client, month, "VIEW IF NOT EXISTS", views())
+
+
+def _make_open_month(client: Client, month: date, make: str, known: Mapping[str, str]) -> None:
+    """A view without parameters, since only such a one can be found by its name."""
+    query = _inlined(view_query("open_month"), known)
+    for parameter, value in (
+        ("{month:Date}", f"toDate('{month.isoformat()}')"),
+        ("{plan:UInt64}", "newest_plan"),
+        ("{cutoff:Int64}", "at_us"),
+    ):
+        query = query.replace(parameter, value)
+    name = f"closing_open_{month:%Y_%m}"
+    client.command(f"CREATE {make} {name} ({_RESULT_COLUMNS}) AS\n{query}")

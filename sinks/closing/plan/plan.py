@@ -1,9 +1,10 @@
 """The plan of a month: its tenants, their periods, promises and days, as rows. Pure."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -41,15 +42,22 @@ class PlanError(ValueError):
 class Plan:
     """Rows of ``plan_tenants``, ``plan_terms`` and ``plan_days`` without month and plan number.
 
-    ``failures`` are the tenants left out; the others do not wait for them.
+    ``failures`` are the tenants left out; the others do not wait for them. Anybody who may publish
+    can invent tenants: so what is the same of many is held once, their rows are made one by one.
     """
 
     month: date
     periods: Mapping[str, SegmentPeriod]
-    tenants: Sequence[Row]
+    named: Sequence[tuple[str, Row]]
+    """Each row of ``plan_tenants``: the tenant, and the rest."""
     terms: Sequence[Row]
     days: Sequence[Row]
     failures: Sequence[TenantFailure] = ()
+
+    @property
+    def tenants(self) -> Iterator[Row]:
+        """The rows of ``plan_tenants``."""
+        return ({"tenant_id": name, **row} for name, row in self.named)
 
     @property
     def undecided(self) -> bool:
@@ -59,8 +67,12 @@ class Plan:
     @property
     def content(self) -> str:
         """Digest of all rows, 32 hexadecimal digits."""
-        rows = [self.tenants, self.terms, self.days, *map(str, self.failures)]
-        return blake2b(orjson.dumps(rows, default=str), digest_size=16).hexdigest()
+        digest = blake2b(b"[[", digest_size=16)
+        for number, row in enumerate(self.tenants):
+            digest.update((b"," if number else b"") + orjson.dumps(row, default=str))
+        rest = orjson.dumps([self.terms, self.days, *map(str, self.failures)], default=str)
+        digest.update(b"]," + rest[1:])
+        return digest.hexdigest()
 
 
 class _Shared:
@@ -90,48 +102,53 @@ def make_plan(
 ) -> Plan:
     """The plan of ``tenants`` in the month that begins on ``month``.
 
-    Whoever cannot be judged is left out and named among the plan's failures: a calendar is unknown
-    or does not cover the month, or a target has more decimals than are judged exactly.
+    Whoever cannot be judged is left out and named, such as for a calendar that is unknown.
 
     Args:
         month: first day of the month.
         tenants: who is judged.
         versions: tenant_id → every version of its contract.
         calendars: the working days by the names that contracts give; none published by default.
-        failures: tenants that cannot be judged for what is known already.
+        failures: tenants that cannot be judged, as is known already.
 
     """
     known = calendars or Calendars()
     terms = _Shared(_term_rows, "terms")
     days = _Shared(lambda period: _day_rows(period, known), "days")
-    rows: list[Row] = []
+    alike: dict[bytes, Row] = {}
+
+    def planned(tenant_id: str, every: Sequence[Contract]) -> tuple[SegmentPeriod, list[Row]]:
+        whole = period_of(tenant_id, every, month)
+        own = []
+        for part, (period, judges) in enumerate([(whole, []), *parts_of(whole)]):
+            row = _tenant_row(period) | _part_columns(part, period, judges)
+            row["terms"] = terms.number(_terms_key(period.contract), period)
+            row["days"] = days.number(_days_key(period), period)
+            own.append(alike.setdefault(orjson.dumps(row), row))
+        return whole, own
+
+    by_default = cache(lambda: planned("-", ()))
+    rows: list[tuple[str, Row]] = []
     periods: dict[str, SegmentPeriod] = {}
     failed = {each.tenant_id: each for each in failures}
     for tenant_id in sorted(set(tenants) - set(failed)):
-        whole = period_of(tenant_id, versions.get(tenant_id, ()), month)
+        every = versions.get(tenant_id)
         try:
-            own = []
-            for part, (period, judges) in enumerate([(whole, []), *parts_of(whole)]):
-                row = _tenant_row(tenant_id, period) | _part_columns(part, period, judges)
-                row["terms"] = terms.number(_terms_key(period.contract), period)
-                row["days"] = days.number(_days_key(period), period)
-                own.append(row)
-        except CalendarError as error:
-            failed[tenant_id] = TenantFailure(tenant_id, "calendar", str(error))
-        except PlanError as error:
-            failed[tenant_id] = TenantFailure(tenant_id, error.field, str(error))
+            whole, own = planned(tenant_id, every) if every else by_default()
+        except (CalendarError, PlanError) as error:
+            field = error.field if isinstance(error, PlanError) else "calendar"
+            failed[tenant_id] = TenantFailure(tenant_id, field, str(error))
         else:
             periods[tenant_id] = whole
-            rows += own
-    named = [failed[tenant_id] for tenant_id in sorted(failed)]
-    return Plan(month, periods, rows, terms.rows, days.rows, named)
+            rows += ((tenant_id, row) for row in own)
+    left_out = [failed[tenant_id] for tenant_id in sorted(failed)]
+    return Plan(month, periods, rows, terms.rows, days.rows, left_out)
 
 
-def _tenant_row(tenant_id: str, period: SegmentPeriod) -> Row:
+def _tenant_row(period: SegmentPeriod) -> Row:
     contract, profile = period.contract, period.contract.profile
     year = period.month.year
     return {
-        "tenant_id": tenant_id,
         "contract_version": contract.version,
         "profile": profile.label,
         "timezone": contract.timezone,

@@ -1,9 +1,10 @@
 """Finds the tenants of a month and keeps its plan in ClickHouse."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import islice
 from typing import Final
 
 import orjson
@@ -14,11 +15,15 @@ from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract, default_contrac
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.errors import TenantFailure, log_failure
 from mailsla.sinks.closing.measure.conflicts import note_conflicts_now_and_then
+from mailsla.sinks.closing.measure.views import ensure_open_month
 from mailsla.sinks.closing.plan.calendars import load_calendars
 from mailsla.sinks.closing.plan.contract_segments import covers, midnight_us, next_month
 from mailsla.sinks.closing.plan.plan import Plan, Row, make_plan
 from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.retention import require_facts
 
+_AT_ONCE: Final = 50_000
+"""Rows of one insert."""
 _KEEP_PLANS_S: Final = 3600
 """An older plan is removed after this time: by then nobody reads it any more."""
 
@@ -135,6 +140,7 @@ def _moment(table: str) -> str:
 
 def store_plan(client: Client, plan: Plan) -> StoredPlan:
     """Write a plan unless the newest one of its month has the same content."""
+    ensure_open_month(client, plan.month)
     newest = client.query(
         "SELECT plan, toString(content) FROM plans WHERE month = {month:Date} "
         "ORDER BY plan DESC LIMIT 1",
@@ -147,7 +153,7 @@ def store_plan(client: Client, plan: Plan) -> StoredPlan:
     (number,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
     identity = {"month": plan.month.isoformat(), "plan": number}
     for table, rows in _tables(plan).items():
-        _insert(client, table, [{**identity, **row} for row in rows])
+        _insert(client, table, ({**identity, **row} for row in rows))
     left_out = [{**identity, **asdict(failure)} for failure in plan.failures]
     _insert(client, "plan_failures", left_out)
     header = {**identity, "content": plan.content, "tenants": len(plan.periods)}
@@ -158,12 +164,18 @@ def store_plan(client: Client, plan: Plan) -> StoredPlan:
 
 @contextmanager
 def scratch_plan(client: Client, plan: Plan) -> Iterator[StoredPlan]:
-    """A plan for one computation: without its row in ``plans`` no view takes it for the newest."""
+    """A plan for one computation: without its row in ``plans`` no view takes it for the newest.
+
+    Raises:
+        ForgottenError: facts of the month may be gone.
+
+    """
+    require_facts(client, plan.month)
     (number,) = client.query("SELECT toUnixTimestamp64Micro(now64(6))").result_rows[0]
     identity = {"month": plan.month.isoformat(), "plan": number}
     try:
         for table, rows in _tables(plan).items():
-            _insert(client, table, [{**identity, **row} for row in rows])
+            _insert(client, table, ({**identity, **row} for row in rows))
         yield StoredPlan(number, plan)
     finally:
         for table in _tables(plan):
@@ -174,13 +186,14 @@ def scratch_plan(client: Client, plan: Plan) -> Iterator[StoredPlan]:
             )
 
 
-def _tables(plan: Plan) -> Mapping[str, Sequence[Row]]:
+def _tables(plan: Plan) -> Mapping[str, Iterable[Row]]:
     return {"plan_tenants": plan.tenants, "plan_terms": plan.terms, "plan_days": plan.days}
 
 
-def _insert(client: Client, table: str, rows: Sequence[Row]) -> None:
-    if rows:
-        body = b"\n".join(orjson.dumps(row) for row in rows)
+def _insert(client: Client, table: str, rows: Iterable[Row]) -> None:
+    waiting = iter(rows)
+    while some := list(islice(waiting, _AT_ONCE)):
+        body = b"\n".join(orjson.dumps(row) for row in some)
         client.raw_insert(table, insert_block=body, fmt="JSONEachRow")
 
 

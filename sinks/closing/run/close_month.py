@@ -6,7 +6,7 @@ nothing that anybody reads.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import date, datetime
 
 from mailsla.schemas.contract import Contract
@@ -29,6 +29,7 @@ from mailsla.sinks.closing.plan.plan_store import (
 from mailsla.sinks.closing.revisions import writer
 from mailsla.sinks.closing.run.cutoff import fix_cutoff
 from mailsla.sinks.closing.run.lock import month_lock
+from mailsla.sinks.retention import require_facts
 
 
 def close_month(
@@ -37,6 +38,7 @@ def close_month(
     *,
     contracts: Sequence[Contract] | None = None,
     tenants: Iterable[str] | None = None,
+    leave: Container[str] = (),
     dry_run: bool = False,
     force: bool = False,
     undrained: bool = False,
@@ -46,28 +48,28 @@ def close_month(
     """Judge every indicator of every tenant of a month, and book new revisions.
 
     Args:
-        client: may write, and create and drop the lock table; `install_views` has run.
+        client: may write, and create and drop the lock table.
         month: first day of the month.
         contracts: every contract version; what has landed in ``contracts`` by default.
         tenants: only these (they must belong to the month); all by default.
+        leave: not these.
         dry_run: judge only; the revisions returned are those that would hold.
         force: close a month that is not over; its revisions are marked provisional.
         undrained: records are still to land; the revisions are marked provisional.
         now: the cutoff and the clock; the server's own by default.
-        failed: is told of every tenant that cannot be judged; the others are closed, and the next
-            closing takes it up.
+        failed: is told of every tenant that cannot be judged; the others are closed.
 
     Returns:
-        One closing per tenant in order of tenant_id, with the revision that now holds: a new one,
-        or the former where nothing has changed.
+        One closing per tenant in order of tenant_id, with the revision that now holds.
 
     Raises:
         MonthNotOverError: the month is over for nobody, and ``force`` is not set.
         ClosingInProgressError: another closing of this month is at work.
-        ClosingError: an INSERT does not end.
+        ClosingError: an INSERT does not end, or facts of the month may be gone.
 
     """
     month = month.replace(day=1)
+    require_facts(client, month)
     run = str(uuid.uuid4())
     with month_lock(client, month, run) as lock:
         cutoff = fix_cutoff(client, now)
@@ -75,7 +77,9 @@ def close_month(
         promised = load_contracts(client) if contracts is None else Promised(contracts)
         calendars = load_calendars(client)
         plan = refresh_plan(client, month, promised, cutoff, calendars)
-        wanted = _wanted(plan.plan, tenants, cutoff, force, failed)
+        wanted = _wanted(plan.plan, tenants, leave, cutoff, force, failed)
+        if not wanted:
+            return []
         measure(client, plan, run, cutoff, lock.check)
         judged = read_judgements(client, plan, run)
         chosen = [judged[tenant] for tenant in wanted if tenant in judged]
@@ -93,12 +97,18 @@ def close_month(
 
 
 def _wanted(
-    plan: Plan, tenants: Iterable[str] | None, cutoff_us: int, force: bool, failed: Failed
+    plan: Plan,
+    tenants: Iterable[str] | None,
+    leave: Container[str],
+    cutoff_us: int,
+    force: bool,
+    failed: Failed,
 ) -> list[str]:
     """Who is closed, in order; tells of those that cannot be."""
     asked = None if tenants is None else frozenset(tenants)
     failures = [each for each in plan.failures if asked is None or each.tenant_id in asked]
-    wanted = sorted(plan.periods if asked is None else asked & plan.periods.keys())
+    possible = plan.periods if asked is None else asked & plan.periods.keys()
+    wanted = sorted(tenant for tenant in possible if tenant not in leave)
     running = [tenant for tenant in wanted if plan.periods[tenant].end_us > cutoff_us]
     if running and not force:
         if len(running) == len(wanted):

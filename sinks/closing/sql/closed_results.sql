@@ -1,5 +1,5 @@
--- As clause_results, of closed tenant-months alone: the newest revision of each. Only what is frozen
--- is read; clause_results costs seconds to plan, because it could have to compute.
+-- As clause_results, of closed tenant-months alone: the newest revision of each. Nothing is computed,
+-- also where other tenants of the month are still open.
 SELECT
   toString(tenant_id) AS tenant_id, month, section, toString(indicator) AS indicator,
   observed, raw, excluded, toString(unit) AS unit, comparator, target,

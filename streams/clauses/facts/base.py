@@ -49,21 +49,28 @@ class SeenEvents:
 
     def first_sight(self, fact: Fact) -> bool:
         """Whether the event is new; it is known from now on."""
-        return self.first(hash((fact["source"], fact["id"])), fact["time"]) is None
+        key = hash((fact["source"], fact["id"]))
+        if self.known(key) is not None:
+            return False
+        self.add(key, fact["time"])
+        return True
 
-    def first(self, key: int, time_us: int, more: bytes = b"") -> bytes | None:
-        """What is kept of the first event with a hash; None if this is it."""
+    def known(self, key: int) -> bytes | None:
+        """What is kept of the event with a hash; None if there is none."""
         if key in self._recent:
             return self._recent_bytes.get(key, b"")
         place = int(self._keys.searchsorted(key))
         if place < len(self._keys) and int(self._keys[place]) == key:
             return bytes(self._bytes[place])
+        return None
+
+    def add(self, key: int, time_us: int, more: bytes = b"") -> None:
+        """Know an event by its hash from now on, and keep so many bytes of it."""
         self._recent[key] = time_us
         if more:
             self._recent_bytes[key] = more
         if len(self._recent) >= _RECENT + len(self._keys) // 8:
             self._settle()
-        return None
 
     def forget(self, before_us: int) -> None:
         """Drop events from before an instant."""
@@ -124,6 +131,12 @@ class Facts(ABC):
         self._seen.forget(horizon)
         self._drop(horizon)
         self.version += 1
+
+    def start_over(self) -> None:
+        """Forget everything, as if no event had come yet; those that count are to come again."""
+        version = self.version + 1
+        vars(self).update(vars(type(self)()))
+        self.version = version
 
     @abstractmethod
     def _take(self, fact: Fact) -> None:

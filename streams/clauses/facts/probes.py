@@ -170,6 +170,11 @@ class ProbeFacts(Facts):
         self._latest: dict[tuple[str, ...], tuple[int, int]] = {}
         """Probe → time and interval of its latest result, µs."""
 
+    def start_over(self) -> None:
+        """Forget everything, as if no event had come yet; those that count are to come again."""
+        super().start_over()
+        self.changes.note(self.version, BEFORE_ALL)
+
     @property
     def probed(self) -> bool:
         """Whether there is any probe result."""

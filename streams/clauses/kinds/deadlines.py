@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil
 
 from mailsla.streams.clauses.model.measure import Measure, View, count_measure, earliest
 
@@ -26,8 +24,9 @@ def deadline_measure(
     ordered = sorted(deadlines, key=lambda each: (each.due_us, each.evidence))
     late = [each for each in ordered if each.late]
     pending = [each for each in deadlines if not each.late and not each.done]
-    share = Fraction(view.profile.deadline_share)
-    risky = [each.start_us + ceil(share * (each.due_us - each.start_us)) for each in pending]
+    above, below = view.profile.deadline_share.as_integer_ratio()
+    # The share of the time, rounded up.
+    risky = [each.start_us - above * (each.start_us - each.due_us) // below for each in pending]
     turns = [*risky, *(each.due_us for each in pending)]
     return count_measure(
         indicator,

@@ -7,7 +7,9 @@ on; it ends when one of them no longer does. A budget that is used up does not b
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -116,8 +118,13 @@ def _budget(measure: Measure, governed: Governed) -> Budget | None:
     return Budget.of(measure, term) if term.judged else None
 
 
-def _thresholds(governed: Governed) -> list[Fraction]:
-    return [Fraction(rate) for rate in governed.contract.profile.burn_rates]
+def _thresholds(governed: Governed) -> tuple[Fraction, ...]:
+    return _fractions(governed.contract.profile.burn_rates)
+
+
+@lru_cache(maxsize=256)
+def _fractions(rates: tuple[Decimal, ...]) -> tuple[Fraction, ...]:
+    return tuple(map(Fraction, rates))
 
 
 def _burned(spent: IntervalSet, instants: Instants) -> Instants:

@@ -18,6 +18,7 @@ Days = tuple[date, date]
 """Local days ``[first, end)``."""
 
 _FOR_EVER: Final = date.max
+_DEFAULT_ZONE: Final = default_contract("-").zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,27 @@ def in_force(versions: Iterable[Contract]) -> list[Force]:
     return found
 
 
+def governed_since(versions: Iterable[Contract]) -> list[tuple[Month | None, Contract | None]]:
+    """From which month on which version governs, in order; ``None``: the first one, the default.
+
+    As `governing` says it of a single month.
+    """
+    found: list[tuple[Month | None, Contract | None]] = [(None, None)]
+    ends: Month | None = None
+    for each in in_force(versions):
+        first = Month.of(each.first)
+        if ends is not None and ends < first:
+            found.append((ends, None))
+        if found[-1][0] == first:
+            found.pop()  # who is in force at the end of a month governs it
+        found.append((first, each.contract))
+        last = None if each.end == _FOR_EVER else Month.of(each.end)
+        ends = last if last is None or each.end == last.first else last.next()
+    if ends is not None:
+        found.append((ends, None))
+    return found
+
+
 def governing(tenant_id: str, versions: Sequence[Contract], month: Month) -> Governed:
     """The contract and the active part of a tenant's month (contract, partial service).
 
@@ -133,7 +155,7 @@ def month_at(forces: Sequence[Force], us: int) -> Month:
         zone = each.contract.zone
         if midnight(each.first, zone) <= us and (day := local_day(us, zone)) < each.end:
             return Month.of(day)
-    return Month.of(local_day(us, default_contract("-").zone))
+    return Month.of(local_day(us, _DEFAULT_ZONE))
 
 
 def _served_from(forces: Sequence[Force], reached: Force) -> date:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal, localcontext
-from fractions import Fraction
-from math import ceil, floor
+from functools import lru_cache
 from typing import Final, Literal, assert_never
 
 from mailsla.schemas.calendars import Calendars
@@ -163,9 +162,24 @@ def earliest(instants: Iterable[int | None], after_us: int) -> int | None:
     return min((each for each in instants if each is not None and each > after_us), default=None)
 
 
-def holds(value: Fraction, comparator: Comparator, target: Decimal) -> bool:
-    """Whether a value meets a target, exactly; equality as the comparator says."""
-    limit = Fraction(target)
+@lru_cache(maxsize=4096)
+def _ratio(number: Decimal) -> tuple[int, int]:
+    """A promised number as a fraction of whole numbers; contracts hold few different ones."""
+    return number.as_integer_ratio()
+
+
+def holds(numerator: int, denominator: int, comparator: Comparator, target: Decimal) -> bool:
+    """Whether a value meets a target, exactly; equality as the comparator says.
+
+    Args:
+        numerator: of the value.
+        denominator: of the value, more than 0.
+        comparator: how the value is to stand to the target.
+        target: what was promised.
+
+    """
+    above, below = _ratio(target)
+    value, limit = numerator * below, above * denominator
     match comparator:
         case "<":
             return value < limit
@@ -187,18 +201,30 @@ def judge(measure: Measure, term: Term) -> Verdict:
         return "no_data"
     if term.comparator is None or term.target is None:
         return "not_judged"
-    value = Fraction(measure.numerator, measure.denominator)
-    return "met" if holds(value, term.comparator, term.target) else "breached"
+    met = holds(measure.numerator, measure.denominator, term.comparator, term.target)
+    return "met" if met else "breached"
 
 
-def live_state(measure: Measure, term: Term, profile: Profile = _DEFAULT_PROFILE) -> State:
+def live_state(
+    measure: Measure,
+    term: Term,
+    profile: Profile = _DEFAULT_PROFILE,
+    verdict: Verdict | None = None,
+) -> State:
     """The state of a running month.
 
     A used-up budget is breached for good; a mean that misses its target is failing and may
     recover; a budget is at risk from the profile's share of it, or when what impends would bring
     it there.
+
+    Args:
+        measure: the value.
+        term: what was promised.
+        profile: the readings of the contract.
+        verdict: what `judge` says, where it was asked already.
+
     """
-    verdict = judge(measure, term)
+    verdict = verdict or judge(measure, term)
     if verdict in {"not_judged", "no_data"}:
         return "ok"
     budget = Budget.of(measure, term)
@@ -220,11 +246,6 @@ def is_firm(measure: Measure, term: Term, profile: Profile) -> bool:
     return budget is not None and budget.allowed > 0 and budget.spent >= budget.risky(profile)
 
 
-def settled(measure: Measure, term: Term) -> bool:
-    """Whether the promise is broken in a way that time cannot mend."""
-    return live_state(measure, term) == "breached"
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What a month may spend of a violation, and what it has spent, in the numerator's unit."""
@@ -237,18 +258,25 @@ class Budget:
         """The budget of a value that only rises or only falls; ``None`` if it can recover."""
         if term.target is None:
             return None
-        limit = Fraction(term.target) * measure.denominator
         if measure.trend == "rises" and term.comparator in {"<", "<=", "="}:
-            most = ceil(limit) - 1 if term.comparator == "<" else floor(limit)
+            above, below = _ratio(term.target)
+            limit = above * measure.denominator
+            most = _ceil(limit, below) - 1 if term.comparator == "<" else limit // below
             return cls(measure.numerator, most)
         if measure.trend == "falls" and term.comparator == ">=":
-            return cls(measure.full - measure.numerator, measure.full - ceil(limit))
+            above, below = _ratio(term.target)
+            least = _ceil(above * measure.denominator, below)
+            return cls(measure.full - measure.numerator, measure.full - least)
         return None
 
     def risky(self, profile: Profile) -> int:
         """The amount from which the budget is at risk; with nothing allowed only the breach is."""
-        share = Fraction(profile.at_risk_share)
-        return max(1, ceil(share * self.allowed)) if self.allowed > 0 else self.allowed + 1
+        above, below = _ratio(profile.at_risk_share)
+        return max(1, _ceil(above * self.allowed, below)) if self.allowed > 0 else self.allowed + 1
+
+
+def _ceil(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)
 
 
 def count_measure(

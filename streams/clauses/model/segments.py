@@ -34,9 +34,10 @@ class Judged:
     def of(cls, governed: Governed, measure: Measure, term: Term) -> "Judged":
         """What a measure means under the contract of its part."""
         profile = governed.contract.profile
-        state = live_state(measure, term, profile)
+        verdict = judge(measure, term)
+        state = live_state(measure, term, profile, verdict)
         firm = state in {"at_risk", "breached"} and is_firm(measure, term, profile)
-        return cls(governed, measure, term, state, judge(measure, term), firm)
+        return cls(governed, measure, term, state, verdict, firm)
 
     def at(self, number: int) -> "Judged":
         """The same with another number in place of the one that was counted."""

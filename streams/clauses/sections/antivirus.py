@@ -4,6 +4,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import ClassVar
 
 from mailsla.streams.clauses.facts.base import Fact, Facts, Marks, Samples, micros, reference
@@ -11,7 +12,7 @@ from mailsla.streams.clauses.facts.probes import MILLISECOND
 from mailsla.streams.clauses.kinds.counted_violations import Identities
 from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
 from mailsla.streams.clauses.model.measure import Measure, View, count_measure, mean_measure
-from mailsla.streams.time.calendar import DAY, midnight
+from mailsla.streams.time.calendar import DAY, Period, midnight
 from mailsla.streams.time.intervals import FOREVER
 
 INDICATORS = (
@@ -130,7 +131,7 @@ def measure(own: AntivirusFacts, platform: AntivirusFacts, view: View) -> list[M
 
 def _weeks(scopes: Iterable[AntivirusFacts], view: View) -> list[Deadline]:
     """The weeks of the month, each to see an update."""
-    return [_week(label, start, end, scopes, 1, view) for label, start, end in _bounds(view)]
+    return [_week(label, start, end, scopes, 1, view) for label, start, end in _bounds(view.period)]
 
 
 def _outbreak_weeks(
@@ -139,17 +140,17 @@ def _outbreak_weeks(
     """The weeks that an outbreak touches, each to see several updates."""
     return [
         _week(label, start, end, scopes, view.profile.outbreak_updates, view)
-        for label, start, end in _bounds(view)
+        for label, start, end in _bounds(view.period)
         if any(each.touches(start, end) for each in outbreaks)
     ]
 
 
-def _bounds(view: View) -> list[tuple[str, int, int]]:
-    """``(name, start, end)`` of the weeks of the month."""
-    zone = view.period.zone
+@lru_cache(maxsize=1024)
+def _bounds(period: Period) -> list[tuple[str, int, int]]:
+    """``(name, start, end)`` of the weeks of a period."""
     return [
-        (f"week-{monday}", midnight(monday, zone), midnight(monday + _WEEK, zone))
-        for monday in view.period.weeks()
+        (f"week-{monday}", midnight(monday, period.zone), midnight(monday + _WEEK, period.zone))
+        for monday in period.weeks()
     ]
 
 

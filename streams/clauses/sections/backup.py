@@ -1,14 +1,15 @@
 """Section 7: daily and full backups, and how long backups and locked accounts are kept."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
+from functools import lru_cache
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from mailsla.streams.clauses.facts.base import Fact, Facts, Marks, reference
 from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
 from mailsla.streams.clauses.model.measure import Measure, View, count_measure
-from mailsla.streams.time.calendar import DAY, local_day, midnight, same_day_next_month
+from mailsla.streams.time.calendar import DAY, Period, local_day, midnight, same_day_next_month
 
 INDICATORS = (
     "backup.incremental",
@@ -89,16 +90,22 @@ def measure(own: BackupFacts, platform: BackupFacts, view: View) -> list[Measure
 
 def _days(backups: Sequence[Marks], reach: int, view: View) -> list[Deadline]:
     """The days of the month, each to have a backup on it or one of the ``reach - 1`` before."""
-    return [_day(day, backups, reach, view) for day in view.period.days()]
+    found = []
+    for start_us, end_us, label in _spans(view.period, reach):
+        done = any(each.count(start_us, end_us) for each in backups if len(each))
+        late = not done and view.now_us >= end_us
+        found.append(Deadline(start_us, end_us, late, done, label))
+    return found
 
 
-def _day(day: date, backups: Sequence[Marks], reach: int, view: View) -> Deadline:
-    zone = view.period.zone
-    start_us = midnight(day - (reach - 1) * _ONE_DAY, zone)
-    end_us = midnight(day + _ONE_DAY, zone)
-    done = any(each.count(start_us, end_us) for each in backups)
-    late = not done and view.now_us >= end_us
-    return Deadline(start_us, end_us, late, done, f"day-{day}")
+@lru_cache(maxsize=1024)
+def _spans(period: Period, reach: int) -> list[tuple[int, int, str]]:
+    """``(start, end, name)`` of the days of a period, each with the ``reach - 1`` before."""
+    before, zone = (reach - 1) * _ONE_DAY, period.zone
+    return [
+        (midnight(day - before, zone), midnight(day + _ONE_DAY, zone), f"day-{day}")
+        for day in period.days()
+    ]
 
 
 def _too_early(

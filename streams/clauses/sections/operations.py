@@ -133,7 +133,7 @@ def _fault_free_days(faults: Faults, view: View, spoken: bool, evidence: list[st
     missed = (
         term.comparator is not None
         and term.target is not None
-        and not holds(Fraction(before), term.comparator, term.target)
+        and not holds(before, 1, term.comparator, term.target)
     )
     return Measure(
         indicator="operations.fault_free_days",

@@ -10,7 +10,7 @@ from mailsla.sinks.clickhouse import Client, connect
 from mailsla.sinks.closing.errors import ClosingError, TenantFailure
 from mailsla.sinks.closing.revisions.diff import diff_month
 from mailsla.sinks.closing.run.close_month import close_month
-from mailsla.sinks.closing.run.closing_feed import publish_closings
+from mailsla.sinks.closing.run.landed_month import LONGEST_QUERY_S, close_landed_month
 from mailsla.sinks.closing.run.verify import verify_month
 from mailsla.sinks.worker import clickhouse_settings
 from mailsla.streams.cli.output.clickhouse_output import show_numbers
@@ -21,12 +21,7 @@ from mailsla.streams.cli.output.steps import Steps
 from mailsla.streams.cli.support.common import MONTH, console, settings_of, state_file_option
 from mailsla.streams.cli.support.errors import CheckFailed, raise_for
 from mailsla.streams.cli.support.known import check_tenants
-from mailsla.streams.runtime.kafka.drain import await_facts
 from mailsla.streams.settings import Settings
-
-_LONGEST_QUERY_S = 1800.0
-_LANDING_S = 10.0
-"""How long records that are on their way are waited for; a worker that runs needs a second."""
 
 
 @click.command()
@@ -78,7 +73,7 @@ def close(
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     _check_options(diff, verify, dry_run or force, (first, last), revision)
     settings = settings_of(ctx, own_state_file)
-    client = connect(clickhouse_settings(settings, _LONGEST_QUERY_S))
+    client = connect(clickhouse_settings(settings, LONGEST_QUERY_S))
     only = tenants or None
     check_tenants(client, tenants)
     try:
@@ -91,7 +86,7 @@ def close(
             ctx.exit(show_checks(checks, month, as_json))
         else:
             failures: list[TenantFailure] = []
-            _show(_close(settings, client, month, tenants, dry_run, force, failures), as_json)
+            _show(_close(settings, client, month, only, dry_run, force, failures), as_json)
             raise_for(failures, "close the month again once that is mended")
     except ClosingError as error:
         raise CheckFailed(str(error)) from None
@@ -119,37 +114,28 @@ def _close(
     settings: Settings,
     client: Client,
     month: date,
-    tenants: tuple[str, ...],
+    only: tuple[str, ...] | None,
     dry_run: bool,
     force: bool,
     failures: list[TenantFailure],
 ) -> list[Closing]:
-    behind = None if dry_run else await_facts(settings, _LANDING_S)
-    if behind and not force:
-        raise CheckFailed(
-            f"{behind.group} is {behind.total} records behind; "
-            "run mailsla drain first, or close with --force (marked provisional)"
-        )
     with Steps() as steps:
         step = steps.begin(f"closing {month:%Y-%m}", 1)
-        closings = close_month(
-            client,
-            month,
-            tenants=tenants or None,
-            dry_run=dry_run,
-            force=force,
-            undrained=behind is not None,
-            failed=failures.append,
-        )
+        if dry_run:
+            closings = close_month(
+                client, month, tenants=only, dry_run=True, force=force, failed=failures.append
+            )
+        else:
+            closings = close_landed_month(
+                settings, client, month, tenants=only, force=force, failed=failures.append
+            )
         step.done(len(closings))
     if not closings and not failures:
         raise CheckFailed(
             f"no tenant has an event or a contract in {month:%Y-%m}"
-            + (f" among {', '.join(tenants)}" if tenants else "")
+            + (f" among {', '.join(only)}" if only else "")
             + "; has everything landed? see mailsla doctor"
         )
-    if not dry_run:
-        publish_closings(settings, client)
     return closings
 
 

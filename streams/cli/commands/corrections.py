@@ -141,6 +141,9 @@ def void(
     Closed months keep their revisions; closing them again gives a new one. An event is replaced by
     voiding it and publishing another. A voiding cannot be voided.
 
+    Live figures and the breach feed follow. Where the event of mail is voided by which a message
+    counts, live the message is gone until something else is published of it.
+
     \b
     Example:
       mailsla void --tenant acme --topic mail.probe --source probe1 --id 77 --reason 'probe broken'

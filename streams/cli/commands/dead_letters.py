@@ -12,7 +12,7 @@ import orjson
 from rich.table import Table
 
 from mailsla.schemas.codec.printable import printable
-from mailsla.schemas.codec.records import Rejection, decode_contract, decode_event
+from mailsla.schemas.codec.records import HELD_BACK, Rejection, decode_contract, decode_event
 from mailsla.schemas.contract import Contract
 from mailsla.schemas.events.envelope import Event
 from mailsla.schemas.registry import EVENT_TYPES
@@ -31,7 +31,6 @@ from mailsla.streams.cli.output.dead_letter_reading import (
 from mailsla.streams.cli.support.common import settings_of, state_file_option
 from mailsla.streams.cli.support.errors import CheckFailed
 from mailsla.streams.cli.support.kafka_publish import Record, publish
-from mailsla.streams.live.state.strangers import HELD_BACK
 
 _REASONS_SHOWN: Final = 5
 

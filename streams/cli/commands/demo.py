@@ -22,6 +22,7 @@ from mailsla.streams.cli.commands.up import stack_plan
 from mailsla.streams.cli.output.demo_report import (
     DeadLetterCounts,
     Statements,
+    in_short,
     log_table,
     show_end,
     show_places,
@@ -123,7 +124,9 @@ def _live_and_close(settings: Settings, simulated: SimulationPlan, month: date) 
     out.print(injected)
     log, agreed_log = log_table(truth, _found_in_log(client))
     out.print(log)
-    out.print(f"{truth.records:,} records in {time.monotonic() - started:.0f} s")
+    out.print(f"{truth.records:,} records in {time.monotonic() - started:.0f} s\n")
+    for line in in_short(closings):
+        out.print(line, highlight=False)
     return agreed_tenants and agreed_log
 
 

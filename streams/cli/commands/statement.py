@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from mailsla.schemas.presentation.language import LANGUAGES, Language
 from mailsla.sinks.clickhouse import Client, connect
-from mailsla.sinks.closing.errors import TenantFailure
+from mailsla.sinks.closing.errors import ClosingError, TenantFailure
 from mailsla.sinks.landing.faults import label
 from mailsla.sinks.statement.errors import StatementError
 from mailsla.sinks.statement.facts.content import StatementRevision
@@ -94,7 +94,7 @@ def _connected(settings: Settings) -> Iterator[Client]:
     try:
         with closing(connect(clickhouse_settings(settings, _LONGEST_QUERY_S))) as client:
             yield client
-    except StatementError as error:
+    except (StatementError, ClosingError) as error:
         raise CommandError(str(error)) from None
     except ClickHouseError as error:
         raise CommandError(

@@ -119,6 +119,7 @@ def stack_plan(
 def _workers(state: StackState, maillog: Mapping[str, Path]) -> Iterator[Child]:
     """Topics and tables first, then the workers that need them."""
     from mailsla.sinks.clickhouse import connect
+    from mailsla.sinks.retention import wanted_days
     from mailsla.sinks.schema import install_schema
     from mailsla.sinks.worker import clickhouse_settings
     from mailsla.streams.runtime.kafka.admin import ensure_topics
@@ -126,7 +127,7 @@ def _workers(state: StackState, maillog: Mapping[str, Path]) -> Iterator[Child]:
 
     settings = load(**state.access(), **maillog)
     ensure_topics(settings)
-    install_schema(connect(clickhouse_settings(settings)))
+    install_schema(connect(clickhouse_settings(settings)), wanted_days(settings))
     streams = worker_child("streams", state)
     if configured_site(settings) is not None:
         announce_maillog(settings)

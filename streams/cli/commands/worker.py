@@ -17,7 +17,7 @@ from mailsla.streams.settings import ConfigurationError, Settings
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["streams", "sinks", "web", "notify"]))
+@click.argument("kind", type=click.Choice(["streams", "sinks", "web", "notify", "closer"]))
 @state_file_option
 @click.pass_context
 def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
@@ -26,7 +26,8 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
     Any number of workers of a kind share the partitions. `streams` keeps the windows and
     publishes results; `sinks` lands everything in ClickHouse and goes on retrying while it is
     away. `web` serves the read-only page at MAILSLA_WEB_HOST and MAILSLA_WEB_PORT. `notify`
-    delivers the routes of MAILSLA_NOTIFY_ROUTES. SIGTERM ends a worker after a last checkpoint.
+    delivers the routes of MAILSLA_NOTIFY_ROUTES. `closer` closes each month, as mailsla close does,
+    MAILSLA_CLOSE_AFTER_H after its end. SIGTERM ends a worker after a last checkpoint.
 
     Each serves /metrics (OpenMetrics), /live and /ready at MAILSLA_METRICS_HOST and
     MAILSLA_METRICS_PORT, by default at a free port of loopback, which its log names.
@@ -91,8 +92,23 @@ def _run_notify(settings: Settings) -> None:
     run_notify(settings, routes_of(settings), _observed(settings, "notify"))
 
 
+def _run_closer(settings: Settings) -> None:
+    from mailsla.schemas.topics import CLOSINGS
+    from mailsla.sinks.closer import run_closer
+    from mailsla.sinks.closing.run.landed_month import LONGEST_QUERY_S
+    from mailsla.sinks.worker import clickhouse_settings
+    from mailsla.streams.runtime.faust_app.process import wait_for_broker
+    from mailsla.streams.runtime.kafka.admin import require_topics
+
+    health = _observed(settings, "closer")
+    wait_for_broker(settings)
+    require_topics(settings, (CLOSINGS.name,))
+    run_closer(settings, clickhouse_settings(settings, LONGEST_QUERY_S), health)
+
+
 _RUN: Final = {
     "streams": _run_streams, "sinks": _run_sinks, "web": _run_web, "notify": _run_notify,
+    "closer": _run_closer,
 }  # fmt: skip
 
 
@@ -100,7 +116,7 @@ def _observed(settings: Settings, kind: str) -> Health:
     """Begin to serve this worker's metrics and health, before it waits for anything."""
     from mailsla.streams.metrics.server import serve_metrics
 
-    health = Health(kind, consumes=kind != "web", moved_at=time.monotonic())
+    health = Health(kind, consumes=kind not in {"web", "closer"}, moved_at=time.monotonic())
     serve_metrics(settings, health)
     return health
 

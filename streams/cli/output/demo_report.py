@@ -1,5 +1,6 @@
 """What a demonstration injected beside what was found."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -7,7 +8,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mailsla.schemas.presentation.words import remedy_word
+from mailsla.schemas.presentation.language import pick
+from mailsla.schemas.presentation.words import VERDICTS, remedy_word
 from mailsla.schemas.results import Closing
 from mailsla.sinks.embedded.state_file import StackState
 from mailsla.streams.cli.support.common import console
@@ -80,6 +82,36 @@ def log_table(truth: Truth, found: DeadLetterCounts) -> tuple[Table, bool]:
     table.add_row("late", f"{truth.late:,}", "", "")
     table.add_row("mis-keyed, keyed anew", f"{truth.miskeyed:,}", "", "")
     return table, all(injected == seen for _, injected, seen in pairs)
+
+
+def in_short(closings: Sequence[Closing]) -> list[str]:
+    """Who is in trouble, why, and what is owed: a line each, for whoever reads nothing else."""
+    verdicts = Counter(closing.verdict for closing in closings)
+    others = ", ".join(
+        f"{verdicts[verdict]} {pick(VERDICTS[verdict], 'en')}"
+        for verdict in ("met", "incomplete")
+        if verdicts[verdict]
+    )
+    broken = Counter(
+        item.indicator for one in closings for item in one.items if item.verdict == "breached"
+    )
+    owed = Counter(remedy for one in closings for remedy in one.remedies)
+    lines = [
+        f"in trouble  {verdicts['breached']} of {len(closings)} tenants broke a promise"
+        + (f" (the others: {others})" if others else "")
+    ]
+    if broken:
+        often = [f"{name} ({_of(count)})" for name, count in broken.most_common(3)]
+        rest = f", and {len(broken) - 3} more indicators" if len(broken) > 3 else ""
+        lines.append(f"because of  {', '.join(often)}{rest}")
+    if owed:
+        due = [f"{remedy_word(remedy, 'en')} to {_of(count)}" for remedy, count in owed.items()]
+        lines.append(f"owed        {', '.join(sorted(due))}")
+    return lines
+
+
+def _of(count: int) -> str:
+    return f"{count} tenant" if count == 1 else f"{count} tenants"
 
 
 def _owed(closing: Closing | None) -> str:

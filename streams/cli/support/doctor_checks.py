@@ -12,15 +12,16 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
+from mailsla.schemas.codec.records import HELD_BACK
 from mailsla.schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, MTA, RAW_MAILLOG
 from mailsla.sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 from mailsla.sinks.closing.measure.views import views
 from mailsla.sinks.ddl import DERIVED_TABLES
 from mailsla.sinks.landing.faults import label
 from mailsla.sinks.migrations import read_migrations
+from mailsla.sinks.retention import contradictions, kept_days, wanted_days
 from mailsla.sinks.worker import clickhouse_settings
 from mailsla.streams.live.decode.dead_letters import FAILED
-from mailsla.streams.live.state.strangers import HELD_BACK
 from mailsla.streams.maillog.state import MaillogState, misunderstood_in
 from mailsla.streams.runtime.checkpoint.recovery import read_records
 from mailsla.streams.runtime.checkpoint.state_log import StateError
@@ -186,8 +187,12 @@ async def _misunderstood(settings: Settings) -> dict[str, tuple[int, str]]:
 
 
 def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
-    """Server, schema, clock, logins, what could not be read, quarantine, tenants, and sources."""
-    rest = ("schema", "clock", "logins", "unreadable batches", "quarantine", "tenants", "sources")
+    """Server, schema, and what has landed that somebody should know of."""
+    checks = {
+        "schema": _schema, "retention": _retention, "clock": _clock, "logins": _logins,
+        "unreadable batches": _unreadable, "quarantine": _quarantine, "tenants": _strangers,
+        "voided mail": _voided, "sources": _sources,
+    }  # fmt: skip
     try:
         client = connect_reader(_impatient(settings))
     except ClickHouseError as error:
@@ -197,12 +202,11 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
             f"no use of {settings.clickhouse} ({label(error)}); start one with mailsla up, or set "
             "MAILSLA_CLICKHOUSE, MAILSLA_CLICKHOUSE_USER and MAILSLA_CLICKHOUSE_PASSWORD",
         )
-        yield from (Finding(name, "skipped", "ClickHouse does not answer") for name in rest)
+        yield from (Finding(name, "skipped", "ClickHouse does not answer") for name in checks)
         return
     version = client.server_version
     yield Finding("clickhouse", "ok", f"{settings.clickhouse} answers, version {version}")
-    checks = (_schema, _clock, _logins, _unreadable, _quarantine, _strangers, _sources)
-    for name, check in zip(rest, checks, strict=True):
+    for name, check in checks.items():
         try:
             yield check(client, settings)
         except ClickHouseError as error:
@@ -251,6 +255,20 @@ def _schema(client: Client, settings: Settings) -> Finding:
         return Finding("schema", "wrong", detail)
     latest = max(known, default=0)
     return Finding("schema", "ok", f"{settings.clickhouse_database} at migration {latest:04d}")
+
+
+def _retention(client: Client, settings: Settings) -> Finding:
+    """What is forgotten as it is configured, without taking from closings what they are made of."""
+    try:
+        wanted = wanted_days(settings)
+    except ConfigurationError as error:
+        return Finding("retention", "wrong", str(error))
+    kept = kept_days(client)
+    if differing := contradictions(wanted, kept):
+        detail = f"{', '.join(differing)} as MAILSLA_KEEP_DAYS says; run mailsla migrate"
+        return Finding("retention", "wrong", detail)
+    told = ", ".join(f"{table} {days} days" for table, days in kept.items())
+    return Finding("retention", "ok", f"kept for ever, but {told}")
 
 
 def _clock(client: Client, _: Settings) -> Finding:
@@ -362,3 +380,21 @@ def _strangers(client: Client, _: Settings) -> Finding:
         "MAILSLA_UNKNOWN_TENANTS makes room for more"
     )
     return Finding("tenants", "note", detail)
+
+
+def _voided(client: Client, _: Settings) -> Finding:
+    """Voided events of mail: live figures may lack what else had come of their messages."""
+    count, tenants = client.query(
+        "SELECT uniqExact(voids_source, voids_id),"
+        " arraySort(groupUniqArray({named:UInt8})(toString(tenant_id))) FROM ops_events"
+        " WHERE type = 'event.voided' AND voids_topic = {topic:String}"
+        " AND landed_at >= now() - INTERVAL 3 MONTH",
+        parameters={"topic": MTA.name, "named": _NAMED},
+    ).result_rows[0]
+    if not count:
+        return Finding("voided mail", "ok", "no event of mail was voided")
+    detail = (
+        f"in the last three months {count} events of mail were voided ({', '.join(tenants)}): "
+        "what else had come of their messages counts in closings; to have it live, publish it again"
+    )
+    return Finding("voided mail", "note", detail)

@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from mailsla.streams.connectors.bounded import MAX_LINE_BYTES
 from mailsla.streams.connectors.dialects import tag_in
 from mailsla.streams.connectors.postfix.assemble.assembler import Assembler, check_version
 from mailsla.streams.connectors.postfix.assemble.events import Event, progress_event
@@ -61,8 +62,9 @@ class PostfixConnector:
     def counters(self) -> Counter[str]:
         """What was read and left out, by name, over all hosts.
 
-        `unreadable` (no line can be made of the record), `unparsed` (no log line), `unstamped`
-        (of Postfix, but without a stamp that is known) and what Assembler counts.
+        `unreadable` (no line can be made of the record), `cut` (lines beyond `MAX_LINE_BYTES`),
+        `unparsed` (no log line), `unstamped` (of Postfix, but without a stamp that is known) and
+        what Assembler counts.
         """
         total = Counter(self._counters)
         for assembler in self._hosts.values():
@@ -98,7 +100,8 @@ class PostfixConnector:
             reader.refer(received_at)
         events: list[Event] = []
         for text in texts:
-            events += self._feed_line(text, reader, host)
+            self._counters["cut"] += len(text) > MAX_LINE_BYTES
+            events += self._feed_line(text[:MAX_LINE_BYTES], reader, host)
         return events
 
     def _feed_line(self, text: str, reader: StampReader, host: str | None) -> list[Event]:
@@ -132,7 +135,7 @@ class PostfixConnector:
         if received_at is not None:
             reader.refer(received_at)
         for text in texts:
-            line = parse_line(text, reader)
+            line = parse_line(text[:MAX_LINE_BYTES], reader)
             if line is not None:
                 host = "" if line.host == _UNNAMED else line.host
                 return Location(host, to_datetime(line.stamp), "/" in line.program)

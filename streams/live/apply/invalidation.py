@@ -1,5 +1,6 @@
 """From which instant on a fact changes what is known; it may lie long before the fact."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Final
 
@@ -13,8 +14,10 @@ _DECLARED: Final = EXCLUSIONS | {"outage.declared", "outage.revoked"}
 _EPOCH: Final = date(1970, 1, 1)
 
 
-def changed_since(fact: Fact, scope: Scope) -> int:
-    """The instant, µs, from which on a fact that its scope has just taken changes anything.
+def changed_since(fact: Fact, scope: Callable[[], Scope]) -> int:
+    """The instant, µs, from which on a fact changes anything that its scope has just taken.
+
+    Or has just given up: what is taken out changes what it changed when it came.
 
     An exclusion or a declared outage reaches back to the earliest start it was ever declared with,
     since a later declaration or a revocation gives that time back; a bill to the month it is for;
@@ -23,9 +26,10 @@ def changed_since(fact: Fact, scope: Scope) -> int:
     time_us: int = fact["time"]
     earlier: int | None = None
     if fact["type"] in _DECLARED:
-        earlier = scope.ops.first_declared_us(fact)
+        starts = fact.get("starts_at"), scope().ops.first_declared_us(fact)
+        earlier = min((start for start in starts if start is not None), default=None)
     elif fact["type"] == "source.reported":
-        earlier = scope.abuse.source_confirmed_us(fact["case_id"])
+        earlier = scope().abuse.source_confirmed_us(fact["case_id"])
     elif "billing_month" in fact:
         # Within the month in every time zone.
         second = date.fromisoformat(f"{fact['billing_month']}-02")

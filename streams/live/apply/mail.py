@@ -6,7 +6,7 @@ state as it was after each of them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from mailsla.schemas.contract import DEFAULT_TIMEZONE
 from mailsla.streams.latency.changes import late_flags
 from mailsla.streams.latency.flights import Aging
-from mailsla.streams.latency.messages import LATENCY, Rows, tenant_of
+from mailsla.streams.latency.messages import LATENCY, VOIDED, Rows, tenant_of
 from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.state.excluded_spans import ExcludedSpans
 from mailsla.streams.live.state.latency import Latency
@@ -59,7 +59,8 @@ class MailChanges:
     ``clocks_us`` is the event time that mail has come to at each record of the batch, ``idle_us``
     just before it, moved on while nothing came, and ``before_us`` before all of them. ``name``
     gives the reference of the event of a record, ``acceptance`` that of the acceptance of a
-    message (by its key without direction) that the batch has finished.
+    message (by its key without direction) that the batch has finished. ``corrected`` are the slots
+    of months of which something long known is put right: that is word of the past.
     """
 
     steps: Steps
@@ -69,6 +70,7 @@ class MailChanges:
     before_us: int
     name: Callable[[int], str]
     acceptance: Callable[[int], str | None]
+    corrected: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def reached_us(self, place: int, before: bool) -> int:
         """The event time reached when something was known: of a whole second, as time passes.
@@ -124,7 +126,8 @@ def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
     agings, ended = latency.in_flight.apply(rows, places, len(clocks), marks, batch.name)
     # 3. Which messages have a latency, and which of these is a better one than before.
     finishes = np.flatnonzero(rows["kind"] == LATENCY)
-    admitted = latency.store.admit(rows[finishes])
+    finished = rows[finishes]
+    admitted = latency.store.admit(finished)
     steps = _steps(latency, admitted.rows, admitted.signs, places[finishes[admitted.places]])
     steps = steps[steps["accepted_us"] >= open_since_us(clocks[steps["place"]])]
     # 4. The sums, and the rolling windows.
@@ -132,17 +135,18 @@ def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
     counted = ~latency.left_out(admitted.rows)
     changes = latency.window_changes(admitted.rows[counted], admitted.signs[counted])
     latency.windows.apply(changes, latency.frontier_us())
-    news = np.concatenate([rows[finishes[admitted.added]], ended])
+    news = np.concatenate([finished[admitted.added], ended])
     acceptance = latency.in_flight.acceptance_of
     return MailChanges(steps, agings, clocks, idle, before_us, batch.name, acceptance), news
 
 
-def exclude_again(latency: Latency, before: ExcludedSpans) -> MailChanges:
+def exclude_again(latency: Latency, before: ExcludedSpans, clock_us: int) -> MailChanges:
     """Follow exclusions that have been declared or revoked, as one step at the present place.
 
     Args:
         latency: with the exclusions as they are now.
         before: the exclusions as they were.
+        clock_us: the event time come to.
 
     """
     rows = latency.store.rows
@@ -155,7 +159,36 @@ def exclude_again(latency: Latency, before: ExcludedSpans) -> MailChanges:
     steps["counted"], steps["everything"] = True, False
     _add(latency, steps)
     latency.windows.apply(latency.window_changes(rows, signs), latency.frontier_us())
-    return replace(nothing_at(latency.clock_us), steps=steps)
+    return replace(nothing_at(clock_us), steps=steps)
+
+
+def take_out(latency: Latency, source: int, event: int, clock_us: int) -> tuple[MailChanges, Rows]:
+    """Take out what an event said of a message, if that counts, as one step at the present place.
+
+    What else has come of the message, and did not count beside it, is not known here any more.
+
+    Args:
+        latency: which knows the message.
+        source: the number of the event's source.
+        event: what stands for its id.
+        clock_us: the event time come to.
+
+    Returns:
+        What changed, and the rows that say so in the state.
+
+    """
+    rows = latency.store.take_out(source, event)
+    signs = np.full(len(rows), -1, dtype=np.int64)
+    steps = _steps(latency, rows, signs, np.zeros(len(rows), dtype=np.int64))
+    steps = steps[steps["accepted_us"] >= open_since_us(np.array([clock_us]))]
+    _add(latency, steps)
+    counted = ~latency.left_out(rows)
+    changes = latency.window_changes(rows[counted], signs[counted])
+    latency.windows.apply(changes, latency.frontier_us())
+    agings, begun = latency.in_flight.take_out(source, event)
+    news = np.concatenate([rows, begun])
+    news["kind"] = VOIDED
+    return replace(nothing_at(clock_us), steps=steps, agings=agings), news
 
 
 def nothing_at(clock_us: int) -> MailChanges:

@@ -1,5 +1,7 @@
 """Giving up what can no longer change anything, so that a state is bounded by its open months."""
 
+from typing import Final
+
 import orjson
 
 from mailsla.streams.live.checkpoint import state_log as logs
@@ -9,7 +11,11 @@ from mailsla.streams.live.evaluate.states import IndicatorStates
 from mailsla.streams.live.publish.breach_feed import StatusRecords
 from mailsla.streams.live.state.latency import Latency
 from mailsla.streams.live.state.tenants import Tenants
-from mailsla.streams.time.calendar import midnight
+from mailsla.streams.runtime.checkpoint.state_log import State
+from mailsla.streams.time.calendar import Month, midnight
+
+_OLDEST: Final = "oldest"
+"""Where the head keeps the earliest month that was not dropped."""
 
 
 def forget_messages(log: StateLog, latency: Latency, most: int) -> None:
@@ -23,6 +29,22 @@ def forget_messages(log: StateLog, latency: Latency, most: int) -> None:
     log.forget_rows(latencies)
     # Acceptances of messages in flight stood among what is given up.
     latency.in_flight.save_again()
+
+
+def forget_again(state: State, tenants: Tenants) -> None:
+    """Drop what a former life dropped and its state brings back.
+
+    Its logs are cut off record by record, and a message in flight of such a month is still known.
+    """
+    if oldest := str(state.head.extra.get(_OLDEST, "")):
+        _forget(tenants, Month.parse(oldest))
+
+
+def _forget(tenants: Tenants, oldest: Month) -> int:
+    """Drop what lies before a month; the instant it begins, µs."""
+    before_us = midnight(oldest.first, tenants.latency.months.default_contract.zone)
+    tenants.forget(before_us, oldest)
+    return before_us
 
 
 def forget_months(
@@ -45,11 +67,10 @@ def forget_months(
     if known_us <= 0:
         return
     oldest = oldest_open(tenants.month("", known_us))
-    if oldest.label <= str(log.head.extra.get("oldest", "")):
+    if oldest.label <= str(log.head.extra.get(_OLDEST, "")):
         return
-    log.head.extra["oldest"] = oldest.label
-    before_us = midnight(oldest.first, tenants.latency.months.default_contract.zone)
-    tenants.forget(before_us, oldest)
+    log.head.extra[_OLDEST] = oldest.label
+    before_us = _forget(tenants, oldest)
     states.forget(oldest.label)
     statuses.forget(oldest.label)
     log.forget(before_us)

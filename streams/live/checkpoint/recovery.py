@@ -1,5 +1,7 @@
 """What a former life of a task kept, taken up again."""
 
+from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -7,13 +9,19 @@ import orjson
 
 from mailsla.schemas.codec.records import decode_contract
 from mailsla.schemas.contract import Contract
-from mailsla.streams.latency.messages import ROW, tenant_of
-from mailsla.streams.live.apply.facts import topic_of
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.latency.flights import without_direction
+from mailsla.streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows, tenant_of
+from mailsla.streams.latency.messages import VOIDED as VOIDED_ROW
+from mailsla.streams.latency.row_index import Mask
+from mailsla.streams.live.apply.invalidation import changed_since
 from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.checkpoint.former import ANEW
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
-from mailsla.streams.live.evaluate.states import IndicatorStates
+from mailsla.streams.live.evaluate.states import IndicatorStates, Transition
+from mailsla.streams.live.state.landed import VOIDED, topic_of
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.state_log import ROWS, State
 
@@ -30,7 +38,7 @@ def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> 
         if log.startswith(logs.FACTS):
             for entry in state.of(log):
                 fact = orjson.loads(entry)
-                tenants.landed.take(fact)
+                tenants.landed.take(fact, tenants.code)
                 tenants.observe(fact)
     for entry in state.of(logs.FIRST_MAIL):
         codes, times = zip(*orjson.loads(entry), strict=True)
@@ -61,13 +69,30 @@ def restore_messages(state: State, tenants: Tenants) -> None:
     latency.sources.restore(position.get("sources", ()))
     latency.clock_us = position.get("mail_us", 0)
     latency.heard_us = position.get("heard_us", 0)
-    rows = [rows for _, rows, _ in state.rows]
+    rows = np.concatenate([np.empty(0, dtype=ROW), *(rows for _, rows, _ in state.rows)])
     names = [name for _, _, names in state.rows for name in names]
-    tenants.restore(np.concatenate(rows) if rows else np.empty(0, dtype=ROW), names)
+    counts = _not_voided(rows)
+    named = counts[rows["kind"] == ACCEPTED].tolist()
+    tenants.restore(rows[counts], list(compress(names, named)))
+
+
+def _not_voided(rows: Rows) -> Mask:
+    """Which rows count: none from before its message was voided."""
+    voided = np.flatnonzero(rows["kind"] == VOIDED_ROW)
+    counts: Mask = rows["kind"] != VOIDED_ROW
+    if len(voided) == 0:
+        return counts
+    keys = without_direction(rows)
+    for place in voided.tolist():
+        before = rows[:place]
+        gone = (before["kind"] == LATENCY) & (before["key"] == rows["key"][place])
+        gone |= (before["kind"] == ACCEPTED) & (keys[:place] == keys[place])
+        counts[:place] &= ~gone
+    return counts
 
 
 def received_us(state: State) -> int:
-    """When the last record came, by the broker's clock; 0 where none had."""
+    """When the last record came that moved event time, by the broker's clock; 0 where none had."""
     position: dict[str, Any] = dict(state.head.extra)
     return int(position.get("received_us", 0))
 
@@ -95,9 +120,27 @@ def resume(
     # What was broadcast after the last checkpoint is known already, but not looked at.
     for topic, instant in tenants.platform.changes_after(position.get("heard", 0)).items():
         scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
+    for voiding in unheard_voidings(state, tenants):
+        _touch_voided(voiding, tenants, scheduler)
 
 
-def mark_unpublished(state: State, latency: LatencyEvaluation, scheduler: Scheduler) -> None:
+def unheard_voidings(state: State, tenants: Tenants) -> Iterator[Fact]:
+    """Every ``event.voided`` that was broadcast after the last checkpoint."""
+    position: dict[str, Any] = dict(state.head.extra)
+    return tenants.platform.voidings(position.get("heard", 0))
+
+
+def _touch_voided(
+    voiding: Fact, tenants: Tenants, scheduler: Scheduler, quiet: bool = False
+) -> None:
+    if (gone := tenants.landed.find(voiding)) is not None:
+        since_us = changed_since(gone, lambda: tenants.scope(gone["tenant_id"]))
+        scheduler.touch(gone["tenant_id"], SECTIONS_OF_TOPIC[topic_of(gone)], since_us, quiet)
+
+
+def mark_unpublished(
+    state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
+) -> None:
     """What was applied since the last round began is to be published by the next one."""
     marks = published_marks(state)
     for number, rows, _ in state.rows:
@@ -110,3 +153,17 @@ def mark_unpublished(state: State, latency: LatencyEvaluation, scheduler: Schedu
                     fact = orjson.loads(entry)
                     sections = SECTIONS_OF_TOPIC[topic_of(fact)]
                     scheduler.touch(fact["tenant_id"], sections, fact["time"], quiet=True)
+                    if fact["type"] == VOIDED:
+                        _touch_voided(fact, tenants, scheduler, quiet=True)
+
+
+def look_again(
+    state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
+) -> Iterator[Transition]:
+    """Judge everything of a state that was carried over, as this release reads it."""
+    if state.head.extra.pop(ANEW, None):
+        for tenant in tenants.names:
+            yield from latency.judge_again(tenants.code(tenant))
+            first_us = tenants.first_us(tenant)
+            if first_us is not None:
+                scheduler.touch_since(tenant, tenants.month(tenant, first_us))

@@ -7,17 +7,14 @@ changes often (states, sums) when it has been written anew as a whole.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import orjson
 
-from mailsla.schemas.registry import TYPES
-from mailsla.schemas.topics import SUPPORT
 from mailsla.streams.clauses.facts.base import Fact
-from mailsla.streams.clauses.registry import reach_of_topic
 from mailsla.streams.latency.messages import LATENCY, Rows
-from mailsla.streams.live.state.platform import encode_fact
+from mailsla.streams.live.state.landed import HEARTBEAT, encode_fact, matters_until_us, topic_of
 from mailsla.streams.runtime.checkpoint.state_log import (
     ROWS,
     Head,
@@ -87,7 +84,7 @@ class StateLog:
                 until_us = self.head.latest_us if log == PANES else 0
                 if log.startswith(FACTS):
                     # A record without a whole entry goes on in the next, and is kept with it.
-                    ends = (_until_us(orjson.loads(entry)) for entry in entries)
+                    ends = (matters_until_us(orjson.loads(entry)) for entry in entries)
                     until_us = max(ends, default=FOREVER)
                 self._kept.setdefault(log, []).append(_Kept(number, until_us))
 
@@ -98,10 +95,8 @@ class StateLog:
 
     def add_fact(self, fact: Fact) -> None:
         """A fact to be kept as long as an open month can need it."""
-        log = f"{FACTS}{TYPES[fact['type']].topic}"
-        if fact["type"] == "monitor.heartbeat":
-            log = HEARTBEATS
-        self.add(log, encode_fact(fact), until_us=_until_us(fact))
+        log = HEARTBEATS if fact["type"] == HEARTBEAT else f"{FACTS}{topic_of(fact)}"
+        self.add(log, encode_fact(fact), until_us=matters_until_us(fact))
 
     def add(self, log: str, *entries: bytes, until_us: int = 0) -> None:
         """Entries of a log, and until when they matter, where that says when it is cut off."""
@@ -181,12 +176,3 @@ def _kept_rows(number: int, rows: Rows) -> _Kept:
     latencies = int(np.count_nonzero(rows["kind"] == LATENCY))
     until_us = max(int(rows["accepted_us"].max()), int(rows["finished_us"].max()))
     return _Kept(number, until_us, latencies)
-
-
-def _until_us(fact: dict[str, Any] | Fact) -> int:
-    """Until when a fact matters: its time, and how far beyond a month it can reach."""
-    if fact["type"] == "monitor.heartbeat":
-        return int(fact["time"])
-    if TYPES[fact["type"]].topic == SUPPORT.name:
-        return FOREVER  # a channel keeps its last state
-    return int(fact["time"]) + reach_of_topic(TYPES[fact["type"]].topic)

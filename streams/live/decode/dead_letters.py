@@ -20,20 +20,25 @@ CONFLICT: Final = "conflict"
 names those that differ."""
 MAX_DEAD_LETTER_BYTES: Final = 700_000
 """Most original bytes a dead letter carries, so that it fits a record of default size."""
+_MOST_KEY_BYTES: Final = 250_000
+"""Of a longer key the rest is left out: a tenant's has some dozens."""
 
 
 def dead_letter(batch: RecordBatch, place: int, rejection: Rejection) -> Outgoing:
     """The dead letter of record ``place`` of a batch, under the record's own key."""
-    value = batch.values[place] or b""
+    value, key = batch.values[place] or b"", batch.keys[place]
     # A producer may stamp a record with any number, be it below 0.
     stamp_us = min(max(0, int(batch.timestamps_us[place])), LATEST_US - 1)
     received = datetime.fromtimestamp(stamp_us // 1000 / 1000, UTC)
     offset = int(batch.offsets[place])
     unreadable = batch.unreadable.get(offset)
     reason = unreadable or rejection.reason
-    if len(value) > MAX_DEAD_LETTER_BYTES:
-        reason = f"{reason} (only the first {MAX_DEAD_LETTER_BYTES} bytes are kept)"
-        value = value[:MAX_DEAD_LETTER_BYTES]
+    if key is not None and len(key) > _MOST_KEY_BYTES:
+        key = key[:_MOST_KEY_BYTES]
+    room = MAX_DEAD_LETTER_BYTES - len(key or b"")
+    if len(value) > room:
+        reason = f"{reason} (only the first {room} bytes are kept)"
+        value = value[:room]
     document = {
         "topic": batch.topic,
         "partition": batch.partition,
@@ -43,4 +48,4 @@ def dead_letter(batch: RecordBatch, place: int, rejection: Rejection) -> Outgoin
         "received_at": rfc3339(received),
         "value_b64": b64encode(value).decode("ascii"),
     }
-    return Outgoing(DEAD_LETTERS.name, batch.keys[place], orjson.dumps(document))
+    return Outgoing(DEAD_LETTERS.name, key, orjson.dumps(document))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mailsla.streams.latency.keyhash import leading_bytes, message_keys
+from mailsla.streams.latency.keyhash import event_keys, leading_bytes, message_keys
 from mailsla.streams.latency.messages import ACCEPTED, ENDED, LATENCY, ROW, Rows, series_of
 from mailsla.streams.live.decode.records import DecodedBatch
 
@@ -63,7 +63,8 @@ def message_rows(
     rows["finished_us"] = batch.times_us[places]
     rows["liable"] = _plain(pc.is_valid(events.column("liability")))
     rows["kind"] = kinds[places]
-    rows["order"] = leading_bytes(events.column("id").combine_chunks())
+    ids = events.column("id").combine_chunks()
+    rows["order"], rows["event"] = leading_bytes(ids), event_keys(ids)
     return rows, places, codes, sources
 
 

@@ -144,13 +144,22 @@ def letter(decoded: DecodedBatch, offset: int, rejection: Rejection) -> Outgoing
 def pass_over(decoded: DecodedBatch, rejections: Mapping[int, Rejection]) -> DecodedBatch:
     """A decoded batch in which the events at some offsets are dead letters."""
     passed = np.isin(decoded.offsets, list(rejections))
-    if not passed.any():
-        return decoded
     letters = [
         (offset, letter(decoded, offset, rejections[offset]))
         for offset in decoded.offsets[passed].tolist()
     ]
-    kept = ~passed
+    return leave_out(decoded, passed, letters)
+
+
+def leave_out(
+    decoded: DecodedBatch,
+    unwanted: npt.NDArray[np.bool_],
+    letters: Sequence[tuple[int, Outgoing]] = (),
+) -> DecodedBatch:
+    """A decoded batch without some of its events, and with dead letters by offset."""
+    if not unwanted.any():
+        return decoded
+    kept = ~unwanted
     return replace(
         decoded,
         events=decoded.events.filter(pa.array(kept)),

@@ -42,6 +42,10 @@ class Assessment:
         term = self.governed.contract.term(self.measure.indicator)
         return Judged.of(self.governed, self.measure, term)
 
+    def is_over(self, at_us: int) -> bool:
+        """Whether the active part of its month is over at an event time, µs."""
+        return at_us >= self.governed.period.end_us
+
     def at(self, measure: Measure) -> "Assessment":
         """The same indicator with another value."""
         return assess(self.tenant_id, self.month, Judged.of(self.governed, measure, self.term))

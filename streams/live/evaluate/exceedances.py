@@ -83,7 +83,8 @@ class ExceedanceCounts:
         # What ages comes before the record, instant by instant.
         for (place, instant), group in groupby(events, key=lambda one: (one[0], _instant(one[3]))):
             clock_us = at_us = int(changes.clocks_us[min(place, len(changes.clocks_us) - 1)])
-            reached_us, past = changes.reached_us(place, instant is not None), False
+            reached_us = changes.reached_us(place, instant is not None)
+            past = slot in changes.corrected
             for _, _, part, event in group:
                 if isinstance(event, Aging):
                     at_us = self._take_aging(slot, part, event, at_us)

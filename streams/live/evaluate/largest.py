@@ -54,5 +54,6 @@ class LargestLatencies:
 
     def _turn(self, changes: MailChanges, place: int, slot: int, way: int, largest_us: int) -> Turn:
         at_us = tick_end(int(changes.clocks_us[place]))
-        past = bool(self._latency.months.means.final_us[slot] <= at_us)
+        final = self._latency.months.means.final_us[slot] <= at_us
+        past = bool(final) or slot in changes.corrected
         return Turn(self._assessments.maximum(slot, way, largest_us), slot, at_us, past=past)

@@ -10,16 +10,25 @@ from dataclasses import replace
 from heapq import heappop, heappush
 
 import numpy as np
+import pyarrow as pa
 
-from mailsla.streams.latency.messages import tenant_of
-from mailsla.streams.live.apply.mail import MailChanges, exclude_again, nothing_at
+from mailsla.schemas.topics import MTA
+from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.latency.keyhash import event_keys
+from mailsla.streams.latency.messages import ROW, Rows, tenant_of
+from mailsla.streams.live.apply.mail import MailChanges, exclude_again, nothing_at, take_out
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.exceedances import ExceedanceCounts
 from mailsla.streams.live.evaluate.largest import LargestLatencies
 from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
 from mailsla.streams.live.evaluate.means import Means, Turn
-from mailsla.streams.live.evaluate.states import TICK_US, IndicatorStates, Transition, tick_end
-from mailsla.streams.live.state.excluded_spans import ExcludedSpans
+from mailsla.streams.live.evaluate.states import (
+    PAST_US,
+    TICK_US,
+    IndicatorStates,
+    Transition,
+    tick_end,
+)
 from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.time.calendar import SECOND, Month
@@ -103,24 +112,27 @@ class LatencyEvaluation:
 
     def judge_again(self, tenant: int) -> Iterator[Transition]:
         """Follow a contract of a tenant that has come: everything of it is judged anew."""
+        self._tenants.excluded.take_former()
         months = self._latency.judge_again(tenant)
         self._exceedances.note_flights([tenant])
         self._means.drop_forgotten()
         yield from self._look(tenant, months)
 
-    def exclude_again(
-        self, before: ExcludedSpans, tenants: Collection[int] | None
-    ) -> Iterator[Transition]:
+    def exclude_again(self, tenants: Collection[int] | None) -> Iterator[Transition]:
         """Follow exclusions that have come or gone.
 
         Args:
-            before: the exclusions as they were.
             tenants: whom they concern; all of them where not given.
 
         """
-        yield from self.follow(exclude_again(self._latency, before))
+        clock_us = self._present_us()
+        changes = exclude_again(self._latency, self._tenants.excluded.take_former(), clock_us)
+        now_us, long_ago_us = tick_end(clock_us), clock_us - PAST_US
+        yield from self._correct(changes)
         flights = self._latency.in_flight.flights
         aged = set(tenant_of(flights[flights["age"] > 0]["series"]).tolist())
+        old = flights["at_risk_us"] <= long_ago_us
+        past = set(tenant_of(flights[old]["series"]).tolist())
         concerned = aged if tenants is None else aged & set(tenants)
         self._latency.count_flights(concerned)
         self._exceedances.note_flights(concerned)
@@ -130,17 +142,39 @@ class LatencyEvaluation:
                 slot = self._latency.months.of_month(tenant, month)
                 if slot is not None:
                     found = self._counted(slot)
-                    over = self._latency.months.means.final_us[slot] <= self._present_us()
-                    yield from self._turn(found, slot, self._present_us(), past=bool(over))
+                    over = self._latency.months.means.final_us[slot] <= now_us
+                    yield from self._turn(found, slot, now_us, past=bool(over) or tenant in past)
+
+    def take_out(self, fact: Fact) -> tuple[list[Transition], Rows]:
+        """Follow a fact that may void mail: what is told, and the rows that say so in the state."""
+        name, names = fact.get("voids_source"), self._latency.sources.names
+        if fact.get("voids_topic") != MTA.name or name not in names:
+            return [], np.empty(0, dtype=ROW)
+        event = int(event_keys(pa.array([fact["voids_id"]]))[0])
+        source, clock_us = names.index(name), self._present_us()
+        changes, rows = take_out(self._latency, source, event, clock_us)
+        return list(self._correct(changes)), rows
+
+    def _correct(self, changes: MailChanges) -> Iterator[Transition]:
+        """Follow what is put right: word of the past where it lies long ago."""
+        steps, long_ago_us = changes.steps, int(changes.clocks_us[-1]) - PAST_US
+        old = steps[steps["accepted_us"] + steps["latency_us"] <= long_ago_us]
+        flights = [one.flight for one in changes.agings if one.flight["at_risk_us"] <= long_ago_us]
+        at = self._latency.months.locate(
+            np.array([int(flight["series"]) // 2 for flight in flights], dtype=np.int64),
+            np.array([int(flight["accepted_us"]) for flight in flights], dtype=np.int64),
+        )
+        slots = np.unique(np.concatenate([old["slot"], at.slots]))
+        yield from self.follow(replace(changes, corrected=slots))
 
     def _present_us(self) -> int:
-        """The end of the tick that mail has come to."""
-        return tick_end(self._latency.clock_us)
+        """Event time that mail, or idle time, has come to."""
+        return max(self._latency.clock_us, self._means.open_tick * TICK_US)
 
     def _look(self, tenant: int, months: Collection[Month]) -> Iterator[Transition]:
         """Judge everything of some months as it stands: word of the past, even of this month."""
         self._dirty_tenant(tenant)
-        present_us = max(self._present_us(), (self._means.open_tick + 1) * TICK_US)
+        present_us = tick_end(self._present_us())
         for month in sorted(months):
             slot = self._latency.months.of_month(tenant, month)
             for assessment in self.assess(tenant, month):
@@ -253,7 +287,21 @@ class LatencyEvaluation:
 
     def assess(self, tenant: int, month: Month) -> Iterator[Assessment]:
         """Every indicator of section 2 of a tenant-month as it stands."""
-        yield from self._assessments.assess(tenant, month, self._exceedances.with_evidence)
+        for found, slot in self._assessments.assess(tenant, month):
+            if slot is None or found.measure.indicator != COUNTED:
+                yield found
+            else:
+                yield self._exceedances.with_evidence(found, slot)
+
+    def present(self, slot: int, number: int) -> Assessment:
+        """One indicator of a month as it stands, without evidence.
+
+        Args:
+            slot: of a whole month.
+            number: of the indicator, in the order of the agreement.
+
+        """
+        return self._assessments.present(slot, number)
 
     def _turn(
         self, found: Assessment, slot: int, at_us: int, reached_us: int = 0, past: bool = False

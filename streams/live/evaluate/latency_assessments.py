@@ -1,6 +1,6 @@
 """The indicators of section 2 with given or present values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 from mailsla.streams.clauses.model.measure import Measure
@@ -82,7 +82,7 @@ class LatencyAssessments:
         return assess(self._name(of), of.month, self._judged(of, found))
 
     def _judged(self, of: Slot, found: Measure) -> Judged:
-        term = self._tenants.term(of.governed.contract, found.indicator)
+        term = of.governed.contract.term(found.indicator)
         return Judged.of(of.governed, found, term)
 
     def _name(self, of: Slot) -> str:
@@ -94,15 +94,30 @@ class LatencyAssessments:
         excluded = everything.count[way] - counted.count[way]
         return self.mean(slot, way, (counted.sum_us[way], counted.count[way], excluded))
 
-    def assess(
-        self, tenant: int, month: Month, evidence: Callable[[Assessment, int], Assessment]
-    ) -> Iterator[Assessment]:
-        """Every indicator of section 2 of a tenant-month as it stands.
+    def present(self, slot: int, number: int) -> Assessment:
+        """One indicator of a month as its sums stand, without evidence.
+
+        Args:
+            slot: of a whole month.
+            number: of the indicator, in the order of the agreement.
+
+        """
+        if number < 2:
+            return self.present_mean(slot, number)
+        if number == 2:
+            return self.exceedances(slot)
+        way = number - 3
+        return self.maximum(slot, way, self._latency.months.totals(slot, True).largest_us[way])
+
+    def assess(self, tenant: int, month: Month) -> Iterator[tuple[Assessment, int | None]]:
+        """Every indicator of section 2 of a tenant-month as it stands, without evidence.
 
         Args:
             tenant: its number.
             month: which.
-            evidence: adds the evidence of a month's exceedances, given its slot.
+
+        Returns:
+            Each with the slot of the month, if it has one.
 
         """
         months = self._latency.months
@@ -113,22 +128,20 @@ class LatencyAssessments:
             nothing = DirectionTotals()
             name = self._tenants.names[tenant]
             for found in measure(nothing, nothing, Exceedances(), spoken):
-                term = self._tenants.term(governed.contract, found.indicator)
+                term = governed.contract.term(found.indicator)
                 parts = tuple(
-                    Judged.of(part, found, self._tenants.term(part.contract, found.indicator))
+                    Judged.of(part, found, part.contract.term(found.indicator))
                     for part in governed.parts(found.indicator)
                 )
-                yield assess(name, month, Judged.of(governed, found, term), parts)
+                yield assess(name, month, Judged.of(governed, found, term), parts), None
             return
         counted, everything = (months.totals(slot, one) for one in (True, False))
         sent, received = (
             DirectionTotals(_totals(counted, way), _totals(everything, way)) for way in (0, 1)
         )
         for found in measure(sent, received, Exceedances(), True):
-            if found.indicator == COUNTED:
-                yield evidence(self.exceedances(slot), slot)
-            else:
-                yield self._whole(slot, found)
+            of_count = found.indicator == COUNTED
+            yield self.exceedances(slot) if of_count else self._whole(slot, found), slot
 
 
 def _totals(totals: Totals, way: int) -> LatencyTotals:

@@ -80,7 +80,7 @@ class Means:
         alls = _backwards(months.sums.all_count[slots, ways], everything[order], last)
         # 3. Where each tick ends that is over; what changed in the present one stays open.
         ends = last | np.append(ticks[1:] != ticks[:-1], True)
-        open_ = ticks >= self.open_tick
+        open_ = (ticks >= self.open_tick) & ~np.isin(slots, changes.corrected)
         self.open = np.unique(keys[ends & open_])
         chosen = np.flatnonzero(ends & ~open_ & months.means.judged[slots, ways])
         if len(chosen) == 0:
@@ -94,7 +94,7 @@ class Means:
         for one in turned[np.argsort(ticks[turned], kind="stable")].tolist():
             values = (int(totals[one]), int(counts[one]), int(alls[one] - counts[one]))
             slot, at_us = int(slots[one]), (int(ticks[one]) + 1) * TICK_US
-            past = bool(months.means.final_us[slot] <= at_us)
+            past = bool(months.means.final_us[slot] <= at_us) or slot in changes.corrected
             yield Turn(self._assessments.mean(slot, int(ways[one]), values), slot, at_us, past=past)
 
     def _turned(

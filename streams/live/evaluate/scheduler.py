@@ -24,10 +24,9 @@ from mailsla.streams.live.evaluate.dirty_sections import (
     PATIENT,
     PROMPT,
     DirtySections,
-    oldest_open,
 )
 from mailsla.streams.live.evaluate.dues import Timers
-from mailsla.streams.live.evaluate.groups import Group
+from mailsla.streams.live.evaluate.groups import Group, Standing, standing
 from mailsla.streams.live.evaluate.sections import assess_sections
 from mailsla.streams.live.evaluate.states import PAST_US, IndicatorStates, Transition, tick_end
 from mailsla.streams.live.evaluate.unpublished import Unpublished
@@ -63,7 +62,14 @@ class Scheduler:
 
     # 1. Who is looked at together.
 
-    def meet(self, tenant: str) -> Iterator[Transition]:
+    def meet_all(self, tenants: Iterable[str]) -> Iterator[Transition | None]:
+        """Tenants have come up: find their groups; ``None`` where others may have a turn."""
+        stand: dict[int, Standing] = {}
+        for tenant in tenants:
+            yield from self.meet(tenant, stand)
+            yield None
+
+    def meet(self, tenant: str, stand: dict[int, Standing] | None = None) -> Iterator[Transition]:
         """A tenant has come up, or has another contract or its first fact: find its group."""
         known, number = self._group_of.get(tenant), self._number_for(tenant)
         if number == known:
@@ -76,7 +82,11 @@ class Scheduler:
         if number not in self._shared or len(group.tenants) == 1:
             self._mark_everything(number)
         elif group.dirty.present is not None and self.position_us > 0:
-            yield from self._join(group, tenant)
+            stand = {} if stand is None else stand  # the groups whose standing is known
+            if number not in stand:
+                clocks = list(self._clocks(self.position_us))
+                stand[number] = standing(self._tenants, tenant, group.dirty, clocks)
+            yield from self._join(tenant, stand[number])
 
     def _leave(self, number: int, tenant: str) -> None:
         group = self._groups[number]
@@ -101,18 +111,16 @@ class Scheduler:
         self._groups.append(Group())
         return len(self._groups) - 1
 
-    def _join(self, group: Group, tenant: str) -> Iterator[Transition]:
+    def _join(self, tenant: str, stand: Standing) -> Iterator[Transition]:
         """Bring a tenant to where the others of its group stand."""
-        month = group.dirty.present
-        if month is None:
-            return
-        known = max(group.dirty.measured or month, oldest_open(month))
-        while month >= known:
+        for month in {found.month for found, _ in stand}:
             self.unpublished.note(tenant, month, OTHERS)
-            for sections, at_us in self._clocks(self.position_us):
-                for found in assess_sections(self._tenants, tenant, month, at_us, sections):
-                    yield from self._states.turn(found, self.position_us, _is_over(found, at_us))
-            month = month.previous()
+        for found, over in stand:
+            # Most stand well and have never stood otherwise: nothing turns.
+            key = tenant, found.measure.indicator, found.month.label
+            if found.state != "ok" or key in self._states.known():
+                own = replace(found, tenant_id=tenant)
+                yield from self._states.turn(own, self.position_us, over)
 
     # 2. What is dirty.
 
@@ -205,6 +213,8 @@ class Scheduler:
         Yields ``None`` after each look, where others may have a turn.
         """
         while (at := self.next_us(reach_us)) is not None and at <= to_us:
+            for _ in self._tenants.renew():
+                yield None
             tick = self._stale and at >= tick_end(self.position_us)
             self.position_us = max(self.position_us, at)
             yield from self._states.mature(at, mail=False)
@@ -270,7 +280,7 @@ class Scheduler:
 
     def _turn(self, number: int, found: Assessment, at_us: int) -> Iterator[Transition]:
         """Publish what one look has found, for every tenant of the group."""
-        group, over = self._groups[number], _is_over(found, at_us)
+        group, over = self._groups[number], found.is_over(at_us)
         key = (found.measure.indicator, found.month.label)
         before = self._states.brief((group.one, *key))
         turned = [*self._states.turn(found, self.position_us, over), *self._burn(number, found)]
@@ -318,9 +328,8 @@ class Scheduler:
     def _await_next_month(self, number: int, present: Month, now_us: int) -> None:
         """Look again when the next month begins, whatever its zone by then."""
         versions = self._tenants.versions(self._groups[number].one)
-        zones = {each.zone for each in versions} | {_DEFAULT_ZONE}
-        for begins_us in (midnight(present.end, zone) for zone in zones):
-            if begins_us > now_us:
+        for zone in {each.zone for each in versions} | {_DEFAULT_ZONE}:
+            if (begins_us := midnight(present.end, zone)) > now_us:
                 self._timers.note(number, present, CONNECTIVITY, begins_us)
 
     def _clocks(self, now_us: int) -> Iterator[tuple[frozenset[int], int]]:
@@ -339,10 +348,10 @@ class Scheduler:
 
     def assess(self, tenant: str, month: Month, sections: Iterable[int]) -> Iterator[Assessment]:
         """Some sections of a tenant-month as they stand."""
-        chosen = frozenset(sections)
         for clock, at_us in self._clocks(self.position_us):
-            if chosen & clock:
-                yield from assess_sections(self._tenants, tenant, month, at_us, chosen & clock)
+            yield from assess_sections(
+                self._tenants, tenant, month, at_us, clock & frozenset(sections)
+            )
 
     def group_number(self, tenant: str) -> int:
         """The number of those a tenant is looked at with: the same sections stand alike."""
@@ -362,17 +371,14 @@ class Scheduler:
                 yield {**fields, "down_until_us": group.down_until_us, **group.dirty.export()}
 
     def resume(self, open_since: str | None, stale: Iterable[Mapping[str, Any]]) -> None:
-        """Take up a former life where it was: all is measured once more, and nothing turns.
+        """Take up a former life with its `open_since` and `stale`: all is measured once more.
 
-        Args:
-            open_since: its `open_since`.
-            stale: its `stale`.
-
+        Nothing turns.
         """
         touched = {self._group_of[one["tenant"]]: one for one in stale}
         for number, group in enumerate(self._groups):
-            if not group.tenants:
-                continue
+            if not group.tenants or self.position_us <= 0:
+                continue  # nothing was looked at yet
             since = self._tenants.month(group.one, self.position_us).previous()
             if open_since is not None:
                 group.dirty.measured = Month.parse(open_since)
@@ -390,7 +396,3 @@ class Scheduler:
             # As it was when it was looked at last, before it was touched.
             group.down_until_us, group.dirty = one["down_until_us"], DirtySections.read(one)
             self._timers.watch(number)
-
-
-def _is_over(found: Assessment, at_us: int) -> bool:
-    return at_us >= found.governed.period.end_us

@@ -31,7 +31,7 @@ def _judged(tenants: Tenants, context: Context, sections: Collection[int]) -> di
     """The indicators of some sections of a month or a contract segment of it, in order."""
     found = {}
     for measure in measure_sections(context, sections):
-        term = tenants.term(context.contract, measure.indicator)
+        term = context.contract.term(measure.indicator)
         found[measure.indicator] = Judged.of(context.governed, measure, term)
     return found
 

@@ -1,7 +1,7 @@
 """The state of every indicator, and its transitions with their sequence numbers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from heapq import heappop, heappush
@@ -175,7 +175,7 @@ class IndicatorStates:
         life = Life() if known is None else known.life
         return life.told, life.present, life.since_us
 
-    def known(self) -> Iterable[Key]:
+    def known(self) -> KeysView[Key]:
         """The indicators that were ever anything but ``ok``."""
         return self._known.keys()
 

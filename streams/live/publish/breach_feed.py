@@ -7,6 +7,7 @@ import orjson
 
 from mailsla.schemas.results import State
 from mailsla.schemas.topics import BREACHES, STATUS
+from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.states import Transition, key_of
 from mailsla.streams.live.publish.times import text_of
@@ -31,6 +32,7 @@ def breach_record(transition: Transition, partition: int) -> Outgoing:
         "time": at,
         "datacontenttype": "application/json",
         "data": {
+            "tenant_id": assessment.tenant_id,
             **_common(assessment, transition.state),
             "sequence": transition.sequence,
             "evidence": measure.evidence,
@@ -56,9 +58,11 @@ class StatusRecords:
     def __init__(self, partition: int) -> None:
         self._partition = partition
         self._published: dict[str, dict[tuple[str, str], int]] = {}
+        self._turned: set[str] = set()
 
     def record(
         self,
+        tenant: str,
         assessment: Assessment,
         state: State,
         sequence: int,
@@ -68,6 +72,7 @@ class StatusRecords:
         """The record of an indicator, if there is news.
 
         Args:
+            tenant: whose it is; the assessment may be that of another who stands alike.
             assessment: the indicator; where it has no data and never had any, nothing is said.
             state: its state.
             sequence: the number of its last transition.
@@ -75,23 +80,36 @@ class StatusRecords:
             emptied: that it may have had data, whatever is known of it here.
 
         """
-        known = self._published.setdefault(assessment.tenant_id, {})
-        key = assessment.measure.indicator, assessment.month.label
-        nothing = not assessment.measure.has_data and state == "ok"
+        known = self._published.setdefault(tenant, {})
+        measure = assessment.measure
+        indicator = measure.indicator
+        key = indicator, assessment.month.label
+        nothing = not measure.has_data and not measure.excluded and state == "ok"
         if nothing and not emptied and key not in known:
             return None
-        common = _common(assessment, state)
-        digest = hash(orjson.dumps({**common, "sequence": sequence}))
+        said = _common(assessment, state)
+        digest = hash((*said.values(), sequence))
         if known.get(key) == digest:
             return None
         known[key] = digest
-        status = {**common, "sequence": sequence, "event_time": text_of(now_us)}
+        status = {"tenant_id": tenant, **said, "sequence": sequence, "event_time": text_of(now_us)}
         return Outgoing(
-            STATUS.name,
-            f"{assessment.tenant_id}/{assessment.measure.indicator}".encode(),
-            orjson.dumps(status),
-            self._partition,
+            STATUS.name, f"{tenant}/{indicator}".encode(), orjson.dumps(status), self._partition
         )
+
+    def of_transition(self, transition: Transition) -> Outgoing | None:
+        """The record of the state that a transition leads to."""
+        found = transition.assessment
+        if found.term.section == LATENCY:
+            self._turned.add(found.tenant_id)
+        return self.record(
+            found.tenant_id, found, transition.state, transition.sequence, transition.at_us
+        )
+
+    def take_turned(self) -> set[str]:
+        """The tenants with transitions of section 2 since the last call."""
+        turned, self._turned = self._turned, set()
+        return turned
 
     def forget(self, before: str) -> None:
         """Drop what was said of periods before a month (``YYYY-MM``)."""
@@ -102,14 +120,14 @@ class StatusRecords:
 
 def _common(assessment: Assessment, state: State) -> dict[str, object]:
     measure, contract, term = assessment.measure, assessment.governed.contract, assessment.term
+    observed = measure.observed
     return {
-        "tenant_id": assessment.tenant_id,
         "contract_version": contract.version,
         "section": term.section,
         "indicator": measure.indicator,
         "period": assessment.month.label,
         "state": state,
-        "observed": None if measure.observed is None else float(measure.observed),
+        "observed": None if observed is None else float(observed),
         "target": None if term.target is None else float(term.target),
         "comparator": term.comparator,
         "unit": term.unit,

@@ -2,10 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from mailsla.streams.live.evaluate.states import Transition
 from mailsla.streams.live.publish.breach_feed import StatusRecords, breach_record
+from mailsla.streams.live.state.platform import mark_record
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
+
+_MARK_EVERY_US: Final = 10_000_000
 
 
 class Outbox:
@@ -20,6 +24,7 @@ class Outbox:
     def __init__(self, statuses: StatusRecords, partition: int) -> None:
         self._statuses, self._partition = statuses, partition
         self.records: list[Outgoing] = []
+        self._marked_us = 0
         self.breached: Counter[str] = Counter()
         """Indicator → transitions to ``breached`` since it was asked last."""
 
@@ -28,9 +33,15 @@ class Outbox:
         for one in transitions:
             self.breached[one.assessment.measure.indicator] += one.state == "breached"
             self.records.append(breach_record(one, self._partition))
-            status = self._statuses.record(one.assessment, one.state, one.sequence, one.at_us)
+            status = self._statuses.of_transition(one)
             if status is not None:
                 self.records.append(status)
+
+    def mark(self, instant_us: int) -> None:
+        """Tell every task, every few seconds, how far the platform's events have come."""
+        if instant_us >= self._marked_us + _MARK_EVERY_US:
+            self._marked_us = instant_us
+            self.records.append(mark_record(instant_us))
 
     def take(self) -> list[Outgoing]:
         """Everything that waits."""

@@ -5,18 +5,20 @@ with very many tenants goes on reading while it says how they stand, and the gro
 only when everything that followed from a record has been published.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from mailsla.schemas.results import State
 from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
-from mailsla.streams.live.evaluate.states import IndicatorStates, key_of, state_of
+from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.breach_feed import StatusRecords
+from mailsla.streams.live.publish.latency_news import LatencyNews
 from mailsla.streams.live.publish.latency_windows import latency_record
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.live.publish.windows import ObservedWindows
@@ -24,8 +26,11 @@ from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
 
-Alike = dict[tuple[int, Month, frozenset[int]], list[Assessment]]
-"""Number of a group, month, sections → what they come to"""
+Alike = dict[tuple[int, Month, frozenset[int]], list[tuple[Assessment, State]]]
+"""Number of a group, month, sections → what they come to, for any of its tenants"""
+
+News = dict[int, list[int]]
+"""Slot of a month → the indicators of section 2, by number, that are to be published"""
 
 Waiting = dict[str, dict[Month, set[int]]]
 """Tenant → month → sections that have news"""
@@ -46,6 +51,7 @@ class Rounds:
         self._states, self._partition = states, partition
         self.statuses = StatusRecords(partition)
         self._observed = ObservedWindows(tenants, partition)
+        self._news = LatencyNews(tenants)
         self._waiting: Waiting = {}
         self.offsets: dict[str, int] = {}
         """Input topic → offset up to which everything that followed has been published."""
@@ -94,6 +100,8 @@ class Rounds:
                 own.setdefault(month, set()).update(sections)
         windows = self._tenants.latency.windows.dirty_series()
         changed = self._latency.take_dirty()
+        for tenant in self.statuses.take_turned():
+            self._news.forget(tenant)
         for code in {*changed, *(windows // 2).tolist()}:
             own = self._waiting.setdefault(self._tenants.names[code], {})
             for month in changed.get(code, ()):
@@ -108,52 +116,82 @@ class Rounds:
 
         """
         chosen = list(self._waiting)[:most]
-        codes: list[int] = []
+        codes = [self._tenants.code(tenant) for tenant in chosen]
         alike: Alike = {}
+        news = self._news_of(chosen, codes)
         for tenant in chosen:
-            codes.append(self._tenants.code(tenant))
-            yield list(self._tenant(alike, tenant, self._waiting.pop(tenant), now_us))
+            yield list(self._tenant(alike, news, tenant, self._waiting.pop(tenant), now_us))
         yield list(self._windows(np.array(codes, dtype=np.int64)))
         if not self._waiting:
             self.offsets, self.marks = self._begun
 
+    def _news_of(self, tenants: Sequence[str], codes: Sequence[int]) -> News:
+        """What is news of section 2 of some tenants."""
+        slots = [
+            slot
+            for tenant, code in zip(tenants, codes, strict=True)
+            for month, sections in self._waiting[tenant].items()
+            if LATENCY in sections
+            and (slot := self._tenants.latency.months.of_month(code, month)) is not None
+        ]
+        found = self._news.take(np.array(slots, dtype=np.int64), self._latency.known_us)
+        return {slot: np.flatnonzero(row).tolist() for slot, row in zip(slots, found, strict=True)}
+
     def _tenant(
-        self, alike: Alike, tenant: str, months: Mapping[Month, set[int]], now_us: int
+        self,
+        alike: Alike,
+        news: News,
+        tenant: str,
+        months: Mapping[Month, set[int]],
+        now_us: int,
     ) -> Iterator[Outgoing]:
         for month in sorted(months):
             sections = months[month]
-            yield from self._statuses(self._alike(alike, tenant, month, sections), now_us)
+            yield from self._statuses(alike, tenant, month, now_us, sections)
             if LATENCY in sections:
-                yield from self._latency_statuses(tenant, month, now_us)
+                yield from self._latency_statuses(news, tenant, month, now_us)
         present = self._tenants.month(tenant, now_us)
         if months.get(present, set()) & {1, 3}:
             yield from self._observed.records(tenant, present, now_us)
 
-    def _alike(
-        self, alike: Alike, tenant: str, month: Month, sections: set[int]
-    ) -> Iterator[Assessment]:
+    def _statuses(
+        self, alike: Alike, tenant: str, month: Month, now_us: int, sections: set[int]
+    ) -> Iterator[Outgoing]:
         """Sections as they stand, but for section 2; tenants that are looked at as one share it."""
         of = self._scheduler.group_number(tenant), month, frozenset(sections)
         if of not in alike:
-            alike[of] = list(self._scheduler.assess(tenant, month, sections))
-        for found in alike[of]:
-            yield found if found.tenant_id == tenant else replace(found, tenant_id=tenant)
-
-    def _statuses(self, found: Iterable[Assessment], now_us: int) -> Iterator[Outgoing]:
-        for one in found:
-            state = state_of(one, now_us >= one.governed.period.end_us)
-            sequence = self._states.sequence(key_of(one))
-            record = self.statuses.record(one, state, sequence, now_us)
+            alike[of] = [
+                (found, state_of(found, now_us >= found.governed.period.end_us))
+                for found in self._scheduler.assess(tenant, month, sections)
+            ]
+        label, emptied = month.label, self._emptied(tenant)
+        for found, state in alike[of]:
+            sequence = self._states.sequence((tenant, found.measure.indicator, label))
+            record = self.statuses.record(
+                tenant, found, state, sequence, now_us, found.term.section in emptied
+            )
             if record is not None:
                 yield record
 
-    def _latency_statuses(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
-        code = self._tenants.code(tenant)
-        emptied = self._tenants.latency.months.of_month(code, month) is None
-        for one in self._latency.assess(code, month):
+    def _emptied(self, tenant: str) -> frozenset[int]:
+        """The sections of which what was known may have been voided."""
+        topics = self._tenants.corrected(tenant)
+        return frozenset().union(*(SECTIONS_OF_TOPIC[topic] for topic in topics))
+
+    def _latency_statuses(
+        self, news: News, tenant: str, month: Month, now_us: int
+    ) -> Iterator[Outgoing]:
+        code, label = self._tenants.code(tenant), month.label
+        slot = self._tenants.latency.months.of_month(code, month)
+        emptied = slot is None
+        if slot is None:
+            found = self._latency.assess(code, month)
+        else:
+            found = (self._latency.present(slot, number) for number in news[slot])
+        for one in found:
             state = state_of(one, self._latency.is_over(one))
-            sequence = self._states.sequence(key_of(one))
-            record = self.statuses.record(one, state, sequence, now_us, emptied)
+            sequence = self._states.sequence((tenant, one.measure.indicator, label))
+            record = self.statuses.record(tenant, one, state, sequence, now_us, emptied)
             if record is not None:
                 yield record
 

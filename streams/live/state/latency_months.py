@@ -7,6 +7,7 @@ within the month.
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import is_not
 from typing import Final
 
 import numpy as np
@@ -92,6 +93,8 @@ class LatencyMonths:
         self.default_contract: Final = default_contract("-")
         self._by_default: dict[Month, Governed] = {}
         """Shared by all tenants without a contract of their own."""
+        self._governed: dict[tuple[int, Month], tuple[list[Contract], Governed]] = {}
+        """Tenant, month → what it was found to be, and from which versions."""
         self.sums = _Columns(
             tenant=(np.int64, ()),
             count=(np.int64, (2,)),
@@ -155,7 +158,11 @@ class LatencyMonths:
         """The contract and the active part of a tenant's month."""
         versions = self._versions(tenant)
         if versions:
-            return governing(self._name(tenant), versions, month)
+            known, governed = self._governed.get((tenant, month), ([], None))
+            if governed is None or len(known) != len(versions) or any(map(is_not, known, versions)):
+                governed = governing(self._name(tenant), versions, month)
+                self._governed[tenant, month] = versions, governed
+            return governed
         if month not in self._by_default:
             self._by_default[month] = governing("-", (), month)
         return self._by_default[month]
@@ -250,6 +257,8 @@ class LatencyMonths:
 
     def forget_before(self, oldest: Month) -> None:
         """Drop the months before one."""
+        for key in [key for key in self._governed if key[1] < oldest]:
+            del self._governed[key]
         for tenant, month in [key for key in self._by_month if key[1] < oldest]:
             whole = self._by_month.pop((tenant, month))
             self._months_of[tenant].remove(month)
@@ -291,12 +300,12 @@ class LatencyMonths:
         """The sums of a slot, of what counts or of everything."""
         if slot is None:
             return Totals((0, 0), (0, 0), (0, 0))
-        prefix = "" if counted else "all_"
-        columns = (
-            getattr(self.sums, f"{prefix}{name}")[slot].tolist()
-            for name in ("count", "sum_us", "largest_us")
-        )
-        count, sum_us, largest_us = (tuple(column) for column in columns)
+        sums = self.sums
+        if counted:
+            pairs = sums.count[slot], sums.sum_us[slot], sums.largest_us[slot]
+        else:
+            pairs = sums.all_count[slot], sums.all_sum_us[slot], sums.all_largest_us[slot]
+        count, sum_us, largest_us = (tuple(pair.tolist()) for pair in pairs)
         return Totals(count, sum_us, largest_us)
 
     def mean_target_us(self, slot: int, way: int) -> Fraction:

@@ -4,19 +4,26 @@ The task that meets such an event passes it on through the broadcast topic; ever
 that topic from its beginning. Facts do not depend on order or repetition, so neither does this.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import orjson
 
 from mailsla.schemas.calendars import Calendars, WorkingCalendar
 from mailsla.schemas.codec.identifiers import PLATFORM
-from mailsla.schemas.registry import TYPES
 from mailsla.schemas.topics import BROADCAST, CALENDARS
 from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.clauses.facts.billing import BillingRegister
 from mailsla.streams.clauses.registry import Scope
 from mailsla.streams.live.apply.invalidation import changed_since
+from mailsla.streams.live.state.landed import (
+    VOIDED,
+    LandedEvents,
+    encode_fact,
+    matters_until_us,
+    topic_of,
+)
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.clock import EventClock
 
@@ -27,6 +34,9 @@ CALENDAR: Final = "calendar"
 _MARK: Final = "clock.mark"
 _STRETCH: Final = 1024
 """Records of the broadcast topic whose changes are remembered together."""
+_OWN: Final = 0
+_BILL: Final = 1
+"""Who the events that everybody hears of belong to: the platform, or the register of bills."""
 _BILLED: Final = frozenset({"customer.charged", "billing.error_confirmed"})
 
 
@@ -39,8 +49,6 @@ class Platform:
     """
 
     def __init__(self) -> None:
-        self.scope = Scope(PLATFORM)
-        self.register = BillingRegister()
         self.calendars = Calendars()
         """Working days by the names that contracts give."""
         self.since_us: int | None = None
@@ -49,17 +57,69 @@ class Platform:
         """Source → what it said last of how far its log is published."""
         self.heard = 0
         """Offset in the broadcast topic up to which it was read."""
+        self._scope = Scope(PLATFORM)
+        self._register = BillingRegister()
+        self._landed = LandedEvents()
+        self._outdated: set[tuple[int, str]] = set()
+        """Owner and topic of facts that are to be taken anew, since some no longer count."""
+        self.corrected: set[str] = set()
+        """The topics of which an event that everybody hears of was voided."""
+        self._voidings: list[tuple[int, Fact]] = []
+        """Every ``event.voided`` of whatever tenant, and where it was read."""
         self._changes: dict[int, dict[str, int]] = {}
         self._clock: EventClock | None = None
 
+    @property
+    def scope(self) -> Scope:
+        """The facts of the platform."""
+        if self._outdated:
+            deque(self.renew(), 0)
+        return self._scope
+
+    @property
+    def register(self) -> BillingRegister:
+        """Who was billed of the whole platform."""
+        if self._outdated:
+            deque(self.renew(), 0)
+        return self._register
+
+    def renew(self) -> Iterator[None]:
+        """Bring facts up to date of which some no longer count; as `Tenants.renew`."""
+        while self._outdated:
+            owner, topic = self._outdated.pop()
+            counted = self._landed.counted(owner, topic)
+            if owner == _OWN:
+                yield from self._scope.renew(topic, counted)
+                continue
+            self._register = BillingRegister()
+            for fact in counted:
+                self._register.observe(fact)
+                yield
+
     def observe(self, fact: Fact) -> None:
-        """Take a fact of the platform, or a billing fact of any tenant."""
-        if fact["tenant_id"] == PLATFORM:
-            self.scope.observe(fact)
-        else:
-            self.register.observe(fact)
-        about_us = changed_since(fact, self.scope)
-        self.since_us = about_us if self.since_us is None else min(about_us, self.since_us)
+        """Take a fact of the platform, a billing fact or a voiding of any tenant."""
+        gone = fact["type"] == VOIDED and self._landed.void(fact) and self._landed.find(fact)
+        if gone:
+            self._outdated.add((_owner(gone["tenant_id"]), topic_of(gone)))
+            self.corrected.add(topic_of(gone))
+        if not _is_shared(fact):
+            return
+        self._landed.take(fact, _owner)
+        if self._landed.counts(fact):
+            taker = self._scope if fact["tenant_id"] == PLATFORM else self._register
+            taker.observe(fact)
+            about_us = changed_since(fact, lambda: self.scope)
+            self.since_us = about_us if self.since_us is None else min(about_us, self.since_us)
+
+    def voidings(self, offset: int) -> Iterator[Fact]:
+        """Every ``event.voided`` of whatever tenant at or beyond an offset in the topic."""
+        return (fact for at, fact in self._voidings if at >= offset)
+
+    def forget(self, before_us: int) -> None:
+        """Drop what no month beginning at or after ``before_us`` can need."""
+        self.scope.forget(before_us)
+        self._landed.forget(before_us)
+        self._voidings = [one for one in self._voidings if matters_until_us(one[1]) >= before_us]
 
     def read(self, value: bytes, offset: int, now_s: float) -> Fact | None:
         """Take a record of the broadcast topic; the fact, unless it is a mark of the clock."""
@@ -78,9 +138,11 @@ class Platform:
         if fact["type"] == CALENDAR:
             self.calendars.publish(WorkingCalendar.model_validate(fact["document"]))
         else:
+            if fact["type"] == VOIDED:
+                self._voidings.append((offset, fact))
             self.observe(fact)
         about = self._changes.setdefault(offset // _STRETCH, {})
-        for topic, since_us in self.changed([fact]).items():
+        for topic, since_us in self.changed(self.with_voided([fact])).items():
             about[topic] = min(since_us, about.get(topic, since_us))
         return fact
 
@@ -88,11 +150,21 @@ class Platform:
         """Topic → the instant, µs, from which on facts that were read changed anything."""
         since: dict[str, int] = {}
         for fact in facts:
-            topic, about_us = CALENDARS.name, 0
-            if fact["type"] != CALENDAR:
-                topic, about_us = TYPES[fact["type"]].topic, changed_since(fact, self.scope)
+            if fact["type"] == CALENDAR:
+                topic, about_us = CALENDARS.name, 0
+            elif _is_shared(fact):
+                topic, about_us = topic_of(fact), changed_since(fact, lambda: self.scope)
+            else:
+                continue
             since[topic] = min(about_us, since.get(topic, about_us))
         return since
+
+    def with_voided(self, facts: Iterable[Fact]) -> list[Fact]:
+        """Facts that were read, and those that they take out of what everybody hears of."""
+        found = list(facts)
+        voidings = (fact for fact in found if fact["type"] == VOIDED)
+        gone = (self._landed.find(voiding) for voiding in voidings)
+        return [*found, *(one for one in gone if one is not None)]
 
     def changes_after(self, offset: int) -> dict[str, int]:
         """What records at or beyond an offset changed, and a few before it.
@@ -114,7 +186,16 @@ class Platform:
 
 
 def concerns_platform(fact: Fact) -> bool:
-    """Whether a fact must be known to every task."""
+    """Whether a fact must be known to every task: a voiding may be of anybody's event."""
+    return _is_shared(fact) or fact["type"] == VOIDED
+
+
+def _owner(tenant: str) -> int:
+    return _OWN if tenant == PLATFORM else _BILL
+
+
+def _is_shared(fact: Fact) -> bool:
+    """Whether a fact counts for every tenant."""
     return fact["tenant_id"] == PLATFORM or fact["type"] in _BILLED
 
 
@@ -134,8 +215,3 @@ def mark_record(instant_us: int) -> Outgoing:
     """The record that tells every task how far the platform's events have come."""
     mark = {"tenant_id": PLATFORM, "type": _MARK, "time": instant_us}
     return Outgoing(BROADCAST.name, PLATFORM.encode(), orjson.dumps(mark), 0)
-
-
-def encode_fact(fact: Fact) -> bytes:
-    """A fact as JSON; amounts are decimal strings."""
-    return orjson.dumps(fact, default=str)

@@ -10,10 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from mailsla.schemas.codec.records import Rejection
+from mailsla.schemas.codec.records import HELD_BACK, Rejection
 
-HELD_BACK: Final = "quarantined"
-"""How the reason begins."""
 REJECTION: Final = Rejection(
     f"{HELD_BACK}: no contract names this tenant, and there are too many of the kind", "tenant_id"
 )

@@ -1,29 +1,33 @@
 """What a task knows of its tenants: their facts, contracts and messages."""
 
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from mailsla.schemas.codec.identifiers import PLATFORM
-from mailsla.schemas.contract import Contract, Term, default_contract
-from mailsla.schemas.indicators import INDICATORS
+from mailsla.schemas.contract import Contract, default_contract
 from mailsla.streams.clauses.facts.base import Fact
-from mailsla.streams.clauses.model.contracts import Force, in_force, month_at
+from mailsla.streams.clauses.model.contracts import Force, governed_since, in_force, month_at
 from mailsla.streams.clauses.model.exclusions import Exclusions
 from mailsla.streams.clauses.registry import Context, Scope
 from mailsla.streams.latency.messages import Rows
 from mailsla.streams.latency.row_index import Int64s
-from mailsla.streams.live.state.excluded_spans import ExcludedSpans, reads_apart
-from mailsla.streams.live.state.landed import LandedEvents
+from mailsla.streams.live.state.excluded_spans import (
+    ExcludedSpans,
+    ExclusionReading,
+    reads_alike,
+    reads_apart,
+)
+from mailsla.streams.live.state.landed import LandedEvents, topic_of
 from mailsla.streams.live.state.latency import Latency
 from mailsla.streams.live.state.platform import Platform
 from mailsla.streams.live.state.strangers import MOST_STRANGERS, Strangers
-from mailsla.streams.time.calendar import Month
-from mailsla.streams.time.intervals import FOREVER
+from mailsla.streams.time.calendar import Month, midnight
+from mailsla.streams.time.intervals import BEFORE_ALL, FOREVER
 
 _DEFAULT_CONTRACT: Final = default_contract("-")
-_DEFAULT_TERMS: Final = {name: _DEFAULT_CONTRACT.term(name) for name in INDICATORS}
 
 
 class Tenants:
@@ -35,17 +39,21 @@ class Tenants:
         lateness_us: int,
         silence_us: int,
         most_strangers: int = MOST_STRANGERS,
+        most_a_day: int = 0,
     ) -> None:
         self.platform = platform
         self.strangers = Strangers(most_strangers)
         self.names: list[str] = []
         self.excluded = ExcludedSpans()
-        self.landed = LandedEvents()
+        self.landed = LandedEvents(most_a_day)
         self.latency = Latency(
             self.versions_of, self.names.__getitem__, self.excluded, lateness_us, silence_us
         )
         self._codes: dict[str, int] = {}
         self._scopes: dict[int, Scope] = {}
+        self._outdated: set[tuple[int, str]] = set()
+        """Tenant and topic of facts that are to be taken anew, since some no longer count."""
+        self._corrected: dict[int, set[str]] = {}
         self._no_facts = Scope("-")
         """Stands for every tenant of which nothing but mail was ever heard."""
         self._contracts: dict[int, dict[int, Contract]] = {}
@@ -53,6 +61,8 @@ class Tenants:
         """When each version is in force; known of tenants that were asked for."""
         self._promises: dict[tuple[str, int], tuple[Contract, bytes]] = {}
         self._first_mail_us = np.full(64, FOREVER, dtype=np.int64)
+        for voiding in platform.voidings(0):
+            self.landed.void(voiding)
 
     def code(self, tenant: str) -> int:
         """The number of a tenant; a new tenant gets the next one."""
@@ -84,16 +94,41 @@ class Tenants:
     # Facts of sections 1 and 3 to 9.
 
     def observe(self, fact: Fact) -> None:
-        """Take a fact of a tenant; exclusions take effect with `exclude`."""
+        """Take a landed fact of a tenant, if it counts; exclusions take effect with `exclude`."""
         code = self.code(fact["tenant_id"])
         if code not in self._scopes:
             self._scopes[code] = Scope(fact["tenant_id"])
             if code not in self._contracts:
                 self.strangers.take_facts(code)
-        self._scopes[code].observe(fact)
+        if self.landed.counts(fact):
+            self._scopes[code].observe(fact)
+        else:
+            self._corrected.setdefault(code, set()).add(topic_of(fact))
+
+    def take_anew(self, fact: Fact) -> None:
+        """A fact that was taken no longer counts: those that do are to be taken anew."""
+        code, topic = self._codes[fact["tenant_id"]], topic_of(fact)
+        self._outdated.add((code, topic))
+        self._corrected.setdefault(code, set()).add(topic)
+
+    def corrected(self, tenant: str) -> set[str]:
+        """The topics of which an event that concerns a tenant was voided."""
+        return self._corrected.get(self._codes[tenant], set()) | self.platform.corrected
+
+    def renew(self) -> Iterator[None]:
+        """Bring facts up to date of which some no longer count, before anybody asks for them.
+
+        Yields where others may have a turn; nobody may ask for them meanwhile.
+        """
+        while self._outdated:
+            code, topic = self._outdated.pop()
+            yield from self._scopes[code].renew(topic, self.landed.counted(code, topic))
+        yield from self.platform.renew()
 
     def scope(self, tenant: str) -> Scope:
         """The facts of a tenant."""
+        if self._outdated:
+            deque(self.renew(), 0)
         return self._scopes.get(self._codes.get(tenant, -1), self._no_facts)
 
     def has_facts(self, tenant: str) -> bool:
@@ -110,19 +145,26 @@ class Tenants:
             self._exclude_own(code)
 
     def _exclude_own(self, code: int) -> None:
-        name, forces = self.names[code], in_force(self.versions_of(code))
-        contract = forces[-1].contract if forces else _DEFAULT_CONTRACT
-        profile = contract.profile
-        if reads_apart(profile):
-            every = self.exclusions(name).limited(profile, contract.zone).declarations
-        else:
-            every = tuple(self.scope(name).ops.exclusions.in_force())
-        self.excluded.set(code, every, profile)
-
-    def exclusions(self, tenant: str) -> Exclusions:
-        """The exclusions that concern a tenant."""
-        own = self.scope(tenant).ops.exclusions
-        return Exclusions.of((own, self.platform.scope.ops.exclusions))
+        readings: list[tuple[int, Contract]] = []
+        for since, governing in governed_since(self.versions_of(code)):
+            contract = governing or _DEFAULT_CONTRACT
+            since_us = BEFORE_ALL if since is None else midnight(since.first, contract.zone)
+            if not readings or not reads_alike(readings[-1][1], contract):
+                readings.append((since_us, contract))
+        scopes = [self.scope(self.names[code])]
+        if any(reads_apart(contract.profile) for _, contract in readings):
+            scopes.append(self.platform.scope)
+        every = Exclusions.of(scope.ops.exclusions for scope in scopes)
+        ends_us = [*(since_us for since_us, _ in readings[1:]), FOREVER]
+        self.excluded.set(
+            code,
+            [
+                ExclusionReading(
+                    since_us, until_us, every.limited(one.profile, one.zone), one.profile
+                )
+                for (since_us, one), until_us in zip(readings, ends_us, strict=True)
+            ],
+        )
 
     # Contracts.
 
@@ -154,12 +196,6 @@ class Tenants:
             document = contract.model_dump_json(exclude=left_out).encode()
             known = self._promises[key] = contract, document
         return known[1]
-
-    def term(self, contract: Contract, indicator: str) -> Term:
-        """The promise of an indicator under a contract."""
-        if contract.version == 0 and not contract.overrides:
-            return _DEFAULT_TERMS[indicator]
-        return contract.term(indicator)
 
     def context(self, tenant: str, month: Month, now_us: int) -> Context:
         """What a tenant-month is measured from."""
@@ -203,6 +239,10 @@ class Tenants:
         self._first_mail_us[distinct[earlier]] = first[earlier]
         return list(zip(distinct[earlier].tolist(), first[earlier].tolist(), strict=True))
 
+    def mail_since_us(self, codes: Int64s) -> Int64s:
+        """The earliest instant that ``mail.mta`` tells of each tenant; `FOREVER` if of none."""
+        return self._first_mail_us[codes]
+
     def has_mail(self, code: int, until_us: int) -> bool:
         """Whether ``mail.mta`` ever told of anything of a tenant before an instant."""
         return bool(self._first_mail_us[code] < until_us)
@@ -218,6 +258,7 @@ class Tenants:
         for code in self._scopes:
             self.exclude(self.names[code])
         self.exclude(PLATFORM)
+        self.excluded.take_former()
         self.latency.restore(rows, names)
 
     def codes(self, tenants: Collection[str]) -> list[int]:
@@ -226,7 +267,8 @@ class Tenants:
 
     def forget(self, before_us: int, oldest: Month) -> None:
         """Drop what no month from ``oldest`` on, beginning at ``before_us``, can need."""
-        for scope in (*self._scopes.values(), self.platform.scope):
+        for scope in self._scopes.values():
             scope.forget(before_us)
+        self.platform.forget(before_us)
         self.landed.forget(before_us)
         self.latency.forget(before_us, oldest)

@@ -149,8 +149,8 @@ def read_state(records: Mapping[bytes, bytes]) -> State:
     document = orjson.loads(records[b"head"])
     if document.get("format") != FORMAT:
         raise StateError(
-            "the state was written by a version with another row layout; "
-            f"delete the topic {STREAMS_STATE.name} and reset the group to replay"
+            "the state was written by a release that this one does not know: go back to that one, "
+            f"or delete the topic {STREAMS_STATE.name} and reset the group to replay"
         )
     head = Head(document["logs"], document["offsets"], document["latest_us"], document["extra"])
     rows: list[tuple[int, Rows, Sequence[str]]] = []
@@ -164,7 +164,7 @@ def read_state(records: Mapping[bytes, bytes]) -> State:
                     f"record {number} of {log} is missing from the state; "
                     f"delete the topic {STREAMS_STATE.name} and reset the group to replay"
                 )
-            header, body = _parse(value)
+            header, body = parse_record(value)
             if log == ROWS:
                 found = np.frombuffer(body, dtype=ROW, count=header["rows"])
                 rows.append((number, found, header["names"]))
@@ -214,7 +214,8 @@ def _append(
     return Outgoing(STREAMS_STATE.name, _key(log, number), value, partition)
 
 
-def _parse(value: bytes) -> tuple[dict[str, Any], bytes]:
+def parse_record(value: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header of a record of a log, and what follows it."""
     size = int.from_bytes(value[:_HEADER_BYTES], "big")
     header = orjson.loads(value[_HEADER_BYTES : _HEADER_BYTES + size])
     return header, value[_HEADER_BYTES + size :]

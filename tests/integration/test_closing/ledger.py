@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +10,17 @@ import pyarrow as pa
 from mailsla.schemas.codec.columns import UTC_MICROS
 from mailsla.sinks.closing.plan.contract_segments import micros
 from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.landing.batch import blocks
 from mailsla.sinks.landing.facts import decode_facts
+from mailsla.sinks.landing.insert import insert_block
+from mailsla.sinks.landing.results import decode_results
+from tests.integration.landing_server import Batch
 from tests.reference.log import TOPIC_OF
 from tests.reference.values import Finding, Judged, Part
 
 BROKER_US = micros(datetime(2100, 1, 1, tzinfo=UTC))
 """The broker clock at the landing: after every event, whatever its month."""
+_offsets = count(step=1000)
 
 
 def land(client, events, landed_at, first_offset=0):
@@ -31,6 +37,16 @@ def land(client, events, landed_at, first_offset=0):
         assert not rows.rejected
         landing = pa.array([landed_at] * rows.rows.num_rows, UTC_MICROS)
         client.insert_arrow(rows.table, rows.rows.append_column("landed_at", landing))
+
+
+def publish(client, topic, *documents):
+    """Land documents of a compacted topic as the sinks do."""
+    number = next(_offsets)
+    batch = Batch(topic, [json.dumps(each).encode() for each in documents], first_offset=number)
+    rows = decode_results(batch)
+    assert not rows.rejected
+    for block in blocks([rows]):
+        insert_block(client, block)
 
 
 def close_history(client, history, **options):

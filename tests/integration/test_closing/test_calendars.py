@@ -3,7 +3,6 @@ tenants that cannot be judged, who keep nobody else waiting."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
 
 import chinese_calendar
 import pytest
@@ -13,11 +12,7 @@ from mailsla.sinks.closing.errors import MonthNotOverError
 from mailsla.sinks.closing.revisions.diff import diff_month
 from mailsla.sinks.closing.run.close_month import close_month
 from mailsla.sinks.closing.run.verify import verify_month
-from mailsla.sinks.landing.batch import blocks
-from mailsla.sinks.landing.insert import insert_block
-from mailsla.sinks.landing.results import decode_results
-from tests.integration.landing_server import Batch
-from tests.integration.test_closing.ledger import close, land
+from tests.integration.test_closing.ledger import close, land, publish
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, sent
 
 pytestmark = pytest.mark.embedded
@@ -25,7 +20,6 @@ pytestmark = pytest.mark.embedded
 OCTOBER = date(2025, 10, 1)
 DECEMBER = date(2025, 12, 1)
 LATER = CUTOFF + timedelta(days=10)
-_offsets = count(step=1000)
 COMPLAINED = event("complaint.received", at(10), case_id="c")
 ANSWERED = event("complaint.responded", at(12, 9), case_id="c")
 
@@ -34,16 +28,6 @@ def failures_of(client, month=OCTOBER, **options):
     failures = []
     closed = close_month(client, month, now=LATER, failed=failures.append, **options)
     return [each.tenant_id for each in closed], [(f.tenant_id, f.field) for f in failures]
-
-
-def publish(client, topic, *documents):
-    """Land documents of a compacted topic as the sinks do."""
-    number = next(_offsets)
-    batch = Batch(topic, [json.dumps(each).encode() for each in documents], first_offset=number)
-    rows = decode_results(batch)
-    assert not rows.rejected
-    for block in blocks([rows]):
-        insert_block(client, block)
 
 
 def store(client, tenant, **fields):

@@ -4,15 +4,17 @@ import io
 import subprocess
 import sys
 import zipfile
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pyarrow.parquet as pq
 import pytest
 
 from mailsla.sinks.closing.errors import ClosingError
+from mailsla.sinks.closing.run.close_month import close_month
 from mailsla.sinks.closing.run.proof import prove
 from mailsla.sinks.closing.run.proof_check import RULE_OF, differences
-from tests.integration.test_closing.ledger import close, close_history
+from tests.integration.test_closing.ledger import close, close_history, publish
 from tests.reference.scenario import (
     CUTOFF,
     TENANT,
@@ -96,7 +98,20 @@ def test_a_pack_agrees_elsewhere_and_a_changed_row_is_noticed(client, tmp_path):
 
 
 @pytest.mark.parametrize("draw", [checked_months, limited_months])
-def test_a_pack_of_a_drawn_month_agrees(client, draw):
+def test_packs_of_a_drawn_month_agree_whatever_its_calendar_becomes(client, draw):
+    """Voided, contradicting, amended, approved events; days of work that change after a closing."""
     history = draw(7)
-    closing, *_ = close_history(client, history)
-    assert list(differences(prove(client, closing.tenant_id, history.first_day))) == []
+    days = [history.first_day + timedelta(days=number) for number in range(0, 28, 3)]
+    document = {"calendar": "acme", "version": 1, "working_days": [str(day) for day in days]}
+    document["complete_for"] = sorted(
+        {year for day in days for year in (day.year - 1, day.year, day.year + 1)}
+    )
+    kept = [each.model_copy(update={"calendar": "acme"}) for each in history.contracts]
+    publish(client, "sla.calendars", document)
+    closing, *_ = close_history(client, replace(history, contracts=tuple(kept)))
+    publish(client, "sla.calendars", document | {"version": 2, "working_days": []})
+    later = history.cutoff + timedelta(hours=1)
+    again, *_ = close_month(client, history.first_day, contracts=kept, now=later)
+    for revision in {closing.revision, again.revision}:
+        content = prove(client, closing.tenant_id, history.first_day, revision=revision)
+        assert list(differences(content)) == []

@@ -1,0 +1,84 @@
+"""What can go wrong, by name: the tests that show it, and how hard they try alone.
+
+All of them run on real processes, and end with one reckoning (`tests.exactness`): every good event
+a fact, once; every refused one a dead letter with its bytes; every month window the naive count.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that goes wrong, the tests that do it, and their variables."""
+
+    about: str
+    tests: tuple[str, ...]
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+FAULTS = "tests/faults/test_faults.py"
+WAITING = "tests/faults/test_waiting.py"
+TOPICS = "tests/faults/test_topics.py"
+LIVE = "tests/integration/test_closing_live.py"
+
+SCENARIOS = {
+    "worker-kills": Scenario(
+        "a worker of either kind is killed fifty times",
+        (f"{FAULTS}::test_a_worker_killed_again_and_again",),
+        {"MAILSLA_KILLS": "50"},
+    ),
+    "feed-kills": Scenario(
+        "the live worker is killed thirty times; its feed is that of a run nobody disturbed",
+        ("tests/faults/test_feed_kills.py",),
+        {"MAILSLA_KILLS": "30"},
+    ),
+    "sigterm": Scenario(
+        "a worker is told to end under load",
+        (f"{FAULTS}::test_sigterm_in_the_middle_ends_a_worker_cleanly",),
+    ),
+    "broker-kill": Scenario(
+        "the broker is killed and comes back", (f"{FAULTS}::test_the_broker_dies_and_comes_back",)
+    ),
+    "broker-away": Scenario(
+        "the broker is away for half a minute, as behind a dead network",
+        (f"{WAITING}::test_a_broker_that_does_not_answer",),
+    ),
+    "clickhouse-kill": Scenario(
+        "ClickHouse is killed in the middle of inserts",
+        (f"{FAULTS}::test_clickhouse_dies_while_the_live_worker_goes_on",),
+    ),
+    "clickhouse-hung": Scenario(
+        "ClickHouse takes connections and answers nothing",
+        (f"{WAITING}::test_a_clickhouse_that_hangs",),
+    ),
+    "inserts-cut": Scenario(
+        "a connection is cut before, within and after an insert",
+        ("tests/integration/test_landing_outage.py::test_nothing_is_lost_and_nothing_doubled",),
+    ),
+    "join-leave": Scenario(
+        "workers join and leave under load",
+        (f"{FAULTS}::test_workers_join_and_leave_during_the_flood",),
+    ),
+    "zombie": Scenario(
+        "a live worker stands still past its session, others take over, and it wakes",
+        (f"{WAITING}::test_a_zombie_that_wakes",),
+    ),
+    "poison": Scenario(
+        "records make the live task fail, or their batches cannot be read",
+        ("tests/faults/test_poison.py", "tests/integration/test_unreadable_batches.py"),
+    ),
+    "invented-tenants": Scenario(
+        "somebody invents a million tenants; memory is bounded, the others are unhurt",
+        (f"{WAITING}::test_invented_tenants",),
+        {"MAILSLA_TENANTS": "1000000"},
+    ),
+    "topics-anew": Scenario("topics are deleted and made anew, partitions added", (TOPICS,)),
+    "closings": Scenario(
+        "closings are killed while they book and run twice at once; migrations thrice at once",
+        (
+            f"{LIVE}::test_of_two_processes_at_once_one_closes_and_the_other_says_so",
+            f"{LIVE}::test_a_closing_killed_while_it_books_leaves_nothing_half",
+            "tests/integration/test_migrations.py::test_runs_at_the_same_time_end_in_the_same_schema",
+        ),
+    ),
+}

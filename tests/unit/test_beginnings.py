@@ -1,0 +1,101 @@
+"""Beginnings: what a restart must not bring back, and where a task begins to look."""
+
+from datetime import UTC, date, datetime
+
+import orjson
+
+from mailsla.schemas.contract import Contract
+from mailsla.schemas.topics import MTA, OPS, STATUS
+from mailsla.streams.live.evaluate.scheduler import Scheduler
+from tests.live_run import LiveRun, contract_record
+
+
+def message(name, type_, time, accepted):
+    event = {
+        "id": f"{name}/{type_}",
+        "source": "mx",
+        "type": f"message.{type_}",
+        "tenant_id": "a",
+        "time": time,
+        "accepted_at": accepted,
+        "message_id": name,
+        "recipient": "r@example.org",
+        "direction": "inbound",
+    }
+    return MTA.name, b"a", orjson.dumps(event)
+
+
+def months_told(run, since):
+    """The periods of the present states published after so many records."""
+    return {
+        orjson.loads(one.value)["period"] for one in run.told[since:] if one.topic == STATUS.name
+    }
+
+
+def test_nothing_is_told_of_any_month_before_the_first_event():
+    run = LiveRun()
+    run.feed([contract_record(Contract(tenant_id="a", version=1, effective_from=date(2025, 1, 1)))])
+    run.checkpoint()
+    run.restart()
+    run.checkpoint()
+    assert months_told(run, 0) == set()
+
+
+def test_a_month_that_was_given_up_is_not_told_again():
+    run = LiveRun()
+    run.feed([message("stuck", "accepted", "2025-01-10T08:00:00Z", "2025-01-10T08:00:00Z")])
+    run.feed([message("m1", "delivered", "2025-01-10T08:31:00Z", "2025-01-10T08:30:59Z")])
+    run.checkpoint()
+    run.feed([message("m2", "delivered", "2025-05-10T08:00:01Z", "2025-05-10T08:00:00Z")])
+    run.checkpoint()
+    run.checkpoint()
+    run.restart()
+    before = len(run.told)
+    run.feed([message("m3", "delivered", "2025-05-10T08:10:01Z", "2025-05-10T08:10:00Z")])
+    run.checkpoint()
+    assert months_told(run, before) == {"2025-03", "2025-04", "2025-05"}
+
+
+def heartbeat(name, time):
+    event = {
+        "id": name,
+        "source": "watch",
+        "type": "monitor.heartbeat",
+        "tenant_id": "a",
+        "time": time,
+        "monitor": "watch-1",
+        "interval_s": 60,
+    }
+    return OPS.name, b"a", orjson.dumps(event)
+
+
+def test_an_event_ahead_of_time_that_comes_first_makes_nobody_look_back_to_1970(monkeypatch):
+    looks, look = [], Scheduler._look
+    monkeypatch.setattr(Scheduler, "_look", lambda *a: looks.append(a[2]) or look(*a))
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    agreed = contract_record(Contract(tenant_id="a", version=1, effective_from=date(2025, 1, 1)))
+    records = [heartbeat("ahead", "2026-10-20T14:00:00Z"), heartbeat("now", "2026-10-20T12:00:00Z")]
+    run.feed([agreed, *records], [at_us] * 3)
+    run.checkpoint()
+    assert len(looks) < 10
+
+
+def test_idle_time_counts_from_when_the_broker_had_what_a_worker_that_was_away_reads_last():
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    run.task.clock.waiting = True
+    run.now_s = 7_200.0
+    run.feed([heartbeat("late", "2026-10-20T12:00:00Z")], [at_us])
+    run.task.anchor(run.now_s, at_us + 7_200_000_000)
+    run.task.clock.waiting = False
+    assert run.task.clock.now_us(run.now_s) == at_us + 7_199_000_000
+
+
+def test_an_event_older_than_what_idle_time_has_come_to_holds_nothing_up():
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    run.feed([heartbeat("first", "2026-10-20T12:00:00Z")], [at_us])
+    run.pass_time(7_200.0)
+    run.task.clock.waiting = True
+    run.feed([heartbeat("old", "2026-10-20T12:10:00Z")], [at_us + 7_200_000_000])
+    run.task.clock.waiting = False
+    run.now_s += 10.0
+    assert run.task.clock.now_us(run.now_s) > at_us + 7_200_000_000
