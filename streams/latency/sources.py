@@ -54,6 +54,8 @@ class Sources:
         self._heard_us = np.full(16, BEFORE_ALL, dtype=np.int64)
         """When something came of each source last, by the broker's clock."""
         self._progress: dict[str, int] = {}
+        self._spoken_us = BEFORE_ALL
+        """When any source last said so, by the broker's clock."""
         self._saying: set[str] = set()
         """Names of the sources that say how far their logs are published."""
 
@@ -83,7 +85,10 @@ class Sources:
             heard_us: the present time of the broker's clock.
 
         """
-        known = self._known_us[: len(self.names)][self._active(heard_us)]
+        # Who speaks for itself is silent when others have spoken long since: its own word comes by
+        # another way than mail, and may be on its way.
+        present = self._present_us(heard_us, self._spoken_us)
+        known = self._known_us[: len(self.names)][self._active(present)]
         return int(known.min()) if len(known) else BEFORE_ALL
 
     def least_newest_us(self, heard_us: int) -> int:
@@ -121,7 +126,16 @@ class Sources:
             np.minimum(found, np.where(active, newest[at], FOREVER), out=found)
         return np.where(found == FOREVER, BEFORE_ALL, found)
 
-    def _active(self, heard_us: int) -> npt.NDArray[np.bool_]:
+    def _present_us(self, heard_us: int, told_us: int) -> Int64s:
+        """By which time each source is silent: by mail's, or by that of what sources say."""
+        count = len(self.names)
+        present = np.full(count, heard_us, dtype=np.int64)
+        if self._saying:
+            saying = np.fromiter((name in self._saying for name in self.names), bool, count)
+            present[saying] = min(heard_us, told_us)
+        return present
+
+    def _active(self, heard_us: int | Int64s) -> npt.NDArray[np.bool_]:
         heard = self._heard_us[: len(self.names)]
         result: npt.NDArray[np.bool_] = (heard > BEFORE_ALL) & (
             heard + self._silence_us >= heard_us
@@ -199,11 +213,7 @@ class Sources:
 
         """
         count = len(self.names)
-        known = np.full(count, heard_us, dtype=np.int64)
-        if self._saying:
-            saying = np.fromiter((name in self._saying for name in self.names), bool, count)
-            known[saying] = min(heard_us, told_us)
-        long_ago = self._heard_us[:count] + self._silence_us < known
+        long_ago = self._heard_us[:count] + self._silence_us < self._present_us(heard_us, told_us)
         return np.flatnonzero(long_ago & (self._heard_us[:count] > BEFORE_ALL)).tolist()
 
     def go_on(self, source: int, to_us: int) -> bool:
@@ -237,6 +247,7 @@ class Sources:
 
         """
         self._progress[name] = max(to_us, self._progress.get(name, to_us))
+        self._spoken_us = max(heard_us, self._spoken_us)
         source = self._numbers.get(name)
         if source is None:
             return None
