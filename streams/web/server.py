@@ -173,6 +173,10 @@ class _Site:
                 self._rows[month] = fresh
 
     async def _read_rows(self, month: str) -> bytes | Unavailable:
+        # That a server is away shows in a short question, without the patience for a long one.
+        version = await read(self._reader.version)
+        if isinstance(version, Unavailable):
+            return version
         return await read(lambda: self._reader.overview(month), _ROWS_S)
 
     async def api_changes(self, request: web.Request) -> web.StreamResponse:

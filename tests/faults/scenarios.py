@@ -17,7 +17,7 @@ class Scenario:
 
 
 FAULTS = "tests/faults/test_faults.py"
-WAITING = "tests/faults/test_waiting.py"
+WAITING = "tests/faults/test_outages.py"
 TOPICS = "tests/faults/test_topics.py"
 LIVE = "tests/integration/test_closing_live.py"
 

@@ -180,12 +180,12 @@ def test_a_statement_shows_it_as_text(month):
     assert printable(CORPUS["escape"]) in text
 
 
-def test_the_page_shows_it_as_text(month, closing_server):
+def test_the_page_shows_it_as_text(month, server):
     own = f"/tenants/{TENANT}"
     paths = [own, f"{own}/month?month=2025-10", f"{own}/closings?month=2025-10"]
     shown = ("latency.exceedances", "operations.fault_duration", "antispam.complaint_response")
     paths += [f"{own}/evidence/{name}?month=2025-10" for name in shown]
-    with served(closing_server) as site:
+    with served(server) as site:
         seen = ""
         for path in (*paths, "/platform/sources", "/messages?q=%3Cscript%3Ealert(1)%3C/script%3E"):
             answer = site.get(path)
@@ -195,7 +195,7 @@ def test_the_page_shows_it_as_text(month, closing_server):
     assert CORPUS["sql"] in seen
 
 
-def test_a_terminal_and_a_table_of_figures_are_not_steered(month, closing_server):
+def test_a_terminal_and_a_table_of_figures_are_not_steered(month, server):
     commands = [
         ("exclude", "list", "--tenant", TENANT),
         ("incident", "list", "--tenant", TENANT),
@@ -203,7 +203,7 @@ def test_a_terminal_and_a_table_of_figures_are_not_steered(month, closing_server
         ("credits", "2025-10", "--csv"),
     ]
     for words in commands:
-        done = CliRunner().invoke(cli, words, env=closing_server.variables)
+        done = CliRunner().invoke(cli, words, env=server.variables)
         assert done.exit_code == 0, (words, done.output, done.exception)
         assert not (STEERS - {"\r"}) & set(done.stdout + done.stderr), words
         cells = [cell for line in done.stdout.splitlines() for cell in line.split(",")]
