@@ -37,7 +37,7 @@ test: $(VENV)/.installed test-packages ## the whole suite, on the embedded broke
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
 	  -p tests.line_coverage $(PYTEST_ARGS)
 
-unit: $(VENV)/.installed ## the pure tests: no broker, no server, no program; about a minute
+unit: $(VENV)/.installed ## the pure tests: no broker, no server, no program; about half a minute
 	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses=2 --dist=loadfile --quiet
 
 # Without the rights or the network for it the suite goes on: a test whose program is missing is

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailsla.streams.clauses.model.measure import Measure, View, count_measure, earliest
+from mailsla.streams.clauses.model.measure import Measure, View, count_measure, earliest, rounded_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,8 @@ def deadline_measure(
     ordered = sorted(deadlines, key=lambda each: (each.due_us, each.evidence))
     late = [each for each in ordered if each.late]
     pending = [each for each in deadlines if not each.late and not each.done]
-    above, below = view.profile.deadline_share.as_integer_ratio()
-    # The share of the time, rounded up.
-    risky = [each.start_us - above * (each.start_us - each.due_us) // below for each in pending]
+    share = view.profile.deadline_share
+    risky = [each.start_us + rounded_up(share, each.due_us - each.start_us) for each in pending]
     turns = [*risky, *(each.due_us for each in pending)]
     return count_measure(
         indicator,

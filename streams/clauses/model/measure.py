@@ -168,6 +168,12 @@ def _ratio(number: Decimal) -> tuple[int, int]:
     return number.as_integer_ratio()
 
 
+def rounded_up(share: Decimal, whole: int) -> int:
+    """So much of a whole, exact, rounded up."""
+    above, below = _ratio(share)
+    return -(-above * whole // below)
+
+
 def holds(numerator: int, denominator: int, comparator: Comparator, target: Decimal) -> bool:
     """Whether a value meets a target, exactly; equality as the comparator says.
 
@@ -259,24 +265,20 @@ class Budget:
         if term.target is None:
             return None
         if measure.trend == "rises" and term.comparator in {"<", "<=", "="}:
+            if term.comparator == "<":
+                return cls(measure.numerator, rounded_up(term.target, measure.denominator) - 1)
             above, below = _ratio(term.target)
-            limit = above * measure.denominator
-            most = _ceil(limit, below) - 1 if term.comparator == "<" else limit // below
-            return cls(measure.numerator, most)
+            return cls(measure.numerator, above * measure.denominator // below)
         if measure.trend == "falls" and term.comparator == ">=":
-            above, below = _ratio(term.target)
-            least = _ceil(above * measure.denominator, below)
+            least = rounded_up(term.target, measure.denominator)
             return cls(measure.full - measure.numerator, measure.full - least)
         return None
 
     def risky(self, profile: Profile) -> int:
         """The amount from which the budget is at risk; with nothing allowed only the breach is."""
-        above, below = _ratio(profile.at_risk_share)
-        return max(1, _ceil(above * self.allowed, below)) if self.allowed > 0 else self.allowed + 1
-
-
-def _ceil(numerator: int, denominator: int) -> int:
-    return -(-numerator // denominator)
+        if self.allowed <= 0:
+            return self.allowed + 1
+        return max(1, rounded_up(profile.at_risk_share, self.allowed))
 
 
 def count_measure(

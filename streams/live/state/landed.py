@@ -79,9 +79,9 @@ class _Packs:
     until_us: int = BEFORE_ALL
     """Of those that are not compressed yet."""
 
-    def add(self, fact: Fact) -> None:
+    def add(self, fact: Fact, until_us: int) -> None:
         self.loose.append(encode_fact(fact))
-        self.until_us = max(self.until_us, matters_until_us(fact))
+        self.until_us = max(self.until_us, until_us)
         if len(self.loose) == _PACKED:
             packed = bytes(cramjam.zstd.compress(b"\n".join(self.loose), level=1))
             self.packs.append((self.until_us, packed))
@@ -145,7 +145,7 @@ class LandedEvents:
             until_us = matters_until_us(fact)
             remembered_us = fact["time"] if until_us == FOREVER else until_us
             self._seen.add(key, remembered_us, marks + owner.to_bytes(_OWNER_BYTES, "big"))
-            self._packs.setdefault((owner, topic, heartbeat), _Packs()).add(fact)
+            self._packs.setdefault((owner, topic, heartbeat), _Packs()).add(fact, until_us)
             if self._most_a_day:
                 self._of_day[_day(fact)] += 1
             return ()
