@@ -41,7 +41,7 @@ from mailsla.streams.live.decode.message_rows import earliest_us, message_rows, 
 from mailsla.streams.live.decode.records import DecodedBatch
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Key, Transition
 from mailsla.streams.live.publish.outbox import Outbox

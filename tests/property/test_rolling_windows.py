@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailsla.streams.latency.changes import HOUR_US, PANE_US, Changes, late_flags
-from mailsla.streams.latency.rolling_windows import RollingWindows
-from mailsla.streams.latency.window_kinds import PaneWidth
+from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US, Changes, late_flags
+from mailsla.streams.latency.windows.rolling_windows import RollingWindows
+from mailsla.streams.latency.windows.window_kinds import PaneWidth
 
 MINUTE_US = 60_000_000
 START_US = 1_793_000_000_000_000

@@ -38,8 +38,6 @@ MOST_FILES = 12
 FULLER_FOLDERS = {
     # One file for each command.
     "streams/cli/commands": 30,
-    "streams/latency": 16,
-    "streams/live/evaluate": 14,
 }
 
 TEXT_SUFFIXES = {".py", ".md", ".sql", ".toml", ".yml", ".yaml", ".json", ".txt", ""}

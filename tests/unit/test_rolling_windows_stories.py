@@ -7,11 +7,11 @@ import orjson
 import pytest
 
 from mailsla.schemas.topics import MTA, WINDOWS
-from mailsla.streams.latency.changes import HOUR_US, PANE_US, Changes, late_flags
-from mailsla.streams.latency.panes import BIN_BITS, PaneTable, SortedMessages
-from mailsla.streams.latency.rolling_windows import RollingWindows
-from mailsla.streams.latency.sketch import BINS, RELATIVE_ERROR
-from mailsla.streams.latency.window_kinds import LatencyWindow
+from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US, Changes, late_flags
+from mailsla.streams.latency.windows.panes import BIN_BITS, PaneTable, SortedMessages
+from mailsla.streams.latency.windows.rolling_windows import RollingWindows
+from mailsla.streams.latency.windows.sketch import BINS, RELATIVE_ERROR
+from mailsla.streams.latency.windows.window_kinds import LatencyWindow
 from tests.live_run import LiveRun
 
 MINUTE_US = 60_000_000

@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 
 from mailsla.schemas.contract import DEFAULT_TIMEZONE
-from mailsla.streams.latency.changes import late_flags
 from mailsla.streams.latency.flights import Aging
 from mailsla.streams.latency.messages import LATENCY, VOIDED, Rows, tenant_of
 from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.latency.windows.changes import late_flags
 from mailsla.streams.live.state.excluded_spans import ExcludedSpans
 from mailsla.streams.live.state.latency import Latency
 from mailsla.streams.live.state.latency_months import OPEN_MONTHS

@@ -16,7 +16,7 @@ import orjson
 
 from mailsla.schemas.topics import STREAMS_STATE
 from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
-from mailsla.streams.latency.panes import FILLED_BIN, SUMS
+from mailsla.streams.latency.windows.panes import FILLED_BIN, SUMS
 from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.state_log import StateLog
 from mailsla.streams.live.state.landed import LandedEvents

@@ -18,7 +18,7 @@ from mailsla.streams.live.apply.invalidation import changed_since
 from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.former import ANEW
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Transition
 from mailsla.streams.live.state.landed import VOIDED, topic_of

@@ -4,7 +4,7 @@ import orjson
 
 from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.state_log import StateLog
-from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates
 from mailsla.streams.live.state.tenants import Tenants

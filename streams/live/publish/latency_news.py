@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mailsla.streams.latency.published import Digests, digests_of
 from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.latency.windows.published import Digests, digests_of
 from mailsla.streams.live.state.tenants import Tenants
 
 _INDICATORS: Final = 5

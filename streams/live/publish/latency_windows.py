@@ -5,7 +5,7 @@ from typing import Final
 import orjson
 
 from mailsla.schemas.topics import WINDOWS
-from mailsla.streams.latency.window_kinds import LatencyWindow
+from mailsla.streams.latency.windows.window_kinds import LatencyWindow
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 

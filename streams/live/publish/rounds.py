@@ -14,7 +14,7 @@ from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from mailsla.streams.live.evaluate.latency import LatencyEvaluation
+from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.breach_feed import StatusRecords

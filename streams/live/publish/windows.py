@@ -12,7 +12,7 @@ from mailsla.streams.clauses.model.measure import View
 from mailsla.streams.clauses.registry import Context
 from mailsla.streams.clauses.sections import connectivity, operations
 from mailsla.streams.clauses.sections.connectivity import OutageFact
-from mailsla.streams.latency.changes import HOUR_US, PANE_US
+from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing

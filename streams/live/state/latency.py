@@ -8,7 +8,6 @@ import numpy as np
 from mailsla.schemas.contract import Contract
 from mailsla.streams.clauses.model.contracts import in_force
 from mailsla.streams.clauses.model.stuck_limits import LatencyLimits
-from mailsla.streams.latency.changes import HOUR_US, PANE_US, Changes
 from mailsla.streams.latency.flights import AT_RISK, OVER
 from mailsla.streams.latency.in_flight import InFlight
 from mailsla.streams.latency.messages import (
@@ -19,11 +18,12 @@ from mailsla.streams.latency.messages import (
     Rows,
     tenant_of,
 )
-from mailsla.streams.latency.rolling_windows import RollingWindows
 from mailsla.streams.latency.row_index import Int64s, Mask
 from mailsla.streams.latency.slow_messages import SlowMessages
 from mailsla.streams.latency.sources import Sources
-from mailsla.streams.latency.window_kinds import PaneWidth
+from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US, Changes
+from mailsla.streams.latency.windows.rolling_windows import RollingWindows
+from mailsla.streams.latency.windows.window_kinds import PaneWidth
 from mailsla.streams.live.state.excluded_spans import ExcludedSpans
 from mailsla.streams.live.state.latency_months import LatencyMonths
 from mailsla.streams.live.state.stretches import NOWHERE

@@ -16,8 +16,8 @@ from mailsla.streams.latency.keyhash import turned
 from mailsla.streams.latency.messages import tenant_of
 from mailsla.streams.live.apply.mail import MailChanges
 from mailsla.streams.live.evaluate.assessment import Assessment
-from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
-from mailsla.streams.live.evaluate.means import Turn
+from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
+from mailsla.streams.live.evaluate.latency.means import Turn
 from mailsla.streams.live.evaluate.states import PAST_US, tick_end
 from mailsla.streams.live.state.stretches import NOWHERE
 from mailsla.streams.live.state.tenants import Tenants

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mailsla.streams.latency.changes import Changes
 from mailsla.streams.latency.key_index import KeyIndex
-from mailsla.streams.latency.sketch import BINS, bin_of, middle_us
 from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct, group_starts
+from mailsla.streams.latency.windows.changes import Changes
+from mailsla.streams.latency.windows.sketch import BINS, bin_of, middle_us
 
 BIN_BITS: Final = 10
 _BIN_MASK: Final = (1 << BIN_BITS) - 1

@@ -25,9 +25,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mailsla.streams.latency.changes import HOUR_US, PANE_US, Changes
-from mailsla.streams.latency.dirty import END_BITS, END_MASK, MARK, DirtyPanes
-from mailsla.streams.latency.panes import (
+from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct
+from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US, Changes
+from mailsla.streams.latency.windows.dirty import END_BITS, END_MASK, MARK, DirtyPanes
+from mailsla.streams.latency.windows.panes import (
     FILLED_BIN,
     SUMS,
     Panes,
@@ -35,10 +36,9 @@ from mailsla.streams.latency.panes import (
     WindowSums,
     sort_messages,
 )
-from mailsla.streams.latency.published import RECORD, Published, digests_of
-from mailsla.streams.latency.sketch import quantiles_s
-from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct
-from mailsla.streams.latency.window_kinds import (
+from mailsla.streams.latency.windows.published import RECORD, Published, digests_of
+from mailsla.streams.latency.windows.sketch import quantiles_s
+from mailsla.streams.latency.windows.window_kinds import (
     KINDS,
     RETAINED_BEHIND,
     WIDTH_US,

@@ -18,10 +18,10 @@ from mailsla.streams.latency.keyhash import event_keys
 from mailsla.streams.latency.messages import ROW, Rows, tenant_of
 from mailsla.streams.live.apply.mail import MailChanges, exclude_again, nothing_at, take_out
 from mailsla.streams.live.evaluate.assessment import Assessment
-from mailsla.streams.live.evaluate.exceedances import ExceedanceCounts
-from mailsla.streams.live.evaluate.largest import LargestLatencies
-from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
-from mailsla.streams.live.evaluate.means import Means, Turn
+from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
+from mailsla.streams.live.evaluate.latency.exceedances import ExceedanceCounts
+from mailsla.streams.live.evaluate.latency.largest import LargestLatencies
+from mailsla.streams.live.evaluate.latency.means import Means, Turn
 from mailsla.streams.live.evaluate.states import (
     PAST_US,
     TICK_US,

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mailsla.streams.live.apply.mail import MailChanges
-from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
-from mailsla.streams.live.evaluate.means import Turn
+from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
+from mailsla.streams.live.evaluate.latency.means import Turn
 from mailsla.streams.live.evaluate.states import tick_end
 from mailsla.streams.live.state.latency import Latency
 

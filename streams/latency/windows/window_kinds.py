@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from mailsla.streams.latency.changes import HOUR_US, PANE_US
+from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US
 
 
 class PaneWidth(IntEnum):

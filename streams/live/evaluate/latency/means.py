@@ -8,7 +8,7 @@ import numpy as np
 from mailsla.streams.latency.row_index import Int64s, Mask
 from mailsla.streams.live.apply.mail import MailChanges
 from mailsla.streams.live.evaluate.assessment import Assessment
-from mailsla.streams.live.evaluate.latency_assessments import LatencyAssessments
+from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
 from mailsla.streams.live.evaluate.states import TICK_US
 from mailsla.streams.live.state.latency import Latency
 
