@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from mailsla.streams.web.readings.connection import Unavailable
@@ -12,10 +13,14 @@ STILL_S: Final = 15.0
 """So often a page hears that nothing has changed: both sides notice a broken connection."""
 SHARE: Final = 0.02
 """Looking and reading anew take such a share of the time at most, whatever a query costs."""
+UNWATCHED_S: Final = 60.0
+"""What is kept is no older than about this when nobody looks on."""
+SAVED_S: Final = 60.0
+"""The share of so much time without a look may be taken at once: who comes first sees what is."""
 
 
 class PageChanges:
-    """Counts changes; asks ClickHouse only while somebody looks on or asks.
+    """Counts changes; asks ClickHouse seldom unless somebody looks on or asks.
 
     Args:
         version: asks for what changes with every state and closing that lands.
@@ -32,16 +37,19 @@ class PageChanges:
         self._listeners = 0
         self._next_at = 0.0
         """When it may look again, monotonic seconds."""
+        self._spent_until = 0.0
+        """Until when the share of the time is used up, monotonic seconds."""
         self._looking = asyncio.Lock()
         self._changed = asyncio.Condition()
-        self._number = 0
+        self.number = 0
+        """Of the change that was told last; what is kept is at least as new."""
         self.problem: Unavailable | None = None
         """Why the last look saw nothing."""
 
     async def watch(self) -> None:
         """Look again and again until cancelled."""
         while True:
-            if self._listeners:
+            if self._listeners or time.monotonic() > self._next_at + UNWATCHED_S:
                 await self.refresh()
             await asyncio.sleep(LOOK_S)
 
@@ -60,34 +68,30 @@ class PageChanges:
                 await self._reload()
                 await self._tell(version)
             now = time.monotonic()
-            self._next_at = now + max(LOOK_S / 2, (now - begun) / SHARE)
+            spent = max(self._spent_until, now - SAVED_S) + (now - begun) / SHARE
+            self._spent_until = spent
+            self._next_at = max(now + LOOK_S / 2, spent)
 
-    async def follow(self) -> AsyncIterator[int | None]:
-        """The number of each change from now on; None now and then when there is none."""
+    async def follow(self) -> AsyncIterator[int]:
+        """The number of the last change: now, at each further one, and now and then without one."""
         self._listeners += 1
-        seen = self._number
         try:
             while True:
-                if await self._await_other_than(seen):
-                    seen = self._number
-                    yield seen
-                else:
-                    yield None
+                seen = self.number
+                yield seen
+                await self._await_other_than(seen)
         finally:
             self._listeners -= 1
 
-    async def _await_other_than(self, number: int) -> bool:
-        """Whether the number changes within `STILL_S`."""
+    async def _await_other_than(self, number: int) -> None:
+        """Return when the number has changed, or after `STILL_S`."""
         async with self._changed:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(STILL_S):
-                    await self._changed.wait_for(lambda: self._number != number)
-            except TimeoutError:
-                return False
-            return True
+                    await self._changed.wait_for(lambda: self.number != number)
 
     async def _tell(self, version: str) -> None:
         async with self._changed:
             self._seen = version
-            self._number += 1
+            self.number += 1
             self._changed.notify_all()

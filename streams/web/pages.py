@@ -1,5 +1,6 @@
 """HTML of what was read: Jinja templates with every value escaped, no resource from elsewhere."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -31,6 +32,7 @@ from mailsla.schemas.presentation.names import (
     indicator_title,
     section_title,
 )
+from mailsla.schemas.presentation.reasons import evidence_text, refusal
 from mailsla.schemas.presentation.words import (
     STATES,
     VERDICTS,
@@ -39,7 +41,7 @@ from mailsla.schemas.presentation.words import (
     state_word,
 )
 from mailsla.schemas.results import ClosingItem
-from mailsla.sinks.closing.plan.contract_segments import instant
+from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, instant
 from mailsla.sinks.statement.charts.calendar import calendar_chart
 from mailsla.sinks.statement.charts.timeline import TimelineMonth, timeline_chart
 from mailsla.sinks.statement.facts import spans
@@ -61,6 +63,8 @@ _TAG: Final[Mapping[Language, str]] = {"zh": "zh-CN", "en": "en"}
 _ORDER: Final = ("breached", "failing", "at_risk", "incomplete", "ok", "met")
 """States of the overview, the worst first."""
 STATIC: Final = ("style.css", "overview.js", "tenant.js", "part.js", "uplot.js", "uplot.css")
+
+_CELL: Final = re.compile(r"<(tr|td|th)(?=[ >])([^>]*)>((?:–|\s*)(?=</td>))?")
 
 
 def _shown(value: object) -> object:
@@ -138,19 +142,21 @@ class Pages:
         self,
         tenant: str,
         indicator: str,
-        month: date,
+        period: SegmentPeriod,
         found: Sequence[EvidenceRow],
         language: Language,
     ) -> str:
-        """The rows that make a figure."""
+        """The rows that make a figure, of the tenant's part of a month."""
+        month = f"{period.month:%Y-%m}"
         return self._render(
             "evidence.html",
             language,
             path=f"/tenants/{tenant}/evidence/{indicator}",
-            query={"month": f"{month:%Y-%m}"},
+            query={"month": month},
+            zone=period.contract.zone,
             tenant_id=tenant,
             indicator=indicator,
-            month=f"{month:%Y-%m}",
+            month=month,
             found=found,
             amount=partial(_amount, language=language),
         )
@@ -281,8 +287,36 @@ def _phrasing(language: Language, zone: ZoneInfo | None) -> dict[str, Callable[.
         "change_of": partial(change_word, language=language),
         "title_of": partial(indicator_title, language=language),
         "section_of": partial(section_title, language=language),
+        "refusal": partial(refusal, language=language),
+        "evidence_text": partial(evidence_text, language=language),
+        "labelled": partial(_labelled, language=language),
         "cause_of": lambda code: cause(code, language) if code in EXCLUSION_CODES else code,
     }
+
+
+def _labelled(rows: Markup, headings: Sequence[str], language: Language) -> Markup:
+    """Gives each cell the heading of its column: a phone shows it there, one cell below the other.
+
+    A table that is laid out as blocks is none any more to a screen reader without its roles.
+    """
+    labels = [word(heading.lstrip("#"), language) for heading in headings]
+    column = 0
+
+    def labelled(tag: re.Match[str]) -> str:
+        nonlocal column
+        name, attributes, nothing = tag.groups()
+        if name == "tr":
+            column = 0
+            return f'<tr role="row"{attributes}>'
+        if "rowgroup" in attributes:
+            return f'<th role="rowheader"{attributes}>'
+        label, column = Markup.escape(labels[column]), column + 1
+        role = "cell" if name == "td" else "rowheader"
+        if nothing is not None:
+            return f'<{name} role="{role}" data-nothing{attributes}>{nothing}'
+        return f'<{name} role="{role}" data-label="{label}"{attributes}>'
+
+    return Markup(_CELL.sub(labelled, rows))  # noqa: S704 - escaped already
 
 
 def _script_words(language: Language) -> dict[str, object]:

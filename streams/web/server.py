@@ -1,6 +1,7 @@
 """The HTTP server of the web page; all of its addresses are only read."""
 
 import asyncio
+import gzip
 import logging
 from collections.abc import AsyncIterator
 from typing import Final
@@ -13,8 +14,8 @@ from mailsla.streams.metrics.sampling import beat
 from mailsla.streams.settings import ConfigurationError, Settings
 from mailsla.streams.web.access import LOOPBACK, guards, is_guarded
 from mailsla.streams.web.answers import html, language_of, month_of, read
-from mailsla.streams.web.changes import PageChanges
 from mailsla.streams.web.message_site import MessageSite
+from mailsla.streams.web.overview_rows import KeptOverview
 from mailsla.streams.web.pages import Pages
 from mailsla.streams.web.readings.connection import Unavailable
 from mailsla.streams.web.readings.lagging import LagWatch
@@ -25,7 +26,6 @@ from mailsla.streams.web.words import word
 
 _ROWS_S: Final = 35.0
 """For the rows of a hundred thousand tenants on a busy machine."""
-_MONTHS_KEPT: Final = 8
 _STOP_S: Final = 2.0
 _TYPES: Final = {"css": "text/css", "js": "text/javascript"}
 _POLICY: Final = (
@@ -108,14 +108,11 @@ class _Site:
         self._reader = Reader(clickhouse)
         self._lag = LagWatch(settings)
         self._pages = pages
-        self._changes = PageChanges(lambda: read(self._reader.version), self._reload)
-        self._rows: dict[str, bytes] = {}
-        """month → the rows of the overview, as they were read last."""
-        self._reading = asyncio.Lock()
+        self._kept = KeptOverview(lambda: read(self._reader.version), self._read_rows)
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
-        """Look for changes as long as the server runs."""
-        task = asyncio.create_task(self._changes.watch())
+        """Read the overview and look for changes as long as the server runs."""
+        task = asyncio.create_task(self._kept.follow())
         yield
         task.cancel()
         self._lag.close()
@@ -146,31 +143,18 @@ class _Site:
 
     async def api_overview(self, request: web.Request) -> web.Response:
         """Every row; asked once for everybody who looks on until something has changed."""
-        month = month_of(request)
-        await self._changes.refresh()
-        if self._changes.problem is not None:
-            return web.json_response({"problem": str(self._changes.problem)}, status=503)
-        async with self._reading:
-            text = self._rows.get(month)
-            if text is None:
-                fresh = await self._read_rows(month)
-                if isinstance(fresh, Unavailable):
-                    return web.json_response({"problem": str(fresh)}, status=503)
-                if len(self._rows) >= _MONTHS_KEPT:
-                    self._rows.clear()
-                text = self._rows[month] = fresh
-        answer = web.Response(body=text, content_type="application/json", charset="utf-8")
-        answer.enable_compression()
-        return answer
-
-    async def _reload(self) -> None:
-        """Read anew what is kept of the overview."""
-        for month in list(self._rows):
-            fresh = await self._read_rows(month)
-            if isinstance(fresh, Unavailable):
-                self._rows.pop(month, None)
-            else:
-                self._rows[month] = fresh
+        rows = await self._kept.answer(month_of(request))
+        if isinstance(rows, Unavailable):
+            return web.json_response({"problem": str(rows)}, status=503)
+        headers = {"X-Change": str(rows.change), "Vary": "Accept-Encoding"}
+        body = rows.packed
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+        else:
+            body = await asyncio.to_thread(gzip.decompress, body)
+        return web.Response(
+            body=body, headers=headers, content_type="application/json", charset="utf-8"
+        )
 
     async def _read_rows(self, month: str) -> bytes | Unavailable:
         # That a server is away shows in a short question, without the patience for a long one.
@@ -180,14 +164,19 @@ class _Site:
         return await read(lambda: self._reader.overview(month), _ROWS_S)
 
     async def api_changes(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: ``changed``, whenever a state or a closing has landed."""
+        """Server-sent events with the number of the last state or closing that has landed.
+
+        ``changed`` where it is another than before, else ``still``.
+        """
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         answer.headers["X-Accel-Buffering"] = "no"
         await answer.prepare(request)
+        before: int | None = None
         try:
-            async for number in self._changes.follow():
-                kind = "still" if number is None else "changed"
-                await answer.write(f"event: {kind}\ndata: {number or 0}\n\n".encode())
+            async for number in self._kept.changes.follow():
+                kind = "still" if before in {None, number} else "changed"
+                await answer.write(f"event: {kind}\ndata: {number}\n\n".encode())
+                before = number
         except ConnectionError:
             pass  # the visitor has gone
         return answer
@@ -209,6 +198,8 @@ class _Site:
             wrong["kafka"] = lag.problem
         if isinstance(tables, Unavailable):
             wrong["clickhouse"] = str(tables)
+        elif not self._kept.is_warm:
+            wrong["overview"] = "the rows of the overview are being read for the first time"
         if wrong:
             return web.json_response({"status": "wrong", "problems": wrong}, status=503)
         return web.json_response({"status": "ok"})

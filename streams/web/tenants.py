@@ -19,7 +19,7 @@ from mailsla.streams.web.pages import Pages
 from mailsla.streams.web.readings.closings import closing_history
 from mailsla.streams.web.readings.connection import Unavailable
 from mailsla.streams.web.readings.latencies import STRETCHES, Stretch, latencies
-from mailsla.streams.web.readings.month import evidence_rows, month_facts
+from mailsla.streams.web.readings.month import evidence_rows, month_facts, period_in
 from mailsla.streams.web.readings.reading import Reader
 from mailsla.streams.web.words import word
 
@@ -83,12 +83,15 @@ class TenantSite:
         indicator = request.match_info["indicator"]
         if indicator not in INDICATORS:
             raise web.HTTPNotFound
-        rows = await self._worked_out(
-            lambda client: evidence_rows(client, tenant, indicator, month)
+        asked = await self._worked_out(
+            lambda client: (
+                period_in(client, tenant, month),
+                evidence_rows(client, tenant, indicator, month),
+            )
         )
-        if isinstance(rows, Unavailable):
-            return self._away(request, rows)
-        page = self._pages.evidence(tenant, indicator, month, rows, language_of(request))
+        if isinstance(asked, Unavailable):
+            return self._away(request, asked)
+        page = self._pages.evidence(tenant, indicator, *asked, language_of(request))
         return html(request, page)
 
     async def closings(self, request: web.Request) -> web.Response:

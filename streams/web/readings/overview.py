@@ -15,86 +15,104 @@ BUDGETS: Final = [
 
 OVERVIEW: Final = """
 WITH
-  live AS (
-    SELECT
-      toString(tenant_id) AS tenant, toString(period) AS month,
-      multiIf(
-        countIf(state = 'breached') > 0, 'breached',
-        countIf(state = 'failing') > 0, 'failing',
-        countIf(state = 'at_risk') > 0, 'at_risk',
-        -- A month that is over with something unmeasured will not turn out well by itself.
-        measured < {promised:UInt32} AND month < {this_month:String}, 'incomplete',
-        'ok'
-      ) AS worst,
-      arraySort(groupUniqArrayIf(section, state != 'ok')) AS sections,
-      countIf(observed IS NOT NULL AND indicator IN {judged:Array(String)}) AS measured,
-      argMinIf(
-        (toString(indicator), left), left, indicator IN {budgets:Array(String)} AND isFinite(left)
-      ) AS scarcest
-    FROM (
-      SELECT
-        tenant_id, period, state, section, indicator, observed,
-        ifNull(toFloat64(target - observed) / nullIf(toFloat64(target), 0), nan) AS left
-      FROM status FINAL
-      WHERE ({month:String} = '' OR period = {month:String})
-    )
-    GROUP BY tenant, month
-  ),
   latest AS (
     SELECT
-      toString(tenant_id) AS tenant, formatDateTime(c.month, '%Y-%m') AS label, c.month AS month,
+      tenant_id, c.month AS month, formatDateTime(c.month, '%Y-%m') AS label,
       toString(verdict) AS verdict, revision, provisional
     FROM closings AS c
     WHERE status = 'final'
       AND ({month:String} = '' OR c.month = toDate(concat({day:String}, '-01')))
   ),
+  live AS (
+    SELECT
+      tenant_id, period,
+      multiIf(
+        countIf(state = 'breached') > 0, 'breached',
+        countIf(state = 'failing') > 0, 'failing',
+        countIf(state = 'at_risk') > 0, 'at_risk',
+        -- A month that is over with something unmeasured will not turn out well by itself.
+        measured < {promised:UInt32} AND period < {this_month:String}, 'incomplete',
+        'ok'
+      ) AS worst,
+      arraySort(groupUniqArrayIf(section, state != 'ok')) AS sections,
+      countIf(observed IS NOT NULL AND indicator IN {judged:Array(String)}) AS measured,
+      argMin(indicator, left) AS budget, min(left) AS least
+    FROM (
+      SELECT
+        tenant_id, period, state, section, indicator, observed,
+        if(
+          target != 0 AND indicator IN {budgets:Array(String)},
+          toFloat64(target - observed) / toFloat64(target), NULL
+        ) AS left
+      FROM status FINAL
+      -- Before rows are merged: a period is part of what a row is known by.
+      PREWHERE if(
+        {month:String} != '', period = {month:String},
+        (tenant_id, period) NOT IN (SELECT tenant_id, label FROM latest WHERE NOT provisional)
+      )
+    )
+    GROUP BY tenant_id, period
+  ),
+  newest AS (
+    SELECT tenant_id, toString(max(period)) AS label
+    FROM status
+    WHERE tenant_id IN (SELECT tenant_id FROM latest)
+    GROUP BY tenant_id
+  ),
+  closed AS (
+    SELECT c.tenant_id AS tenant_id, c.month AS month, c.label AS label, c.verdict AS verdict,
+      c.revision AS revision
+    FROM latest AS c
+    LEFT JOIN newest ON c.tenant_id = newest.tenant_id
+    WHERE (
+        {month:String} != ''
+        OR c.label >= newest.label
+          AND (c.tenant_id, c.label) IN (
+            SELECT tenant_id, max(label) FROM latest GROUP BY tenant_id
+          )
+      )
+      -- What is provisional stands only for a month of which nothing is known live.
+      AND (
+        NOT c.provisional
+        OR (c.tenant_id, c.label) NOT IN (
+          SELECT tenant_id, period FROM status
+          WHERE (tenant_id, period) IN (SELECT tenant_id, label FROM latest WHERE provisional)
+        )
+      )
+  ),
   items AS (
     SELECT
-      toString(tenant_id) AS tenant, i.month AS month, i.revision AS revision,
+      tenant_id, i.month AS month, i.revision AS revision,
       arraySort(groupUniqArrayIf(section, verdict = 'breached')) AS sections,
       countIf(verdict IN ('met', 'breached')) AS measured,
       countIf(verdict IN ('met', 'breached', 'no_data')) AS promised
     FROM closing_items AS i
-    WHERE {month:String} = '' OR i.month = toDate(concat({day:String}, '-01'))
-    GROUP BY tenant, month, revision
-  ),
-  closed AS (
-    SELECT f.tenant, f.label, f.verdict, f.revision, i.sections, i.measured, i.promised
-    FROM latest AS f
-    INNER JOIN items AS i
-      ON f.tenant = i.tenant AND f.month = i.month AND f.revision = i.revision
-    -- What is provisional stands only for a month of which nothing is known live.
-    WHERE NOT f.provisional
-      OR (f.tenant, f.label) NOT IN (SELECT toString(tenant_id), toString(period) FROM status)
+    WHERE i.month IN (SELECT month FROM closed)
+      AND (tenant_id, i.month) IN (SELECT tenant_id, month FROM closed)
+    GROUP BY tenant_id, month, revision
   )
 SELECT
-  e.tenant AS tenant, n.name AS name, e.month AS month, e.state AS state, e.sections AS sections,
-  e.measured AS measured, e.promised AS promised, e.budget AS budget, e.left AS left,
-  e.revision AS revision
+  toString(e.tenant) AS tenant, n.name AS name, e.month AS month, e.state AS state,
+  e.sections AS sections, e.measured AS measured, e.promised AS promised, e.budget AS budget,
+  e.left AS left, e.revision AS revision
 FROM (
   SELECT
-    tenant, month, worst AS state, sections, measured, toUInt64({promised:UInt32}) AS promised,
-    scarcest.1 AS budget, if(scarcest.1 = '', NULL, round(scarcest.2, 4)) AS left,
-    toUInt32(0) AS revision
+    tenant_id AS tenant, toString(period) AS month, worst AS state, sections, measured,
+    toUInt64({promised:UInt32}) AS promised, if(least IS NULL, '', toString(budget)) AS budget,
+    round(least, 4) AS left, toUInt32(0) AS revision
   FROM live
-  WHERE (tenant, month) NOT IN (SELECT tenant, label FROM latest WHERE NOT provisional)
+  WHERE (tenant_id, period) NOT IN (SELECT tenant_id, label FROM latest WHERE NOT provisional)
   UNION ALL
-  SELECT c.tenant, c.label, c.verdict, c.sections, c.measured, c.promised, '', NULL, c.revision
-  FROM closed AS c
-  LEFT JOIN (
-    SELECT toString(tenant_id) AS tenant, toString(max(period)) AS month
-    FROM status
-    GROUP BY tenant
-  ) AS newest ON c.tenant = newest.tenant
-  WHERE {month:String} != ''
-    OR c.label >= newest.month
-      AND (c.tenant, c.label) IN (SELECT tenant, max(label) FROM latest GROUP BY tenant)
+  SELECT f.tenant_id, f.label, f.verdict, i.sections, i.measured, i.promised, '', NULL, f.revision
+  FROM closed AS f
+  INNER JOIN items AS i
+    ON f.tenant_id = i.tenant_id AND f.month = i.month AND f.revision = i.revision
 ) AS e
 LEFT JOIN (
-  SELECT toString(tenant_id) AS tenant, argMax(ifNull(name, ''), version) AS name
+  SELECT tenant_id, argMax(ifNull(name, ''), version) AS name
   FROM contracts FINAL
-  GROUP BY tenant
-) AS n ON e.tenant = n.tenant
+  GROUP BY tenant_id
+) AS n ON e.tenant = n.tenant_id
 ORDER BY
   indexOf(['breached', 'failing', 'at_risk', 'incomplete', 'ok', 'met'], state), tenant, month
 """

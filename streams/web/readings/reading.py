@@ -84,10 +84,11 @@ ORDER BY starts_at DESC
 LIMIT {rows:UInt32}
 """
 _DEAD_LETTERS: Final = """
-SELECT topic, reason, count() AS records, max(received_at) AS last
-FROM dead_letters FINAL
+SELECT topic, any(d.reason) AS reason, count() AS records, max(received_at) AS last
+FROM dead_letters AS d FINAL
 WHERE received_at > now() - INTERVAL 7 DAY
-GROUP BY topic, reason
+-- Places and lengths apart, it is the same reason.
+GROUP BY topic, replaceRegexpAll(d.reason, '[0-9]+', '')
 ORDER BY records DESC, topic, reason
 LIMIT {rows:UInt32}
 """

@@ -7,14 +7,16 @@ const shown = document.getElementById("shown");
 const connection = document.getElementById("connection");
 const language = document.documentElement.lang;
 
-const ROW = 36; // height of a row in px: 2.25rem
+const phone = matchMedia("(max-width: 40rem)");
+const height = () => (phone.matches ? 104 : 36); // of a row in px: 6.5rem, 2.25rem
 const ORDER = ["breached", "failing", "at_risk", "incomplete", "ok", "met"];
 const COLUMNS = ["tenant", "name", "month", "state", "sections", "measured", "left", "used_up"];
 const LABELS = { left: words.scarcest };
-const WIDE = new Set(["name", "month", "sections", "measured", "used_up"]);
+const LABELLED = new Set(["sections", "measured", "left", "used_up"]); // on a phone
 const NUMBERS = new Set(["measured", "left"]);
 const SETTLE_MS = 1000; // changes that come together are read together
 
+let change = 0; // what the rows hold is at least as new
 let rows = []; // every row, an object for each
 let visible = []; // those that pass the filters, in order
 const view = new URLSearchParams(location.search);
@@ -30,26 +32,30 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// When a budget is used up at the pace of the month so far, as a date; "" where it is not.
-function usedUp(row) {
-  if (row.left === null || row.left >= 1 || row.left <= 0) return "";
-  const begun = Date.parse(`${row.month}-01T00:00:00Z`);
-  const [year, month] = row.month.split("-").map(Number);
-  const end = Date.UTC(year, month, 1);
+// When a budget is used up at the pace of the month so far, ms since 1970; Infinity where it is not.
+const spans = new Map(); // month → its begin and end, ms since 1970
+function usedUp(month, left) {
+  if (left === null || left >= 1 || left <= 0) return Infinity;
+  if (!spans.has(month)) {
+    const [year, number] = month.split("-").map(Number);
+    spans.set(month, [Date.UTC(year, number - 1, 1), Date.UTC(year, number, 1)]);
+  }
+  const [begun, end] = spans.get(month);
   const now = Math.min(Date.now(), end);
-  const at = now + ((now - begun) * row.left) / (1 - row.left);
-  return at < end && now < end ? new Date(at).toISOString().slice(0, 10) : "";
+  const at = now + ((now - begun) * left) / (1 - left);
+  return at < end && now < end ? at : Infinity;
 }
 
-function read(columns) {
-  const names = Object.keys(columns);
-  rows = columns[names[0]].map((_, index) => {
-    const row = Object.fromEntries(names.map((name) => [name, columns[name][index]]));
-    row.rank = ORDER.indexOf(row.state);
-    row.used_up = usedUp(row);
-    row.text = `${row.tenant}\n${row.name ?? ""}`.toLowerCase();
-    return row;
-  });
+// A literal for each row: with a hundred thousand of them any other way takes most of a second.
+function read({ tenant, name, month, state, sections, measured, promised, budget, left, revision }) {
+  rows = tenant.map((id, index) => ({
+    tenant: id, name: name[index], month: month[index], state: state[index],
+    sections: sections[index], measured: measured[index], promised: promised[index],
+    budget: budget[index], left: left[index], revision: revision[index],
+    rank: ORDER.indexOf(state[index]),
+    used_up: usedUp(month[index], left[index]),
+    text: `${id}\n${name[index] ?? ""}`.toLowerCase(),
+  }));
 }
 
 const KEYS = {
@@ -57,7 +63,6 @@ const KEYS = {
   sections: (row) => -row.sections.length,
   measured: (row) => row.measured / Math.max(1, row.promised),
   left: (row) => row.left ?? 9,
-  used_up: (row) => row.used_up || "9",
 };
 
 function choose() {
@@ -99,23 +104,24 @@ function showCounts(among, state) {
   );
 }
 
-const head = element("thead");
-const body = element("tbody");
-const grid = element("table", {}, head, body);
+// A phone lays the table out as blocks; it stays a table to a screen reader by its roles.
+const head = element("thead", { role: "rowgroup" });
+const body = element("tbody", { role: "rowgroup" });
+const grid = element("table", { role: "table" }, head, body);
 
 function drawHead() {
   const [sorted, direction] = (view.get("sort") ?? "").split(".");
-  head.replaceChildren(element("tr", { "aria-rowindex": 1 }, ...COLUMNS.map((name) => {
+  head.replaceChildren(element("tr", { role: "row", "aria-rowindex": 1 }, ...COLUMNS.map((name) => {
     const mark = name !== sorted ? "" : direction === "down" ? " ▼" : " ▲";
     const button = element("button", { type: "button" }, (LABELS[name] ?? words[name]) + mark);
     button.onclick = () => set("sort", name === sorted && direction !== "down" ? `${name}.down` : name);
     const order = name !== sorted ? "none" : direction === "down" ? "descending" : "ascending";
-    return element("th", { scope: "col", "aria-sort": order, class: kind(name) }, button);
+    return element("th", { role: "columnheader", scope: "col", "aria-sort": order, class: kind(name) }, button);
   })));
   grid.setAttribute("aria-rowcount", visible.length + 1);
 }
 
-const kind = (name) => `c-${name}${WIDE.has(name) ? " wide" : ""}${NUMBERS.has(name) ? " number" : ""}`;
+const kind = (name) => `c-${name}${NUMBERS.has(name) ? " number" : ""}`;
 
 const CELLS = {
   tenant: (row) => {
@@ -124,9 +130,12 @@ const CELLS = {
     return element("a", { href: address.pathname + address.search }, row.tenant);
   },
   state: (row) => {
-    const closed = row.revision ? ` · ${fill(words.closed_mark, { revision: row.revision })}` : "";
-    return element("span", { class: row.state, title: closed.slice(3) },
-      (words.states[row.state] ?? row.state) + closed);
+    const state = element("span", { class: row.state }, words.states[row.state] ?? row.state);
+    if (row.revision) {
+      const closed = ` · ${fill(words.closed_mark, { revision: row.revision })}`;
+      state.append(element("span", { class: "aside" }, closed));
+    }
+    return state;
   },
   sections: (row) => {
     const titles = row.sections.map((section) => words.section_titles[section] ?? section);
@@ -135,29 +144,32 @@ const CELLS = {
   measured: (row) => `${row.measured} / ${row.promised}`,
   left: (row) => row.left === null ? "" : element("span", { title: words.titles[row.budget] ?? "" },
     percent.format(Math.max(0, row.left))),
+  used_up: (row) => row.used_up === Infinity ? "" : new Date(row.used_up).toISOString().slice(0, 10),
 };
 
 function line(row, index) {
   const cells = COLUMNS.map((name) => {
     const content = CELLS[name] ? CELLS[name](row) : row[name] ?? "";
-    const attributes = { class: kind(name), ...(name === "tenant" ? { scope: "row" } : {}) };
-    return element(name === "tenant" ? "th" : "td", attributes, content);
+    if (name === "tenant") return element("th", { role: "rowheader", scope: "row", class: kind(name), title: content.textContent }, content);
+    const attributes = { role: "cell", class: kind(name) };
+    if (LABELLED.has(name) && content !== "") attributes["data-label"] = LABELS[name] ?? words[name];
+    return element("td", name === "name" ? { ...attributes, title: content } : attributes, content);
   });
-  return element("tr", { "aria-rowindex": index + 2, "data-tenant": row.tenant }, ...cells);
+  return element("tr", { role: "row", "aria-rowindex": index + 2, "data-tenant": row.tenant }, ...cells);
 }
 
-const space = (height) => {
-  // As many as a phone shows: more would make columns of their own there.
-  const cell = element("td", { colspan: COLUMNS.length - WIDE.size });
-  cell.style.height = `${height}px`;
+const space = (pixels) => {
+  const cell = element("td", { colspan: COLUMNS.length });
+  cell.style.height = `${pixels}px`;
   return element("tr", { class: "space", "aria-hidden": "true" }, cell);
 };
 
 function draw() {
-  const first = Math.max(0, Math.floor(table.scrollTop / ROW) - 10);
-  const last = Math.min(visible.length, first + Math.ceil(table.clientHeight / ROW) + 30);
+  const row = height();
+  const first = Math.max(0, Math.floor(table.scrollTop / row) - 10);
+  const last = Math.min(visible.length, first + Math.ceil(table.clientHeight / row) + 30);
   const drawn = visible.slice(first, last).map((row, index) => line(row, first + index));
-  body.replaceChildren(space(first * ROW), ...drawn, space((visible.length - last) * ROW));
+  body.replaceChildren(space(first * row), ...drawn, space((visible.length - last) * row));
 }
 
 function set(name, value) {
@@ -176,6 +188,7 @@ async function load() {
     const answer = await fetch(address);
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.problem);
+    change = Number(answer.headers.get("X-Change"));
     const top = table.scrollTop;
     read(told);
     choose();
@@ -197,10 +210,13 @@ function follow() {
     first = false;
   };
   source.onerror = () => { connection.textContent = words.away; };
-  source.addEventListener("changed", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(load, SETTLE_MS);
-  });
+  for (const kind of ["changed", "still"]) {
+    source.addEventListener(kind, (event) => {
+      if (Number(event.data) === change) return;
+      clearTimeout(waiting);
+      waiting = setTimeout(load, SETTLE_MS);
+    });
+  }
 }
 
 for (const field of form.elements) {

@@ -12,7 +12,7 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-const number = new Intl.NumberFormat(language, { maximumSignificantDigits: 6 });
+const number = new Intl.NumberFormat(language, { maximumFractionDigits: 3 });
 const unit = language.startsWith("zh") ? "秒" : "s";
 const seconds = (value) => (value === null || value === undefined ? "–" : `${number.format(value)} ${unit}`);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

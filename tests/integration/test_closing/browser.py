@@ -82,15 +82,24 @@ def opening(browser, address, patience_ms=30_000, **always):
     assert complaints == []
 
 
+CUT = """() => [...document.querySelectorAll(
+    'header, nav, main, h1, h2, h3, p, form, th, td, dt, dd, li, button, a, .scroll, #table')]
+  .filter((one) => one.checkVisibility() && !one.closest('thead:not(#table thead)')
+    && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== 'inline'
+    // A picture is moved about in its frame; a row of any length goes on where it is sorted.
+    && !one.querySelector(':scope > .paper'))
+  .map((one) => `cut: ${one.outerHTML.slice(0, 120)}`)"""
+
+
 def obstacles(page):
-    """What stands seriously in somebody's way, as axe sees it, and whether the page is too wide."""
+    """What stands seriously in somebody's way, as axe sees it, and what is cut or too wide."""
     found = [
         f"{one['id']}: {one['nodes'][0]['html'][:200]}"
         for one in Axe().run(page).response["violations"]
         if one["impact"] in {"serious", "critical"}
     ]
     width = page.evaluate("document.documentElement.scrollWidth")
-    return found + ["sideways"] * (width > page.viewport_size["width"])
+    return found + page.evaluate(CUT) + ["sideways"] * (width > page.viewport_size["width"])
 
 
 @contextmanager
