@@ -34,6 +34,33 @@ TENANT_VIEWS: Final = ("closing_items", "closings", "credits", "exclusions")
 out: they measure one tenant by what happened to all (billing errors, the platform), which it must
 not see."""
 
+_ANALYST_TABLES: Final = (*TENANT_TABLES, "calendars", "dead_letters")
+ANALYST_VIEWS: Final = (
+    "cases_month",
+    "closed_results",
+    "conflicts",
+    "downtime_month",
+    "evidence_1_connectivity",
+    "evidence_2_latency",
+    "evidence_3_faults",
+    "evidence_3_service",
+    "evidence_4_antispam",
+    "evidence_5_antivirus",
+    "evidence_6_security",
+    "evidence_7_backup",
+    "evidence_8_provisioning",
+    "evidence_9_support",
+    "exceedances",
+    "faults_month",
+    "latency_month",
+    "left_out",
+)
+"""Views that read with the rights of who made them: an analyst sees them, not what is below."""
+OPEN_MONTHS: Final = "closing_open_*"
+"""Views with the rights of who made them, which `clause_results` looks for by their names. It
+cannot have such rights itself: there the server loses a table that is found by its name."""
+_LIVE_VIEWS: Final = ("clause_results", "tenant_month_summary")
+
 
 @dataclass(frozen=True)
 class Role:
@@ -44,13 +71,15 @@ class Role:
     grants: tuple[str, ...]
     readonly: bool = False
     """Whether it may neither write nor change a setting."""
+    former_grants: tuple[str, ...] = ()
+    """What an earlier release granted it and this one takes back."""
 
 
 _READ: Final = "GRANT SELECT ON {database}.*"
 _INSERT: Final = "GRANT INSERT ON {database}.*"
 _CHANGE_PLANS: Final = tuple(f"GRANT ALTER DELETE ON {{database}}.{table}" for table in _PLANS)
 # A month that is planned for the first time gets its view.
-_OPEN_MONTHS: Final = "GRANT CREATE VIEW ON {database}.closing_open_*"
+_OPEN_MONTHS: Final = f"GRANT CREATE VIEW ON {{database}}.{OPEN_MONTHS}"
 _CATALOGUE: Final = (
     "GRANT SELECT ON system.databases",
     "GRANT SELECT ON system.tables",
@@ -88,8 +117,26 @@ CLOSER: Final = Role(
         _UNDER_WAY,
     ),
 )
+READER: Final = Role(
+    "reader",
+    "the web page and other programs of mailsla that only read, internals too",
+    (_READ, *_CATALOGUE),
+    readonly=True,
+)
 ANALYST: Final = Role(
-    "analyst", "people and tools that read, and the web page", (_READ, *_CATALOGUE), readonly=True
+    "analyst",
+    "people and their tools: the tables and views that are kept stable, and no other is to be seen",
+    (
+        *(
+            f"GRANT SELECT ON {{database}}.{name}"
+            for name in sorted(
+                {*_ANALYST_TABLES, *ANALYST_VIEWS, *TENANT_VIEWS, *_LIVE_VIEWS, OPEN_MONTHS}
+            )
+        ),
+        *_CATALOGUE,
+    ),
+    readonly=True,
+    former_grants=(_READ,),
 )
 TENANT: Final = Role(
     "tenant",
@@ -100,4 +147,4 @@ TENANT: Final = Role(
 TENANT_USER_PREFIX: Final = "tenant_"
 OWN_ROWS: Final = f"tenant_id = substring(currentUser(), {len(TENANT_USER_PREFIX) + 1})"
 """The row policy of the tenant role: user ``tenant_acme`` sees the rows of tenant ``acme``."""
-ROLES: Final = (MIGRATOR, WRITER, CLOSER, ANALYST, TENANT)
+ROLES: Final = (MIGRATOR, WRITER, CLOSER, READER, ANALYST, TENANT)

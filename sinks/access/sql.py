@@ -31,6 +31,9 @@ def _statements(database: str) -> Iterator[str]:
         yield f"\n-- {role.purpose}"
         settings = " SETTINGS readonly = 1" if role.readonly else ""
         yield f"CREATE ROLE IF NOT EXISTS {name}{settings};"
+        for grant in role.former_grants:
+            revoked = grant.format(database=database).replace("GRANT", "REVOKE", 1)
+            yield f"{revoked} FROM {name};"
         for grant in role.grants:
             yield f"{grant.format(database=database)} TO {name};"
     tenant = f"{database}_{TENANT.name}"

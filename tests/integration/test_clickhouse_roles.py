@@ -12,6 +12,7 @@ from landing_server import ClickHouseProcess
 from mailsla.sinks.access.roles import TENANT_TABLES, TENANT_VIEWS
 from mailsla.sinks.access.sql import roles_sql
 from mailsla.sinks.clickhouse import connect_reader
+from mailsla.sinks.closing.measure.views import evidence
 from mailsla.sinks.closing.plan.plan_store import refresh_plans
 from mailsla.sinks.closing.run.close_month import close_month
 from mailsla.sinks.closing.run.cutoff import fix_cutoff
@@ -117,6 +118,50 @@ def test_the_closer_closes_a_month_twice_and_the_analyst_sees_it(server):
     rows = analyst.query("SELECT DISTINCT tenant_id FROM clause_results(month = '2026-10-01')")
     assert {tenant for (tenant,) in rows.result_rows} == {"acme", "other"}
     assert analyst.query("SELECT count() FROM closings").result_rows
+    analyst.close()
+
+
+FACTS = "abuse antivirus backup billing mta ops probe security support"
+RESULTS = "windows outages breaches status contracts calendars exclusions dead_letters"
+CLOSED = "closings closing_items credits"
+MONTHS = (
+    "clause_results tenant_month_summary latency_month downtime_month faults_month cases_month "
+    "exceedances"
+)
+EVIDENCE = (
+    "1_connectivity 2_latency 3_faults 3_service 4_antispam 5_antivirus 6_security 7_backup "
+    "8_provisioning 9_support"
+)
+PUBLIC = {
+    *(f"{name}_events" for name in FACTS.split()),
+    *f"{RESULTS} {CLOSED} {MONTHS} closed_results left_out conflicts".split(),
+    *(f"evidence_{name}" for name in EVIDENCE.split()),
+}
+BELOW = {"closing_log", "closing_item_log", "credit_log"}
+"""What the closed months' views are over; a tenant's row policies hold there."""
+ARGUMENTS = {
+    **dict.fromkeys(MONTHS.split(), "(month = '2026-10-01')"),
+    **dict.fromkeys(("closed_results", "left_out"), "(month = '2026-10-01')"),
+    **{f"evidence_{name}": "(tenant = 'other', month = '2026-10-01')" for name in EVIDENCE.split()},
+}
+
+
+def test_an_analyst_is_shown_what_is_kept_stable_and_can_read_all_of_it(server):
+    assert {f"evidence_{name}" for name in EVIDENCE.split()} == set(evidence())
+    analyst = connect_reader(server.settings(user="analyst"))
+    shown = {name for (name,) in analyst.query("SHOW TABLES").result_rows}
+    open_months = {name for name in shown if name.startswith("closing_open_")}
+    assert shown - open_months == PUBLIC | BELOW
+    assert open_months >= {"closing_open_none", "closing_open_tenants"}
+    catalogued = "SELECT DISTINCT {} FROM system.{} WHERE database = 'mailsla'"
+    for column, table in (("name", "tables"), ("table", "columns")):
+        rows = analyst.query(catalogued.format(column, table)).result_rows
+        assert {name for (name,) in rows} <= shown
+    for name in PUBLIC | BELOW:
+        analyst.query(f"SELECT * FROM {name}{ARGUMENTS.get(name, '')} LIMIT 1")
+    for hidden in ("plans", "conflict_log", "counted_ops_events(cutoff = 0)", "schema_migrations"):
+        with pytest.raises(DatabaseError, match=REFUSED):
+            analyst.query(f"SELECT * FROM {hidden}")
     analyst.close()
 
 

@@ -124,10 +124,10 @@ def test_the_native_port_accepts_a_connection_on_loopback_only(stack):
     ]
 
 
-def test_the_analyst_reads_mailsla(stack, admin):
-    analyst = client(stack, "analyst")
-    assert analyst.query("SELECT count() FROM mailsla.t").result_rows == [(3,)]
-    analyst.close()
+def test_the_page_reads_mailsla(stack, admin):
+    reader = client(stack, "web")
+    assert reader.query("SELECT count() FROM mailsla.t").result_rows == [(3,)]
+    reader.close()
 
 
 WRITING = [

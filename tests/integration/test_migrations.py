@@ -244,16 +244,16 @@ def test_the_books_of_an_older_release_come_along_and_that_release_leaves_them_a
         assert client.query(query).result_rows == [row]
 
 
-def test_the_analyst_reads_every_table_and_writes_none(server):
+def test_the_page_reads_every_table_and_writes_none(server):
     owner = server.connect("mailsla")
     migrate(owner)
-    analyst = connect_reader(server.settings(user="analyst"))
+    reader = connect_reader(server.settings(user="web"))
     for table in sorted(EVERYTHING):
-        assert analyst.query(f"SELECT count() >= 0 FROM (SELECT * FROM {table})").first_row
+        assert reader.query(f"SELECT count() >= 0 FROM (SELECT * FROM {table})").first_row
     with pytest.raises(DatabaseError) as refused:
-        analyst.command("INSERT INTO support_events (id) VALUES ('x')")
+        reader.command("INSERT INTO support_events (id) VALUES ('x')")
     assert refused.value.name in {"ACCESS_DENIED", "READONLY"}
-    analyst.close()
+    reader.close()
     owner.close()
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import date
+from fnmatch import fnmatch
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from mailsla.schemas.topics import MTA
+from mailsla.sinks.access.roles import ANALYST_VIEWS, OPEN_MONTHS
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.ddl import FACT_TABLES
 
@@ -62,6 +64,7 @@ _AFTER: Final = (
     "credits",
     "closed_results",
     "closing_open_none",
+    "closing_open_tenants",
     "clause_results",
     "tenant_month_summary",
     "downtime_month",
@@ -100,6 +103,9 @@ _RESULT_COLUMNS: Final = (
 )
 """The columns of `clause_results`. Said here, the server need not analyse a month's view to know
 them: neither where the view is made nor where another names it."""
+
+_RIGHTS: Final = "DEFINER = CURRENT_USER SQL SECURITY DEFINER"
+"""Of a view for analysts: whoever may read it need not see what it is made of."""
 
 _STORED: Final = "SELECT * FROM closing_values WHERE run = {run:UUID}"
 
@@ -178,13 +184,13 @@ def _inlined(query: str, known: Mapping[str, str]) -> str:
     The server analyses a view anew at every level above it, so views that call views take it many
     times as long to plan as one query with the same text. A call with other arguments than the
     query's own parameters stays a call, and so do sections: all of them in one query are more than
-    the server analyses quickly.
+    the server analyses quickly. So does what analysts may read only by its view.
     """
 
     def text(call: re.Match[str]) -> str:
         view, arguments = call.groups()
         other = re.search(r"\b(\w+) = \{(?!\1:)", arguments)
-        if view not in known or view.startswith("section_") or other:
+        if view not in known or view.startswith(("section_", "closing_open_")) or other:
             return call.group()
         return f"(\n{_REMARK.sub('', known[view]).strip()}\n)"
 
@@ -200,7 +206,9 @@ def install_views(client: Client) -> None:
     """Create every view, or replace it by the present one; repeatable, after the tables."""
     known = views()
     for name, query in known.items():
-        client.command(f"CREATE OR REPLACE VIEW {name} AS\n{query}")
+        open_month = fnmatch(name, OPEN_MONTHS)
+        rights = _RIGHTS if open_month or name in ANALYST_VIEWS else ""
+        client.command(f"CREATE OR REPLACE VIEW {name} {rights} AS\n{query}")
     for (month,) in client.query("SELECT DISTINCT month FROM plans ORDER BY month").result_rows:
         _make_open_month(client, month, "OR REPLACE VIEW", known)
 
@@ -223,4 +231,4 @@ def _make_open_month(client: Client, month: date, make: str, known: Mapping[str,
     ):
         query = query.replace(parameter, value)
     name = f"closing_open_{month:%Y_%m}"
-    client.command(f"CREATE {make} {name} ({_RESULT_COLUMNS}) AS\n{query}")
+    client.command(f"CREATE {make} {name} ({_RESULT_COLUMNS}) {_RIGHTS} AS\n{query}")

@@ -17,7 +17,13 @@ from xml.sax.saxutils import escape
 
 from mailsla.sinks.access.roles import ANALYST as ANALYST_ROLE
 from mailsla.sinks.access.roles import CLOSER as CLOSER_ROLE
-from mailsla.sinks.access.roles import OWN_ROWS, TENANT, TENANT_TABLES, TENANT_USER_PREFIX
+from mailsla.sinks.access.roles import (
+    OWN_ROWS,
+    READER,
+    TENANT,
+    TENANT_TABLES,
+    TENANT_USER_PREFIX,
+)
 from mailsla.sinks.access.roles import WRITER as WRITER_ROLE
 from mailsla.sinks.embedded.credentials import ANALYST, CLOSER, OPERATOR, WEB, WRITER
 
@@ -210,7 +216,7 @@ def _users(passwords: Mapping[str, str], tenants: Iterable[str]) -> Iterable[str
         (WRITER, WRITER_ROLE, "default", "default"),
         (CLOSER, CLOSER_ROLE, "default", "default"),
         (ANALYST, ANALYST_ROLE, "analyst", "analyst"),
-        (WEB, ANALYST_ROLE, "web", "default"),
+        (WEB, READER, "web", "default"),
     )
     for name, role, profile, quota in roles:
         grants = [grant.format(database=DATABASE) for grant in role.grants]

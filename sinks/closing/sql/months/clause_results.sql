@@ -2,13 +2,7 @@
 -- where it is not. A view that a query names is planned whether it is read or not, and to plan what
 -- computes takes seconds. So it is found by its name, only where a tenant is still open: a month
 -- with such a tenant has a plan, and with it a view of its own (`open_month_view`).
-WITH
-  (SELECT max(plan) FROM plans WHERE month = {month:Date}) AS newest,
-  (
-    SELECT count()
-    FROM closing_periods(month = {month:Date}, plan = newest)
-    WHERE scope NOT IN (SELECT toString(tenant_id) FROM closing_log WHERE month = {month:Date})
-  ) > 0 AS unclosed
+WITH (SELECT tenants FROM closing_open_tenants(month = {month:Date})) > 0 AS unclosed
 SELECT * FROM closed_results(month = {month:Date})
 UNION ALL
 SELECT
