@@ -74,7 +74,9 @@ def rows(page):
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: f"{view[0][0]}-{view[1]}-{view[2]}")
-@pytest.mark.parametrize("path", ["/", "/tenants/t00001", "/platform"])
+@pytest.mark.parametrize(
+    "path", ["/", "/tenants/t00001", "/platform", "/platform/sources", "/messages?q=bob"]
+)
 def test_nothing_serious_stands_in_anybody_s_way(opened, path, view):
     page = opened(path, view)
     if path == "/":
