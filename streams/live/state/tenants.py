@@ -61,7 +61,7 @@ class Tenants:
         """When each version is in force; known of tenants that were asked for."""
         self._promises: dict[tuple[str, int], tuple[Contract, bytes]] = {}
         self._first_mail_us = np.full(64, FOREVER, dtype=np.int64)
-        for voiding in platform.voidings(0):
+        for voiding in platform.voidings():
             self.landed.void(voiding)
 
     def code(self, tenant: str) -> int:
