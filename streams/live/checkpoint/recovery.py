@@ -180,6 +180,6 @@ def look_again(
     mail_anew = anew or tenants.platform.excludes_after(position.get("heard", 0))
     for tenant in tenants.names:
         if mail_anew:
-            yield from latency.judge_again(tenants.code(tenant))
+            yield from latency.look_again(tenants.code(tenant))
         if anew and (first_us := tenants.first_us(tenant)) is not None:
             scheduler.touch_since(tenant, tenants.month(tenant, first_us))
