@@ -97,7 +97,7 @@ def _select(
 def _odd(data: bytes, records: int) -> bool:
     """Whether the parser might read this text otherwise than the reference."""
     text = np.frombuffer(data, dtype=np.uint8)
-    return (
+    return bool(
         b"\0" in data
         # An opening bracket of either kind: they differ by one bit.
         or np.count_nonzero((text | (_OPEN ^ _OPEN_LIST)) == _OPEN) > records + _BRACKETS
