@@ -54,6 +54,7 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "unreadable batches": "ok",
         "quarantine": "ok",
         "tenants": "ok",
+        "quotas": "ok",
         "voided mail": "ok",
         "sources": "ok",
     }
