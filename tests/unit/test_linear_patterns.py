@@ -75,7 +75,7 @@ def letters(parsed):
 def attacks(pattern):
     """What it can take, again and again, and an end that it cannot."""
     text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode()
-    own = sorted(letters(parser.parse(text, pattern.flags)))[:12]
+    own = sorted(letters(parser.parse(text, pattern.flags)))[:10]
     for unit in (*own, *map("".join, permutations(own, 2))):
         for size in (22, 512, LINE):
             attack = (unit * size)[:size] + "\0"
