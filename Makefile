@@ -86,7 +86,9 @@ lock: ## lock the newest allowed versions (or: make lock UPGRADE=--upgrade)
 	  --output-file requirements/supply.lock
 
 audit: $(VENV)/.supply ## known vulnerabilities of what the image holds; needs the network
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/runtime.lock
+	@mkdir -p build && rm -f build/audit.json
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/runtime.lock \
+	  --format json --output build/audit.json || { $(BIN)/python .ci/audit.py build/audit.json; exit 1; }
 
 sbom: $(VENV)/.supply ## the image's bill of materials, CycloneDX: build/sbom.json
 	@mkdir -p build

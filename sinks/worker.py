@@ -18,6 +18,7 @@ from mailsla.sinks.landing.delivery import LandingDelivery
 from mailsla.sinks.landing.faults import LandingError, label
 from mailsla.sinks.landing.landing import LANDED_TOPICS, Landing
 from mailsla.sinks.landing.metrics import LandingMetrics
+from mailsla.sinks.quotas import LOOKED_EVERY_S, QuotaWatch
 from mailsla.streams.metrics.names import STAGE_SECONDS
 from mailsla.streams.runtime.absence import Absence
 from mailsla.streams.runtime.faust_app.application import (
@@ -174,6 +175,8 @@ def build_sinks(
     attach(app, LANDED_TOPICS, gatherer.handle)
     background(app, gatherer.tick, _TICK_S)
     background(app, PlanKeeper(server).tick, _PLANS_S)
+    if settings.tenant_events:
+        background(app, QuotaWatch(server, settings.tenant_events).tick, LOOKED_EVERY_S)
 
     async def note_trouble() -> None:
         app.health.problems = counted.problems()

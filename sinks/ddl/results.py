@@ -30,7 +30,8 @@ from mailsla.sinks.ddl.table import (
 )
 
 RECORDED_AT: Final = TableColumn("recorded_at", INSTANT)
-"""The Kafka timestamp of the record."""
+"""The Kafka timestamp of the record. Where the newest holds and a producer has set it: when it was
+landed, and so newer than those before it in the log."""
 
 _DIRECTION: Final = "ifNull(direction, '')"
 _WINDOW_MONTH: Final = "toYYYYMM(window_start)"

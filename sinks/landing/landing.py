@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mailsla.schemas.codec.addresses import AddressKey
+from mailsla.schemas.topics import ALL_TOPICS
 from mailsla.sinks.ddl import FACT_TABLES
 from mailsla.sinks.landing.batch import BLOCK_ROWS, LOG_APPEND_TIME, LandingBatch, Rows, blocks
 from mailsla.sinks.landing.delivery import LandingDelivery
@@ -21,6 +22,9 @@ _log = logging.getLogger(__name__)
 
 LANDED_TOPICS: Final = (*FACT_TABLES, *RESULT_KINDS)
 """The topics the sinks worker subscribes to."""
+
+_NEWEST_HOLDS: Final = frozenset(topic.name for topic in ALL_TOPICS if topic.broker_time)
+"""Of their records the last in the log holds, as in the live worker, whatever its stamp says."""
 
 
 def wall_clock_us() -> int:
@@ -80,7 +84,8 @@ class Landing:
 
     def _decode(self, batch: LandingBatch) -> Rows:
         if batch.topic in RESULT_KINDS:
-            return decode_results(batch)
+            ordered = batch.topic in _NEWEST_HOLDS
+            return decode_results(batch, self._broker_times(batch) if ordered else None)
         if batch.topic not in FACT_TABLES:
             raise ValueError(f"{batch.topic} does not land; subscribe to LANDED_TOPICS only.")
         times_us = self._broker_times(batch)

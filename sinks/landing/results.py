@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
@@ -168,15 +169,22 @@ def _reason(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def decode_results(batch: LandingBatch) -> Rows:
-    """The records' rows of the topic's table."""
+def decode_results(batch: LandingBatch, recorded_us: npt.NDArray[np.int64] | None = None) -> Rows:
+    """The records' rows of the topic's table.
+
+    Args:
+        batch: what was fetched.
+        recorded_us: when each was recorded, µs since 1970; by default as Kafka tells.
+
+    """
     kind = RESULT_KINDS[batch.topic]
     present = [i for i, value in enumerate(batch.values) if value is not None]
     sorter = _Sorter(kind)
     sorter.add(present, [value for value in batch.values if value is not None])
     taken = np.asarray(sorter.positions, dtype=np.int64)
     rows = pa.concat_tables(sorter.tables) if sorter.tables else kind.schema.empty_table()
-    stamps = np.maximum(batch.timestamps_us[taken], 0)
+    told = batch.timestamps_us if recorded_us is None else recorded_us
+    stamps = np.maximum(told[taken], 0)
     rows = rows.append_column("recorded_at", pa.array(stamps).cast(UTC_MICROS))
     if "offset" not in rows.schema.names:
         rows = with_coordinates(rows, batch.topic, batch.partition, batch.offsets[taken])

@@ -27,7 +27,7 @@ _PREFIX: Final = re.compile(
     r"(?:\ufeff|\x1b\[[\d;]*m|\s+"
     r"|[\w.-]+\s*\|\s"  # docker compose: `postfix-1  | `
     r"|\d{1,5} (?=<\d)"  # octet counting
-    r"|<\d{1,3}>(?:1 (?=\S))?)+"
+    r"|<\d{1,3}>(?:1 (?=\S))?)++"
 )
 _STREAM: Final = re.compile(r"std(?:out|err) [FP] ")
 _SEVERITY: Final = re.compile(

@@ -85,6 +85,11 @@ HELD_BACK: Final = Counter(
     registry=REGISTRY,
 )  # fmt: skip
 
+# Tenants with more events of a day, mail too, than `MAILSLA_TENANT_EVENTS`; they all land.
+TENANTS_OVER_QUOTA: Final = Gauge(
+    "mailsla_tenants_over_quota", "Tenants that send more than their quota", registry=REGISTRY
+)
+
 # Lines of mail logs that no connector of this worker understood, by kind: `smtp: status=odd`.
 MISUNDERSTOOD: Final = Gauge(
     "mailsla_misunderstood_lines", "Mail-log lines not understood", ["kind"], registry=REGISTRY

@@ -61,14 +61,14 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder):
+def running_stack(folder, *options):
     """``mailsla up`` on free ports, stopped at the end by SIGTERM."""
     state_file = folder / "state.json"
     ports = ("--kafka-port", "0", "--clickhouse-port", "0", "--web-port", "0")
     places = ("--data", str(folder / "data"), "--state-file", str(state_file))
     with open(folder / "up.log", "w") as log:
         process = subprocess.Popen(
-            [*PROGRAM, "up", *places, *ports],
+            [*PROGRAM, "up", *places, *ports, *options],
             stdout=log,
             stderr=log,
             env=os.environ | {"PYTHONPATH": os.getcwd()},

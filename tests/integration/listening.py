@@ -10,7 +10,7 @@ _LISTEN = "0A"
 def listeners(pid):
     """(address, port) of every TCP socket the process and its descendants listen on."""
     inodes = set()
-    for each in {pid, *_descendants(pid)}:
+    for each in {pid, *descendants(pid)}:
         try:
             links = [os.readlink(f"/proc/{each}/fd/{fd}") for fd in os.listdir(f"/proc/{each}/fd")]
         except OSError:
@@ -19,7 +19,8 @@ def listeners(pid):
     return {place for inode, place in _all_listeners() if inode in inodes}
 
 
-def _descendants(pid):
+def descendants(pid):
+    """The processes that it started, and those that they did."""
     for name in os.listdir(f"/proc/{pid}/task"):
         try:
             with open(f"/proc/{pid}/task/{name}/children") as source:
@@ -28,7 +29,7 @@ def _descendants(pid):
             continue
         for child in children:
             yield child
-            yield from _descendants(child)
+            yield from descendants(child)
 
 
 def _all_listeners():

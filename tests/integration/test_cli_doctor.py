@@ -2,11 +2,13 @@
 
 import os
 import signal
+import stat
+from pathlib import Path
 
 import pytest
 from cli_stack import running_stack
 from landing_server import wait_for
-from listening import listeners
+from listening import descendants, listeners
 
 from mailsla.sinks.clickhouse import connect
 from mailsla.streams.runtime.kafka.admin import administration
@@ -54,6 +56,7 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "unreadable batches": "ok",
         "quarantine": "ok",
         "tenants": "ok",
+        "quotas": "ok",
         "voided mail": "ok",
         "sources": "ok",
     }
@@ -72,6 +75,23 @@ def test_a_scan_shows_the_documented_ports_only_and_all_of_them_on_loopback(stac
     gate = ports - documented
     assert len(gate) == 1
     assert gate <= {port for _, port in listeners(state["pids"]["clickhouse"])}
+
+
+def test_no_password_is_in_a_process_list_or_a_log_and_every_file_is_its_owner_s(stack):
+    state = stack.state
+    secrets = [password.encode() for password in state["clickhouse_users"].values()]
+    supervisor = state["pids"]["supervisor"]
+    for pid in {supervisor, *state["pids"].values(), *descendants(supervisor)}:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert not [secret for secret in secrets if secret in arguments], arguments
+    data = Path(state["data"])
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    for path in (stack.state_file, *data.glob("*"), *data.glob("logs/*")):
+        assert path.is_dir() or stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+    logs = list(data.glob("logs/*"))
+    assert {f"{name}.log" for name in state["pids"]} - {"supervisor.log"} <= {p.name for p in logs}
+    for log in logs:
+        assert not [secret for secret in secrets if secret in log.read_bytes()], log
 
 
 def test_without_json_there_is_one_line_per_check(stack):

@@ -1,5 +1,6 @@
 """``mailsla dead-letters``: chosen, shown harmlessly, replayed."""
 
+import asyncio
 import base64
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
+from mailsla.sinks.quotas import QuotaWatch, tenants_over_quota
 from mailsla.streams.cli.main import cli
 from mailsla.streams.cli.support.doctor_checks import clickhouse_findings
 from mailsla.streams.cli.support.errors import CheckFailed
 from mailsla.streams.live.state.strangers import REJECTION
+from mailsla.streams.metrics.names import REGISTRY
 from mailsla.streams.settings import Settings
 
 pytestmark = pytest.mark.embedded
@@ -105,14 +108,19 @@ def test_a_dry_replay_says_what_would_pass_and_takes_the_same_choice(letters):
     assert chosen.startswith("0 pass now and would be replayed\n1 are still refused")
 
 
+def finding(letters, check, **settings):
+    found = {k.removeprefix("MAILSLA_").lower(): v for k, v in letters.variables.items()}
+    (told,) = (
+        one for one in clickhouse_findings(Settings(**found, **settings)) if one.check == check
+    )
+    return told
+
+
 def test_what_is_quarantined_passes_once_a_contract_names_its_tenant(letters):
     place = "mail.support/2/6"
     assert "quarantined: no contract names the tenant" in run(letters, "show", place)
     assert run(letters, "replay", "--dry-run", place).startswith("0 pass now")
-    settings = Settings(
-        **{k.removeprefix("MAILSLA_").lower(): v for k, v in letters.variables.items()}
-    )
-    (told,) = (one for one in clickhouse_findings(settings) if one.check == "tenants")
+    told = finding(letters, "tenants")
     assert told.state == "note"
     assert "1 events of 1 tenants without a contract were held back: new;" in told.detail
     letters.connect().command(
@@ -120,6 +128,22 @@ def test_what_is_quarantined_passes_once_a_contract_names_its_tenant(letters):
     )
     assert "it passes now" in run(letters, "show", place)
     assert run(letters, "replay", "--dry-run", place).startswith("1 pass now")
+
+
+def test_whoever_sends_more_than_the_quota_is_named_mail_too_and_all_of_it_is_there(letters):
+    client = letters.connect()
+    events = [("busy", NOON, f"b{n}") for n in range(3)]
+    events += [("busy", NOON + timedelta(days=1), "b3"), ("quiet", NOON, "q")]
+    client.insert("mta_events", events, column_names=["tenant_id", "time", "id"])
+    found = {(tenant, events) for tenant, _, events in tenants_over_quota(client, 2)}
+    assert ("busy", 3) in found
+    assert not {("busy", 1), ("quiet", 1)} & found
+    assert "busy" not in {tenant for tenant, *_ in tenants_over_quota(client, 3)}
+    told = finding(letters, "quotas", tenant_events=2)
+    assert told.state == "note"
+    assert "more than 2 events of a day landed of " in told.detail
+    asyncio.run(QuotaWatch(letters.settings(), 2).tick())
+    assert REGISTRY.get_sample_value("mailsla_tenants_over_quota") >= 1
 
 
 def test_they_are_kept_for_a_while_only(letters):

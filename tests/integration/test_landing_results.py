@@ -1,9 +1,11 @@
 """Result records become the rows of their tables; the newest holds, redeliveries collapse."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -11,11 +13,24 @@ from hypothesis import strategies as st
 from landing_server import Batch
 
 from mailsla.schemas.export import examples
+from mailsla.sinks.closing.plan.plan_store import load_contracts
 from mailsla.sinks.ddl import RESULT_TABLES
 from mailsla.sinks.landing import Landing, LandingDelivery
 from mailsla.sinks.landing.results import RESULT_KINDS
+from tests.live_run import LiveRun
 
 pytestmark = pytest.mark.embedded
+
+
+@dataclass
+class Stamped(Batch):
+    """Records with a stamp each."""
+
+    stamps: tuple = ()
+
+    @property
+    def timestamps_us(self):
+        return np.array(self.stamps, dtype=np.int64)
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +50,12 @@ def empty(client):
 def land(server):
     """Lands batches through the worker's own entrance; gives its counters."""
 
-    def run(*batches):
+    def run(*batches, now_us=None):
         async def landing():
             delivery = LandingDelivery(server.connect)
+            now = now_us or batches[-1].timestamp_us + 5_000_000
             try:
-                worker = Landing(delivery, now_us=lambda: batches[-1].timestamp_us + 5_000_000)
+                worker = Landing(delivery, now_us=lambda: now)
                 await worker.land_all(batches)
                 return worker.metrics
             finally:
@@ -193,6 +209,38 @@ def test_every_contract_version_is_kept_with_its_whole_document(client, land):
     found = rows(client, "contracts", "version, monthly_fee, currency, profile, document")
     assert [row[:4] for row in found] == [(v, Decimal(1200), "CNY", "acme/3") for v in (1, 2)]
     assert orjson.loads(found[0][4])["overrides"]["connectivity.ratio"]["target"] == "0.9995"
+
+
+NOW = 1_793_000_000_000_000
+HOUR = 3_600_000_000
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [(NOW, -1), (-(2**53), NOW), (NOW + 10**6 * HOUR, NOW), (NOW, NOW - HOUR), (2**62, 0)],
+    ids=["negative", "negative first", "ahead first", "behind", "far, then none"],
+)
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "two"])
+def test_of_one_contract_version_the_later_in_the_log_holds_live_and_in_closings(
+    client, land, stamps, together
+):
+    """A producer's stamps have no say, where the broker keeps them."""
+    targets = {"latency.send.mean": {"target": 5}}, {"latency.send.mean": {"target": 100}}
+    values = [example("sla.contracts", 0, overrides=overrides) for overrides in targets]
+    key = orjson.loads(values[0])["tenant_id"]
+    run = LiveRun()
+    for number, (value, stamp) in enumerate(zip(values, stamps, strict=True)):
+        run.feed([("sla.contracts", key.encode(), value)], [stamp])
+        if not together:
+            batch = Batch("sla.contracts", [value], first_offset=number, timestamp_us=stamp)
+            batch.timestamp_type = 0
+            land(batch, now_us=NOW + number)
+    if together:
+        land(Stamped("sla.contracts", values, timestamp_type=0, stamps=stamps), now_us=NOW)
+    (live,) = run.task.tenants.versions(key)
+    (closed,) = load_contracts(client).contracts
+    assert live == closed
+    assert closed.overrides["latency.send.mean"].target == 100
 
 
 def test_dead_letters_of_a_topic_made_anew_are_kept_apart(client, land):

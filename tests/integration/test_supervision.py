@@ -3,6 +3,7 @@
 import os
 import signal
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import orjson
@@ -35,7 +36,7 @@ def up(tmp_path_factory):
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MAILSLA_SESSION_TIMEOUT_S", "3")
         folder = tmp_path_factory.mktemp("up")
-        with running_stack(folder) as stack:
+        with running_stack(folder, "--closer") as stack:
             yield stack, folder / "up.log"
 
 
@@ -43,7 +44,7 @@ def open_incident(stack, name):
     stack.run("incident", "open", "--tenant", "*", "--id", name, "--kind", "fault")
 
 
-@pytest.mark.parametrize("worker", ["sinks", "streams", "web"])
+@pytest.mark.parametrize("worker", ["sinks", "streams", "web", "closer"])
 def test_a_killed_worker_of_up_is_started_again_and_goes_on(up, worker):
     stack, log = up
     before = stack.state["pids"]
@@ -57,6 +58,11 @@ def test_a_killed_worker_of_up_is_started_again_and_goes_on(up, worker):
     said = log.read_text()
     assert f"{worker} (process {before[worker]}) ended with signal SIGKILL" in said
     assert f"{worker} is started again" in said
+
+
+def test_the_closer_of_up_looks_for_what_is_due(up):
+    log = Path(up[0].state["data"], "logs/closer.log")
+    wait_for(lambda: "tenants closed" in log.read_text())
 
 
 def test_a_worker_that_cannot_go_on_stays_down_and_says_why_and_the_rest_goes_on(up):

@@ -1,7 +1,10 @@
 """Text that means harm: bounds on what people write in files, nothing that steers a terminal."""
 
 import json
+import re
+import stat
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,10 +16,13 @@ from mailsla.schemas.codec.printable import printable
 from mailsla.schemas.codec.yaml_text import load_yaml
 from mailsla.streams.cli.main import cli
 from mailsla.streams.cli.support.contract_files import read_documents
-from mailsla.streams.settings import ConfigurationError, load
+from mailsla.streams.runtime.faust_app.application import build_app
+from mailsla.streams.runtime.kafka.groups import SINKS_GROUP
+from mailsla.streams.settings import ConfigurationError, Settings, load
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).resolve().parents[2]
 SOON_S = 3.0
 """Far more than any of these takes; the attacks took minutes or all memory."""
 ESC, BIDI = "\x1b]0;owned\x07", "\u202e"
@@ -131,3 +137,24 @@ def test_a_misspelt_variable_is_refused_and_a_stranger_is_none_of_ours(monkeypat
     monkeypatch.setenv("MAILSLA_CHECKPOINTS_S", "1")
     with pytest.raises(ConfigurationError, match=r"did you mean MAILSLA_CHECKPOINT_S\?"):
         load()
+
+
+def test_a_worker_s_directory_is_its_own_under_a_name_nobody_can_prepare(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    trap = tmp_path / "elsewhere"
+    trap.mkdir()
+    for name in (SINKS_GROUP, f"{SINKS_GROUP}-", f"{SINKS_GROUP}-data"):
+        (tmp_path / name).symlink_to(trap)
+    made = [Path(build_app(SINKS_GROUP, Settings(), False).conf.datadir) for _ in range(2)]
+    assert len(set(made)) == 2
+    for path in made:
+        assert path.parent == tmp_path
+        assert not path.is_symlink()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert not list(trap.iterdir())
+
+
+def test_nothing_is_written_to_a_fixed_place_of_the_temporary_folder():
+    for package in ("schemas", "sinks", "streams"):
+        for path in (ROOT / package).rglob("*.py"):
+            assert not re.search(r"""["']/(var/)?tmp|gettempdir|mktemp\(""", path.read_text()), path

@@ -19,8 +19,8 @@ from mailsla.streams.settings import Settings
 pytestmark = pytest.mark.slow
 
 KAFKA, CLICKHOUSE, KEY = "canary-kafka-7f3a", "canary-clickhouse-91cc", "canary-key-50ee"
-HASHING, TOKEN = "canary-hashing-77b1", "canary-token-0e4d"
-CANARIES = (KAFKA, CLICKHOUSE, KEY, HASHING, TOKEN)
+HASHING, TOKEN, SIGNING = "canary-hashing-77b1", "canary-token-0e4d", "canary-signing-a2d6"
+CANARIES = (KAFKA, CLICKHOUSE, KEY, HASHING, TOKEN, SIGNING)
 SECRETS = {
     "MAILSLA_KAFKA_USER": "somebody",
     "MAILSLA_KAFKA_PASSWORD": KAFKA,
@@ -50,7 +50,32 @@ COMMANDS = [
     ("prove", "--tenant", "acme", "--month", "2026-10", "-o", "/nowhere/proof.zip"),
     ("calendar", "show", "acme"),
     ("forget", "someone@acme.example"),
+    ("simulate", "--month", "2026-10", "--tenants", "1", "--messages", "1"),
+    ("watch", "--until-end"),
+    ("ship", "postfix", os.devnull, "--domain-tenant", "{map}"),
+    ("notify", "test", "desk"),
+    (
+        "outage",
+        "declare",
+        "--tenant",
+        "*",
+        "--reason",
+        "x",
+        "--from",
+        "2026-10-03T02:00:00Z",
+        "--duration",
+        "1m",
+    ),
+    ("void", "--tenant", "*", "--topic", "mail.ops", "--source", "s", "--id", "1", "--reason", "x"),
 ]
+OTHERS = {
+    # They show no settings, or run for real: see test_cli_doctor, of the stack that `up` starts.
+    "up", "demo", "worker", "schemas",
+}  # fmt: skip
+
+
+def test_every_command_is_tried():
+    assert set(program.cli.list_commands(None)) == {words[0] for words in COMMANDS} | OTHERS
 
 
 @pytest.fixture
@@ -81,13 +106,24 @@ def run(monkeypatch, capsys, *words):
 
 
 @pytest.mark.parametrize("security", ["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL"])
-def test_no_command_shows_a_password_whatever_it_meets(garbage, monkeypatch, capsys, security):
+def test_no_command_shows_a_password_whatever_it_meets(
+    garbage, monkeypatch, capsys, tmp_path, security
+):
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MAILSLA_KAFKA", f"{LOOPBACK}:{garbage}")
     monkeypatch.setenv("MAILSLA_CLICKHOUSE", f"http://{LOOPBACK}:{garbage}")
     monkeypatch.setenv("MAILSLA_KAFKA_SECURITY", security)
-    for command in COMMANDS:
+    tenants, routes = tmp_path / "map.yaml", tmp_path / "routes.yml"
+    tenants.write_text("acme.example: acme\n")
+    (tmp_path / "signing").write_text(SIGNING)
+    receiver = (
+        f"{{kind: webhook, url: 'http://{LOOPBACK}:{garbage}/', secret_file: {tmp_path}/signing}}"
+    )
+    routes.write_text(f"routes: [{{name: desk, to: {receiver}}}]")
+    monkeypatch.setenv("MAILSLA_NOTIFY_ROUTES", str(routes))
+    for words in COMMANDS:
+        command = [word.replace("{map}", str(tenants)) for word in words]
         text = run(monkeypatch, capsys, "--debug", *command)
         assert text, command
         assert not [canary for canary in CANARIES if canary in text], command

@@ -46,6 +46,10 @@ def test_remote_services_over_tls_with_a_login_are_well():
         ({"kafka_password": SecretStr("short")}, "MAILSLA_KAFKA_PASSWORD is shorter"),
         ({"web_host": "0.0.0.0"}, "put TLS in front of it"),
         ({"metrics_host": "10.0.0.7"}, "let only Prometheus reach them"),
+        (
+            {"web_role_header": "X-Role", "web_proxies": "127.0.0.1, 0.0.0.0/0"},
+            "name the proxies alone in MAILSLA_WEB_PROXIES",
+        ),
     ],
 )
 def test_every_insecure_setting_is_named_with_its_remedy(changes, remedy):
@@ -56,17 +60,23 @@ def test_every_insecure_setting_is_named_with_its_remedy(changes, remedy):
 
 
 def test_a_file_with_passwords_that_others_may_read_is_named(tmp_path, monkeypatch):
+    named = ("kafka_key_file", "kafka_token_file", "web_tenant_tokens", "notify_routes")
+    own = {name: tmp_path / name for name in named}
     config, state = tmp_path / "config.yaml", tmp_path / "state.json"
-    for path in (config, state):
+    files = (config, state, *own.values())
+    for path in files:
         path.write_text("{}")
-        path.chmod(0o644)
+        path.chmod(0o640)
     monkeypatch.setenv("MAILSLA_CONFIG", str(config))
-    text = said(state)[1]
-    assert f"chmod 600 {config}" in text
-    assert f"chmod 600 {state}" in text
-    config.chmod(0o600)
-    state.chmod(0o600)
-    assert said(state)[0] == {"ok"}
+    text = said(state, **own)[1]
+    assert all(f"chmod 600 {path}" in text for path in files)
+    for path in files:
+        path.chmod(0o600)
+    assert said(state, **own)[0] == {"ok"}
+
+
+def test_a_proxy_of_one_s_own_network_is_well():
+    assert said(web_role_header="X-Role", web_proxies="10.1.0.0/16,::1")[0] == {"ok"}
 
 
 def test_a_kernel_that_cannot_confine_is_named(monkeypatch):

@@ -1,6 +1,9 @@
 """What is installed: locked with hashes, everything the project asks for, under known licences."""
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -81,6 +84,28 @@ def test_image_and_tests_install_what_is_locked():
     for text, lock in ((dockerfile, "runtime"), (makefile, "dev")):
         assert re.search(rf"--require-hashes (?:-r|--requirement) requirements/{lock}.lock", text)
         assert "--no-deps --no-build-isolation" in text
+
+
+@pytest.mark.parametrize(
+    ("fixes", "code", "says"),
+    [
+        ([], 0, ""),
+        ([["1.2", "2.0"]], 1, "orjson 1.0: PYSEC-0; take 1.2, 2.0: make lock UPGRADE=--upgrade"),
+        ([[]], 0, "orjson 1.0: PYSEC-0; no remedy yet"),
+        ([[], ["2.0"]], 1, "PYSEC-1; take 2.0"),
+        (None, 0, "the audit could not be made"),
+    ],
+    ids=["nothing", "mended", "no remedy", "one of two", "nobody to ask"],
+)
+def test_a_change_fails_for_a_vulnerability_that_a_newer_version_mends(tmp_path, fixes, code, says):
+    report = tmp_path / "audit.json"
+    if fixes is not None:
+        found = [{"id": f"PYSEC-{n}", "fix_versions": each} for n, each in enumerate(fixes)]
+        packages = [{"name": "orjson", "version": "1.0", "vulns": found}, {"name": "x"}]
+        report.write_text(json.dumps({"dependencies": packages, "fixes": []}))
+    judge = [sys.executable, str(ROOT / ".ci/audit.py"), str(report)]
+    done = subprocess.run(judge, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, says in done.stdout) == (code, True)
 
 
 def test_an_audit_that_could_not_ask_about_a_package_does_not_pass():

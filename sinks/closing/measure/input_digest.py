@@ -6,6 +6,7 @@ from datetime import date
 from hashlib import blake2b
 from typing import Final
 
+from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.measure.queries import SETTINGS
 
@@ -13,7 +14,6 @@ _INPUTS: Final = """
 SELECT scope, events, digest
 FROM closing_inputs(month = {month:Date}, cutoff = {cutoff:Int64})
 """
-_PLATFORM: Final = "*"
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,14 @@ def read_inputs(
 ) -> dict[str, Input]:
     """tenant_id → what a closing of the month at that cutoff has to read."""
     parameters = {"month": month, "cutoff": cutoff_us}
-    rows = client.query(_INPUTS, parameters=parameters, settings=SETTINGS).result_rows
-    found = {scope: (int(events), digest) for scope, events, digest in rows}
-    common = found.get(_PLATFORM, (0, ""))
-    return {tenant: _joined(found.get(tenant, (0, "")), common) for tenant in tenants}
+    found = dict.fromkeys([PLATFORM, *tenants], (0, ""))
+    # There may be events of very many others, whom nobody asked for.
+    with client.query_rows_stream(_INPUTS, parameters=parameters, settings=SETTINGS) as rows:
+        for scope, events, digest in rows:
+            if scope in found:
+                found[scope] = int(events), digest
+    common = found.pop(PLATFORM)
+    return {tenant: _joined(own, common) for tenant, own in found.items()}
 
 
 def _joined(own: tuple[int, str], common: tuple[int, str]) -> Input:

@@ -22,6 +22,8 @@ _COLUMNS: Final = (
     "tenant_id", "section", "indicator", "observed", "raw", "excluded", "unit", "comparator",
     "target", "verdict", "remedy", "evidence_count", "contract_version", "profile", "parts",
 )  # fmt: skip
+_ALL_FIELDS: Final = set(ClosingItem.model_fields)
+"""One set for all items, of which there are many."""
 _TARGET: Final = _COLUMNS.index("target")
 _PARTS: Final = TypeAdapter(tuple[ItemPart, ...])
 _WHOLE: Final = "[]"
@@ -72,12 +74,12 @@ def read_judgements(client: Client, plan: StoredPlan, run: str) -> dict[str, Jud
     """tenant_id → the judgement of one run, items in order of section and indicator."""
     month = plan.plan.month
     parameters = {"month": month, "plan": plan.number, "run": run}
-    rows = client.query(_JUDGED, parameters=parameters).result_rows
     label = f"{month:%Y-%m}"
-    return {
-        tenant_id: _judgement(tenant_id, label, list(own), plan.plan.periods[tenant_id])
-        for tenant_id, own in groupby(rows, key=itemgetter(0))
-    }
+    with client.query_rows_stream(_JUDGED, parameters=parameters) as rows:
+        return {
+            tenant_id: _judgement(tenant_id, label, list(own), plan.plan.periods[tenant_id])
+            for tenant_id, own in groupby(rows, key=itemgetter(0))
+        }
 
 
 def read_undecided(client: Client, plan: StoredPlan, cutoff_us: int) -> dict[str, tuple[str, ...]]:
@@ -118,7 +120,7 @@ def _item(row: tuple[Any, ...], month: str) -> ClosingItem:
     fields = dict(zip(_COLUMNS, row, strict=True))
     fields["target"] = _without_zeros(row[_TARGET])
     fields["parts"] = () if row[-1] == _WHOLE else _PARTS.validate_json(row[-1])
-    return ClosingItem.model_construct(month=month, **fields)
+    return ClosingItem.model_construct(_ALL_FIELDS, month=month, **fields)
 
 
 @lru_cache(maxsize=4096)

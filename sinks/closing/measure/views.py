@@ -209,8 +209,18 @@ def install_views(client: Client) -> None:
         open_month = fnmatch(name, OPEN_MONTHS)
         rights = _RIGHTS if open_month or name in ANALYST_VIEWS else ""
         client.command(f"CREATE OR REPLACE VIEW {name} {rights} AS\n{query}")
-    for (month,) in client.query("SELECT DISTINCT month FROM plans ORDER BY month").result_rows:
+    for month in open_month_views(client):
         _make_open_month(client, month, "OR REPLACE VIEW", known)
+
+
+def open_month_views(client: Client) -> dict[date, str]:
+    """First days of the months with a plan, in order → the view by which each is computed."""
+    rows = client.query("SELECT DISTINCT month FROM plans ORDER BY month").result_rows
+    return {month: _open_month(month) for (month,) in rows}
+
+
+def _open_month(month: date) -> str:
+    return f"closing_open_{month:%Y_%m}"
 
 
 def ensure_open_month(client: Client, month: date) -> None:
@@ -230,5 +240,5 @@ def _make_open_month(client: Client, month: date, make: str, known: Mapping[str,
         ("{cutoff:Int64}", "at_us"),
     ):
         query = query.replace(parameter, value)
-    name = f"closing_open_{month:%Y_%m}"
+    name = _open_month(month)
     client.command(f"CREATE {make} {name} ({_RESULT_COLUMNS}) {_RIGHTS} AS\n{query}")

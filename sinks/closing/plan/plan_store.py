@@ -1,6 +1,6 @@
 """Finds the tenants of a month and keeps its plan in ClickHouse."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -10,6 +10,7 @@ from typing import Final
 import orjson
 
 from mailsla.schemas.calendars import Calendars
+from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.codec.records import Rejection, decode_contract
 from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
 from mailsla.sinks.clickhouse import Client
@@ -22,7 +23,13 @@ from mailsla.sinks.closing.plan.plan import Plan, Row, make_plan
 from mailsla.sinks.ddl import FACT_TABLES
 from mailsla.sinks.retention import require_facts
 
-_AT_ONCE: Final = 50_000
+MOST_UNKNOWN: Final = 20_000
+"""Tenants without a contract for whom a month has room.
+
+Anybody who may publish events can invent tenants, and one that is judged costs a closing some
+30 kB. So there is room for those that came first; a contract brings in any other.
+"""
+_AT_ONCE: Final = 5_000
 """Rows of one insert."""
 _KEEP_PLANS_S: Final = 3600
 """An older plan is removed after this time: by then nobody reads it any more."""
@@ -70,40 +77,75 @@ def load_contracts(client: Client) -> Promised:
     return Promised(contracts, failures)
 
 
-def tenants_with_events(client: Client, month: date, cutoff_us: int) -> set[str]:
-    """Tenants with an event in the month of the default time zone, landed by the cutoff."""
+def tenants_with_events(
+    client: Client, month: date, cutoff_us: int, promised: Set[str], most: int
+) -> tuple[set[str], bool]:
+    """Tenants with an event in the month of the default time zone, landed by the cutoff.
+
+    Args:
+        client: may read.
+        month: first day of the month.
+        cutoff_us: µs since 1970.
+        promised: those whose contract covers part of the month; they take no room.
+        most: how many others there is room for: who came first.
+
+    Returns:
+        The others for whom there is room, and whether there are more.
+
+    """
     zone = default_contract("default").zone
-    bounds = {
+    # Tables and expressions are constants of this module.
+    landed = " UNION ALL ".join(
+        f"SELECT toString(tenant_id) AS tenant, min(landed_at) AS first "  # noqa: S608
+        f"FROM landed_{table}(cutoff = {{cutoff:Int64}}) "
+        f"WHERE {_moment(table)} >= fromUnixTimestamp64Micro({{start:Int64}}, 'UTC') "
+        f"AND {_moment(table)} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC') "
+        "AND tenant_id != '*' GROUP BY tenant"
+        for table in FACT_TABLES.values()
+    )
+    parameters = {
         "start": midnight_us(month, zone),
         "end": midnight_us(next_month(month), zone),
         "cutoff": cutoff_us,
+        "enough": most + len(promised) + 1,
     }
-    found: set[str] = set()
-    for table in FACT_TABLES.values():
-        moment = _moment(table)
-        # Table and expression are constants of this module.
-        query = (
-            f"SELECT DISTINCT toString(tenant_id) FROM landed_{table}(cutoff = {{cutoff:Int64}}) "  # noqa: S608
-            f"WHERE {moment} >= fromUnixTimestamp64Micro({{start:Int64}}, 'UTC') "
-            f"AND {moment} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC') "
-            "AND tenant_id != '*'"
-        )
-        found.update(tenant for (tenant,) in client.query(query, parameters=bounds).result_rows)
-    return found
+    rows = client.query(
+        f"SELECT tenant FROM ({landed}) GROUP BY tenant "  # noqa: S608
+        "ORDER BY min(first), tenant LIMIT {enough:UInt64}",
+        parameters=parameters,
+    ).result_rows
+    others = [tenant for (tenant,) in rows if tenant not in promised]
+    return set(others[:most]), len(others) > most
 
 
 def refresh_plan(
-    client: Client, month: date, promised: Promised, cutoff_us: int, calendars: Calendars
+    client: Client,
+    month: date,
+    promised: Promised,
+    cutoff_us: int,
+    calendars: Calendars,
+    most_unknown: int = MOST_UNKNOWN,
 ) -> StoredPlan:
     """Bring the stored plan of a month up to date; writes nothing when it has not changed.
 
-    The tenants are those with an event in the month and those whose contract covers part of it.
-    Whoever cannot be judged is left out (`make_plan`).
+    The tenants are those whose contract covers part of the month, and of the others with an event
+    in it as many as there is room for. Whoever cannot be judged is left out (`make_plan`).
     """
     versions = contracts_by_tenant(promised.contracts)
-    tenants = tenants_with_events(client, month, cutoff_us)
-    tenants |= {tenant for tenant, every in versions.items() if covers(every, month)}
-    return store_plan(client, make_plan(month, tenants, versions, calendars, promised.failures))
+    tenants = {tenant for tenant, every in versions.items() if covers(every, month)}
+    others, more = tenants_with_events(client, month, cutoff_us, tenants, most_unknown)
+    failures = [*promised.failures, *_no_room(more, most_unknown)]
+    return store_plan(client, make_plan(month, tenants | others, versions, calendars, failures))
+
+
+def _no_room(more: bool, most: int) -> Iterator[TenantFailure]:
+    """The one word on all tenants for whom there is no room."""
+    if more:
+        reason = (
+            f"more than {most} tenants without a contract have events in the month; those that "
+            "came first are judged, publish contracts for the others that are real"
+        )
+        yield TenantFailure(PLATFORM, "contract", reason)
 
 
 def months_touched(client: Client, since_us: int) -> list[date]:

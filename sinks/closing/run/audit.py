@@ -10,10 +10,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
+from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.codec.records import HELD_BACK, OVER_QUOTA
 from mailsla.schemas.results import Closing, ClosingItem
 from mailsla.sinks.clickhouse import Client
-from mailsla.sinks.closing.errors import Failed, log_failure
+from mailsla.sinks.closing.errors import Failed, TenantFailure, log_failure
 from mailsla.sinks.closing.run.close_month import close_month
 
 _TOLERANCE: Final = Decimal("1e-9")
@@ -102,7 +103,16 @@ def audit_month(
 
     """
     wanted = None if tenants is None else frozenset(tenants)
-    closings = close_month(client, month, tenants=wanted, dry_run=True, now=now, failed=failed)
+    without_room = False
+
+    def note(failure: TenantFailure) -> None:
+        nonlocal without_room
+        without_room = without_room or failure.tenant_id == PLATFORM
+        failed(failure)
+
+    closings = close_month(client, month, tenants=wanted, dry_run=True, now=now, failed=note)
+    if without_room:  # the live worker may have had room for others than the closing
+        wanted = frozenset(one.tenant_id for one in closings)
     rows = client.query(_LIVE, parameters={"period": f"{month:%Y-%m}"}).result_rows
     live = {
         (tenant, indicator): Value(observed, state in _VIOLATED)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from mailsla.sinks.embedded.children import Child
-from mailsla.sinks.embedded.credentials import WEB, WRITER
+from mailsla.sinks.embedded.credentials import CLOSER, WEB, WRITER
 from mailsla.sinks.embedded.state_file import StackState
 from mailsla.sinks.embedded.supervisor import StackPlan, run_stack, worker_child
 from mailsla.streams.cli.support.common import console
@@ -51,6 +51,11 @@ _HEALTH_S: Final = 1.0
     type=click.Path(path_type=Path, dir_okay=False),
     help="Map of mail domains to tenants: has raw.maillog assembled into events.",
 )
+@click.option(
+    "--closer",
+    is_flag=True,
+    help="Also close each month by calendar, as mailsla worker closer does.",
+)
 @click.pass_context
 def up(
     ctx: click.Context,
@@ -61,6 +66,7 @@ def up(
     web_port: int,
     own_state_file: Path | None,
     domain_tenant: Path | None,
+    closer: bool,
 ) -> None:
     """Start everything on this machine, in the foreground, on loopback only.
 
@@ -71,7 +77,7 @@ def up(
     """
     state_file = own_state_file or (ctx.obj or {}).get("state_file")
     plan = stack_plan(
-        data, broker, kafka_port, clickhouse_port, web_port, state_file, domain_tenant
+        data, broker, kafka_port, clickhouse_port, web_port, state_file, domain_tenant, closer
     )
 
     def announce(state: StackState) -> None:
@@ -94,8 +100,9 @@ def stack_plan(
     web_port: int = 0,
     state_file: Path | None = None,
     domain_tenant: Path | None = None,
+    closer: bool = False,
 ) -> StackPlan:
-    """The whole stack: broker, ClickHouse, topics, schema, both workers, the web page.
+    """The whole stack: broker, ClickHouse, topics, schema, both workers, the web page, a closer.
 
     Raises:
         ConfigurationError: mail logs are to be assembled and their tenant map is wrong.
@@ -112,11 +119,11 @@ def stack_plan(
         clickhouse_port=clickhouse_port,
         web_port=web_port,
         state_file=state_file,
-        children=partial(_workers, maillog=maillog),
+        children=partial(_workers, maillog=maillog, closer=closer),
     )
 
 
-def _workers(state: StackState, maillog: Mapping[str, Path]) -> Iterator[Child]:
+def _workers(state: StackState, maillog: Mapping[str, Path], closer: bool) -> Iterator[Child]:
     """Topics and tables first, then the workers that need them."""
     from mailsla.sinks.clickhouse import connect
     from mailsla.sinks.retention import wanted_days
@@ -137,6 +144,8 @@ def _workers(state: StackState, maillog: Mapping[str, Path]) -> Iterator[Child]:
     yield worker_child("sinks", state, clickhouse_user=WRITER)
     if state.web is not None:
         yield _web_child(state, state.web)
+    if closer:
+        yield worker_child("closer", state, clickhouse_user=CLOSER)
 
 
 def _web_child(state: StackState, url: str) -> Child:

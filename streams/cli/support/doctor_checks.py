@@ -5,27 +5,27 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
-from mailsla.schemas.codec.records import HELD_BACK
+from mailsla.schemas.codec.records import HELD_BACK, OVER_QUOTA
 from mailsla.schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, MTA, RAW_MAILLOG
 from mailsla.sinks.clickhouse import ClickHouseSettings, Client, connect_reader
-from mailsla.sinks.closing.measure.views import views
-from mailsla.sinks.ddl import DERIVED_TABLES
 from mailsla.sinks.landing.faults import label
 from mailsla.sinks.migrations import read_migrations
+from mailsla.sinks.quotas import tenants_over_quota
 from mailsla.sinks.retention import contradictions, kept_days, wanted_days
+from mailsla.sinks.schema import schema_trouble
 from mailsla.sinks.worker import clickhouse_settings
 from mailsla.streams.live.decode.dead_letters import FAILED
 from mailsla.streams.maillog.state import MaillogState, misunderstood_in
 from mailsla.streams.runtime.checkpoint.recovery import read_records
 from mailsla.streams.runtime.checkpoint.state_log import StateError
-from mailsla.streams.runtime.kafka.admin import administration
+from mailsla.streams.runtime.kafka.admin import administration, config_of
 from mailsla.streams.runtime.kafka.drain import Lag, lags
 from mailsla.streams.runtime.kafka.identity import identities
 from mailsla.streams.runtime.unreadable import UNREADABLE
@@ -105,25 +105,15 @@ def _topics(admin: KafkaAdminClient, settings: Settings) -> Iterator[Finding]:
 
 def _differing(admin: KafkaAdminClient) -> str | None:
     """Topics configured otherwise than the interface says; None where the broker cannot tell."""
-    found: list[str] = []
-    told = False
-    for topic in ALL_TOPICS:
-        try:
-            answer = admin.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, topic.name)], config_filter="all"
-            )
-        except (KafkaError, ValueError, AttributeError):
-            return None
-        values: dict[str, Any] = next(iter(next(iter(answer.values()), {}).values()), {})
-        for key, wanted in topic.config().items():
-            if key not in values:
-                continue
-            told = True
-            entry = values[key]
-            actual = str(entry.get("value") if isinstance(entry, dict) else entry)
-            if set(actual.split(",")) != set(wanted.split(",")):
-                found.append(f"{topic.name} {key}={actual}")
-    return ", ".join(found) if told else None
+    found = {topic.name: config_of(admin, topic) for topic in ALL_TOPICS}
+    if not any(found.values()):
+        return None
+    return ", ".join(
+        f"{topic} {key}={actual}"
+        for topic, settings in found.items()
+        for key, (actual, wanted) in settings.items()
+        if set(actual.split(",")) != set(wanted.split(","))
+    )
 
 
 def _groups(settings: Settings) -> Iterator[Finding]:
@@ -191,7 +181,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
     checks = {
         "schema": _schema, "retention": _retention, "clock": _clock, "logins": _logins,
         "unreadable batches": _unreadable, "quarantine": _quarantine, "tenants": _strangers,
-        "voided mail": _voided, "sources": _sources,
+        "quotas": _quotas, "voided mail": _voided, "sources": _sources,
     }  # fmt: skip
     try:
         client = connect_reader(_impatient(settings))
@@ -225,36 +215,11 @@ def _impatient(settings: Settings) -> ClickHouseSettings:
     return clickhouse_settings(settings).model_copy(update={"timeout_s": _ANSWER_S})
 
 
-def _schema(client: Client, settings: Settings) -> Finding:
-    database = {"database": settings.clickhouse_database}
-    found = client.query(
-        "SELECT table, name FROM system.columns WHERE database = {database:String}"
-        " UNION ALL SELECT name, '' FROM system.tables WHERE database = {database:String}",
-        parameters=database,
-    ).result_rows
-    present = {(table, column) for table, column in found}
-    wanted = {(table.name, column.name) for table in DERIVED_TABLES for column in table.columns}
-    wanted |= {(view, "") for view in views()} | {("schema_migrations", "")}
-    lacking = sorted({table for table, _ in wanted - present})
-    if lacking:
-        few = ", ".join(lacking[:3]) + (", …" if len(lacking) > 3 else "")
-        return Finding("schema", "wrong", f"missing or incomplete: {few}; run mailsla migrate")
-    applied = dict(
-        client.query(
-            "SELECT version, argMin(checksum, applied_at) FROM schema_migrations GROUP BY version"
-        ).result_rows
-    )
-    known = {each.version: each for each in read_migrations()}
-    if newer := sorted(set(applied) - set(known)):
-        detail = f"the database is newer (migration {newer[-1]:04d}); install the newer release"
-        return Finding("schema", "wrong", detail)
-    if pending := [each.label for number, each in known.items() if number not in applied]:
-        return Finding("schema", "wrong", f"not applied: {', '.join(pending)}; run mailsla migrate")
-    if changed := [each.label for n, each in known.items() if applied[n] != each.checksum]:
-        detail = f"changed after it was applied: {', '.join(changed)}; restore the file"
-        return Finding("schema", "wrong", detail)
-    latest = max(known, default=0)
-    return Finding("schema", "ok", f"{settings.clickhouse_database} at migration {latest:04d}")
+def _schema(client: Client, _: Settings) -> Finding:
+    if wrong := schema_trouble(client):
+        return Finding("schema", "wrong", wrong)
+    latest = max((each.version for each in read_migrations()), default=0)
+    return Finding("schema", "ok", f"{client.database} at migration {latest:04d}")
 
 
 def _retention(client: Client, settings: Settings) -> Finding:
@@ -380,6 +345,23 @@ def _strangers(client: Client, _: Settings) -> Finding:
         "MAILSLA_UNKNOWN_TENANTS makes room for more"
     )
     return Finding("tenants", "note", detail)
+
+
+def _quotas(client: Client, settings: Settings) -> Finding:
+    """Tenants that send more than `MAILSLA_TENANT_EVENTS` allows."""
+    most = settings.tenant_events
+    found = tenants_over_quota(client, most) if most else []
+    if not found:
+        return Finding(
+            "quotas", "ok", "nobody sends more than MAILSLA_TENANT_EVENTS allows (0: all)"
+        )
+    named = ", ".join(f"{tenant} ({events} of {day})" for tenant, day, events in found[:_NAMED])
+    detail = (
+        f"more than {most} events of a day landed of {named}{', …' if len(found) > _NAMED else ''};"
+        " ask them why; to take more live, raise MAILSLA_TENANT_EVENTS, then mailsla dead-letters "
+        f"replay --reason {OVER_QUOTA}"
+    )
+    return Finding("quotas", "note", detail)
 
 
 def _voided(client: Client, _: Settings) -> Finding:

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,6 +17,9 @@ from mailsla.streams.settings import PREFIX, Settings
 _LOCAL_NAMES: Final = frozenset({"localhost", ""})
 _SHORTEST_PASSWORD: Final = 12
 _FILES: Final = (f"{PREFIX}CONFIG", f"{PREFIX}STATE_FILE")
+_SECRET_FILES: Final = ("kafka_key_file", "kafka_token_file", "web_tenant_tokens", "notify_routes")
+_MOST_PROXIES: Final = 65_536
+"""More addresses than those of one network of one's own are no proxies."""
 
 
 def security_findings(settings: Settings, state_file: Path | None = None) -> Iterator[Finding]:
@@ -26,7 +29,8 @@ def security_findings(settings: Settings, state_file: Path | None = None) -> Ite
         *_clickhouse(settings),
         *_web(settings),
         *_metrics(settings),
-        *_files(state_file),
+        *_proxies(settings),
+        *_files(settings, state_file),
         *_weak(settings),
         *_machine(settings),
     ]
@@ -75,15 +79,32 @@ def _metrics(settings: Settings) -> Iterator[str]:
         )
 
 
-def _files(state_file: Path | None) -> Iterator[str]:
+def _proxies(settings: Settings) -> Iterator[str]:
+    """Whoever is taken for the proxy says of himself whether he is the desk."""
+    if not settings.web_role_header:
+        return
+    for text in filter(None, map(str.strip, settings.web_proxies.split(","))):
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError:
+            continue  # the page refuses it
+        if network.num_addresses > _MOST_PROXIES:
+            yield (
+                f"the web page believes {settings.web_role_header} of {network.num_addresses} "
+                f"addresses ({network}); name the proxies alone in MAILSLA_WEB_PROXIES"
+            )
+
+
+def _files(settings: Settings, state_file: Path | None) -> Iterator[str]:
     named = [Path(os.environ[name]) for name in _FILES if os.environ.get(name)]
-    for path in [*named, *([state_file] if state_file else [])]:
+    own = (getattr(settings, name) for name in _SECRET_FILES)
+    for path in [*named, *filter(None, (state_file, *own))]:
         try:
             mode = path.stat().st_mode
         except OSError:
             continue
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield f"{path} may hold passwords and is open to others; run chmod 600 {path}"
+            yield f"{path} may hold secrets and is open to others; run chmod 600 {path}"
 
 
 def _weak(settings: Settings) -> Iterator[str]:

@@ -22,7 +22,7 @@ from mailsla.streams.metrics.names import LAST_CHECKPOINT
 from mailsla.streams.metrics.sampling import applying
 from mailsla.streams.runtime.checkpoint.state_log import StateError
 from mailsla.streams.runtime.faust_app.batches import BatchTransport, RecordBatch, batch_topic
-from mailsla.streams.runtime.faust_app.restart import give_up, restart
+from mailsla.streams.runtime.faust_app.restart import before_restart, give_up, restart
 from mailsla.streams.runtime.kafka.client_options import FileToken, is_encrypted, login, tls_context
 from mailsla.streams.runtime.lasting import is_of_kafka, lasting_reason
 from mailsla.streams.settings import Settings
@@ -187,7 +187,12 @@ def _scratch(name: str) -> str:
     Faust wants one for its tables, of which there are none.
     """
     made = tempfile.mkdtemp(prefix=f"{name}-")
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
+
+    def remove() -> None:
+        shutil.rmtree(made, ignore_errors=True)
+
+    atexit.register(remove)
+    before_restart(remove)
     return made
 
 

@@ -133,21 +133,27 @@ def _create(admin: KafkaAdminClient, topics: Sequence[Topic], settings: Settings
 def _verify_configs(admin: KafkaAdminClient, topics: Sequence[Topic]) -> None:
     """Bring clean-up, retention and time stamps of existing topics to what they should be."""
     for topic in topics:
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic.name)
-        try:
-            found = admin.describe_configs([resource], config_filter="all")
-        except (KafkaError, ValueError, AttributeError):
-            return  # this broker cannot tell
-        values: dict[str, Any] = next(iter(next(iter(found.values()), {}).values()), {})
-        differing = {
-            key: wanted
-            for key, wanted in topic.config().items()
-            if key in values and _value(values[key]) != wanted
-        }
-        if differing:
+        found = config_of(admin, topic)
+        wanted = {key: wanted for key, (actual, wanted) in found.items() if actual != wanted}
+        if wanted:
             admin.alter_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=differing)]
+                [ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=wanted)]
             )
+
+
+def config_of(admin: KafkaAdminClient, topic: Topic) -> dict[str, tuple[str, str]]:
+    """Setting → (what it is, what the interface wants), as far as the broker can tell."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic.name)
+    try:
+        found = admin.describe_configs([resource], config_filter="all")
+    except (KafkaError, ValueError, AttributeError):
+        return {}
+    values: dict[str, Any] = next(iter(next(iter(found.values()), {}).values()), {})
+    return {
+        key: (_value(values[key]), wanted)
+        for key, wanted in topic.config().items()
+        if key in values
+    }
 
 
 def _value(entry: Any) -> str:

@@ -8,7 +8,7 @@ RESULT_TABLES = (
     "plans", "plan_tenants", "plan_terms", "plan_days", "plan_failures",
     "closing_values", "closing_revisions", "closing_log", "closing_item_log", "credit_log",
     "closing_contracts", "closing_published", "closing_calendars", "calendars", "contracts",
-    "conflict_log", "conflict_scans",
+    "conflict_log", "conflict_scans", "status",
 )  # fmt: skip
 
 

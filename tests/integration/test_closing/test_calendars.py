@@ -3,15 +3,21 @@ tenants that cannot be judged, who keep nobody else waiting."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import chinese_calendar
 import pytest
 
+from mailsla.schemas.calendars import Calendars
 from mailsla.schemas.contract import default_contract
 from mailsla.sinks.closing.errors import MonthNotOverError
+from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.closing.plan.plan_store import Promised, refresh_plan, refresh_plans
 from mailsla.sinks.closing.revisions.diff import diff_month
+from mailsla.sinks.closing.run.audit import audit_month
 from mailsla.sinks.closing.run.close_month import close_month
 from mailsla.sinks.closing.run.verify import verify_month
+from mailsla.sinks.schema import schema_trouble
 from tests.integration.test_closing.ledger import close, land, publish
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, sent
 
@@ -162,3 +168,44 @@ def test_a_tenant_whose_month_is_not_over_waits_alone(client):
     assert [(each.tenant_id, each.field) for each in failures] == [("far", "timezone")]
     with pytest.raises(MonthNotOverError):
         close_month(client, OCTOBER, contracts=[far], tenants=["far"], now=now)
+
+
+def test_of_invented_tenants_the_first_are_judged_and_that_there_are_more_is_said(
+    client, monkeypatch
+):
+    published = contract(tenant_id="published")
+    lives = [("late", 3), ("b", 2), ("published", 3), ("a", 2), ("c", 1)]
+    for name, landed_day in lives:
+        land(client, [sent(at(5), 1, name, tenant_id=name)], at(landed_day, month=11))
+
+    def planned(most):
+        promised = Promised([published])
+        stored = refresh_plan(client, OCTOBER, promised, micros(LATER), Calendars(), most)
+        shown = client.query("SELECT tenant_id, field FROM left_out(month = '2025-10-01')")
+        return sorted(stored.plan.periods), shown.result_rows
+
+    assert planned(4) == (["a", "b", "c", "late", "published"], [])
+    assert planned(3) == (["a", "b", "c", "published"], [("*", "contract")])
+    assert planned(1) == (["c", "published"], [("*", "contract")])
+
+    # Of those left out the live worker may say something: that is no difference.
+    status = ["a", "latency.send.mean", "2025-10", 2, 7, "ok"]
+    names = ["tenant_id", "indicator", "period", "section", "observed", "state"]
+    client.insert("status", [status], column_names=names)
+    refresh = partial(refresh_plan, most_unknown=1)
+    monkeypatch.setattr("mailsla.sinks.closing.run.close_month.refresh_plan", refresh)
+    told = audit_month(client, OCTOBER, now=LATER).differences
+    assert {one.tenant_id for one in told} == {"c"}
+
+
+def test_the_views_of_a_month_that_a_former_release_planned_come_with_the_next_plan(client):
+    """In an upgrade: a worker of the release before has planned a month after the migration."""
+    land(client, [sent(at(5), 1, "m", tenant_id="acme")], CUTOFF)
+    refresh_plans(client, 0)
+    client.command("DROP VIEW closing_open_2025_10")
+    assert schema_trouble(client) == (
+        "missing or incomplete: closing_open_2025_10; run mailsla migrate"
+    )
+    refresh_plans(client, 0)
+    found = client.query("SELECT DISTINCT tenant_id FROM clause_results(month = '2025-10-01')")
+    assert found.result_rows == [("acme",)]
