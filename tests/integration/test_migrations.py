@@ -282,6 +282,16 @@ def leave_as_older(client, written):
     )
 
 
+def told_of(closings):
+    return [(each.tenant_id, each.revision, each.items) for each in closings]
+
+
+VOIDED = event(
+    "event.voided", at(20), voids_topic="mail.mta", voids_id="m1", voids_source="mx1",
+    reason="the clock was wrong", actor="li",
+)  # fmt: skip
+
+
 def test_old_revisions_come_out_byte_for_byte_after_upgrade_amendments_and_other_calendars(
     server, client, monkeypatch
 ):
@@ -297,19 +307,13 @@ def test_old_revisions_come_out_byte_for_byte_after_upgrade_amendments_and_other
 
     def closed(hours):
         now = CUTOFF + timedelta(hours=hours)
-        return [
-            (each.tenant_id, each.revision, each.items)
-            for each in close_month(client, month, contracts=contracts, now=now)
-        ]
+        return told_of(close_month(client, month, contracts=contracts, now=now))
 
     # 1. A release of then closes a month, and this one takes its database over.
     written = server.connect("written")
     install_schema(written)
     publish(written, "sla.calendars", document)
-    first = [
-        (each.tenant_id, each.revision, each.items)
-        for each in close(written, [*cases, *slow], now=CUTOFF, contracts=contracts)
-    ]
+    first = told_of(close(written, [*cases, *slow], now=CUTOFF, contracts=contracts))
     leave_as_older(client, written)
     written.command("DROP DATABASE written", use_database=False)
     written.close()
@@ -317,11 +321,7 @@ def test_old_revisions_come_out_byte_for_byte_after_upgrade_amendments_and_other
     assert closed(1) == first, "nothing has changed, so there is no new revision"
 
     # 2. The past is amended: an event is voided, and the contract changes within the month.
-    voided = event(
-        "event.voided", at(20), voids_topic="mail.mta", voids_id="m1", voids_source="mx1",
-        reason="the clock was wrong", actor="li",
-    )  # fmt: skip
-    land(client, [voided, sent(at(12), 9000, "late")], CUTOFF + timedelta(hours=2), 1000)
+    land(client, [VOIDED, sent(at(12), 9000, "late")], CUTOFF + timedelta(hours=2), 1000)
     strict = {"latency.exceedances": {"target": 0, "comparator": "="}}
     contracts.append(contract(version=2, effective_from="2025-10-11", overrides=strict))
     second = closed(3)

@@ -153,6 +153,7 @@ MAINTAINED: tuple[dict[str, Any], ...] = (
     {"operations_exclusions": ["agreed_maintenance", "carrier"], "notice_days": 1},
     {"approval": ["exclusion"]},
 )
+HOURS = (0, 1, 2, 3, 12, 30, None)
 
 
 def checked_months(seed: int, mail: bool = True) -> History:
@@ -166,11 +167,7 @@ def checked_months(seed: int, mail: bool = True) -> History:
     kinds = (*CORRECTIONS, *CORRECTIONS, "probe_run", "messages", "incident", *SCENES)
     scenes = [(rng.choice(kinds), rng.randrange(2**32)) for _ in range(rng.randint(6, 20))]
     history = assemble(rng.randrange(2**32), scenes)
-    alike = {} if mail else {tenant: rng.choice(CHECKED) for tenant in history.tenants}
-    contracts = tuple(
-        _read_by(each, alike[each.tenant_id] if alike else rng.choice(CHECKED))
-        for each in history.contracts
-    )
+    contracts = tuple(_read_by(each, rng.choice(CHECKED)) for each in history.contracts)
     events = list(history.events)
     for event in history.events:
         pick = rng.random()
@@ -206,9 +203,10 @@ def limited_months(seed: int) -> History:
     names = ["maintenance", *(rng.choice(kinds) for _ in range(rng.randint(8, 20)))]
     scenes = [(name, rng.randrange(2**32)) for name in names]
     history = assemble(rng.randrange(2**32), scenes, amended=seed % 2 == 1)
-    hours = rng.choice((0, 1, 2, 3, 12, 30))
-    profile = rng.choice(MAINTAINED) | {"max_hours_per_year": hours}
-    contracts = tuple(_read_by(contract, profile) for contract in history.contracts)
+    contracts = tuple(
+        _read_by(each, rng.choice(MAINTAINED) | {"max_hours_per_year": rng.choice(HOURS)})
+        for each in history.contracts
+    )
     return replace(history, contracts=contracts)
 
 
