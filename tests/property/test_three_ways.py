@@ -25,6 +25,8 @@ from tests.reference.strategies import checked_months, histories, limited_months
 MONTHS = int(os.environ.get("MAILSLA_MONTHS", "10"))
 EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "40"))
 BLOCK = 10
+PROVED = 3
+"""Of a block so many months, of one tenant each: a pack costs as much as several closings."""
 RESTARTS = 3
 # In these months the live task once departed from the others; what was wrong stands with each.
 REGRESSIONS = {
@@ -88,10 +90,10 @@ def test_live_closing_reference_and_proof_pack_agree_on_random_months(client, fi
         closed = closing.close_history(client, history)
         found = differences(closing.judgements(closed), history.judged())
         assert found == {}, f"closing, seed {seed}"
-        # Any of the tenants: a pack is worked out by itself.
-        tenant = closed[seed % len(closed)].tenant_id
-        content = prove(client, tenant, history.first_day)
-        assert list(proof_check.differences(content)) == [], f"proof pack, seed {seed}"
+        if seed < first + PROVED:
+            tenant = closed[seed % len(closed)].tenant_id
+            content = prove(client, tenant, history.first_day)
+            assert list(proof_check.differences(content)) == [], f"proof pack, seed {seed}"
 
 
 @pytest.mark.parametrize("seed", range(MONTHS // 2))
