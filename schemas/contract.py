@@ -85,7 +85,8 @@ class Profile(_Document):
     approval: tuple[Literal["exclusion", "outage"], ...] = ()
     """Exclusions, section 1: what counts only once a second person has approved it."""
     notice_days: Annotated[int, Field(ge=0, le=366)] = 0
-    """Exclusions: agreed maintenance counts only if declared so many days (24 h) before it."""
+    """Exclusions: agreed maintenance counts only if declared so many days (24 h) before it; 0: also
+    if declared afterwards."""
     max_hours_per_year: Annotated[int, Field(ge=0, le=8784)] | None = None
     """Exclusions: so many hours of agreed maintenance count in a year, the earliest; null: all."""
     operations_exclusions: tuple[ExclusionCode, ...] = ()

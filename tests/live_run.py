@@ -1,5 +1,6 @@
 """A history lived through by one live task, on a log and a clock of the test's own."""
 
+import json
 from collections.abc import Iterator
 from random import Random
 
@@ -187,8 +188,12 @@ class LiveRun:
 
 
 def log_of(history: History, rng: Random) -> list[Record]:
-    """The history's records with the contracts, applied somewhere before half of it has come."""
+    """The history's records, and the contracts and calendars somewhere before half of it."""
     records = history.records()
+    places = sorted(rng.randrange(len(records) // 2 + 1) for _ in history.calendars)
+    for place, document in reversed(list(zip(places, history.calendars, strict=True))):
+        key, value = document["calendar"].encode(), json.dumps(document).encode()
+        records.insert(place, (CALENDARS.name, key, value))
     for contract in reversed(history.contracts):
         records.insert(rng.randrange(len(records) // 2 + 1), contract_record(contract))
     return records

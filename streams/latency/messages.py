@@ -18,6 +18,7 @@ from mailsla.streams.latency.row_index import (
     dense,
     running_least,
 )
+from mailsla.streams.time.intervals import FOREVER
 
 ROW: Final = np.dtype(
     [
@@ -65,6 +66,14 @@ def tenant_of(series: Int64s) -> Int64s:
     """The number of the tenant whose series it is."""
     result: Int64s = series // 2
     return result
+
+
+def spans_of(messages: Rows) -> tuple[Int64s, Int64s, Int64s]:
+    """Tenant, acceptance and finish of messages; those in flight finish at no known time."""
+    accepted_us = messages["accepted_us"]
+    finished = "finished_us" in (messages.dtype.names or ())
+    finished_us = messages["finished_us"] if finished else np.full(len(messages), FOREVER)
+    return tenant_of(messages["series"]), accepted_us, finished_us
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from mailsla.streams.clauses.sections import antispam
 from mailsla.streams.live.decode.records import DecodedBatch
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.live.task import Task
@@ -79,6 +80,7 @@ class Measures:
             task.outbox.breached.clear()
         for topic, at_us in known_us.items():
             names.WATERMARK.labels(topic).set(at_us / 1e6)
+        names.UNKNOWN_DEADLINES.set(antispam.left_out())
         names.UNKNOWN_TENANTS.set(sum(len(task.tenants.strangers) for task in tasks))
         for state in _STATES:
             names.STATES.labels(state).set(states[state])

@@ -205,8 +205,8 @@ class Task:
         rows, places, codes, sources = message_rows(
             batch, self.tenants.numbers, latency.sources.numbers
         )
-        if first := self.tenants.note_mail(codes, earliest_us(batch)):
-            self._log.add(logs.FIRST_MAIL, orjson.dumps(first))
+        if firsts := self.tenants.note_mail(codes, earliest_us(batch)):
+            self._log.add(logs.FIRST_MAIL, orjson.dumps(firsts))
         self._mail_clock.heard(now_s)
         believed_us, name = batch.believed_us, reference_of(batch)
         mail = MailBatch(rows, places, sources, believed_us, batch.heard_us, name)
@@ -217,6 +217,7 @@ class Task:
         if (believed_us > 0).any():
             self.scheduler.begin(int(believed_us[believed_us > 0][0]))
         self.outbox.publish(self.latency.follow(changes))
+        self.latency.note_first(firsts, self.clock.now_us(now_s))
         yield
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
         self._age(now_s, idle=False)

@@ -74,6 +74,11 @@ SILENT_SOURCES: Final = Gauge(
     "mailsla_silent_sources", "Sources of mail that have gone silent", registry=REGISTRY
 )
 
+# Since the worker began: cases whose deadline no calendar knows, which are not judged live.
+UNKNOWN_DEADLINES: Final = Gauge(
+    "mailsla_unknown_deadlines", "Cases left out for want of a calendar", registry=REGISTRY
+)
+
 # Tenants that no contract names, of this worker's tasks; for more than so many there is no room.
 UNKNOWN_TENANTS: Final = Gauge(
     "mailsla_unknown_tenants", "Tenants without a contract", registry=REGISTRY

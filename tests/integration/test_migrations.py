@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import chinese_calendar
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from landing_server import ClickHouseProcess
@@ -15,6 +16,7 @@ from mailsla.sinks.closing.plan.plan import make_plan
 from mailsla.sinks.closing.plan.plan_store import scratch_plan
 from mailsla.sinks.closing.run.audit import audit_month
 from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.run.verify import verify_month
 from mailsla.sinks.ddl import DERIVED_TABLES, fact_table
 from mailsla.sinks.ddl.comments import TABLES
 from mailsla.sinks.ddl.results import WINDOWS
@@ -22,6 +24,8 @@ from mailsla.sinks.ddl.table import TableColumn
 from mailsla.sinks.migrations import Migration, MigrationError, migrate, read_migrations
 from mailsla.sinks.retention import ForgottenError, kept_days
 from mailsla.sinks.schema import install_schema
+from tests.integration.test_closing.ledger import close, land, publish
+from tests.reference.scenario import CUTOFF, at, contract, event, sent
 
 pytestmark = pytest.mark.embedded
 
@@ -242,6 +246,100 @@ def test_the_books_of_an_older_release_come_along_and_that_release_leaves_them_a
         migrate(client, migrations=older)
     for query, row in views.items():
         assert client.query(query).result_rows == [row]
+
+
+SINCE = {
+    "ops_events": {"outage_id", "evidence", "approves", "voids_topic", "voids_source", "voids_id"},
+}
+"""The columns of facts that the release with the migrations up to `KEPT_DAYS` did not have."""
+KEPT_DAYS = 60
+"""The migration with which revisions began to keep the working days they were judged by."""
+
+
+def leave_as_older(client, written):
+    """What another database holds, in the tables of the release that had `KEPT_DAYS`."""
+    tables = [
+        replace(
+            each, columns=tuple(c for c in each.columns if c.name not in SINCE.get(each.name, ()))
+        )
+        for each in DERIVED_TABLES
+    ]
+    migrate(client, tables, [each for each in read_migrations() if each.version <= KEPT_DAYS])
+    filled = written.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
+    ).result_rows
+    kept = {name for (name,) in filled} & {name for name, _ in schema(client)}
+    for table in kept - {"schema_migrations"}:
+        shared = columns(client, table).keys() & columns(written, table).keys()
+        names = ", ".join(f"`{name}`" for name in sorted(shared))
+        client.command(
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM {written.database}.{table}"
+        )
+    # The words of then: see 0063_incomplete_months.sql.
+    client.command(
+        "ALTER TABLE closing_log UPDATE verdict = 'met' WHERE verdict = 'incomplete'"
+        " SETTINGS mutations_sync = 2"
+    )
+
+
+def told_of(closings):
+    return [(each.tenant_id, each.revision, each.items) for each in closings]
+
+
+VOIDED = event(
+    "event.voided", at(20), voids_topic="mail.mta", voids_id="m1", voids_source="mx1",
+    reason="the clock was wrong", actor="li",
+)  # fmt: skip
+
+
+def test_old_revisions_come_out_byte_for_byte_after_upgrade_amendments_and_other_calendars(
+    server, client, monkeypatch
+):
+    """Each of the changes makes a new revision, and none of them touches those before it."""
+    month, contracts = date(2025, 10, 1), [contract(), contract(tenant_id="own", calendar="own")]
+    document = {"calendar": "own", "version": 1, "complete_for": [2024, 2025]}
+    cases = [
+        event(f"complaint.{what}", when, tenant_id=tenant, case_id="c")
+        for tenant in ("acme", "own")
+        for what, when in (("received", at(10)), ("responded", at(12, 9)))
+    ]
+    slow = [sent(at(10, 12), 3700, name, source="mx1", id=name) for name in ("m1", "m2")]
+
+    def closed(hours):
+        now = CUTOFF + timedelta(hours=hours)
+        return told_of(close_month(client, month, contracts=contracts, now=now))
+
+    # 1. A release of then closes a month, and this one takes its database over.
+    written = server.connect("written")
+    install_schema(written)
+    publish(written, "sla.calendars", document)
+    first = told_of(close(written, [*cases, *slow], now=CUTOFF, contracts=contracts))
+    leave_as_older(client, written)
+    written.command("DROP DATABASE written", use_database=False)
+    written.close()
+    assert f"applied {KEPT_DAYS + 1:04d}_conflicts" in install_schema(client)
+    assert closed(1) == first, "nothing has changed, so there is no new revision"
+
+    # 2. The past is amended: an event is voided, and the contract changes within the month.
+    land(client, [VOIDED, sent(at(12), 9000, "late")], CUTOFF + timedelta(hours=2), 1000)
+    strict = {"latency.exceedances": {"target": 0, "comparator": "="}}
+    contracts.append(contract(version=2, effective_from="2025-10-11", overrides=strict))
+    second = closed(3)
+    assert [number for _, number, _ in second] == [2, 1]
+
+    # 3. Both calendars change: the package knows a Saturday otherwise, and so does the published.
+    real, day = chinese_calendar.is_workday, date(2025, 10, 11)
+    monkeypatch.setattr(chinese_calendar, "is_workday", lambda one: one != day and real(one))
+    publish(client, "sla.calendars", document | {"version": 2, "working_days": [str(day)]})
+    third = closed(4)
+    assert [number for _, number, _ in third] == [3, 2]
+
+    checks = verify_month(client, month)
+    assert [check.differences for check in checks] == [()] * 5
+    told = {(tenant, number): items for tenant, number, items in (*first, *second, *third)}
+    assert told == {
+        (check.stored.tenant_id, check.stored.revision): check.recomputed for check in checks
+    }
 
 
 def test_the_page_reads_every_table_and_writes_none(server):

@@ -1,7 +1,8 @@
 """Sections 4 and 8: cases with a deadline."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from chinese_calendar import is_workday
 
@@ -11,17 +12,21 @@ from tests.reference.period import Period
 from tests.reference.values import Value, plain
 
 DeadlineDay = Callable[[date], date]
+WorkingDay = Callable[[date], bool]
 
 SATURDAY = 5
-WORKING_DAYS: dict[str, Callable[[date], bool]] = {
+WORKING_DAYS: dict[str, WorkingDay] = {
     "CN": is_workday,
     "MON-FRI": lambda day: day.weekday() < SATURDAY,
 }
 RECIPIENTS_OF_REPORTS = {"association", "provider", "nsp"}
 
 
-def antispam(events: Sequence[Event], period: Period) -> dict[str, Value]:
-    """The indicators of section 4."""
+def antispam(
+    events: Sequence[Event], period: Period, calendars: Sequence[Mapping[str, Any]]
+) -> dict[str, Value]:
+    """The indicators of section 4; of published calendars, in order, the last of a name holds."""
+    rules = WORKING_DAYS | {each["calendar"]: _published(each) for each in calendars}
     mine = seen_by(events, period.tenant_id)
     complaints = [e for e in of_type(mine, "complaint.received") if e["origin"] == "own_domain"]
     responded = of_type(mine, "complaint.responded")
@@ -30,10 +35,10 @@ def antispam(events: Sequence[Event], period: Period) -> dict[str, Value]:
     processed = of_type(mine, "blocklist.processed")
     detected = of_type(mine, "listing.detected")
     reported = of_type(mine, "listing.reported")
-    respond_by = _working_days("response_working_days", period)
+    respond_by = _working_days("response_working_days", period, rules)
     notify_by = _natural_days(period)
-    process_by = _working_days("blocklist_working_days", period)
-    report_by = _working_days("listing_report_working_days", period)
+    process_by = _working_days("blocklist_working_days", period, rules)
+    report_by = _working_days("listing_report_working_days", period, rules)
     return {
         "antispam.complaint_response": _late(period, complaints, responded, "case_id", respond_by),
         "antispam.result_notice": _late(period, complaints, notified, "case_id", notify_by),
@@ -52,15 +57,21 @@ def provisioning(events: Sequence[Event], period: Period) -> dict[str, Value]:
     }
 
 
-def _working_days(reading: str, period: Period) -> DeadlineDay:
-    """So many working days after a day: official Chinese (``CN``), or ``MON-FRI``.
+def _published(calendar: Mapping[str, Any]) -> WorkingDay:
+    """Monday to Friday without the holidays, and days that are worked besides."""
+    free, worked = calendar.get("holidays", ()), calendar.get("working_days", ())
+    return lambda day: str(day) in worked or (day.weekday() < SATURDAY and str(day) not in free)
+
+
+def _working_days(reading: str, period: Period, rules: Mapping[str, WorkingDay]) -> DeadlineDay:
+    """So many working days after a day: official Chinese (``CN``), ``MON-FRI``, or published.
 
     How many, and by which calendar, says the version in force on that day.
     """
 
     def deadline(day: date) -> date:
         contract = period.received_under(day)
-        working = WORKING_DAYS[contract.calendar]
+        working = rules[contract.calendar]
         for _ in range(getattr(contract.profile, reading)):
             day += timedelta(days=1)
             while not working(day):

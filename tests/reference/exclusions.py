@@ -103,7 +103,7 @@ def _may_count(declaration: Event, period: Period) -> bool:
     if declaration["code"] != "agreed_maintenance":
         return True
     notice = period.contract.profile.notice_days * 24 * HOUR
-    in_time = declaration["time"] + notice <= declaration["starts_at"]
+    in_time = not notice or declaration["time"] + notice <= declaration["starts_at"]
     return in_time and bool(declaration.get("consent_ref"))
 
 

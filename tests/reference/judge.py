@@ -1,7 +1,8 @@
 """Every indicator of every tenant of a month, straight from the log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 from mailsla.schemas.contract import Contract
 from mailsla.schemas.indicators import INDICATORS
@@ -25,6 +26,7 @@ def judge(
     contracts: Sequence[Contract],
     month: str,
     cutoff: datetime,
+    calendars: Sequence[Mapping[str, Any]] = (),
 ) -> Findings:
     """(tenant_id, indicator) → finding, for every tenant of the month.
 
@@ -33,6 +35,7 @@ def judge(
         contracts: every contract version; a later one of the same tenant and version replaces.
         month: ``YYYY-MM``.
         cutoff: when the month is closed; what is in flight is as old as it is then.
+        calendars: documents of published calendars, in order.
 
     """
     events = read(wire_events)
@@ -46,7 +49,7 @@ def judge(
             for part in [period, *parts_of(period, indicator)]:
                 days = (part.first, part.last)
                 if days not in measured:
-                    measured[days] = measure_all(events, part, micros(cutoff))
+                    measured[days] = measure_all(events, part, micros(cutoff), calendars)
                 value, term = measured[days][indicator], part.contract.term(indicator)
                 findings.append((finding(value, term), term, part))
             (whole, governing, _), *parts = findings
@@ -63,7 +66,9 @@ def _changes_nothing(event: Event) -> bool:
     )
 
 
-def measure_all(events: Sequence[Event], period: Period, cutoff: int) -> dict[str, Value]:
+def measure_all(
+    events: Sequence[Event], period: Period, cutoff: int, calendars: Sequence[Mapping[str, Any]]
+) -> dict[str, Value]:
     """Indicator → exact value of one tenant's period."""
 
     def spoken(topic: str, *tenants: str) -> bool:
@@ -77,7 +82,7 @@ def measure_all(events: Sequence[Event], period: Period, cutoff: int) -> dict[st
 
     both = (period.tenant_id, PLATFORM)
     counted_sections = {
-        "mail.abuse": antispam(events, period),
+        "mail.abuse": antispam(events, period, calendars),
         "mail.antivirus": antivirus(events, period),
         "mail.security": _security(events, period),
         "mail.backup": backup(events, period),

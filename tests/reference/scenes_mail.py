@@ -250,7 +250,7 @@ def maintenance(rng: Random, frame: Frame) -> list[Draft]:
         if rng.random() < 0.3:
             begun = new_year + timedelta(seconds=rng.randrange(-86_400, (days + 1) * 86_400))
         identity = {"tenant_id": scope, "exclusion_id": f"w{rng.randrange(10**6)}"}
-        declared = begun - timedelta(days=rng.choice((0, 1, 5)))
+        declared = begun - timedelta(days=rng.choice((-1, 0, 1, 5)))
         drafts.append(
             identity
             | {

@@ -68,6 +68,8 @@ class History:
     contracts: tuple[Contract, ...]
     cutoff: datetime
     events: tuple[dict[str, Any], ...]
+    calendars: tuple[dict[str, Any], ...] = ()
+    """Documents of published calendars in order; they are changed before the cutoff."""
 
     def records(self) -> list[tuple[str, bytes, bytes]]:
         """(topic, key, value) of each event in log order."""
@@ -76,9 +78,10 @@ class History:
             for event in self.events
         ]
 
-    def judged(self) -> Findings:
-        """What the reference finds."""
-        return judge(self.events, self.contracts, self.month, self.cutoff)
+    def judged(self, cutoff: datetime | None = None) -> Findings:
+        """What the reference finds, at the cutoff of the history or another."""
+        when = cutoff or self.cutoff
+        return judge(self.events, self.contracts, self.month, when, self.calendars)
 
     @property
     def first_day(self) -> date:
@@ -153,22 +156,29 @@ MAINTAINED: tuple[dict[str, Any], ...] = (
     {"operations_exclusions": ["agreed_maintenance", "carrier"], "notice_days": 1},
     {"approval": ["exclusion"]},
 )
+HOURS = (0, 1, 2, 3, 12, 30, None)
 
 
 def checked_months(seed: int, mail: bool = True) -> History:
-    """A random month with declared outages, approvals and corrected events.
+    """A random month with all that puts one right, or in doubt, at once.
 
-    Some events are voided, and some come again under their id with another content, be it of
+    Outages are declared, exclusions approved, hours of maintenance limited; contracts change within
+    the month, and with them what lets exclusions count; the days of work of a calendar change as
+    well. Some events are voided, and some come again under their id with another content, be it of
     another tenant or month. Where not ``mail``, of messages only events are voided that are alone
     to speak of theirs, and not the first of their tenant's: what live figures know of.
     """
     rng = Random(seed)
-    kinds = (*CORRECTIONS, *CORRECTIONS, "probe_run", "messages", "incident", *SCENES)
+    kinds = (*CORRECTIONS, *CORRECTIONS, *LIMITED, "probe_run", "messages", "incident", *SCENES)
     scenes = [(rng.choice(kinds), rng.randrange(2**32)) for _ in range(rng.randint(6, 20))]
     history = assemble(rng.randrange(2**32), scenes)
-    alike = {} if mail else {tenant: rng.choice(CHECKED) for tenant in history.tenants}
+    calendars = tuple(_working_days(rng, history, version) for version in (1, 2))
     contracts = tuple(
-        _read_by(each, alike[each.tenant_id] if alike else rng.choice(CHECKED))
+        _read_by(
+            each,
+            rng.choice(CHECKED) | {"max_hours_per_year": rng.choice((*HOURS, None, None))},
+            rng.choice((each.calendar, calendars[0]["calendar"])),
+        )
         for each in history.contracts
     )
     events = list(history.events)
@@ -183,7 +193,7 @@ def checked_months(seed: int, mail: bool = True) -> History:
             # Further ahead, the month would no longer be live.
             days = (-40, -1, 1, 40) if mail else (-40, -1, 1)
             events.insert(later_on, _contradiction(rng, event, history, days))
-    return replace(history, contracts=contracts, events=tuple(events))
+    return replace(history, contracts=contracts, events=tuple(events), calendars=calendars)
 
 
 def _alone(event: dict[str, Any], events: Sequence[dict[str, Any]]) -> bool:
@@ -206,15 +216,29 @@ def limited_months(seed: int) -> History:
     names = ["maintenance", *(rng.choice(kinds) for _ in range(rng.randint(8, 20)))]
     scenes = [(name, rng.randrange(2**32)) for name in names]
     history = assemble(rng.randrange(2**32), scenes, amended=seed % 2 == 1)
-    hours = rng.choice((0, 1, 2, 3, 12, 30))
-    profile = rng.choice(MAINTAINED) | {"max_hours_per_year": hours}
-    contracts = tuple(_read_by(contract, profile) for contract in history.contracts)
+    contracts = tuple(
+        _read_by(each, rng.choice(MAINTAINED) | {"max_hours_per_year": rng.choice(HOURS)})
+        for each in history.contracts
+    )
     return replace(history, contracts=contracts)
 
 
-def _read_by(contract: Contract, readings: dict[str, Any]) -> Contract:
-    profile = contract.profile.model_dump() | readings
-    return Contract.model_validate(contract.model_dump() | {"profile": profile})
+def _read_by(contract: Contract, readings: dict[str, Any], calendar: str | None = None) -> Contract:
+    changed = {"profile": contract.profile.model_dump() | readings}
+    changed["calendar"] = calendar or contract.calendar
+    return Contract.model_validate(contract.model_dump() | changed)
+
+
+def _working_days(rng: Random, history: History, version: int) -> dict[str, Any]:
+    days = [history.first_day + timedelta(days=day) for day in rng.sample(range(-5, 40), 12)]
+    year = history.first_day.year
+    return {
+        "calendar": "drawn",
+        "version": version,
+        "holidays": [str(day) for day in days[:6]],
+        "working_days": [str(day) for day in days[6:]],
+        "complete_for": [year - 1, year, year + 1],
+    }
 
 
 def _voiding(rng: Random, event: dict[str, Any], number: int) -> dict[str, Any]:

@@ -150,10 +150,18 @@ def test_an_exclusion_may_need_the_approval_of_another_actor(
         assert standing.counts("exclusion", Profile(approval=("outage",)))
 
 
-@pytest.mark.parametrize(("notice", "counts"), [(0, True), (8, True), (9, False)])
-def test_agreed_maintenance_counts_if_it_was_declared_in_time(notice: int, counts: bool) -> None:
+@pytest.mark.parametrize(
+    ("notice", "begins", "counts"),
+    [(0, 10, True), (8, 10, True), (9, 10, False), (0, 1, True), (1, 1, False)],
+)
+def test_agreed_maintenance_counts_if_it_was_declared_in_time(
+    notice: int, begins: int, counts: bool
+) -> None:
+    """It is declared on the second day; where no notice is asked for, afterwards will do."""
     register = ExclusionRegister()
-    register.declare(declared(code="agreed_maintenance", consent_ref="letter"))
+    register.declare(
+        declared(code="agreed_maintenance", consent_ref="letter", starts_at=begins * DAY)
+    )
     (standing,) = register.in_force()
     assert standing.applies(1, Profile(notice_days=notice)) == counts
 

@@ -44,7 +44,6 @@ _BEFORE: Final = (
     "closing_spoken",
     "closing_declared",
     "closing_exclusions",
-    "closing_outages",
     "closing_voices",
     "closing_probe_changes",
     "closing_connectivity",

@@ -105,7 +105,8 @@ class Exclusion:
         maintenance = self.code == "agreed_maintenance"
         if maintenance and not self.consent_ref:
             return "no_consent"
-        if maintenance and self.declared_us + profile.notice_days * _DAY_US > self.starts_us:
+        notice_us = profile.notice_days * _DAY_US
+        if maintenance and notice_us and self.declared_us + notice_us > self.starts_us:
             return "short_notice"
         if "exclusion" in profile.approval and not self.approved:
             return "unapproved"

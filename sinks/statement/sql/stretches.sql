@@ -4,6 +4,7 @@ WITH
   periods AS (
     SELECT
       toString(tenant_id) AS tenant_id, probe_hold_factor AS factor,
+      has(approval, 'outage') AS checked,
       start_us, least(end_us, {cutoff:Int64}) AS until_us,
       if(
         tenant_id IN (
@@ -23,6 +24,6 @@ SELECT
 FROM periods AS p
 INNER JOIN closing_connectivity(
   month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}
-) AS s ON p.scope = s.scope AND p.factor = s.factor
+) AS s ON p.scope = s.scope AND p.factor = s.factor AND p.checked = s.checked
 WHERE greatest(s.time_us, p.start_us) < least(s.until_us, p.until_us)
 GROUP BY tenant_id

@@ -18,8 +18,8 @@ _READINGS: Final[Mapping[str, tuple[str, str]]] = {
         "一、二：下列事项须经第二人批准方可计入：{value}。",
     ),
     "notice_days": (
-        "1, 2: agreed maintenance counts only if declared {value} days before it.",
-        "一、二：经同意的维护须提前 {value} 天申报方可计入。",
+        "1, 2: days before agreed maintenance by which it must be declared to count: {value}.",
+        "一、二：经同意的维护须提前申报方可计入的天数：{value}。",
     ),
     "max_hours_per_year": (
         "1, 2: hours of agreed maintenance that count in a year, the earliest first: {value}.",
@@ -84,6 +84,7 @@ _APPROVED: Final = {
     "exclusion": ("exclusions", "免责时段"),
     "outage": ("declared outages", "申报的中断"),
 }
+_NO_NOTICE: Final = ("none, it may be declared afterwards", "无，可事后申报")
 _NO_CODE: Final = ("nothing", "无")
 _ALL: Final = ("all", "全部")
 
@@ -117,6 +118,8 @@ def _value(profile: Profile, field: str, language: Language) -> str:
     if field == "approval":
         named = [pick(_APPROVED[kind], language) for kind in profile.approval]
         return ", ".join(named) or pick(_NO_CODE, language)
+    if field == "notice_days" and profile.notice_days == 0:
+        return pick(_NO_NOTICE, language)
     value = getattr(profile, field)
     return pick(_ALL, language) if value is None else str(value)
 

@@ -41,8 +41,9 @@ class Declaration:
         """Whether a contract lets it count: approved, and announced in time, where it asks so."""
         if kind in profile.approval and not self.approved:
             return False
-        notice_us = profile.notice_days * DAY
-        return self.code != MAINTENANCE or self.time_us + notice_us <= self.starts_us
+        if self.code != MAINTENANCE or profile.notice_days == 0:
+            return True
+        return self.time_us + profile.notice_days * DAY <= self.starts_us
 
     @property
     def excuses(self) -> bool:

@@ -187,6 +187,11 @@ def _leave_out(
     )
 
 
+def left_out() -> int:
+    """How many cases have not been judged because their deadline was not known."""
+    return len(_LEFT_OUT)
+
+
 def _working_days(answer: str, profile: Profile) -> int:
     match answer:
         case "responded":

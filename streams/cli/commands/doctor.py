@@ -8,7 +8,8 @@ import click
 
 from mailsla.streams.cli.output.clickhouse_output import cell, show_json
 from mailsla.streams.cli.support.common import settings_of, state_file_option
-from mailsla.streams.cli.support.doctor_checks import Finding, clickhouse_findings, kafka_findings
+from mailsla.streams.cli.support.doctor.finding import Finding
+from mailsla.streams.cli.support.doctor_checks import clickhouse_findings, kafka_findings
 from mailsla.streams.cli.support.doctor_security import security_findings
 from mailsla.streams.cli.support.errors import CheckFailed
 from mailsla.streams.settings import ConfigurationError
@@ -22,8 +23,9 @@ def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> No
     """Check configuration, security, broker, topics, groups, mail logs, ClickHouse, schema, clock.
 
     Also whether batches could not be read, whether the live worker had to pass records over
-    (quarantine) or had no room for tenants without a contract, and which sources of mail are silent
-    or late. One line per check: ok, note (worth knowing), wrong (and how to mend it), or skipped
+    (quarantine) or had no room for tenants without a contract, which events came again with other
+    content, which calendars of contracts nobody published, and which sources of mail are silent or
+    late. One line per check: ok, note (worth knowing), wrong (and how to mend it), or skipped
     (what it needs is wrong). Changes nothing; exits 1 if anything is wrong.
 
     \b

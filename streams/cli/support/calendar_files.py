@@ -79,9 +79,13 @@ def _icalendar(path: Path, heading: Heading) -> tuple[str, object] | Problem:
     except (OSError, ValueError) as error:
         return Problem(str(path), unreadable(error))
     name = heading.name or str(parsed_file.get("X-WR-CALNAME", ""))
-    if heading.version is None or not heading.complete_for or not name:
-        reason = "an iCalendar file does not say it; give --name, --version and --complete-for"
-        return Problem(str(path), reason)
+    given = {
+        "--name": name,
+        "--version": heading.version,
+        "--complete-for": heading.complete_for,
+    }
+    if missing := [option for option, value in given.items() if not value]:
+        return Problem(str(path), f"the file does not say it; give {' and '.join(missing)}")
     document = {
         "calendar": name,
         "version": heading.version,

@@ -2,38 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
-from mailsla.schemas.codec.records import HELD_BACK, OVER_QUOTA
-from mailsla.schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, MTA, RAW_MAILLOG
+from mailsla.schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, RAW_MAILLOG
 from mailsla.sinks.clickhouse import ClickHouseSettings, Client, connect_reader
 from mailsla.sinks.landing.faults import label
 from mailsla.sinks.migrations import read_migrations
-from mailsla.sinks.quotas import tenants_over_quota
 from mailsla.sinks.retention import contradictions, kept_days, wanted_days
 from mailsla.sinks.schema import schema_trouble
 from mailsla.sinks.worker import clickhouse_settings
-from mailsla.streams.live.decode.dead_letters import FAILED
+from mailsla.streams.cli.support.doctor.finding import Finding
+from mailsla.streams.cli.support.doctor.landed import LANDED
 from mailsla.streams.maillog.state import MaillogState, misunderstood_in
 from mailsla.streams.runtime.checkpoint.recovery import read_records
 from mailsla.streams.runtime.checkpoint.state_log import StateError
 from mailsla.streams.runtime.kafka.admin import administration, config_of
 from mailsla.streams.runtime.kafka.drain import Lag, lags
 from mailsla.streams.runtime.kafka.identity import identities
-from mailsla.streams.runtime.unreadable import UNREADABLE
 from mailsla.streams.settings import ConfigurationError, Settings
-from mailsla.streams.web.readings.sources import EventSource, feeding
-
-State = Literal["ok", "note", "wrong", "skipped"]
-"""note: worth knowing, nothing to mend; skipped: what it needs is itself wrong."""
 
 _ANSWER_S: Final = 5.0
 _PATIENCE_S: Final = 10.0
@@ -43,17 +36,6 @@ _SKEW_S: Final = 2.0
 _NO_SUCH_DATABASE: Final = 81
 _USUAL_USERS: Final = ("default", "analyst")
 _NONE: Final = SecretStr("")
-_NAMED: Final = 5
-"""Sources that a finding names."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report: what is so, or what is wrong and how to mend it."""
-
-    check: str
-    state: State
-    detail: str
 
 
 def kafka_findings(settings: Settings) -> Iterator[Finding]:
@@ -180,8 +162,7 @@ def clickhouse_findings(settings: Settings) -> Iterator[Finding]:
     """Server, schema, and what has landed that somebody should know of."""
     checks = {
         "schema": _schema, "retention": _retention, "clock": _clock, "logins": _logins,
-        "unreadable batches": _unreadable, "quarantine": _quarantine, "tenants": _strangers,
-        "quotas": _quotas, "voided mail": _voided, "sources": _sources,
+        **LANDED,
     }  # fmt: skip
     try:
         client = connect_reader(_impatient(settings))
@@ -258,125 +239,3 @@ def _logins(_: Client, settings: Settings) -> Finding:
         detail = f"user {user} logs in without a password; give it one, or remove it"
         return Finding("logins", "wrong", detail)
     return Finding("logins", "ok", "ClickHouse lets nobody in without a password")
-
-
-def _unreadable(client: Client, _: Settings) -> Finding:
-    """Batches that lie damaged in the log of a topic: the events in them count nowhere."""
-    name = "unreadable batches"
-    found = client.query(
-        "SELECT topic, uniqExact(`partition`, `offset`) FROM dead_letters"
-        " WHERE startsWith(reason, {kind:String}) AND landed_at >= now() - INTERVAL 7 DAY"
-        " GROUP BY topic ORDER BY topic",
-        parameters={"kind": UNREADABLE},
-    ).result_rows
-    if not found:
-        return Finding(name, "ok", "none in the last seven days")
-    topics = ", ".join(f"{topic} ({count})" for topic, count in found)
-    detail = (
-        f"in the last seven days: {topics}; have their events sent again, and look at the broker's "
-        f"disks; see mailsla dead-letters list --reason '{UNREADABLE}'"
-    )
-    return Finding(name, "wrong", detail)
-
-
-def _sources(client: Client, settings: Settings) -> Finding:
-    return sources_finding(feeding(client).sources, settings.source_silence_s, settings.lateness_s)
-
-
-def sources_finding(sources: Iterable[EventSource], silence_s: float, lateness_s: float) -> Finding:
-    """Sources of mail that are silent without saying so, or whose events come too late.
-
-    Args:
-        sources: those of the last week.
-        silence_s: after so long the live worker takes a source to go on.
-        lateness_s: what comes later than that is counted as late.
-
-    """
-    mail = [one for one in sources if one.topic == MTA.name]
-    silent = [one.source for one in mail if one.silent_for.total_seconds() > silence_s]
-    late = [one.source for one in mail if one.late_s > lateness_s]
-    told = [
-        f"{what}: {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
-        for what, names in (
-            (f"silent for more than {silence_s:.0f} s", silent),
-            (f"one in a hundred later than {lateness_s:.0f} s", late),
-        )
-        if names
-    ]
-    if told:
-        detail = f"{'; '.join(told)}; look at their shippers, and at /platform/sources of the page"
-        return Finding("sources", "note", detail)
-    return Finding("sources", "ok", f"{len(mail)} sources of mail in the last week, none silent")
-
-
-def _quarantine(client: Client, _: Settings) -> Finding:
-    """Records that made the live worker fail, and were passed over for it."""
-    count, tenants = client.query(
-        "SELECT count(), arraySort(groupUniqArray(10)(tenant)) FROM (SELECT"
-        " JSONExtractString(tryBase64Decode(value_b64), 'tenant_id') AS tenant"
-        " FROM dead_letters FINAL WHERE startsWith(reason, {reason:String}))",
-        parameters={"reason": FAILED},
-    ).result_rows[0]
-    if count:
-        detail = (
-            f"{count} records made the live worker fail and are passed over, of "
-            f"{', '.join(tenants)}; see mailsla dead-letters list --reason {FAILED}, install a "
-            "release that mends it, then replay them"
-        )
-        return Finding("quarantine", "note", detail)
-    return Finding("quarantine", "ok", "no record had to be passed over")
-
-
-def _strangers(client: Client, _: Settings) -> Finding:
-    """Tenants that no contract names and for which the live worker had no room."""
-    count, tenants, names = client.query(
-        "SELECT count(), uniqExact(tenant), arraySort(groupUniqArray({named:UInt8})(tenant)) FROM"
-        " (SELECT JSONExtractString(tryBase64Decode(value_b64), 'tenant_id') AS tenant"
-        " FROM dead_letters FINAL WHERE startsWith(reason, {reason:String})"
-        " AND landed_at >= now() - INTERVAL 7 DAY)",
-        parameters={"reason": HELD_BACK, "named": _NAMED},
-    ).result_rows[0]
-    if not count:
-        return Finding("tenants", "ok", "there was room for every tenant without a contract")
-    detail = (
-        f"in the last seven days {count} events of {tenants} tenants without a contract were held "
-        f"back: {', '.join(names)}{', …' if tenants > _NAMED else ''}; publish the contracts of "
-        f"those that are real, then mailsla dead-letters replay --reason {HELD_BACK}; "
-        "MAILSLA_UNKNOWN_TENANTS makes room for more"
-    )
-    return Finding("tenants", "note", detail)
-
-
-def _quotas(client: Client, settings: Settings) -> Finding:
-    """Tenants that send more than `MAILSLA_TENANT_EVENTS` allows."""
-    most = settings.tenant_events
-    found = tenants_over_quota(client, most) if most else []
-    if not found:
-        return Finding(
-            "quotas", "ok", "nobody sends more than MAILSLA_TENANT_EVENTS allows (0: all)"
-        )
-    named = ", ".join(f"{tenant} ({events} of {day})" for tenant, day, events in found[:_NAMED])
-    detail = (
-        f"more than {most} events of a day landed of {named}{', …' if len(found) > _NAMED else ''};"
-        " ask them why; to take more live, raise MAILSLA_TENANT_EVENTS, then mailsla dead-letters "
-        f"replay --reason {OVER_QUOTA}"
-    )
-    return Finding("quotas", "note", detail)
-
-
-def _voided(client: Client, _: Settings) -> Finding:
-    """Voided events of mail: live figures may lack what else had come of their messages."""
-    count, tenants = client.query(
-        "SELECT uniqExact(voids_source, voids_id),"
-        " arraySort(groupUniqArray({named:UInt8})(toString(tenant_id))) FROM ops_events"
-        " WHERE type = 'event.voided' AND voids_topic = {topic:String}"
-        " AND landed_at >= now() - INTERVAL 3 MONTH",
-        parameters={"topic": MTA.name, "named": _NAMED},
-    ).result_rows[0]
-    if not count:
-        return Finding("voided mail", "ok", "no event of mail was voided")
-    detail = (
-        f"in the last three months {count} events of mail were voided ({', '.join(tenants)}): "
-        "what else had come of their messages counts in closings; to have it live, publish it again"
-    )
-    return Finding("voided mail", "note", detail)

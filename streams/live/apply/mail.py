@@ -13,8 +13,8 @@ import numpy as np
 
 from mailsla.schemas.contract import DEFAULT_TIMEZONE
 from mailsla.streams.latency.flights import Aging
-from mailsla.streams.latency.messages import LATENCY, VOIDED, Rows, tenant_of
-from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.latency.messages import LATENCY, VOIDED, Rows, spans_of, tenant_of
+from mailsla.streams.latency.row_index import Int64s, Mask
 from mailsla.streams.latency.windows.changes import late_flags
 from mailsla.streams.live.state.excluded_spans import ExcludedSpans
 from mailsla.streams.live.state.latency import Latency
@@ -35,6 +35,7 @@ STEP: Final = np.dtype(
         ("latency_us", np.int64),
         ("sign", np.int64),
         ("counted", np.bool_),
+        ("part_counted", np.bool_),
         ("everything", np.bool_),
         ("liable", np.bool_),
         ("over", np.bool_),
@@ -44,10 +45,10 @@ STEP: Final = np.dtype(
 )
 """A finished message that adds to the sums of its month, or no longer does: the record of the
 batch at which; the slots of its month and of its contract segment; its direction, key and
-acceptance; how long it took; 1 or -1; whether that changes what counts, and the sums of
-everything; whether its own event says that the provider is not liable; whether it took longer than
-the contract of the month and that of the segment allow, and what the latter allows (the former
-without one)."""
+acceptance; how long it took; 1 or -1; whether that changes what counts in the month, in the
+segment, and the sums of everything; whether its own event says that the provider is not liable;
+whether it took longer than the contract of the month and that of the segment allow, and what the
+latter allows (the former without one)."""
 
 Steps = np.ndarray
 
@@ -150,16 +151,31 @@ def exclude_again(latency: Latency, before: ExcludedSpans, clock_us: int) -> Mai
 
     """
     rows = latency.store.rows
-    spans = tenant_of(rows["series"]), rows["accepted_us"], rows["finished_us"]
-    is_ = latency.left_out(rows)
-    turned = np.flatnonzero((before.messages(*spans) | rows["liable"]) != is_)
-    rows = rows[turned]
-    signs = np.where(is_[turned], -1, 1).astype(np.int64)
-    steps = _steps(latency, rows, signs, np.zeros(len(rows), dtype=np.int64))
-    steps["counted"], steps["everything"] = True, False
+    was, is_ = before.messages(*spans_of(rows)) | rows["liable"], latency.left_out(rows)
+    was_in_part = before.in_parts(was, *spans_of(rows)) | rows["liable"]
+    is_in_part = latency.left_out_of_parts(rows, is_)
+    months = _turning(latency, rows, was, is_, "counted")
+    parts = _turning(latency, rows, was_in_part, is_in_part, "part_counted")
+    steps = np.concatenate([months, parts])
     _add(latency, steps)
-    latency.windows.apply(latency.window_changes(rows, signs), latency.frontier_us())
+    turned = was != is_
+    changes = latency.window_changes(rows[turned], _signs(is_[turned]))
+    latency.windows.apply(changes, latency.frontier_us())
     return replace(nothing_at(clock_us), steps=steps)
+
+
+def _turning(latency: Latency, rows: Rows, was: Mask, is_: Mask, sums: str) -> Steps:
+    """The messages that are left out, or no longer, as steps of some sums alone."""
+    turned = was != is_
+    rows, signs = rows[turned], _signs(is_[turned])
+    steps = _steps(latency, rows, signs, np.zeros(len(rows), dtype=np.int64))
+    for name in ("counted", "part_counted", "everything"):
+        steps[name] = name == sums
+    return steps
+
+
+def _signs(left_out: Mask) -> Int64s:
+    return np.where(left_out, -1, 1).astype(np.int64)
 
 
 def take_out(latency: Latency, source: int, event: int, clock_us: int) -> tuple[MailChanges, Rows]:
@@ -221,7 +237,9 @@ def _steps(latency: Latency, rows: Rows, signs: Int64s, places: Int64s) -> Steps
     steps["accepted_us"] = rows["accepted_us"]
     steps["latency_us"] = rows["finished_us"] - rows["accepted_us"]
     steps["sign"], steps["everything"], steps["liable"] = signs, True, rows["liable"]
-    steps["counted"] = ~latency.left_out(rows)
+    left_out = latency.left_out(rows)
+    steps["counted"] = ~left_out
+    steps["part_counted"] = ~latency.left_out_of_parts(rows, left_out)
     steps["over"] = steps["latency_us"] > at.limits_us
     steps["part_over"] = (at.parts != NOWHERE) & (steps["latency_us"] > at.part_limits_us)
     steps["limit_us"] = np.where(at.parts == NOWHERE, at.limits_us, at.part_limits_us)

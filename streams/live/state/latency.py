@@ -16,6 +16,7 @@ from mailsla.streams.latency.messages import (
     LATENCY,
     MessageStore,
     Rows,
+    spans_of,
     tenant_of,
 )
 from mailsla.streams.latency.row_index import Int64s, Mask
@@ -102,17 +103,15 @@ class Latency:
             known = self._limits[tenant] = LatencyLimits("-", versions)
         return known
 
-    def left_out(self, rows: Rows) -> Mask:
-        """Which messages count nowhere: the provider is not liable for them."""
-        liable: Mask = rows["liable"]
-        return liable | self._excluded.messages(
-            tenant_of(rows["series"]), rows["accepted_us"], rows["finished_us"]
-        )
+    def left_out(self, messages: Rows) -> Mask:
+        """Which messages, finished or in flight, the provider is not liable for in their months."""
+        liable: Mask = messages["liable"]
+        return liable | self._excluded.messages(*spans_of(messages))
 
-    def flights_left_out(self, flights: np.ndarray) -> Mask:
-        """Which messages in flight will count nowhere."""
-        liable: Mask = flights["liable"]
-        return liable | self._excluded.flights(tenant_of(flights["series"]), flights["accepted_us"])
+    def left_out_of_parts(self, messages: Rows, of_month: Mask) -> Mask:
+        """The same in the parts of their months, given those that are left out of the month."""
+        liable: Mask = messages["liable"]
+        return liable | self._excluded.in_parts(of_month, *spans_of(messages))
 
     def window_changes(self, rows: Rows, signs: Int64s) -> Changes:
         """Messages that count from now on, or no longer do, as the windows see them."""
@@ -181,10 +180,14 @@ class Latency:
             counted[inside],
             np.ones(int(inside.sum()), dtype=np.bool_),
         )
-        for some, longest in ((slots, at.limits_us), (at.parts, at.part_limits_us)):
+        in_part = ~self.left_out_of_parts(rows, ~counted)
+        for some, longest, counts in (
+            (slots, at.limits_us, counted),
+            (at.parts, at.part_limits_us, in_part),
+        ):
             over = (some != NOWHERE) & (latency > longest)
             np.add.at(self.months.sums.all_over, some[over], 1)
-            np.add.at(self.months.sums.over, some[over & counted], 1)
+            np.add.at(self.months.sums.over, some[over & counts], 1)
 
     def count_flights(self, tenants: Collection[int]) -> None:
         """Count the aged messages in flight of some tenants again."""
@@ -211,11 +214,13 @@ class Latency:
             tenant_of(flights["series"]).astype(np.int64), flights["accepted_us"]
         )
         flights = at.expand(flights)
-        counted = ~self.flights_left_out(flights)
-        over = flights["age"] == OVER
-        at_risk = flights["age"] == AT_RISK
+        left_out = self.left_out(flights)
+        over, at_risk = flights["age"] == OVER, flights["age"] == AT_RISK
         sums = self.months.sums
-        for some in (at.slots, at.parts):
+        for some, counted in (
+            (at.slots, ~left_out),
+            (at.parts, ~self.left_out_of_parts(flights, left_out)),
+        ):
             inside = some != NOWHERE
             np.add.at(sums.all_flying_over, some[inside & over], 1)
             chosen = inside & over & counted

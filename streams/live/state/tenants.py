@@ -22,6 +22,7 @@ from mailsla.streams.live.state.excluded_spans import (
 )
 from mailsla.streams.live.state.landed import LandedEvents, topic_of
 from mailsla.streams.live.state.latency import Latency
+from mailsla.streams.live.state.latency_months import COUNTED
 from mailsla.streams.live.state.platform import Platform
 from mailsla.streams.live.state.strangers import MOST_STRANGERS, Strangers
 from mailsla.streams.time.calendar import Month, midnight
@@ -158,10 +159,7 @@ class Tenants:
             since_us = BEFORE_ALL if since is None else midnight(since.first, contract.zone)
             if not readings or not reads_alike(readings[-1][1], contract):
                 readings.append((since_us, contract))
-        scopes = [self.scope(self.names[code])]
-        if any(reads_apart(contract.profile) for _, contract in readings):
-            scopes.append(self.platform.scope)
-        every = Exclusions.of(scope.ops.exclusions for scope in scopes)
+        every = self._exclusions(code, any(reads_apart(one.profile) for _, one in readings))
         ends_us = [*(since_us for since_us, _ in readings[1:]), FOREVER]
         self.excluded.set(
             code,
@@ -171,7 +169,22 @@ class Tenants:
                 )
                 for (since_us, one), until_us in zip(readings, ends_us, strict=True)
             ],
+            list(self._part_readings(code)),
         )
+
+    def _part_readings(self, code: int) -> Iterator[ExclusionReading]:
+        """The exclusions as parts of months read them that do not read them as the month does."""
+        for month in sorted({Month.of(one.first) for one in in_force(self.versions_of(code))[1:]}):
+            governed = self.latency.months.governed(code, month)
+            for part in governed.parts(COUNTED):
+                if not reads_alike(part.contract, governed.contract):
+                    profile, period = part.contract.profile, part.period
+                    every = self._exclusions(code, True).limited(profile, period.zone)
+                    yield ExclusionReading(period.start_us, period.end_us, every, profile)
+
+    def _exclusions(self, code: int, with_platform: bool) -> Exclusions:
+        scopes = [self.scope(self.names[code]), *([self.platform.scope] if with_platform else [])]
+        return Exclusions.of(scope.ops.exclusions for scope in scopes)
 
     # Contracts.
 

@@ -51,6 +51,8 @@ def publish(client, topic, *documents):
 
 def close_history(client, history, **options):
     """Land a random history in two batches and judge its month."""
+    if history.calendars:
+        publish(client, "sla.calendars", *history.calendars)
     half = len(history.events) // 2
     landing = history.cutoff - timedelta(seconds=2)
     land(client, history.events[:half], landing)

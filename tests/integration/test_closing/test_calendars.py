@@ -18,6 +18,8 @@ from mailsla.sinks.closing.run.audit import audit_month
 from mailsla.sinks.closing.run.close_month import close_month
 from mailsla.sinks.closing.run.verify import verify_month
 from mailsla.sinks.schema import schema_trouble
+from mailsla.streams.cli.support.doctor.landed import LANDED
+from mailsla.streams.settings import Settings
 from tests.integration.test_closing.ledger import close, land, publish
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, sent
 
@@ -112,6 +114,10 @@ def test_a_tenant_with_each_kind_of_damage_stops_nobody(client):
     # What a release before this one took.
     store(client, "misspelt", calendar="MON-FRY")
     store(client, "endless", profile={"max_latency_s": 10**15})
+    told = LANDED["calendars"](client, Settings())
+    assert told.state == "wrong"
+    assert "the calendar 'nobody' is not published" in told.detail
+    assert "(unpublished)" in told.detail
     names = [each["tenant_id"] for each in good]
     closed, failures = failures_of(client)
     assert closed == names

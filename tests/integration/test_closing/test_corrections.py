@@ -1,6 +1,6 @@
 """Events put right after a month was closed: later revisions follow, old cutoffs do not."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -8,7 +8,10 @@ from mailsla.sinks.closing.revisions.diff import diff_month
 from mailsla.sinks.closing.run.close_month import close_month
 from mailsla.sinks.closing.run.verify import verify_month
 from mailsla.sinks.statement.facts.gather import closed_revisions, gather
+from mailsla.streams.cli.support.doctor.landed import LANDED
 from mailsla.streams.metrics.names import REGISTRY
+from mailsla.streams.settings import Settings
+from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import close, land
 from tests.reference.scenario import CUTOFF, TENANT, at, contract, event, excluded, probes, sent
 
@@ -71,6 +74,12 @@ def test_what_comes_again_under_its_id_with_other_content_never_counts_and_is_li
         ("other", "umbrella", TENANT, ["tenant_id"]),
         ("slow", TENANT, TENANT, ["message_id", "recipient"]),
     ]
+    assert LANDED["conflicts"](client, Settings()).state == "ok", "they landed long ago"
+    moved = {"landed_at": datetime.now(UTC), "topic": "mail.mta", "source": "mx1"}
+    client.insert("conflict_log", [list(moved.values())], column_names=list(moved))
+    told = LANDED["conflicts"](client, Settings())
+    assert (told.state, "1 events came again" in told.detail) == ("note", True)
+    assert "from mx1;" in told.detail
 
 
 def test_a_declared_outage_is_downtime_once_it_is_approved(client):
@@ -91,6 +100,27 @@ def test_a_declared_outage_is_downtime_once_it_is_approved(client):
     assert observed(second, "connectivity.downtime") == 3600
     (difference,) = diff_month(client, OCTOBER)
     assert ("approval.given", "o") in {(c.type, c.about) for c in difference.causes.events}
+
+
+def test_each_part_of_a_month_asks_for_approval_by_its_own_version(client):
+    """The second outage is the platform's, the probes are the tenant's own."""
+    contracts = [
+        contract(profile={"approval": ["outage"]}),
+        contract(version=2, effective_from="2025-10-15"),
+    ]
+    outages = [
+        event("outage.declared", at(21), outage_id=str(day), tenant_id=tenant,
+              starts_at=at(day, 12), ends_at=at(day, 13), reason="power", actor="li")
+        for day, tenant in ((10, TENANT), (20, "*"))
+    ]  # fmt: skip
+    events = [*probes(at(10), 86_400), *outages]
+    for tenants in ([TENANT, "*"], ["*"]):
+        forget(client)
+        own = [one for one in events if one["tenant_id"] in tenants or "probe" in one]
+        (closing,) = close(client, own, now=CUTOFF, contracts=contracts)
+        (item,) = (one for one in closing.items if one.indicator == "connectivity.downtime")
+        assert [one.observed for one in item.parts] == [0, 3600]
+        assert item.observed == 3600 * len(tenants)
 
 
 def test_maintenance_booked_late_for_an_earlier_month_uses_up_the_hours_of_later_ones(client):

@@ -3,6 +3,7 @@ WITH
   periods AS (
     SELECT
       p.tenant_id AS tenant_id, p.probe_hold_factor AS factor,
+      has(p.approval, 'outage') AS checked,
       p.start_us AS start_us, p.end_us AS end_us, least(p.end_us, {cutoff:Int64}) AS until_us,
       if(
         p.scope IN (
@@ -36,7 +37,7 @@ FROM (
   FROM periods AS p
   INNER JOIN closing_connectivity(
     month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}
-  ) AS s ON p.speaks = s.scope AND p.factor = s.factor
+  ) AS s ON p.speaks = s.scope AND p.factor = s.factor AND p.checked = s.checked
   WHERE from_us < to_us
 )
 GROUP BY tenant_id

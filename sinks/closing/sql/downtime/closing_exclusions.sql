@@ -38,7 +38,11 @@ WITH
     FROM periods AS p
     INNER JOIN excused AS e ON p.scope = e.scope
     WHERE (e.approved OR NOT has(p.approval, 'exclusion'))
-      AND (e.code != 'agreed_maintenance' OR e.declared_us + p.notice_us <= e.starts_us)
+      AND (
+        e.code != 'agreed_maintenance'
+        OR p.notice_us = 0
+        OR e.declared_us + p.notice_us <= e.starts_us
+      )
     GROUP BY tenant_id
   ),
   years AS (

@@ -1,15 +1,13 @@
 -- Contract section 1: by whose stretches of time a tenant is down or known: its own where it was
--- ever probed itself or sees outages of its own (`closing_outages`), else those of the platform.
+-- ever probed itself or an outage of its own is declared, else those of the platform.
 WITH
-  {% include 'declaring' %}
-
-SELECT
+  (
+    SELECT groupUniqArray(scope) FROM closing_declared(cutoff = {cutoff:Int64}) WHERE kind = 'outage'
+  ) AS declaring
+SELECT DISTINCT
   scope,
   if(
-    scope IN (SELECT DISTINCT toString(tenant_id) FROM probe_events)
-    OR has(declaring, scope)
-    OR (maxIf(has(approval, 'outage'), part = 0) AND has(declaring, '*')),
+    scope IN (SELECT DISTINCT toString(tenant_id) FROM probe_events) OR has(declaring, scope),
     scope, '*'
   ) AS speaks
 FROM closing_periods(month = {month:Date}, plan = {plan:UInt64})
-GROUP BY scope

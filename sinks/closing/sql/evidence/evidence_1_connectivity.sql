@@ -3,8 +3,8 @@
 WITH
   viewer AS (
     SELECT
-      s.tenant_id AS tenant_id, p.probe_hold_factor AS factor, s.start_us AS start_us,
-      s.until_us AS until_us,
+      s.tenant_id AS tenant_id, p.probe_hold_factor AS factor,
+      has(p.approval, 'outage') AS checked, s.start_us AS start_us, s.until_us AS until_us,
       if(s.scope IN (
         SELECT scope
         FROM closing_voices(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
@@ -35,5 +35,5 @@ SELECT
   '' AS note
 FROM viewer AS v
 INNER JOIN closing_connectivity(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64}) AS c
-  ON v.voice = c.scope AND v.factor = c.factor
+  ON v.voice = c.scope AND v.factor = c.factor AND v.checked = c.checked
 WHERE c.down AND from_us < to_us

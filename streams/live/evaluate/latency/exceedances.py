@@ -14,6 +14,7 @@ from mailsla.streams.clauses.model.measure import first_evidence
 from mailsla.streams.latency.flights import AT_RISK, OVER, Aging
 from mailsla.streams.latency.keyhash import turned
 from mailsla.streams.latency.messages import tenant_of
+from mailsla.streams.latency.row_index import Mask
 from mailsla.streams.live.apply.mail import MailChanges
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
@@ -103,9 +104,10 @@ class ExceedanceCounts:
     def _take_aging(self, slot: int, part: int, aging: Aging, at_us: int) -> int:
         """Count what a flight that ages, or ends, was and is; the instant of it."""
         sums = self._latency.months.sums
-        counted = not self._latency.flights_left_out(np.array([aging.flight]))[0]
-        self._note_aged(slot, aging.flight, aging.age if counted else None, aging.reference)
-        for some in (slot, part):
+        of_month, of_part = (bool(one[0]) for one in self._count_flights(np.array([aging.flight])))
+        noted = of_month or (of_part and part != NOWHERE)
+        self._note_aged(slot, aging.flight, aging.age if noted else None, aging.reference)
+        for some, counted in ((slot, of_month), (part, of_part)):
             if some == NOWHERE:
                 continue
             for age, sign in ((aging.before, -1), (aging.age, 1)):
@@ -138,24 +140,36 @@ class ExceedanceCounts:
             return
         flights = np.array([flight for flight, _ in aged])
         at = months.locate(tenant_of(flights["series"]).astype(np.int64), flights["accepted_us"])
-        counted = ~self._latency.flights_left_out(flights)
-        for row, slot in zip(at.rows.tolist(), at.slots.tolist(), strict=True):
-            if counted[row] and slot != NOWHERE:
+        of_month, of_part = self._count_flights(flights)
+        for row, slot, part in zip(
+            at.rows.tolist(), at.slots.tolist(), at.parts.tolist(), strict=True
+        ):
+            counted = of_month[row] or (of_part[row] and part != NOWHERE)
+            if counted and slot != NOWHERE:
                 flight, reference = aged[row]
                 self._note_aged(slot, flight, int(flight["age"]), reference)
+
+    def _count_flights(self, flights: np.ndarray) -> tuple[Mask, Mask]:
+        """Which messages in flight count in their months, and which in the parts of these."""
+        left_out = self._latency.left_out(flights)
+        return ~left_out, ~self._latency.left_out_of_parts(flights, left_out)
 
     def _take_step(
         self, slot: int, part: int, step: np.void, at_us: int, changes: MailChanges
     ) -> int:
         """Count a finished message that took too long, or no longer does; the instant of it."""
-        sums, sign, counted = self._latency.months.sums, int(step["sign"]), bool(step["counted"])
-        for some, over in ((slot, step["over"]), (part, step["part_over"])):
+        sums, sign, counts = self._latency.months.sums, int(step["sign"]), False
+        for some, over, counted in (
+            (slot, step["over"], bool(step["counted"])),
+            (part, step["part_over"], bool(step["part_counted"])),
+        ):
             if some != NOWHERE and over:
                 sums.all_over[some] += sign * bool(step["everything"])
                 sums.over[some] += sign * counted
+                counts |= counted
         if step["everything"] and not step["liable"]:
             self._note_slow(slot, step, changes)
-        return int(step["accepted_us"] + step["limit_us"]) + 1 if sign > 0 and counted else at_us
+        return int(step["accepted_us"] + step["limit_us"]) + 1 if sign > 0 and counts else at_us
 
     def _note_slow(self, slot: int, step: np.void, changes: MailChanges) -> None:
         """Remember the reference of a message that took too long, whether excluded or not."""
@@ -203,12 +217,15 @@ class ExceedanceCounts:
         of = self._latency.months.slot(slot)
         period, series = of.governed.period, (2 * of.tenant, 2 * of.tenant + 1)
         limit_us = of.governed.contract.profile.max_latency_s * SECOND
-        names = [
-            one.reference
-            for one in self._latency.slow.of(series, period.start_us, period.end_us)
-            if (one.finished_us - one.accepted_us > limit_us or self._latency.months.parts(slot))
-            and not self._tenants.excluded.covers(of.tenant, one.accepted_us, one.finished_us)
-        ]
+        slow = list(self._latency.slow.of(series, period.start_us, period.end_us))
+        accepted_us = np.array([one.accepted_us for one in slow], dtype=np.int64)
+        finished_us = np.array([one.finished_us for one in slow], dtype=np.int64)
+        spans = np.full(len(slow), of.tenant), accepted_us, finished_us
+        left_out, parts = self._tenants.excluded.messages(*spans), self._latency.months.parts(slot)
+        named = ~left_out & (finished_us - accepted_us > limit_us)
+        if parts:
+            named = ~(left_out & self._tenants.excluded.in_parts(left_out, *spans))
+        names = [one.reference for one, is_named in zip(slow, named, strict=True) if is_named]
         aged = sorted(self._aged.get(slot, {}).values())
         return [*names, *(reference for *_, reference in aged)]
 

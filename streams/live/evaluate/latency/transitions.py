@@ -29,7 +29,7 @@ from mailsla.streams.live.evaluate.states import (
     Transition,
     tick_end,
 )
-from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS
+from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS, OPEN_MONTHS
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.time.calendar import SECOND, Month
 
@@ -170,6 +170,23 @@ class LatencyEvaluation:
         )
         slots = np.unique(np.concatenate([old["slot"], at.slots]))
         yield from self.follow(replace(changes, corrected=slots))
+
+    def note_first(self, firsts: Iterable[tuple[int, int]], now_us: int) -> None:
+        """In months that are over silence means zero now, also where no message of theirs counts.
+
+        Args:
+            firsts: tenants, by number, and the instant since which their mail has spoken.
+            now_us: event time of all topics.
+
+        """
+        for tenant, first_us in firsts:
+            name = self._tenants.names[tenant]
+            month, first = (self._tenants.month(name, us) for us in (now_us, first_us))
+            for _ in range(OPEN_MONTHS):
+                month = month.previous()
+                if first <= month and self._latency.months.of_month(tenant, month) is None:
+                    self._emptied.setdefault(tenant, set()).add(month)
+                    self._dirty_tenant(tenant)
 
     def _present_us(self) -> int:
         """Event time that mail, or idle time, has come to."""

@@ -1,0 +1,1 @@
+"""What `mailsla doctor` says, and what it looks at of what has landed."""
