@@ -56,6 +56,7 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "tenants": "ok",
         "voided mail": "ok",
         "sources": "ok",
+        "partitioning": "ok",
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from mailsla.streams.cli.main import cli
-from mailsla.streams.cli.support.doctor_checks import clickhouse_findings
+from mailsla.streams.cli.support.doctor.checks import clickhouse_findings
 from mailsla.streams.cli.support.errors import CheckFailed
 from mailsla.streams.live.state.strangers import REJECTION
 from mailsla.streams.settings import Settings

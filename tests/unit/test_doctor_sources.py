@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailsla.streams.cli.support.doctor_checks import sources_finding
+from mailsla.streams.cli.support.doctor.checks import sources_finding
 from mailsla.streams.web.readings.sources import EventSource
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)

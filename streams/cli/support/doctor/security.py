@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from mailsla.sinks.embedded.confinement import landlock_version
-from mailsla.streams.cli.support.doctor_checks import Finding
+from mailsla.streams.cli.support.doctor.checks import Finding
 from mailsla.streams.settings import PREFIX, Settings
 
 _LOCAL_NAMES: Final = frozenset({"localhost", ""})

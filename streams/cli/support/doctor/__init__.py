@@ -1,0 +1,1 @@
+"""What ``mailsla doctor`` looks at: each check gives findings, whatever it meets."""
