@@ -106,6 +106,8 @@ class Member:
         self._generation = 0
         self._positions: dict[tuple[str, int], int] = {}
         self._fetched: set[tuple[str, int]] = set()
+        self._slower = chance.choice((4, 16, 64))
+        """How much longer each pause is where nothing came: what is told hangs on no pace."""
         self._tasks = [asyncio.create_task(one) for one in (self._fetch(), self._work())]
 
     async def revoke(self):
@@ -213,7 +215,7 @@ class Member:
 
     async def _rest(self, patience_s, fruitful):
         """Pause, for longer each time that there was nothing to do, or until something comes."""
-        patience_s = 0.05 if fruitful else max(0.05, 4 * patience_s)
+        patience_s = 0.05 if fruitful else max(0.05, self._slower * patience_s)
         self._news.clear()
         pause_s = min(patience_s, max(self._group.until_next_s() - 0.05, 0.02))
         with suppress(TimeoutError):
