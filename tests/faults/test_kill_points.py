@@ -81,7 +81,11 @@ http.client.HTTPConnection.send = half_sent
 """,
 }
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1_200)]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.timeout(1_200),
+    pytest.mark.skipif("MAILSLA_FAULTS" not in os.environ, reason="make faults runs it"),
+]
 
 
 @pytest.fixture(scope="module")

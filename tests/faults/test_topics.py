@@ -81,7 +81,7 @@ def test_sinks_land_a_topic_made_anew_from_its_beginning(stack):
     """What the live worker said above is done to its topic, while sinks run."""
     landed = "SELECT uniqExact(id) FROM ops_events"
     admin = KafkaAdminClient(bootstrap_servers=stack.settings.kafka)
-    with stack.workers("sinks"):
+    with stack.workers("sinks") as (worker,):
         stack.publish(heartbeats(0, 60))
         wait_for(lambda: stack.rows(landed) == [(60,)], what="the first heartbeats")
         admin.delete_topics(["mail.ops"])
@@ -90,5 +90,6 @@ def test_sinks_land_a_topic_made_anew_from_its_beginning(stack):
         ensure_topics(stack.settings)
         # More than before: whoever went on at the old offsets would pass over the first of them.
         stack.publish(heartbeats(60, 200))
-        wait_for(lambda: stack.rows(landed) == [(260,)], what="every heartbeat")
+        wait_for(lambda: stack.rows(landed) == [(260,)], 120, "every heartbeat")
     assert stack.rows("SELECT count() FROM ops_events FINAL") == [(260,)]
+    assert "mail.ops was deleted and made anew: it is read from its beginning" in worker.log
