@@ -269,4 +269,5 @@ def _said_before(groups: Int64s, events: UInt64s) -> Mask:
     same = (np.diff(groups[order]) == 0) & (events[order][1:] == events[order][:-1])
     repeated = np.zeros(len(groups), dtype=np.bool_)
     repeated[order[1:]] = same
-    return repeated & (events != 0)
+    result: Mask = repeated & (events != 0)
+    return result
