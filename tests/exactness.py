@@ -118,29 +118,6 @@ def month_windows(stack, scope):
     return newest
 
 
-def assert_first_landed(stack, events):
-    """ClickHouse has the content of these events, and no other event of their tenants.
-
-    Args:
-        stack: where they have landed.
-        events: the JSON values of the first that landed under each id.
-
-    """
-    wanted = set()
-    for value in events:
-        event = orjson.loads(value)
-        times = tuple(datetime.fromisoformat(event[name]) for name in ("accepted_at", "time"))
-        wanted.add((event["tenant_id"], event["source"], event["id"], *times))
-    tenants = sorted({one[0] for one in wanted})
-    found = stack.rows(
-        "SELECT tenant_id, source, id, accepted_at, time FROM mta_events FINAL "
-        "WHERE tenant_id IN {tenants:Array(String)}",
-        tenants=tenants,
-    )
-    assert_equal(set(found), wanted)
-    assert len(found) == len(wanted)
-
-
 def assert_results_landed(stack, scope):
     """The tables hold what was published last of each state and each rolling window."""
     states, windows = {}, {}
@@ -168,21 +145,3 @@ def assert_results_landed(stack, scope):
     )
     assert_equal({row[:4]: row[4:] for row in map(tuple, landed)}, windows)
     say(f"{scope}: {len(states)} states, {len(windows)} windows: lost 0, doubled 0, altered 0")
-
-
-def told_feed(stack, scope):
-    """(tenant, indicator, period) → its events on the feed, in order; an id tells one thing."""
-    contents, told = {}, defaultdict(list)
-    for record in stack.read("sla.breaches"):
-        event = orjson.loads(record.value)
-        data = event["data"]
-        if not data["tenant_id"].startswith(f"{scope}-"):
-            continue
-        assert contents.setdefault(event["id"], record.value) == record.value, event["id"]
-        lines = told[data["tenant_id"], data["indicator"], data["period"]]
-        if event not in lines:
-            lines.append(event)
-    for key, lines in told.items():
-        numbers = [event["data"]["sequence"] for event in lines]
-        assert numbers == list(range(1, len(lines) + 1)), key
-    return dict(told)

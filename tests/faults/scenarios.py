@@ -78,10 +78,6 @@ SCENARIOS = {
         (f"{WAITING}::test_invented_tenants",),
         {"MAILSLA_TENANTS": "1000000"},
     ),
-    "reshipped": Scenario(
-        "a log comes again whole, and altered under the same ids",
-        (f"{CLOCKS}::test_a_log_that_comes_again_whole_and_altered_changes_nothing",),
-    ),
     "clocks": Scenario(
         "disorder within and beyond the lateness; hosts an hour ahead, in 1971, ten years ahead",
         (f"{CLOCKS}::test_disorder_and_wrong_clocks_change_nothing",),
