@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from aiokafka.errors import KafkaConnectionError
+
 from mailsla.schemas.codec.addresses import AddressKey
 from mailsla.sinks.clickhouse import ClickHouseSettings, connect
 from mailsla.sinks.closing.plan.plan_store import refresh_plans
@@ -29,7 +31,8 @@ from mailsla.streams.runtime.faust_app.application import (
     commit_offsets,
 )
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
-from mailsla.streams.runtime.faust_app.restart import give_up, settled
+from mailsla.streams.runtime.faust_app.restart import give_up, restart, settled
+from mailsla.streams.runtime.kafka.admin import topic_identities
 from mailsla.streams.runtime.kafka.groups import SINKS_GROUP
 from mailsla.streams.settings import Settings
 
@@ -37,6 +40,7 @@ _ROWS_PER_LANDING: Final = 100_000
 _LONGEST_WAIT_S: Final = 0.5
 _TICK_S: Final = 0.1
 _PLANS_S: Final = 30.0
+_TOPICS_S: Final = 10.0
 DEFAULT_TIMEOUT_S: Final = 120.0
 _LAST_LANDING_S: Final = 5.0
 
@@ -149,6 +153,37 @@ class PlanKeeper:
         return refresh_plans(connect(self._server), self._since_us)
 
 
+class TopicWatch:
+    """Reads a topic from its beginning once more when it was deleted and made anew.
+
+    The offsets that were committed, and those at which this worker goes on, are of the topic
+    before: it would pass over as many records of the new one. What lands twice is one row.
+    """
+
+    def __init__(self, settings: Settings, app: BatchApp, gatherer: Gatherer) -> None:
+        self._settings, self._app, self._gatherer = settings, app, gatherer
+        self._known: dict[str, str] = {}
+
+    def pause_s(self) -> float:
+        """How long to wait before the next look, seconds."""
+        return _TOPICS_S if self._known else _TICK_S
+
+    async def tick(self) -> None:
+        """Look what the topics are; on a new one begin anew. The broker may be away meanwhile."""
+        try:
+            found = await asyncio.to_thread(topic_identities, self._settings, LANDED_TOPICS)
+        except KafkaConnectionError:
+            return  # somebody else says so
+        present = {name: topic.id for name, topic in found.items() if topic.partitions}
+        anew = sorted(name for name, id_ in present.items() if self._known.get(name, id_) != id_)
+        if anew:
+            await self._gatherer.forget()
+            held = [place for place in self._app.consumer.assignment() if place.topic in anew]
+            await commit_offsets(self._app, dict.fromkeys(map(tuple, held), 0))
+            restart(f"{', '.join(anew)} was deleted and made anew: it is read from its beginning")
+        self._known |= present
+
+
 def clickhouse_settings(
     settings: Settings, timeout_s: float = DEFAULT_TIMEOUT_S
 ) -> ClickHouseSettings:
@@ -177,6 +212,8 @@ def build_sinks(
     background(app, PlanKeeper(server).tick, _PLANS_S)
     if settings.tenant_events:
         background(app, QuotaWatch(server, settings.tenant_events).tick, LOOKED_EVERY_S)
+    watch = TopicWatch(settings, app, gatherer)
+    background(app, watch.tick, watch.pause_s)
 
     async def note_trouble() -> None:
         app.health.problems = counted.problems()

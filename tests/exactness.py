@@ -116,3 +116,32 @@ def month_windows(stack, scope):
         start = datetime.fromisoformat(window["window_start"])
         newest[window["tenant_id"], window["direction"], start] = window
     return newest
+
+
+def assert_results_landed(stack, scope):
+    """The tables hold what was published last of each state and each rolling window."""
+    states, windows = {}, {}
+    for record in stack.read("sla.status"):
+        one = orjson.loads(record.value)
+        if one["tenant_id"].startswith(f"{scope}-"):
+            key = tuple(one[name] for name in ("tenant_id", "indicator", "period"))
+            states[key] = one["state"], one["sequence"]
+    for record in stack.read("sla.windows"):
+        one = orjson.loads(record.value)
+        if one["tenant_id"].startswith(f"{scope}-") and one["family"] == "latency":
+            key = tuple(one[name] for name in ("tenant_id", "direction", "window"))
+            end = datetime.fromisoformat(one["window_end"])
+            windows[*key, end] = one["count"], one["revision"]
+    landed = stack.rows(
+        "SELECT tenant_id, indicator, period, state, sequence FROM status FINAL "
+        "WHERE startsWith(tenant_id, {scope:String})",
+        scope=f"{scope}-",
+    )
+    assert_equal({row[:3]: row[3:] for row in map(tuple, landed)}, states)
+    landed = stack.rows(
+        "SELECT tenant_id, direction, window, window_end, count, revision FROM windows FINAL "
+        "WHERE family = 'latency' AND startsWith(tenant_id, {scope:String})",
+        scope=f"{scope}-",
+    )
+    assert_equal({row[:4]: row[4:] for row in map(tuple, landed)}, windows)
+    say(f"{scope}: {len(states)} states, {len(windows)} windows: lost 0, doubled 0, altered 0")

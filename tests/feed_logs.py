@@ -37,11 +37,11 @@ def received(log):
     return times
 
 
-def busy_days(rng):
-    """Messages of a few days, most of them close to what matters, in order of arrival."""
+def busy_days(rng, messages=(20, 90)):
+    """So many messages of a few days, most close to what matters, in order of arrival."""
     start = datetime(2025, 10, 30, 3, tzinfo=UTC)
     arrivals, clock = [], 0
-    for number in range(rng.randint(20, 90)):
+    for number in range(rng.randint(*messages)):
         clock += rng.choice((0, 1, 5, 30, 61, 300, 900, 1_900, 4_000))
         arrivals += _message(rng, number, clock)
         if rng.random() < 0.06:

@@ -1,7 +1,8 @@
 """The finished messages a task remembers: one row each, columns of numbers.
 
 Per message the earliest dispatch or delivery counts (contract section 2); a repeated one changes
-nothing, an earlier one that comes later replaces the row.
+nothing, an earlier one that comes later replaces the row. The event that counts may come again
+with other content; that changes nothing either.
 """
 
 from dataclasses import dataclass, field
@@ -160,7 +161,11 @@ class MessageStore:
         groups = np.searchsorted(keys, rows["key"])
         order = np.lexsort((places, groups))
         rows, places, groups = rows[order], places[order], groups[order]
-        # 2. A row counts where it is better than all before it, and takes their best away.
+        # 2. An event that comes again under its id is not heard, whatever it says by then: the
+        #    first counts, as in closings.
+        first_said = ~_said_before(groups, rows["event"])
+        rows, places, groups = rows[first_said], places[first_said], groups[first_said]
+        # 3. A row counts where it is better than all before it, and takes their best away.
         ranks = dense(rows["finished_us"], rows["accepted_us"], rows["order"])
         better = ranks < running_least(groups, ranks)
         rows, places, groups = rows[better], places[better], groups[better]
@@ -265,3 +270,13 @@ class MessageStore:
         self._alive[self._count : end] = True
         self._by_key.add(rows["key"], np.arange(self._count, end), self._alive)
         self._count = end
+
+
+def _said_before(groups: Int64s, events: UInt64s) -> Mask:
+    """Which rows are of an event that an earlier row of their group is of; 0 stands for none."""
+    order = np.lexsort((events, groups))  # stable: rows of one event stay in their order
+    same = (np.diff(groups[order]) == 0) & (events[order][1:] == events[order][:-1])
+    repeated = np.zeros(len(groups), dtype=np.bool_)
+    repeated[order[1:]] = same
+    result: Mask = repeated & (events != 0)
+    return result

@@ -18,6 +18,7 @@ class Scenario:
 
 FAULTS = "tests/faults/test_faults.py"
 WAITING = "tests/faults/test_outages.py"
+CLOCKS = "tests/faults/test_clocks.py"
 TOPICS = "tests/faults/test_topics.py"
 LIVE = "tests/integration/test_closing_live.py"
 
@@ -31,6 +32,11 @@ SCENARIOS = {
         "the live worker is killed thirty times; its feed is that of a run nobody disturbed",
         ("tests/faults/test_feed_kills.py",),
         {"MAILSLA_KILLS": "30"},
+    ),
+    "kill-points": Scenario(
+        "a worker is killed at each point of a checkpoint or an insert, five times",
+        ("tests/faults/test_kill_points.py",),
+        {"MAILSLA_KILL_ROUNDS": "5"},
     ),
     "sigterm": Scenario(
         "a worker is told to end under load",
@@ -71,6 +77,10 @@ SCENARIOS = {
         "somebody invents a million tenants; memory is bounded, the others are unhurt",
         (f"{WAITING}::test_invented_tenants",),
         {"MAILSLA_TENANTS": "1000000"},
+    ),
+    "clocks": Scenario(
+        "disorder within and beyond the lateness; hosts an hour ahead, in 1971, ten years ahead",
+        (f"{CLOCKS}::test_disorder_and_wrong_clocks_change_nothing",),
     ),
     "topics-anew": Scenario("topics are deleted and made anew, partitions added", (TOPICS,)),
     "closings": Scenario(

@@ -9,7 +9,7 @@ import pytest
 
 from mailsla.sinks.embedded.children import Child, Running
 from mailsla.streams.cli.output.dead_letter_reading import Choice, latest
-from mailsla.streams.cli.support.doctor_checks import clickhouse_findings
+from mailsla.streams.cli.support.doctor.checks import clickhouse_findings
 from tests.stack import running_stack, wait_for
 
 pytestmark = pytest.mark.embedded

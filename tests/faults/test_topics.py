@@ -3,9 +3,11 @@
 import subprocess
 from collections import Counter
 
+import orjson
 import pytest
 from kafka import KafkaAdminClient
 
+from mailsla.streams.cli.support.doctor.placement import placement_finding
 from mailsla.streams.runtime.kafka.admin import ensure_topics
 from tests.mta_flood import flood
 from tests.stack import GROUPS, needs_program, partition_of, running_stack, wait_for
@@ -40,6 +42,10 @@ def test_a_tenant_lives_in_one_partition_whatever_the_producer_s_partitioner(sta
     months = "SELECT sum(count) FROM windows FINAL WHERE family = 'latency' AND window = 'month'"
     assert stack.rows(months) == [(EVENTS,)]
     assert stack.rows("SELECT count() FROM mta_events FINAL") == [(EVENTS,)]
+    finding = placement_finding(stack.settings)
+    tenants = len({one.key for one in away})
+    assert (finding.state, finding.detail.count(f" {tenants} tenants ")) == ("note", 1)
+    assert "by mx1.example.net/postfix;" in finding.detail
 
 
 def stays_down(stack):
@@ -62,3 +68,28 @@ def test_a_topic_made_anew_is_not_taken_for_the_one_before(stack):
     said = stays_down(stack)
     assert "mail.ops has 5 partitions, other topics 4" in said
     admin.close()
+
+
+def heartbeats(first, count):
+    event = {"source": "watch", "type": "monitor.heartbeat", "monitor": "m", "interval_s": 60}
+    for number in range(first, first + count):
+        own = {"id": f"h{number}", "tenant_id": f"t{number % 9}", "time": "2025-10-05T08:00:00Z"}
+        yield "mail.ops", own["tenant_id"].encode(), orjson.dumps(event | own)
+
+
+def test_sinks_land_a_topic_made_anew_from_its_beginning(stack):
+    """What the live worker said above is done to its topic, while sinks run."""
+    landed = "SELECT uniqExact(id) FROM ops_events"
+    admin = KafkaAdminClient(bootstrap_servers=stack.settings.kafka)
+    with stack.workers("sinks") as (worker,):
+        stack.publish(heartbeats(0, 60))
+        wait_for(lambda: stack.rows(landed) == [(60,)], what="the first heartbeats")
+        admin.delete_topics(["mail.ops"])
+        wait_for(lambda: "mail.ops" not in admin.list_topics())
+        admin.close()
+        ensure_topics(stack.settings)
+        # More than before: whoever went on at the old offsets would pass over the first of them.
+        stack.publish(heartbeats(60, 200))
+        wait_for(lambda: stack.rows(landed) == [(260,)], 120, "every heartbeat")
+    assert stack.rows("SELECT count() FROM ops_events FINAL") == [(260,)]
+    assert "mail.ops was deleted and made anew: it is read from its beginning" in worker.log

@@ -59,6 +59,7 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "quotas": "ok",
         "voided mail": "ok",
         "sources": "ok",
+        "partitioning": "ok",
     }
 
 

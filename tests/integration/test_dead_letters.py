@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mailsla.sinks.quotas import QuotaWatch, tenants_over_quota
 from mailsla.streams.cli.main import cli
-from mailsla.streams.cli.support.doctor_checks import clickhouse_findings
+from mailsla.streams.cli.support.doctor.checks import clickhouse_findings
 from mailsla.streams.cli.support.errors import CheckFailed
 from mailsla.streams.live.state.strangers import REJECTION
 from mailsla.streams.metrics.names import REGISTRY

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from mailsla.streams.cli.support.doctor_checks import mail_log_finding
+from mailsla.streams.cli.support.doctor.checks import mail_log_finding
 from mailsla.streams.runtime.kafka.drain import announce_maillog, lags
 from tests.integration.shipping import broker_with_topics, by_identity, published, write_domains
 from tests.stack import wait_for

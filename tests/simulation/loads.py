@@ -1,6 +1,11 @@
-"""What producers write in a simulated world, drawn from a seed, and when the broker has it."""
+"""What producers write in a simulated world, drawn from a seed, and when the broker has it.
+
+Loads are short: what a crash can spoil lies in a few hours or a few facts, and many histories of
+few events meet more of it than few of many.
+"""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from random import Random
 
@@ -12,7 +17,7 @@ from mailsla.streams.time.calendar import to_us
 from tests.feed_logs import busy_days, late_news, own_log, received
 from tests.reference.instants import parse
 from tests.reference.log import INSTANT_FIELDS
-from tests.reference.strategies import seeded_month
+from tests.reference.strategies import checked_months, seeded_month
 
 SECOND_US = 1_000_000
 PAST_US = 10 * SECOND_US
@@ -32,22 +37,31 @@ class Load:
     """When everything that follows from them has been told."""
     in_step: bool
     """Whether no topic is behind another, and nothing tells of a time long past."""
+    is_corrected: bool
+    """Whether events take others out, or contracts come after what they judge: what is told of
+    mail then hangs on when that was read, and a window is corrected unless it was given up."""
 
 
-TAKEN_OUT = (b'"exclusion.', b'"event.voided"')
-"""Of events that take others out: whether they still correct a window depends on whether that has
-been given up."""
+TAKES_OUT = (b'"exclusion.', b'"event.voided"')
+"""What events that take others out have in them."""
+MOST = 60
+"""Events of a month; months of more are passed over."""
+MESSAGES = (12, 40)
 
 
 def load(seed):
     """One of several kinds of days or months."""
     chance = Random(f"load {seed}")
-    name = chance.choice(("month", "busy", "late"))
+    name = chance.choice(("month", "checked", "busy", "late"))
     log, last_us = _drawn(name, seed, chance)
-    log = [record for record in log if not any(word in record[2] for word in TAKEN_OUT)]
     log = _finished_once(log)
-    # Topics keep no common order: what judges the others is there before them.
-    log = sorted(log, key=lambda record: record[0] != CONTRACTS.name)
+    is_corrected = name == "checked" or chance.random() < 0.5
+    if not is_corrected:
+        log = [record for record in log if not any(word in record[2] for word in TAKES_OUT)]
+    # Topics keep no common order: what judges the others is there before them, or comes any time.
+    are_late = is_corrected and chance.random() < 0.5
+    if not are_late:
+        log = sorted(log, key=lambda record: record[0] != CONTRACTS.name)
     delays = dict.fromkeys((topic.name for topic in EVENT_TOPICS), 0)
     in_step = name != "late"
     if chance.random() < 0.5:
@@ -57,18 +71,13 @@ def load(seed):
     in_step &= not any(map(_tells_of_the_past, log, times))
     first_us = next(at for at in times if at)
     records = [
-        (
-            first_us - 600 * SECOND_US
-            if topic == CONTRACTS.name
-            else at + delays[topic] * SECOND_US,
-            *record,
-        )
+        (max(at, first_us - 600 * SECOND_US) + delays.get(record[0], 0) * SECOND_US, *record)
         for at, record in zip(times, log, strict=True)
-        for topic in record[:1]
     ]
     records.sort(key=lambda one: one[0])
     end_us = max(last_us, records[-1][0]) + 7_200 * SECOND_US
-    return Load(name, records, end_us, in_step)
+    name += ", corrected" * is_corrected + ", contracts late" * are_late
+    return Load(name, records, end_us, in_step, is_corrected)
 
 
 def _tells_of_the_past(record, at_us):
@@ -79,13 +88,19 @@ def _tells_of_the_past(record, at_us):
 
 
 def _drawn(name, seed, chance):
-    if name == "month":
-        drawn = (seeded_month(seed + 1_000_000 * number) for number in count())
+    """A log and until when it matters, µs."""
+    if name in ("month", "checked"):
+        month = seeded_month if name == "month" else partial(checked_months, mail=False)
+        drawn = (month(seed + 1_000_000 * number) for number in count())
         # Where a zone changes with a contract, months overlap, and a message counts in two.
-        history = next(one for one in drawn if _is_of_one_zone(one))
+        history = next(one for one in drawn if _is_short(one) and _is_of_one_zone(one))
         return own_log(history, chance), to_us(history.cutoff)
-    log = busy_days(chance) if name == "busy" else late_news(chance)
+    log = busy_days(chance, MESSAGES) if name == "busy" else late_news(chance)
     return log, received(log)[-1]
+
+
+def _is_short(history):
+    return len(history.events) <= MOST
 
 
 def _is_of_one_zone(history):

@@ -62,6 +62,34 @@ def test_the_first_counts_whosever_the_other_is():
     assert [(each["reason"], each["field"]) for each in letters(run)] == [("conflict", "tenant_id")]
 
 
+def dispatched(id_, took_s, accepted=START):
+    event = {
+        "id": id_, "source": "mx", "type": "message.dispatched", "tenant_id": "a",
+        "time": (accepted + timedelta(seconds=took_s)).isoformat(), "message_id": "m",
+        "recipient": "r@example.org", "direction": "outbound", "accepted_at": accepted.isoformat(),
+    }  # fmt: skip
+    return TOPIC_OF["message.dispatched"], b"a", orjson.dumps(event)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_the_event_of_a_message_that_comes_again_with_an_earlier_finish_changes_nothing(
+    restarts, apart
+):
+    run, first = LiveRun(), dispatched("d1", 100)
+    others = [dispatched("d1", 10), dispatched("d1", 1, START + timedelta(days=1)), first]
+    run.feed([first] if apart or restarts else [first, *others])
+    run.checkpoint()
+    if restarts:
+        run.restart()
+    run.feed(others)
+    run.pass_time(30)
+    assert run.status["a", "latency.send.mean", "2026-09"].observed == 100
+    run.feed([dispatched("d2", 40)])  # another event of the message, and an earlier one
+    run.pass_time(30)
+    assert run.status["a", "latency.send.mean", "2026-09"].observed == 40
+
+
 def test_what_has_landed_is_remembered_until_it_is_forgotten():
     landed = LandedEvents()
 

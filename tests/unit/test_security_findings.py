@@ -3,8 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from mailsla.streams.cli.support import doctor_security
-from mailsla.streams.cli.support.doctor_security import security_findings
+from mailsla.streams.cli.support.doctor import security as doctor_security
+from mailsla.streams.cli.support.doctor.security import security_findings
 from mailsla.streams.settings import Settings
 
 STRONG = SecretStr("a-long-random-password")

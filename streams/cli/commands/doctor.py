@@ -8,9 +8,10 @@ import click
 
 from mailsla.streams.cli.output.clickhouse_output import cell, show_json
 from mailsla.streams.cli.support.common import settings_of, state_file_option
+from mailsla.streams.cli.support.doctor.checks import clickhouse_findings, kafka_findings
 from mailsla.streams.cli.support.doctor.finding import Finding
-from mailsla.streams.cli.support.doctor_checks import clickhouse_findings, kafka_findings
-from mailsla.streams.cli.support.doctor_security import security_findings
+from mailsla.streams.cli.support.doctor.placement import placement_finding
+from mailsla.streams.cli.support.doctor.security import security_findings
 from mailsla.streams.cli.support.errors import CheckFailed
 from mailsla.streams.settings import ConfigurationError
 
@@ -24,9 +25,10 @@ def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> No
 
     Also whether batches could not be read, whether the live worker had to pass records over
     (quarantine) or had no room for tenants without a contract, which events came again with other
-    content, which calendars of contracts nobody published, and which sources of mail are silent or
-    late. One line per check: ok, note (worth knowing), wrong (and how to mend it), or skipped
-    (what it needs is wrong). Changes nothing; exits 1 if anything is wrong.
+    content, which calendars of contracts nobody published, which sources of mail are silent or
+    late, and which put records into other partitions than their tenants'. One line per check: ok,
+    note (worth knowing), wrong (and how to mend it), or skipped (what it needs is wrong). Changes
+    nothing; exits 1 if anything is wrong.
 
     \b
     Examples:
@@ -58,3 +60,4 @@ def _findings(ctx: click.Context, state_file: Path | None) -> Iterator[Finding]:
     yield from security_findings(settings, state_file or (ctx.obj or {}).get("state_file"))
     yield from kafka_findings(settings)
     yield from clickhouse_findings(settings)
+    yield placement_finding(settings)

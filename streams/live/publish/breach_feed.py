@@ -12,6 +12,7 @@ from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.states import Transition, key_of
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.time.calendar import Month
 
 _NAMESPACE: Final = uuid.UUID("b2f5b1a0-6f3c-5c5e-8a55-3f6f1f0f7f10")
 _CONTENT_TYPE: Final = (("content-type", b"application/cloudevents+json"),)
@@ -58,7 +59,8 @@ class StatusRecords:
     def __init__(self, partition: int) -> None:
         self._partition = partition
         self._published: dict[str, dict[tuple[str, str], int]] = {}
-        self._turned: set[str] = set()
+        self.turned: set[tuple[str, Month]] = set()
+        """Tenants and months with transitions of section 2 since the last round."""
 
     def record(
         self,
@@ -101,15 +103,10 @@ class StatusRecords:
         """The record of the state that a transition leads to."""
         found = transition.assessment
         if found.term.section == LATENCY:
-            self._turned.add(found.tenant_id)
+            self.turned.add((found.tenant_id, found.month))
         return self.record(
             found.tenant_id, found, transition.state, transition.sequence, transition.at_us
         )
-
-    def take_turned(self) -> set[str]:
-        """The tenants with transitions of section 2 since the last call."""
-        turned, self._turned = self._turned, set()
-        return turned
 
     def forget(self, before: str) -> None:
         """Drop what was said of periods before a month (``YYYY-MM``)."""

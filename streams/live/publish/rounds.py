@@ -73,6 +73,7 @@ class Rounds:
             self.under_way
             or self._latency.dirty
             or bool(self._scheduler.unpublished)
+            or bool(self.statuses.turned)
             or len(self._tenants.latency.windows.dirty_series()) > 0
         )
 
@@ -100,8 +101,12 @@ class Rounds:
                 own.setdefault(month, set()).update(sections)
         windows = self._tenants.latency.windows.dirty_series()
         changed = self._latency.take_dirty()
-        for tenant in self.statuses.take_turned():
+        # A transition tells the figure of its instant; more may have been published before it.
+        turned, self.statuses.turned = self.statuses.turned, set()
+        for tenant, month in turned:
             self._news.forget(tenant)
+            if self._tenants.latency.months.of_month(self._tenants.code(tenant), month) is not None:
+                self._waiting.setdefault(tenant, {}).setdefault(month, set()).add(LATENCY)
         for code in {*changed, *(windows // 2).tolist()}:
             own = self._waiting.setdefault(self._tenants.names[code], {})
             for month in changed.get(code, ()):

@@ -1,1 +1,1 @@
-"""What `mailsla doctor` says, and what it looks at of what has landed."""
+"""What ``mailsla doctor`` looks at: each check gives findings, whatever it meets."""
