@@ -8,8 +8,7 @@ leaves either the old state or the new one, and what is delivered again is skipp
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -28,8 +27,7 @@ _RECORDS_AT_ONCE: Final = 500
 MAX_RECORD_BYTES: Final = 4_194_304
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to produce; without a partition the key decides (murmur2)."""
 
     topic: str
