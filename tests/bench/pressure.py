@@ -19,7 +19,7 @@ from tests.bench.live import INPUTS, worker
 from tests.bench.load import publish
 from tests.bench.material import Material
 from tests.bench.options import BenchError, Options
-from tests.bench.report import show, whole
+from tests.bench.report import show, verdict, whole
 from tests.bench.stage import Stage, cpu_seconds, new_stage
 
 _EVENTS = 200_000
@@ -51,8 +51,8 @@ def run(options: Options) -> None:
             with worker(stage, "pressed") as child, contextmanager(around)(stage, child):
                 seconds, still_s = _worked_off(stage, child)
                 cpu_s = cpu_seconds(child.pid)
-        verdict = "holds" if still_s <= _MOST_STILL_S else "stands still"
-        rows.append((name, whole(seconds), f"{cpu_s:.1f}", f"{still_s:.1f}", verdict))
+        seen = verdict(still_s <= _MOST_STILL_S)
+        rows.append((name, whole(seconds), f"{cpu_s:.1f}", f"{still_s:.1f}", seen))
     header = ("", "seconds", "CPU-s", f"longest without a commit, s (< {_MOST_STILL_S:.0f})", "")
     show(f"pressure: a backlog of {len(records):,} events of {tenants:,} tenants", header, rows)
 
