@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import thread_time
 from typing import Final
 
 _BREATH_S: Final = 0.02
@@ -15,9 +16,10 @@ class Breath:
     """How long the event loop has been held; `take` lets it go where it was for long enough."""
 
     def __init__(self) -> None:
-        self._since = time.monotonic()
+        self._since, self._since_cpu_s = time.monotonic(), thread_time()
         self.longest_s = 0.0
         """The longest hold so far."""
+        self._longest_cpu_s, self._longest_step = 0.0, "nothing"
         self._held_s = 0.0
 
     @property
@@ -25,26 +27,44 @@ class Breath:
         """How long the event loop has been held in all, without the turns of others."""
         return self._held_s + time.monotonic() - self._since
 
-    async def take(self, always: bool = False) -> float:
-        """Let others have a turn, if the loop has been held for a while; for how long, seconds."""
+    @property
+    def longest(self) -> str:
+        """The longest hold in words: a busy machine makes it longer than what it costs."""
+        cpu_ms = 1000 * self._longest_cpu_s
+        held_ms = 1000 * self.longest_s
+        return f"{held_ms:.0f} ms, {cpu_ms:.0f} ms of it working, up to {self._longest_step}"
+
+    async def take(self, step: str, always: bool = False) -> float:
+        """Let others have a turn, if the loop has been held for a while.
+
+        Args:
+            step: what was done last.
+            always: let them have it in any case.
+
+        Returns:
+            For how long the loop was held, seconds.
+
+        """
         held_s = time.monotonic() - self._since
         if always or held_s >= _BREATH_S:
-            self.longest_s = max(self.longest_s, held_s)
+            if held_s > self.longest_s:
+                self.longest_s, self._longest_step = held_s, step
+                self._longest_cpu_s = thread_time() - self._since_cpu_s
             self._held_s += held_s
             await asyncio.sleep(0)
-            self._since = time.monotonic()
+            self.begin()
         return held_s
 
-    async def through(self, steps: Iterable[None]) -> float:
-        """Do some steps with pauses between them; the longest hold, seconds."""
+    async def through(self, steps: Iterable[None], step: str) -> float:
+        """Do some steps of one kind with pauses between them; the longest hold, seconds."""
         held_s = 0.0
         for _ in steps:
-            held_s = max(held_s, await self.take())
-        return max(held_s, await self.take())
+            held_s = max(held_s, await self.take(step))
+        return max(held_s, await self.take(step))
 
     def begin(self) -> None:
         """The loop is taken from now on."""
-        self._since = time.monotonic()
+        self._since, self._since_cpu_s = time.monotonic(), thread_time()
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from mailsla.streams.runtime.checkpoint.state_log import Head, read_state
 from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
 from mailsla.streams.runtime.faust_app.application import Current
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
+from mailsla.streams.runtime.faust_app.restart import fewer
 from mailsla.streams.runtime.kafka.admin import topic_identities
 from mailsla.streams.runtime.kafka.identity import TopicIdentity
 from mailsla.streams.runtime.lasting import is_of_kafka
@@ -68,7 +69,7 @@ class _Member:
         """When its last checkpoint was begun, monotonic seconds."""
         self.round_at = 0.0
         """When more tenants may be published."""
-        self.events = Portion(MOST_EVENTS // 4, MOST_EVENTS // 32, MOST_EVENTS)
+        self.events = Portion(fewer(MOST_EVENTS // 4, 250), 250, MOST_EVENTS)
         """Of mail, applied at a time."""
         self.tenants = Portion(50, 1, 1_000)
         """Published at a time."""
@@ -91,7 +92,8 @@ class Live:
         durable: dict[tuple[str, int], int],
     ) -> None:
         self._settings, self._delivery, self._behind = settings, delivery, behind
-        self._policy = CheckpointPolicy(settings.checkpoint_s, events=settings.checkpoint_events)
+        most_events = fewer(settings.checkpoint_events, 1_000)
+        self._policy = CheckpointPolicy(settings.checkpoint_s, events=most_events)
         self._members: dict[int, _Member] = {}
         self._came_at = self._hear_at = 0.0
         self._suspended = False
@@ -129,8 +131,7 @@ class Live:
         member = self._members.get(batch.partition) or await self._claim(batch.partition)
         self.breath.begin()
         self._came_at = time.monotonic()
-        known = member.offered.get(batch.topic, 0)
-        known = max(known, member.task.applied(batch.topic))
+        known = max(member.offered.get(batch.topic, 0), member.task.applied(batch.topic))
         fresh = batch.after(known)
         if fresh is None:  # after a rebalance some come again
             if batch.at_end and batch.next_offset < known:
@@ -147,7 +148,7 @@ class Live:
             decoded = pass_over(decode(fresh, time.time_ns() // 1000, self._homes), passed)
             self._measures.taken(decoded)
             member.inbox.offer(decoded)
-        await self.breath.take()
+        await self.breath.take("decode")
 
     def pause_s(self) -> float:
         """How long to wait before the next look at what there is to do, seconds."""
@@ -178,9 +179,8 @@ class Live:
                 if member is not None and not self._suspended:
                     async with self._guarded(member):
                         await self._advance(partition, member)
-            await self.breath.take(always=True)
-        tasks = [member.task for member in self._members.values()]
-        self._measures.look(tasks, time.monotonic())
+            await self.breath.take("checkpoint", always=True)
+        self._measures.look([one.task for one in self._members.values()], time.monotonic())
 
     async def _advance(self, partition: int, member: _Member) -> None:
         """One turn of a task."""
@@ -192,13 +192,13 @@ class Live:
             self._came_at = time.monotonic()
             with self._measures.stage("evaluate"):
                 await self._apply(member, bite, now)
-            if task.pending >= self._settings.checkpoint_events:
+            if task.pending >= self._policy.events:
                 break
         task.clock.waiting = busy or not self._is_idle(member)
         if member.is_catching_up and not task.clock.waiting:
             member.is_catching_up = False
             task.anchor(now, time.time_ns() // 1000)
-        await self.breath.through(task.pass_time(now))
+        await self.breath.through(task.pass_time(now), "pass_time")
         await self._publish(member, busy)
         if self._is_due(partition, member):
             await self._checkpoint(member)
@@ -209,7 +209,7 @@ class Live:
         for piece in pieces(bite, stride):
             member.piece = piece.batches
             steps = member.task.apply_decoded(piece.batches, now, piece.until_us)
-            held_s = await self.breath.through(steps)
+            held_s = await self.breath.through(steps, "apply")
             if stride is None and piece.batches[0].topic == MTA.name:
                 member.events.took(held_s)
             if stride is not None:
@@ -268,7 +268,8 @@ class Live:
             return
         before_s = self.breath.held_s
         with self._measures.stage("publish"):
-            held_s = await self.breath.through(member.task.publish_some(member.tenants.size))
+            some = member.task.publish_some(member.tenants.size)
+            held_s = await self.breath.through(some, "publish")
         member.tenants.took(held_s)
         pause = (self.breath.held_s - before_s) / _SHARE_OF_ROUNDS if busy else 0.0
         if not member.task.rounds.under_way:
@@ -288,10 +289,10 @@ class Live:
         await self._deliveries.arrived(partition)
         now = time.monotonic()
         if last or not member.task.rounds.has_news:
-            await self.breath.through(member.task.publish_some())
+            await self.breath.through(member.task.publish_some(), "publish")
         self._deliveries.start(partition, member.task.checkpoint(now, everything=False))
         member.begun_at = now
-        logger.debug("longest hold of the event loop: %.0f ms", 1000 * self.breath.longest_s)
+        logger.debug("longest hold of the event loop: %s", self.breath.longest)
 
     # Rebalances and the end.
 
@@ -334,7 +335,7 @@ class Live:
             if self._reader is not None:
                 await self._reader.close()
             await self._delivery.close()
-        logger.info("longest hold of the event loop: %.0f ms", 1000 * self.breath.longest_s)
+        logger.info("longest hold of the event loop: %s", self.breath.longest)
 
     # The platform, and recovery.
 
@@ -349,7 +350,7 @@ class Live:
         if facts:
             for member in self._members.values():
                 member.task.hear(facts, now)
-                await self.breath.take()
+                await self.breath.take("hear")
 
     async def _catch_up(self, committed: bool) -> None:
         """Know the platform before the first task judges anything by it."""
@@ -387,8 +388,7 @@ class Live:
                 self._settings.tenant_events,
             )
             task.clock.waiting = True
-            now_us = time.time_ns() // 1000
-            await asyncio.to_thread(task.restore, state, time.monotonic(), now_us)
+            await asyncio.to_thread(task.restore, state, time.monotonic(), time.time_ns() // 1000)
             caution = Caution.read(records.get(NOTE))
             member = self._members[partition] = _Member(task, caution, state.head)
         logger.info(

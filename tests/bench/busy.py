@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from mailsla.sinks.embedded.leash import leashed
 from tests.bench.options import BenchError, Options
-from tests.bench.report import note, ratio, show, whole
+from tests.bench.report import note, ratio, show, verdict, whole
 
 _EVENTS = 600_000
 """Of mail; the demonstration's 300,000 messages. Some 75,000 others come besides."""
@@ -30,10 +30,17 @@ def run(options: Options) -> None:
     with _busy_cores():
         busy = _demo(options)
     rows = [
-        (name, whole(seconds), whole(cpu_s), ratio(seconds / quiet[0]), f"< {limit}")
+        (
+            name,
+            whole(seconds),
+            whole(cpu_s),
+            ratio(seconds / quiet[0]),
+            f"< {limit}",
+            verdict(seconds < limit),
+        )
         for name, (seconds, cpu_s), limit in (("quiet", quiet, _QUIET_S), ("busy", busy, _BUSY_S))
     ]
-    header = ("", "seconds", "CPU-s", "/ quiet", "at full size, s")
+    header = ("", "seconds", "CPU-s", "/ quiet", "at full size, s", "")
     show(f"busy: mailsla demo on {options.broker}", header, rows)
 
 

@@ -8,7 +8,7 @@ from tests.bench.live import Measure, measured, recovery_s, worker
 from tests.bench.material import Material, is_mail
 from tests.bench.options import EVENTS, BenchError, Options
 from tests.bench.race import Contender, race, show_race
-from tests.bench.report import note, ratio, show, whole
+from tests.bench.report import note, ratio, show, verdict, whole
 from tests.bench.stage import new_stage
 from tests.bench.streams import LIVE
 
@@ -20,6 +20,8 @@ _HOURS = 6.0
 _LEAST_OF_BARE = 0.40
 _MOST_CPU_US = 6.0
 _LEAST_OF_FEW = 0.6
+_MOST_MIB = 2_048
+_MOST_RECOVERY_S = 20
 _RECOVERY_PATIENCE_S = 300.0
 _MIB = 2**20
 
@@ -46,7 +48,8 @@ def run(options: Options) -> None:
     cpu_us = 1e6 / median(score.events_per_cpu_s for score in ours)
     note(
         f"flood: {ratio(share)} of bare reading (at least {_LEAST_OF_BARE}), between first and "
-        f"last commit {cpu_us:.1f} CPU-µs an event (at most {_MOST_CPU_US:.0f})"
+        f"last commit {cpu_us:.1f} CPU-µs an event (at most {_MOST_CPU_US:.0f}): "
+        f"{verdict(share >= _LEAST_OF_BARE and cpu_us <= _MOST_CPU_US)}"
     )
     several = [_life(options, count) for count in (_FEW, options.tenants_or(_MANY))]
     few = several[0].measure
@@ -62,15 +65,20 @@ def run(options: Options) -> None:
             f"{life.restart_s:.1f}",
             f"{life.recovery_s:.1f}",
             whole(life.measure.hold_ms),
+            verdict(
+                life.measure.per_s >= _LEAST_OF_FEW * few.per_s
+                and life.measure.peak_bytes <= _MOST_MIB * _MIB
+                and life.recovery_s <= _MOST_RECOVERY_S
+            ),
         )
         for life in several
     ]
     header = (
         "", "events/s", "CPU-s", "CPU-µs an event", f"/ {_FEW:,} tenants", "per CPU-s",
-        "peak, MiB", "restart, s", "slowest task, s", "longest hold, ms",
+        "peak, MiB", "restart, s", "slowest task, s", "longest hold, ms", "",
     )  # fmt: skip
-    title = f"flood: {few.records:,} events (rate at least {_LEAST_OF_FEW}, 2,048 MiB, 20 s)"
-    show(title, header, rows)
+    bounds = f"rate at least {_LEAST_OF_FEW}, {_MOST_MIB:,} MiB, {_MOST_RECOVERY_S} s"
+    show(f"flood: {few.records:,} events ({bounds})", header, rows)
 
 
 def _life(options: Options, tenants: int) -> _Life:

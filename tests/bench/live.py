@@ -25,7 +25,7 @@ from tests.bench.stage import Stage, cpu_seconds, peak_bytes
 from tests.bench.streams import LIVE
 from tests.mta_flood import flood
 
-_INPUTS = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
+INPUTS = tuple(topic.name for topic in (*EVENT_TOPICS, CONTRACTS))
 _WARM_UP = 200
 _WARM_UP_AT = datetime(2025, 9, 30, tzinfo=UTC)
 """Before everything that is measured: what follows must not be late."""
@@ -84,7 +84,7 @@ def await_level(stage: Stage, child: Running) -> None:
     """
     deadline = time.monotonic() + _PATIENCE_S
     with observing(stage.settings) as log:
-        ends = log.ends(_INPUTS)
+        ends = log.ends(INPUTS)
         while behind := log.behind(STREAMS_GROUP, ends):
             if child.has_ended():
                 raise BenchError(f"{child.child.name} ended by itself: {child.last_lines()}")
@@ -129,7 +129,7 @@ def measured(
 def _catching_up(stage: Stage, child: Running) -> tuple[int, float, float]:
     """Records, seconds and processor time from the first commit of a started worker to the last."""
     with observing(stage.settings) as log:
-        ends = log.ends(_INPUTS)
+        ends = log.ends(INPUTS)
         total = sum(log.behind(STREAMS_GROUP, ends).values())
         while (left := sum(log.behind(STREAMS_GROUP, ends).values())) == total:
             if child.has_ended():

@@ -17,6 +17,11 @@ def note(text: str) -> None:
     print(text, flush=True)
 
 
+def verdict(holds: bool) -> str:
+    """Whether what is promised is seen."""
+    return "holds" if holds else "does NOT hold"
+
+
 def whole(value: float) -> str:
     """A figure without decimals; a dash where it could not be measured."""
     return "-" if value != value else f"{value:,.0f}"

@@ -38,7 +38,7 @@ KINDS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LatencyWindow:
     """One window ``[start_us, end_us)`` of one series; latencies in seconds."""
 

@@ -8,7 +8,7 @@ from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.state_log import StateLog
 from mailsla.streams.live.evaluate.dirty_sections import oldest_open
 from mailsla.streams.live.evaluate.states import IndicatorStates
-from mailsla.streams.live.publish.breach_feed import StatusRecords
+from mailsla.streams.live.publish.statuses import StatusRecords
 from mailsla.streams.live.state.latency import Latency
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.state_log import State

@@ -7,9 +7,21 @@ from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import DirtySections, oldest_open
 from mailsla.streams.live.evaluate.sections import assess_sections
 from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.time.calendar import Month
 
-Standing = list[tuple[Assessment, bool]]
-"""The indicators of a group as they stand, and whether the month of each is over."""
+_Found = Sequence[tuple[Assessment, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The indicators of a group as they stand, each with whether its month is over.
+
+    ``not_well`` are those of them that are not ``ok``, ``months`` those of all.
+    """
+
+    found: _Found
+    not_well: _Found
+    months: frozenset[Month]
 
 
 @dataclass(slots=True)
@@ -42,13 +54,14 @@ def standing(
         clocks: sections, and the event time up to which they are known.
 
     """
-    month, found = dirty.present, Standing()
+    month, all_ = dirty.present, list[tuple[Assessment, bool]]()
     if month is None:
-        return found
+        return Standing((), (), frozenset())
     since = max(dirty.measured or month, oldest_open(month))
     while month >= since:
         for sections, at_us in clocks:
             for one in assess_sections(tenants, tenant, month, at_us, sections):
-                found.append((one, one.is_over(at_us)))
+                all_.append((one, one.is_over(at_us)))
         month = month.previous()
-    return found
+    not_well = [one for one in all_ if one[0].state != "ok"]
+    return Standing(all_, not_well, frozenset(one.month for one, _ in all_))

@@ -113,14 +113,12 @@ class Scheduler:
 
     def _join(self, tenant: str, stand: Standing) -> Iterator[Transition]:
         """Bring a tenant to where the others of its group stand."""
-        for month in {found.month for found, _ in stand}:
+        for month in stand.months:
             self.unpublished.note(tenant, month, OTHERS)
-        for found, over in stand:
-            # Most stand well and have never stood otherwise: nothing turns.
-            key = tenant, found.measure.indicator, found.month.label
-            if found.state != "ok" or key in self._states.known():
-                own = replace(found, tenant_id=tenant)
-                yield from self._states.turn(own, self.position_us, over)
+        # Most stand well and have never stood otherwise: nothing turns.
+        for found, over in stand.found if self._states.knows(tenant) else stand.not_well:
+            own = replace(found, tenant_id=tenant)
+            yield from self._states.turn(own, self.position_us, over)
 
     # 2. What is dirty.
 

@@ -87,6 +87,7 @@ class IndicatorStates:
     def __init__(self, assessed: Callable[[Key], Assessment | None]) -> None:
         self._assessed = assessed
         self._known: dict[Key, _Known] = {}
+        self._tenants: set[str] = set()
         self._unsaved: set[Key] = set()
         self._holds: dict[bool, list[tuple[int, Key]]] = {True: [], False: []}
         """Whether of section 2 → when a change may have held long enough, and whose, as a heap."""
@@ -107,6 +108,7 @@ class IndicatorStates:
         ) in entries:
             key = tenant, indicator, period
             life = Life(told, present, since_us)
+            self._tenants.add(tenant)
             self._known[key] = _Known(life, sequence, list(burning), None, values, any(past))
 
     def resume(self) -> None:
@@ -154,6 +156,7 @@ class IndicatorStates:
         for key in [key for key in self._known if key[2] < before]:
             del self._known[key]
             self._unsaved.discard(key)
+        self._tenants = {tenant for tenant, *_ in self._known}
 
     def count(self) -> Counter[str]:
         """How many indicators are in each state; those that have always been ``ok`` are not."""
@@ -174,6 +177,10 @@ class IndicatorStates:
         known = self._known.get(key)
         life = Life() if known is None else known.life
         return life.told, life.present, life.since_us
+
+    def knows(self, tenant: str) -> bool:
+        """Whether any indicator of a tenant was ever anything but ``ok``."""
+        return tenant in self._tenants
 
     def known(self) -> KeysView[Key]:
         """The indicators that were ever anything but ``ok``."""
@@ -231,6 +238,7 @@ class IndicatorStates:
         if known is None:
             if state == "ok":
                 return
+            self._tenants.add(assessment.tenant_id)
             known = self._known[key] = _Known()
         life = known.life
         # Word of something earlier comes later at times; what was published stays in order.
@@ -272,6 +280,7 @@ class IndicatorStates:
             else:
                 known.burning.remove(level.long)
             known.sequence += 1
+            self._tenants.add(assessment.tenant_id)
             self._known[key] = known
             self._unsaved.add(key)
             burn = {

@@ -1,4 +1,4 @@
-"""Transitions as events of the breach feed, and assessments as present states."""
+"""Transitions as events of the breach feed."""
 
 import uuid
 from typing import Final
@@ -6,13 +6,11 @@ from typing import Final
 import orjson
 
 from mailsla.schemas.results import State
-from mailsla.schemas.topics import BREACHES, STATUS
-from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.schemas.topics import BREACHES
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.states import Transition, key_of
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
-from mailsla.streams.time.calendar import Month
 
 _NAMESPACE: Final = uuid.UUID("b2f5b1a0-6f3c-5c5e-8a55-3f6f1f0f7f10")
 _CONTENT_TYPE: Final = (("content-type", b"application/cloudevents+json"),)
@@ -51,68 +49,6 @@ def breach_record(transition: Transition, partition: int) -> Outgoing:
         partition,
         _CONTENT_TYPE,
     )
-
-
-class StatusRecords:
-    """The present states of indicators, each published when it is not what it was last."""
-
-    def __init__(self, partition: int) -> None:
-        self._partition = partition
-        self._published: dict[str, dict[tuple[str, str], int]] = {}
-        self.turned: set[tuple[str, Month]] = set()
-        """Tenants and months with transitions of section 2 since the last round."""
-
-    def record(
-        self,
-        tenant: str,
-        assessment: Assessment,
-        state: State,
-        sequence: int,
-        now_us: int,
-        emptied: bool = False,
-    ) -> Outgoing | None:
-        """The record of an indicator, if there is news.
-
-        Args:
-            tenant: whose it is; the assessment may be that of another who stands alike.
-            assessment: the indicator; where it has no data and never had any, nothing is said.
-            state: its state.
-            sequence: the number of its last transition.
-            now_us: event time reached.
-            emptied: that it may have had data, whatever is known of it here.
-
-        """
-        known = self._published.setdefault(tenant, {})
-        measure = assessment.measure
-        indicator = measure.indicator
-        key = indicator, assessment.month.label
-        nothing = not measure.has_data and not measure.excluded and state == "ok"
-        if nothing and not emptied and key not in known:
-            return None
-        said = _common(assessment, state)
-        digest = hash((*said.values(), sequence))
-        if known.get(key) == digest:
-            return None
-        known[key] = digest
-        status = {"tenant_id": tenant, **said, "sequence": sequence, "event_time": text_of(now_us)}
-        return Outgoing(
-            STATUS.name, f"{tenant}/{indicator}".encode(), orjson.dumps(status), self._partition
-        )
-
-    def of_transition(self, transition: Transition) -> Outgoing | None:
-        """The record of the state that a transition leads to."""
-        found = transition.assessment
-        if found.term.section == LATENCY:
-            self.turned.add((found.tenant_id, found.month))
-        return self.record(
-            found.tenant_id, found, transition.state, transition.sequence, transition.at_us
-        )
-
-    def forget(self, before: str) -> None:
-        """Drop what was said of periods before a month (``YYYY-MM``)."""
-        for known in self._published.values():
-            for key in [key for key in known if key[1] < before]:
-                del known[key]
 
 
 def _common(assessment: Assessment, state: State) -> dict[str, object]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from mailsla.streams.live.evaluate.states import Transition
-from mailsla.streams.live.publish.breach_feed import StatusRecords, breach_record
+from mailsla.streams.live.publish.breach_feed import breach_record
+from mailsla.streams.live.publish.statuses import StatusRecords
 from mailsla.streams.live.state.platform import mark_record
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 

@@ -6,31 +6,52 @@ only when everything that followed from a record has been published.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
 import numpy as np
 
 from mailsla.schemas.results import State
 from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.latency.row_index import Int64s
-from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
+from mailsla.streams.live.evaluate.latency.figures import Figures
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
-from mailsla.streams.live.publish.breach_feed import StatusRecords
-from mailsla.streams.live.publish.latency_news import LatencyNews
+from mailsla.streams.live.publish.latency_statuses import LatencyStatuses
 from mailsla.streams.live.publish.latency_windows import latency_record
+from mailsla.streams.live.publish.statuses import StatusRecords, Wording, says_anything
 from mailsla.streams.live.publish.times import text_of
-from mailsla.streams.live.publish.windows import ObservedWindows
+from mailsla.streams.live.publish.windows import Observed, ObservedWindows
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
 
-Alike = dict[tuple[int, Month, frozenset[int]], list[tuple[Assessment, State]]]
-"""Number of a group, month, sections → what they come to, for any of its tenants"""
+_WINDOWS_OF_TENANTS: Final = 250
+"""Whose windows are published in one go."""
+_NOTHING: Final[frozenset[int]] = frozenset()
 
-News = dict[int, list[int]]
-"""Slot of a month → the indicators of section 2, by number, that are to be published"""
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An indicator as it stands for all tenants of a group."""
+
+    wording: Wording
+    state: State
+    observed: float | None
+    says_anything: bool
+
+
+@dataclass(slots=True)
+class _Alike:
+    """What the tenants of a group have in common, found out once for each piece of a round."""
+
+    said: dict[tuple[int, Month, frozenset[int]], list[_Said]] = field(default_factory=dict)
+    """By the number of the group, the month, and the sections."""
+    observed: dict[tuple[int, Month], Observed] = field(default_factory=dict)
+
 
 Waiting = dict[str, dict[Month, set[int]]]
 """Tenant → month → sections that have news"""
@@ -51,7 +72,7 @@ class Rounds:
         self._states, self._partition = states, partition
         self.statuses = StatusRecords(partition)
         self._observed = ObservedWindows(tenants, partition)
-        self._news = LatencyNews(tenants)
+        self._of_mail = LatencyStatuses(tenants, latency, states, self.statuses)
         self._waiting: Waiting = {}
         self.offsets: dict[str, int] = {}
         """Input topic → offset up to which everything that followed has been published."""
@@ -104,7 +125,7 @@ class Rounds:
         # A transition tells the figure of its instant; more may have been published before it.
         turned, self.statuses.turned = self.statuses.turned, set()
         for tenant, month in turned:
-            self._news.forget(tenant)
+            self._of_mail.news.forget(tenant)
             if self._tenants.latency.months.of_month(self._tenants.code(tenant), month) is not None:
                 self._waiting.setdefault(tenant, {}).setdefault(month, set()).add(LATENCY)
         for code in {*changed, *(windows // 2).tolist()}:
@@ -120,18 +141,19 @@ class Rounds:
             now_us: event time reached.
 
         """
-        chosen = list(self._waiting)[:most]
+        chosen = list(islice(self._waiting, most))
         codes = [self._tenants.code(tenant) for tenant in chosen]
-        alike: Alike = {}
-        news = self._news_of(chosen, codes)
-        for tenant in chosen:
-            yield list(self._tenant(alike, news, tenant, self._waiting.pop(tenant), now_us))
-        yield list(self._windows(np.array(codes, dtype=np.int64)))
+        alike, news = _Alike(), self._news_of(chosen, codes)
+        for tenant, code in zip(chosen, codes, strict=True):
+            yield list(self._tenant(alike, news, tenant, code, self._waiting.pop(tenant), now_us))
+        yield from self._windows(np.array(codes, dtype=np.int64))
         if not self._waiting:
             self.offsets, self.marks = self._begun
 
-    def _news_of(self, tenants: Sequence[str], codes: Sequence[int]) -> News:
-        """What is news of section 2 of some tenants."""
+    def _news_of(
+        self, tenants: Sequence[str], codes: Sequence[int]
+    ) -> dict[int, tuple[list[int], Figures]]:
+        """What is news of section 2 of some tenants, by the slots of months."""
         slots = [
             slot
             for tenant, code in zip(tenants, codes, strict=True)
@@ -139,75 +161,84 @@ class Rounds:
             if LATENCY in sections
             and (slot := self._tenants.latency.months.of_month(code, month)) is not None
         ]
-        found = self._news.take(np.array(slots, dtype=np.int64), self._latency.known_us)
-        return {slot: np.flatnonzero(row).tolist() for slot, row in zip(slots, found, strict=True)}
+        return self._of_mail.stand(np.array(slots, dtype=np.int64))
 
     def _tenant(
         self,
-        alike: Alike,
-        news: News,
+        alike: _Alike,
+        news: dict[int, tuple[list[int], Figures]],
         tenant: str,
+        code: int,
         months: Mapping[Month, set[int]],
         now_us: int,
     ) -> Iterator[Outgoing]:
         for month in sorted(months):
             sections = months[month]
-            yield from self._statuses(alike, tenant, month, now_us, sections)
+            if sections != {LATENCY}:
+                yield from self._statuses(alike, tenant, month, now_us, sections)
             if LATENCY in sections:
-                yield from self._latency_statuses(news, tenant, month, now_us)
-        present = self._tenants.month(tenant, now_us)
-        if months.get(present, set()) & {1, 3}:
-            yield from self._observed.records(tenant, present, now_us)
+                slot = self._tenants.latency.months.of_month(code, month)
+                if slot is None:
+                    yield from self._of_mail.emptied(code, month, now_us)
+                else:
+                    yield from self._of_mail.records(slot, news[slot], now_us)
+        if any(not {1, 3}.isdisjoint(sections) for sections in months.values()):
+            present = self._tenants.month(tenant, now_us)
+            if months.get(present, set()) & {1, 3}:
+                of = self._scheduler.group_number(tenant), present
+                if of not in alike.observed:
+                    alike.observed[of] = self._observed.look(tenant, present, now_us)
+                yield from self._observed.records(tenant, alike.observed[of], now_us)
 
     def _statuses(
-        self, alike: Alike, tenant: str, month: Month, now_us: int, sections: set[int]
+        self, alike: _Alike, tenant: str, month: Month, now_us: int, sections: set[int]
     ) -> Iterator[Outgoing]:
         """Sections as they stand, but for section 2; tenants that are looked at as one share it."""
         of = self._scheduler.group_number(tenant), month, frozenset(sections)
-        if of not in alike:
-            alike[of] = [
-                (found, state_of(found, now_us >= found.governed.period.end_us))
-                for found in self._scheduler.assess(tenant, month, sections)
-            ]
-        label, emptied = month.label, self._emptied(tenant)
-        for found, state in alike[of]:
-            sequence = self._states.sequence((tenant, found.measure.indicator, label))
-            record = self.statuses.record(
-                tenant, found, state, sequence, now_us, found.term.section in emptied
+        if of not in alike.said:
+            alike.said[of] = list(self._say(tenant, month, now_us, sections))
+        emptied, known = self._emptied(tenant), self.statuses.said_of_others(tenant)
+        for one in alike.said[of]:
+            wording = one.wording
+            always = one.says_anything or wording.section in emptied
+            if not always and wording.key not in known:
+                continue
+            record = self.statuses.written(
+                tenant,
+                wording,
+                one.state,
+                one.observed,
+                self._states.sequence((tenant, *wording.key)),
+                now_us,
+                always,
             )
             if record is not None:
                 yield record
+
+    def _say(self, tenant: str, month: Month, now_us: int, sections: set[int]) -> Iterator[_Said]:
+        for found in self._scheduler.assess(tenant, month, sections):
+            measure = found.measure
+            state = state_of(found, now_us >= found.governed.period.end_us)
+            wording = Wording.of(measure.indicator, found.governed, found.term, month.label)
+            observed = measure.observed
+            value = None if observed is None else float(observed)
+            yield _Said(wording, state, value, says_anything(found, state))
 
     def _emptied(self, tenant: str) -> frozenset[int]:
         """The sections of which what was known may have been voided."""
         topics = self._tenants.corrected(tenant)
+        if not topics:
+            return _NOTHING
         return frozenset().union(*(SECTIONS_OF_TOPIC[topic] for topic in topics))
 
-    def _latency_statuses(
-        self, news: News, tenant: str, month: Month, now_us: int
-    ) -> Iterator[Outgoing]:
-        code, label = self._tenants.code(tenant), month.label
-        slot = self._tenants.latency.months.of_month(code, month)
-        emptied = slot is None
-        if slot is None:
-            found = self._latency.assess(code, month)
-        else:
-            found = (self._latency.present(slot, number) for number in news[slot])
-        for one in found:
-            state = state_of(one, self._latency.is_over(one))
-            sequence = self._states.sequence((tenant, one.measure.indicator, label))
-            record = self.statuses.record(tenant, one, state, sequence, now_us, emptied)
-            if record is not None:
-                yield record
-
-    def _windows(self, codes: Int64s) -> Iterator[Outgoing]:
-        latency = self._tenants.latency
+    def _windows(self, codes: Int64s) -> Iterator[list[Outgoing]]:
+        latency, names = self._tenants.latency, self._tenants.names
         as_of = text_of(max(latency.clock_us, 0))
-        series = np.concatenate([2 * codes, 2 * codes + 1])
-        for window in latency.windows.publish(series):
-            yield latency_record(
-                window,
-                self._tenants.names[window.series // 2],
-                as_of,
-                self._partition,
-            )
+        for at in range(0, max(1, len(codes)), _WINDOWS_OF_TENANTS):
+            some = codes[at : at + _WINDOWS_OF_TENANTS]
+            series = np.concatenate([2 * some, 2 * some + 1])
+            # Whole: what is taken from those that changed is among the records at once.
+            yield [
+                latency_record(one, names[one.series // 2], as_of, self._partition)
+                for one in latency.windows.publish(series)
+            ]

@@ -1,6 +1,7 @@
 """Connectivity and fault windows, and the outages, of one tenant as they stand."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -24,6 +25,44 @@ _SECOND: Final = 1_000_000
 _Location = tuple[str, Family, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A window as it stands.
+
+    ``told`` is all that makes it news, ``body`` its record but for whose it is.
+    """
+
+    family: Family
+    name: str
+    told: bytes
+    body: bytes
+
+    @classmethod
+    def of(
+        cls, family: Family, span: tuple[str, int, int], values: dict[str, object], now_us: int
+    ) -> "_Window":
+        """A window of some values over a span: name, first instant, first instant after it."""
+        name, start, end = span
+        document = {
+            "family": family,
+            "window": name,
+            "window_start": text_of(start),
+            "window_end": text_of(end),
+            "as_of": text_of(now_us),
+            **values,
+        }
+        return cls(family, name, orjson.dumps([start, values]), orjson.dumps(document)[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Windows of a tenant as they stand, and its outages by id since an instant, µs."""
+
+    windows: list[_Window]
+    outages: dict[str, OutageFact]
+    since_us: int
+
+
 class ObservedWindows:
     """Windows and outages that changed since they were last published."""
 
@@ -32,51 +71,37 @@ class ObservedWindows:
         self._windows: dict[_Location, bytes] = {}
         self._outages: dict[str, dict[str, OutageFact]] = {}
 
-    def records(self, tenant: str, month: Month, now_us: int) -> Iterator[Outgoing]:
-        """What changed of a tenant, looked at at an event time."""
+    def look(self, tenant: str, month: Month, now_us: int) -> Observed:
+        """What is to be seen of a tenant at an event time, and of all who stand like it."""
         context = self._tenants.context(tenant, month, now_us)
         view, reading = context.view(), context.reading()
-        for name, start, end in _spans(context, now_us):
+        windows: list[_Window] = []
+        for span in _spans(context, now_us):
+            _, start, end = span
             if len(reading.known):
                 values = _connectivity(reading, view, start, min(end, now_us))
-                yield from self._window(tenant, "connectivity", (name, start, end), values, now_us)
+                windows.append(_Window.of("connectivity", span, values, now_us))
             if view.spoken(context.own.ops, context.platform.ops):
                 values = _faults(context, view, start, min(end, now_us))
-                yield from self._window(tenant, "fault", (name, start, end), values, now_us)
-        yield from self._outages_of(tenant, context, reading, now_us)
-
-    def _window(
-        self,
-        tenant: str,
-        family: Family,
-        span: tuple[str, int, int],
-        values: dict[str, object],
-        now_us: int,
-    ) -> Iterator[Outgoing]:
-        name, start, end = span
-        told = orjson.dumps([start, values])
-        if self._windows.get((tenant, family, name)) == told:
-            return
-        self._windows[tenant, family, name] = told
-        document = {
-            "tenant_id": tenant,
-            "family": family,
-            "window": name,
-            "window_start": text_of(start),
-            "window_end": text_of(end),
-            "as_of": text_of(now_us),
-            **values,
-        }
-        yield Outgoing(WINDOWS.name, tenant.encode(), orjson.dumps(document), self._partition)
-
-    def _outages_of(
-        self, tenant: str, context: Context, reading: Reading, now_us: int
-    ) -> Iterator[Outgoing]:
+                windows.append(_Window.of("fault", span, values, now_us))
         probes = (context.own.probes, context.platform.probes)
         since = context.period.start_us
-        found = {
-            each.outage_id: each for each in connectivity.outages(reading, probes, since, now_us)
-        }
+        found = connectivity.outages(reading, probes, since, now_us)
+        return Observed(windows, {each.outage_id: each for each in found}, since)
+
+    def records(self, tenant: str, seen: Observed, now_us: int) -> Iterator[Outgoing]:
+        """What changed of a tenant, by what is to be seen of it at an event time."""
+        for one in seen.windows:
+            place = tenant, one.family, one.name
+            if self._windows.get(place) != one.told:
+                self._windows[place] = one.told
+                value = b'{"tenant_id":%b,%b' % (orjson.dumps(tenant), one.body)
+                yield Outgoing(WINDOWS.name, tenant.encode(), value, self._partition)
+        if seen.outages or tenant in self._outages:
+            yield from self._outages_of(tenant, seen, now_us)
+
+    def _outages_of(self, tenant: str, seen: Observed, now_us: int) -> Iterator[Outgoing]:
+        found, since = seen.outages, seen.since_us
         told = self._outages.setdefault(tenant, {})
         for name, outage in found.items():
             known = told.get(name)

@@ -6,7 +6,9 @@ within the month.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from operator import is_not
 from typing import Final
 
@@ -115,6 +117,7 @@ class LatencyMonths:
             target_us=(np.float64, (2,)),
             hold_us=(np.int64, ()),
             final_us=(np.int64, ()),
+            heard_until_us=(np.int64, ()),
             failing=(np.bool_, (2,)),
         )
         """How the means of a slot are judged, whether they miss their targets by now, and up to
@@ -179,6 +182,8 @@ class LatencyMonths:
     def _stretch(self, tenant: int, accepted_us: int) -> tuple[int, int, list[Place]]:
         """The stretch of one instant of acceptance, as `Stretches` wants it."""
         versions = self._versions(tenant)
+        if not versions:
+            return self._stretch_by_default(tenant, accepted_us)
         month = month_at(in_force(versions), accepted_us)
         near = [month]
         if len({each.timezone for each in versions}) > 1:
@@ -202,6 +207,13 @@ class LatencyMonths:
         since_us = max((at for at in edges_us if at <= accepted_us), default=accepted_us)
         until_us = min(at for at in edges_us if at > accepted_us)
         return since_us, until_us, places
+
+    def _stretch_by_default(self, tenant: int, accepted_us: int) -> tuple[int, int, list[Place]]:
+        """The same of a tenant without a contract: it is a whole month, as for all of them."""
+        governed = self.governed(tenant, month_at((), accepted_us))
+        period, limit_us = governed.period, longest_us(governed)
+        slot = self.of_first(tenant, period.month)
+        return period.start_us, period.end_us, [Place(slot, NOWHERE, limit_us, limit_us)]
 
     def _part(self, whole: int, accepted_us: int) -> tuple[int, set[int], int]:
         """The contract segment of an instant; where all of them begin and end; its limit, µs."""
@@ -231,6 +243,7 @@ class LatencyMonths:
         self._slots.append(Slot(tenant, governed.period.month, governed, own))
         # Until then a message of the month may finish without being an exceedance.
         self.means.final_us[number] = governed.period.end_us + longest_us(governed)
+        self.means.heard_until_us[number] = governed.heard_until_us
         self.means.hold_us[number] = governed.contract.profile.feed_hold_s * SECOND
         if whole is None:
             for way, indicator in enumerate(MEANS):
@@ -315,7 +328,12 @@ class LatencyMonths:
 
 def target_us(term: Term) -> Fraction:
     """The target of an indicator in seconds as microseconds, exact."""
-    return Fraction(term.target or 0) * SECOND
+    return _in_us(term.target or Decimal(0))
+
+
+@lru_cache(maxsize=4096)
+def _in_us(seconds: Decimal) -> Fraction:
+    return Fraction(seconds) * SECOND
 
 
 def longest_us(governed: Governed) -> int:

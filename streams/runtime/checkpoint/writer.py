@@ -7,12 +7,20 @@ leaves either the old state or the new one, and what is delivered again is skipp
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidTxnState,
+    KafkaError,
+    KafkaTimeoutError,
+    ProducerFenced,
+    UnknownTopicOrPartitionError,
+)
 
 from mailsla.streams.runtime.kafka.client_options import client_options
 from mailsla.streams.settings import Settings
@@ -23,13 +31,16 @@ _REQUEST_TIMEOUT_MS: Final = 30_000
 _TRANSACTION_TIMEOUT_MS: Final = 60_000
 _LINGER_MS: Final = 5
 _BATCH_BYTES: Final = 262_144
+_ATTEMPTS: Final = 3
+"""To get a checkpoint through, before the worker starts again from the one before it."""
 _RECORDS_AT_ONCE: Final = 500
 """Records put into batches before others have a turn."""
 MAX_RECORD_BYTES: Final = 4_194_304
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Outgoing:
+
+class Outgoing(NamedTuple):
     """A record to produce; without a partition the key decides (murmur2)."""
 
     topic: str
@@ -145,14 +156,27 @@ class TransactionalDelivery:
         """Everything of the checkpoint in one transaction."""
         producer = self._producers[task]
         positions = {TopicPartition(*place): offset for place, offset in offsets.items()}
-        try:
-            async with producer.transaction():
-                await send_all(producer, records if head is None else [*records, head])
-                if positions:
-                    await producer.send_offsets_to_transaction(positions, self._group)
-        except KafkaError as error:
-            await self.release(task)
-            raise Fenced(f"task {task}: the transaction was refused ({error!r})") from error
+        for left in reversed(range(_ATTEMPTS)):
+            begun = time.monotonic()
+            try:
+                async with producer.transaction():
+                    await send_all(producer, records if head is None else [*records, head])
+                    if positions:
+                        await producer.send_offsets_to_transaction(positions, self._group)
+            except KafkaError as error:
+                reason = refusal(error, time.monotonic() - begun)
+                # By the same producer: whoever has taken the task over meanwhile fences it.
+                if left and is_passing(error):
+                    logger.warning(
+                        "task %s: a checkpoint did not get through: %s; the same is sent again",
+                        task,
+                        reason,
+                    )
+                    continue
+                await self.release(task)
+                raise Fenced(f"task {task}: the transaction was refused: {reason}") from error
+            else:
+                return
 
     async def release(self, task: str) -> None:
         """Stop the task's producer."""
@@ -163,6 +187,27 @@ class TransactionalDelivery:
         """Stop every producer."""
         for task in list(self._producers):
             await self.release(task)
+
+
+def is_passing(error: KafkaError) -> bool:
+    """Whether the same transaction may well get through a moment later."""
+    return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
+
+
+def refusal(error: KafkaError, seconds: float) -> str:
+    """Why a transaction was refused, after so many seconds of it."""
+    if isinstance(error, ProducerFenced | InvalidProducerEpoch | InvalidTxnState):
+        if 1000 * seconds >= _TRANSACTION_TIMEOUT_MS:
+            why = f"it took {seconds:.0f} s, longer than the broker waits for one"
+        else:
+            why = "another worker has the task"
+    elif isinstance(error, UnknownTopicOrPartitionError):
+        why = "a topic is missing (see mailsla topics)"
+    elif is_passing(error):
+        why = "the broker did not answer in time"
+    else:
+        why = "the broker says no"
+    return f"{why} ({error!r})"
 
 
 async def start_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:

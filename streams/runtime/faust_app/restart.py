@@ -30,7 +30,7 @@ def restart(reason: str, error: BaseException | None = None) -> NoReturn:
 
     The pause before it doubles with every restart in a row, up to ten seconds.
     """
-    count = int(os.environ.get(_COUNT, "0"))
+    count = _restarts()
     pause = min(_LONGEST_PAUSE_S, 0.1 * 2**count)
     logger.error(
         "%s; starting again in %.1f s", reason, pause, exc_info=error if count == 0 else None
@@ -42,6 +42,15 @@ def restart(reason: str, error: BaseException | None = None) -> NoReturn:
         do()
     os.environ[_COUNT] = str(count + 1)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def fewer(size: int, least: int) -> int:
+    """How much to do at a time: half as much for every restart in a row without any progress."""
+    return max(least, size >> _restarts())
+
+
+def _restarts() -> int:
+    return int(os.environ.get(_COUNT, "0"))
 
 
 def give_up(reason: str) -> NoReturn:

@@ -102,7 +102,7 @@ class Means:
     ) -> Int64s:
         """The places at which means turn, and do so for long enough, mean by mean."""
         slots, ways, months = keys // 2, keys % 2, self._latency.months
-        failing = self._fails(slots, ways, totals, counts)
+        failing = self.fails(slots, ways, totals, counts)
         before = np.empty(len(failing), dtype=np.bool_)
         before[1:] = failing[:-1]
         first = np.append(True, keys[1:] != keys[:-1])
@@ -113,7 +113,7 @@ class Means:
         result: Int64s = turned[self._lasting(keys[turned], slots[turned], ticks[turned], known_us)]
         return result
 
-    def _fails(self, slots: Int64s, ways: Int64s, sums_us: Int64s, counts: Int64s) -> Mask:
+    def fails(self, slots: Int64s, ways: Int64s, sums_us: Int64s, counts: Int64s) -> Mask:
         """Where a mean misses its target; without a message it does not."""
         means = self._latency.months.means
         targets = means.target_us[slots, ways] * counts

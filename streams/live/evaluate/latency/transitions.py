@@ -16,10 +16,12 @@ from mailsla.schemas.topics import MTA
 from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.latency.keyhash import event_keys
 from mailsla.streams.latency.messages import ROW, Rows, tenant_of
+from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.apply.mail import MailChanges, exclude_again, nothing_at, take_out
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
 from mailsla.streams.live.evaluate.latency.exceedances import ExceedanceCounts
+from mailsla.streams.live.evaluate.latency.figures import Figures, figures_of
 from mailsla.streams.live.evaluate.latency.largest import LargestLatencies
 from mailsla.streams.live.evaluate.latency.means import Means, Turn
 from mailsla.streams.live.evaluate.states import (
@@ -323,6 +325,10 @@ class LatencyEvaluation:
 
         """
         return self._assessments.present(slot, number)
+
+    def figures(self, slots: Int64s) -> list[Figures]:
+        """How whole months stand, by their slots."""
+        return figures_of(self._tenants, self._means, slots, self.known_us)
 
     def _turn(
         self, found: Assessment, slot: int, at_us: int, reached_us: int = 0, past: bool = False

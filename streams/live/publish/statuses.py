@@ -1,0 +1,176 @@
+"""Present states of indicators as records of ``sla.status``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from mailsla.schemas.contract import Term
+from mailsla.schemas.results import State
+from mailsla.schemas.topics import STATUS
+from mailsla.streams.clauses.model.contracts import Governed
+from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.states import Transition
+from mailsla.streams.live.publish.times import text_of
+from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.time.calendar import Month
+
+_SaidOf = dict[str, dict[tuple[str, str], int]]
+"""Tenant → indicator and period → a digest of what was published last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What all records of an indicator and month under one promise have in common.
+
+    ``head`` stands between the tenant and the state, ``tail`` between the value and the sequence
+    number; ``digest`` stands for both.
+    """
+
+    key: tuple[str, str]
+    section: int
+    head: bytes
+    tail: bytes
+    digest: int
+
+    @classmethod
+    def of(cls, indicator: str, governed: Governed, term: Term, period: str) -> "Wording":
+        """That of an indicator, judged by a term, in a period."""
+        contract = governed.contract
+        head = {
+            "contract_version": contract.version,
+            "section": term.section,
+            "indicator": indicator,
+            "period": period,
+        }
+        tail = {
+            "target": None if term.target is None else float(term.target),
+            "comparator": term.comparator,
+            "unit": term.unit,
+            "remedy": term.remedy,
+            "profile": contract.profile.label,
+        }
+        written = orjson.dumps(head)[1:-1], orjson.dumps(tail)[1:-1]
+        return cls((indicator, period), term.section, *written, hash(written))
+
+
+class StatusRecords:
+    """The present states of indicators, each published when it is not what it was last."""
+
+    def __init__(self, partition: int) -> None:
+        self._partition = partition
+        self._of_mail: _SaidOf = {}
+        self._of_others: _SaidOf = {}
+        self.turned: set[tuple[str, Month]] = set()
+        """Tenants and months with transitions of section 2 since the last round."""
+
+    def said_of_others(self, tenant: str) -> Mapping[tuple[str, str], int]:
+        """What was published of the sections of a tenant but 2."""
+        return self._of_others.get(tenant, {})
+
+    def record(
+        self,
+        tenant: str,
+        assessment: Assessment,
+        state: State,
+        sequence: int,
+        now_us: int,
+        emptied: bool = False,
+    ) -> Outgoing | None:
+        """The record of an indicator, if there is news.
+
+        Args:
+            tenant: whose it is; the assessment may be that of another who stands alike.
+            assessment: the indicator; where it has no data and never had any, nothing is said.
+            state: its state.
+            sequence: the number of its last transition.
+            now_us: event time reached.
+            emptied: that it may have had data, whatever is known of it here.
+
+        """
+        measure, observed = assessment.measure, assessment.measure.observed
+        wording = Wording.of(
+            measure.indicator, assessment.governed, assessment.term, assessment.month.label
+        )
+        return self.written(
+            tenant,
+            wording,
+            state,
+            None if observed is None else float(observed),
+            sequence,
+            now_us,
+            emptied or says_anything(assessment, state),
+        )
+
+    def written(
+        self,
+        tenant: str,
+        wording: Wording,
+        state: State,
+        observed: float | None,
+        sequence: int,
+        now_us: int,
+        always: bool,
+    ) -> Outgoing | None:
+        """The same, told in what its indicator has in common with that of others.
+
+        Args:
+            tenant: whose it is.
+            wording: what is said of the indicator whoever has it.
+            state: its state.
+            observed: its value, if it has any.
+            sequence: the number of its last transition.
+            now_us: event time reached.
+            always: whether there is anything to say where nothing was said before.
+
+        """
+        said = self._of_mail if wording.section == LATENCY else self._of_others
+        known = said.get(tenant)
+        if known is None:
+            if not always:
+                return None
+            known = said[tenant] = {}
+        before = known.get(wording.key)
+        digest = hash((wording.digest, state, observed, sequence))
+        if before == digest or (before is None and not always):
+            return None
+        known[wording.key] = digest
+        value = b'{"tenant_id":%b,%b,"state":"%b","observed":%b,%b,"sequence":%d,"event_time":"%b"}'
+        return Outgoing(
+            STATUS.name,
+            f"{tenant}/{wording.key[0]}".encode(),
+            value
+            % (
+                orjson.dumps(tenant),
+                wording.head,
+                state.encode(),
+                orjson.dumps(observed),
+                wording.tail,
+                sequence,
+                text_of(now_us).encode(),
+            ),
+            self._partition,
+        )
+
+    def of_transition(self, transition: Transition) -> Outgoing | None:
+        """The record of the state that a transition leads to."""
+        found = transition.assessment
+        if found.term.section == LATENCY:
+            self.turned.add((found.tenant_id, found.month))
+        return self.record(
+            found.tenant_id, found, transition.state, transition.sequence, transition.at_us
+        )
+
+    def forget(self, before: str) -> None:
+        """Drop what was said of periods before a month (``YYYY-MM``)."""
+        for said in (self._of_mail, self._of_others):
+            for known in said.values():
+                for key in [key for key in known if key[1] < before]:
+                    del known[key]
+
+
+def says_anything(assessment: Assessment, state: State) -> bool:
+    """Whether an indicator of which nothing was ever said has anything to say."""
+    measure = assessment.measure
+    return measure.has_data or bool(measure.excluded) or state != "ok"
