@@ -234,7 +234,7 @@ class Rounds:
     def _windows(self, codes: Int64s) -> Iterator[list[Outgoing]]:
         latency, names = self._tenants.latency, self._tenants.names
         as_of = text_of(max(latency.clock_us, 0))
-        for at in range(0, max(1, len(codes)), _WINDOWS_OF_TENANTS):
+        for at in range(0, len(codes), _WINDOWS_OF_TENANTS):
             some = codes[at : at + _WINDOWS_OF_TENANTS]
             series = np.concatenate([2 * some, 2 * some + 1])
             # Whole: what is taken from those that changed is among the records at once.
