@@ -13,6 +13,8 @@ STILL_S: Final = 15.0
 """So often a page hears that nothing has changed: both sides notice a broken connection."""
 SHARE: Final = 0.02
 """Looking and reading anew take such a share of the time at most, whatever a query costs."""
+LONGEST_S: Final = 60.0
+"""No pause is longer, however slowly a busy server has answered."""
 UNWATCHED_S: Final = 60.0
 """What is kept is no older than about this when nobody looks on."""
 SAVED_S: Final = 60.0
@@ -69,7 +71,7 @@ class PageChanges:
                 await self._tell(version)
             now = time.monotonic()
             spent = max(self._spent_until, now - SAVED_S) + (now - begun) / SHARE
-            self._spent_until = spent
+            self._spent_until = spent = min(spent, now + LONGEST_S)
             self._next_at = max(now + LOOK_S / 2, spent)
 
     async def follow(self) -> AsyncIterator[int]:

@@ -147,7 +147,7 @@ def test_an_open_page_follows_what_happens(stack, opened):
         "FROM status FINAL WHERE tenant_id = 't02500'"
     )
     client.close()
-    expect(rows(page).first.locator(".c-state")).to_have_text("failing", timeout=60_000)
+    expect(rows(page).first.locator(".c-state")).to_have_text("failing", timeout=120_000)
 
 
 def test_a_tenant_is_a_click_away_with_figures_that_agree_with_their_state(opened):
