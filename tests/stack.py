@@ -78,6 +78,13 @@ def resident_bytes(pid):
         return int(source.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak_bytes(pid):
+    """Most memory a process has held since it, or its program, was started."""
+    with open(f"/proc/{pid}/status") as source:
+        line = next(line for line in source if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
 def cpu_seconds(pid):
     """Processor time a process has used, user and system."""
     with open(f"/proc/{pid}/stat") as source:
@@ -95,7 +102,15 @@ class Service:
 
     def start(self):
         """Start and wait until it answers."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self):
+        """Start, and wait for nothing."""
         self._running = Running(Child(self._name, self._argv()), self._logs)
+
+    def await_ready(self):
+        """Wait until it answers."""
         wait_for(lambda: self._running.has_ended() or self._ready(), self._within_s, self._name)
         assert not self._running.has_ended(), self._running.last_lines()
 
@@ -104,6 +119,20 @@ class Service:
         if self._running is not None:
             os.killpg(self._running.pid, signal.SIGKILL)
             self._running.process.wait()
+
+    @property
+    def pid(self):
+        """The process."""
+        return self._running.pid
+
+    def has_ended(self):
+        """Whether it has ended by itself."""
+        return self._running.has_ended()
+
+    def terminate(self):
+        """End it in order."""
+        self._running.process.terminate()
+        self._running.process.wait(60)
 
     @contextmanager
     def held(self):
@@ -159,6 +188,8 @@ class Worker:
 class Stack:
     """Broker, ClickHouse, and any number of workers."""
 
+    replication = 1
+
     def __init__(self, data, broker):
         self.data, self.kind = Path(data), broker
         self.logs = self.data / "logs"
@@ -183,15 +214,21 @@ class Stack:
         places = ("--data", str(self.data / "clickhouse"), "--http-port", str(self._http))
         return (*module, *places, "--tcp-port", str(self._native))
 
+    @property
+    def servers(self):
+        """Where clients find the broker."""
+        return f"{LOOPBACK}:{self.kafka_port}"
+
     @cached_property
     def settings(self):
         """Configuration of everything that talks to this stack."""
         return Settings(
-            kafka=f"{LOOPBACK}:{self.kafka_port}",
+            kafka=self.servers,
             clickhouse=f"http://{LOOPBACK}:{self._http}",
             clickhouse_user=OPERATOR,
             clickhouse_password=ensure_credentials(self.data / "clickhouse")[OPERATOR],
             partitions=PARTITIONS,
+            replication=self.replication,
             session_timeout_s=6.0,
         )
 
