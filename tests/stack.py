@@ -116,7 +116,7 @@ class Service:
 
     def kill(self):
         """End it as a power cut would."""
-        if self._running is not None:
+        if self._running is not None and not self._running.has_ended():
             os.killpg(self._running.pid, signal.SIGKILL)
             self._running.process.wait()
 

@@ -1,15 +1,17 @@
 """Processes die in the middle of a flood; afterwards everything is there, once."""
 
+import asyncio
 import os
 import random
 import threading
 
 import pytest
 
+from mailsla.streams.runtime.checkpoint.writer import TransactionalDelivery
 from tests.exactness import assert_facts
 from tests.faults.test_feed_kills import flood
 from tests.floods import MTA, mixed_flood
-from tests.stack import resident_bytes, running_stack, wait_for
+from tests.stack import GROUPS, PARTITIONS, resident_bytes, running_stack, wait_for
 from tests.undisturbed import assert_all, slow_scope
 
 KILLS = int(os.environ.get("MAILSLA_KILLS", "5"))
@@ -102,6 +104,28 @@ def test_workers_join_and_leave_during_the_flood(kafka):
                 second.kill()
                 kafka.drain()
         assert_all(kafka, expected)
+
+
+@pytest.mark.kafka
+def test_nobody_waits_for_a_worker_that_starts_itself_again(kafka):
+    worker = kafka.worker("streams", session_timeout_s="45")
+    wait_for(lambda: worker.log.count("read back in") == PARTITIONS, what="all tasks")
+    asyncio.run(fence(kafka.settings))
+    _, expected = publish(kafka, "fenced", 2_000)
+    wait_for(lambda: "starting again" in worker.log, what="the worker notices")
+    wait_for(lambda: worker.log.count("read back in") == 2 * PARTITIONS, 30, "all tasks once more")
+    with kafka.workers("sinks"):
+        kafka.drain()
+    worker.end()
+    assert_all(kafka, expected)
+
+
+async def fence(settings):
+    """Take every task over, as another worker would that thinks this one dead."""
+    delivery = TransactionalDelivery(settings, GROUPS["streams"])
+    for partition in range(PARTITIONS):
+        await delivery.claim(str(partition))
+    await delivery.close()
 
 
 @pytest.mark.kafka

@@ -48,16 +48,20 @@ def test_a_clickhouse_that_hangs(stack):
 
 def test_a_broker_that_does_not_answer(stack):
     before, expected = publish(stack, "away", 40_000)
-    with stack.workers("streams", "sinks", **SMALL_STEPS):
+    with stack.workers("streams", "sinks", **SMALL_STEPS) as workers:
         reached(stack, "streams", before, 3_000)
+        lines = {worker.kind: worker.log.count("\n") for worker in workers}
         with stack.broker.held():
             time.sleep(HUNG_S)
         answers, behind = time.monotonic(), stack.behind("streams", MTA)
         wait_for(lambda: stack.behind("streams", MTA) < behind, 60, "the workers go on")
         took_s = time.monotonic() - answers
         stack.drain(300)
-        say(f"away {HUNG_S:.0f} s: goes on {took_s:.1f} s after it answers")
+        said = {worker.kind: worker.log.count("\n") - lines[worker.kind] for worker in workers}
+        say(f"away {HUNG_S:.0f} s: goes on {took_s:.1f} s after it answers; lines logged: {said}")
         assert took_s < RECOVERY_S
+        # It goes, it comes, once a minute in between; and what a fresh start says.
+        assert max(said.values()) < 15 + HUNG_S / 60
         assert_all(stack, expected)
 
 

@@ -35,4 +35,4 @@ def test_only_an_end_whose_connection_broke_is_noted(kind, breaks):
     client = SimpleNamespace(send=send)
     ends = RepeatedEnds(SimpleNamespace(client=client))
     asyncio.run(ask())
-    assert ends.any == (breaks and is_end)
+    assert (ends.error is not None) == (breaks and is_end)

@@ -157,12 +157,12 @@ class TransactionalDelivery:
         except KafkaError as error:
             await self.release(task)
             raise Fenced(f"task {task}: the transaction was refused ({error!r})") from error
-        if self._ends[task].any:
+        if lost := self._ends[task].error:
             await self.release(task)
             raise Fenced(
                 f"task {task}: the end of its transaction was asked for twice, and the broker may "
                 "hear one of them late; it is durable, and a fresh worker shuts the late one out"
-            )
+            ) from lost
 
     async def release(self, task: str) -> None:
         """Stop the task's producer."""

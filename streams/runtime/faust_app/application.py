@@ -64,6 +64,11 @@ class BatchApp(faust.App):  # type: ignore[misc]  # an untyped base
         """Whether records of a partition beyond an offset wait, or it is not known yet."""
         return bool(self.consumer.is_behind(TP(topic, partition), offered))
 
+    def leave_group(self) -> None:
+        """Tell the broker that this member goes, if it ever came."""
+        if self.consumer is not None:
+            self.consumer.leave_group()
+
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
 

@@ -15,7 +15,7 @@ from kafka.errors import KafkaError
 from mailsla.streams.metrics.sampling import beat
 from mailsla.streams.runtime.faust_app.application import BatchApp
 from mailsla.streams.runtime.faust_app.notices import BROKER, WRITING, Notice
-from mailsla.streams.runtime.faust_app.restart import end
+from mailsla.streams.runtime.faust_app.restart import before_restart, end
 from mailsla.streams.runtime.kafka.client_options import client_options
 from mailsla.streams.runtime.kafka.consumer_lag import waiting_records
 from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
@@ -155,6 +155,7 @@ def run(app: BatchApp, settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT; does not return."""
     _observe(app)
     _watch(app, settings)
+    before_restart(app.leave_group)
     gc.freeze()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     worker = faust.Worker(

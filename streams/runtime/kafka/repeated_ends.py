@@ -15,16 +15,17 @@ _ENDS: Final = (EndTxnRequest, TxnOffsetCommitRequest)
 
 
 class RepeatedEnds:
-    """Notes whether a producer lost sight of such a request; from then on ``any`` is true."""
+    """Notes how a producer lost sight of such a request; ``error`` is None if it never did."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
-        self.any = False
+        self.error: KafkaError | None = None
         self._send = producer.client.send
         producer.client.send = self._noting
 
     async def _noting(self, node: int, request: Any, **options: Any) -> Any:
         try:
             return await self._send(node, request, **options)
-        except KafkaError:
-            self.any = self.any or isinstance(request, _ENDS)
+        except KafkaError as error:
+            if isinstance(request, _ENDS):
+                self.error = error
             raise
