@@ -42,7 +42,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
         if transactions
         else OrderedDelivery(settings, commit)
     )
-    delivery = WatchedDelivery(inner, settings, lambda: app.should_stop)
+    delivery = WatchedDelivery(inner, settings, app)
     logger.info("checkpoints are delivered with: %s", delivery.name)
     silence_us = int(settings.source_silence_s * MICROS)
     live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us), app.durable)

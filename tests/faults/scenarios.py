@@ -40,8 +40,11 @@ SCENARIOS = {
         "the broker is killed and comes back", (f"{FAULTS}::test_the_broker_dies_and_comes_back",)
     ),
     "broker-away": Scenario(
-        "the broker is away for half a minute, as behind a dead network",
-        (f"{WAITING}::test_a_broker_that_does_not_answer",),
+        "the broker is away for half a minute, as behind a dead network; workers end meanwhile",
+        (
+            f"{WAITING}::test_a_broker_that_does_not_answer",
+            f"{WAITING}::test_workers_end_while_the_broker_does_not_answer",
+        ),
     ),
     "broker-away-long": Scenario(
         "the same for two minutes",

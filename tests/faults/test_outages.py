@@ -65,6 +65,20 @@ def test_a_broker_that_does_not_answer(stack):
         assert_all(stack, expected)
 
 
+def test_workers_end_while_the_broker_does_not_answer(stack):
+    before, expected = publish(stack, "end-away", 20_000)
+    with stack.workers("streams", "sinks", **SMALL_STEPS) as workers:
+        reached(stack, "streams", before, 3_000)
+        with stack.broker.held():
+            time.sleep(3)
+            told = time.monotonic()
+            assert [worker.terminate(within_s=20) for worker in workers] == [0, 0]
+            say(f"both ended within {time.monotonic() - told:.1f} s")
+    with stack.workers("streams", "sinks", **SMALL_STEPS):
+        stack.drain(300)
+    assert_all(stack, expected)
+
+
 def test_a_zombie_that_wakes(stack):
     before, expected = publish(stack, "zombie", 40_000)
     with stack.workers("sinks", "streams", **SMALL_STEPS) as (_, zombie):

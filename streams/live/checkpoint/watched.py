@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from mailsla.streams.runtime.checkpoint.writer import Delivery, Offsets, Outgoing
+from mailsla.streams.runtime.faust_app.application import BatchApp
 from mailsla.streams.runtime.faust_app.notices import WRITING, Notice
 from mailsla.streams.runtime.faust_app.restart import leave, restart
 from mailsla.streams.runtime.kafka.refusals import missing_topics, obstacle
@@ -14,6 +16,7 @@ from mailsla.streams.settings import ConfigurationError, Settings
 
 _LONG_S: Final = 5.0
 """A delivery usually takes some milliseconds."""
+_PROBLEM: Final = "writing"
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +29,8 @@ class WatchedDelivery:
     that is ending does not wait: what it cannot deliver is read again.
     """
 
-    def __init__(
-        self, delivery: Delivery, settings: Settings, is_ending: Callable[[], bool]
-    ) -> None:
-        self._delivery, self._settings, self._is_ending = delivery, settings, is_ending
+    def __init__(self, delivery: Delivery, settings: Settings, app: BatchApp) -> None:
+        self._delivery, self._settings, self._app = delivery, settings, app
         self.name = delivery.name
         self._notice = Notice(WRITING)
 
@@ -37,7 +38,7 @@ class WatchedDelivery:
         """As the other does; until the task's last transaction has ended at the broker."""
         async with self._watched((), f"the last transaction of task {task} does not end there"):
             await self._delivery.claim(task)
-        self._notice.good()
+        self._is_well()
 
     async def deliver(
         self, task: str, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
@@ -46,7 +47,7 @@ class WatchedDelivery:
         topics = {record.topic for record in (*records, *((head,) if head else ()))}
         async with self._watched(topics):
             await self._delivery.deliver(task, records, head, offsets)
-        self._notice.good()
+        self._is_well()
 
     async def release(self, task: str) -> None:
         """As the other does."""
@@ -69,7 +70,7 @@ class WatchedDelivery:
     async def _watch(self, topics: Collection[str], otherwise: str | None) -> None:
         while True:
             await asyncio.sleep(_LONG_S)
-            if self._is_ending():
+            if self._app.should_stop:
                 leave("the last checkpoint cannot be delivered; what it holds is read again")
             try:
                 if missing := await asyncio.to_thread(missing_topics, self._settings, topics):
@@ -80,3 +81,9 @@ class WatchedDelivery:
                 continue
             if why is not None:
                 self._notice.bad(why)
+                # Whoever asks is told, and the watchdog rests: a fresh worker would wait as well.
+                self._app.health.problems.setdefault(_PROBLEM, (time.monotonic(), why))
+
+    def _is_well(self) -> None:
+        self._notice.good()
+        self._app.health.problems.pop(_PROBLEM, None)

@@ -78,10 +78,18 @@ def wait_for_topics(settings: Settings, names: Collection[str]) -> None:
         ConfigurationError: the broker cannot be used.
     """
     notice = Notice(WRITING)
-    while why := missing_topics(settings, names):
+    while True:
+        try:
+            why = missing_topics(settings, names)
+        except ConfigurationError:  # it may be away by now
+            time.sleep(_PAUSE_S)
+            wait_for_broker(settings)
+            continue
+        if why is None:
+            notice.good()
+            return
         notice.bad(why)
         time.sleep(_PAUSE_S)
-    notice.good()
 
 
 def wait_until_taken(settings: Settings) -> None:

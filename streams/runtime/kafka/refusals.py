@@ -8,7 +8,8 @@ a refusal, once the topic takes a record of that size.
 
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -80,7 +81,7 @@ def missing_topics(settings: Settings, names: Collection[str]) -> str | None:
         ConfigurationError: the broker cannot be asked.
 
     """
-    with administration(settings) as admin:
+    with _asked(settings) as admin:
         return _missing(settings, admin, names)
 
 
@@ -91,9 +92,15 @@ def obstacle(settings: Settings, names: Collection[str]) -> str | None:
         ConfigurationError: the broker cannot be asked.
 
     """
+    with _asked(settings) as admin:
+        return _missing(settings, admin, names) or _few_replicas(admin, names)
+
+
+@contextmanager
+def _asked(settings: Settings) -> Iterator[KafkaAdminClient]:
     with administration(settings) as admin:
         try:
-            return _missing(settings, admin, names) or _few_replicas(admin, names)
+            yield admin
         except KafkaError as error:
             raise ConfigurationError(f"Kafka does not tell of its topics: {error}") from None
 
