@@ -12,7 +12,7 @@ from tests.three_brokers import wide_stack
 from tests.undisturbed import assert_all
 
 KILLS = 3
-EVENTS = 60_000
+EVENTS = 40_000
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(3_600), SLOW]
 
