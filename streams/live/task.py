@@ -203,7 +203,7 @@ class Task:
         latency = self.tenants.latency
         known = len(self.tenants.names)
         rows, places, codes, sources = message_rows(
-            batch, self.tenants.code, latency.sources.number
+            batch, self.tenants.numbers, latency.sources.numbers
         )
         if first := self.tenants.note_mail(codes, earliest_us(batch)):
             self._log.add(logs.FIRST_MAIL, orjson.dumps(first))

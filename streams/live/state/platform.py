@@ -16,7 +16,7 @@ from mailsla.schemas.topics import BROADCAST, CALENDARS
 from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.clauses.facts.billing import BillingRegister
 from mailsla.streams.clauses.registry import Scope
-from mailsla.streams.live.apply.invalidation import changed_since
+from mailsla.streams.live.apply.invalidation import EXCLUSIONS, Changes, changed_since
 from mailsla.streams.live.state.landed import (
     VOIDED,
     LandedEvents,
@@ -26,14 +26,13 @@ from mailsla.streams.live.state.landed import (
 )
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.clock import EventClock
+from mailsla.streams.time.intervals import FOREVER
 
 PROGRESS: Final = "source.progress"
 """A source says up to when everything that happened there has been published."""
 CALENDAR: Final = "calendar"
 """A calendar was published."""
 _MARK: Final = "clock.mark"
-_STRETCH: Final = 1024
-"""Records of the broadcast topic whose changes are remembered together."""
 _OWN: Final = 0
 _BILL: Final = 1
 """Who the events that everybody hears of belong to: the platform, or the register of bills."""
@@ -66,7 +65,10 @@ class Platform:
         """The topics of which an event that everybody hears of was voided."""
         self._voidings: list[tuple[int, Fact]] = []
         """Every ``event.voided`` of whatever tenant, and where it was read."""
-        self._changes: dict[int, dict[str, int]] = {}
+        self._changes: dict[str, Changes] = {}
+        """By topic."""
+        self._exclusions_end = 0
+        """Offset after the last record that changed which messages are left out."""
         self._clock: EventClock | None = None
 
     @property
@@ -111,14 +113,16 @@ class Platform:
             about_us = changed_since(fact, lambda: self.scope)
             self.since_us = about_us if self.since_us is None else min(about_us, self.since_us)
 
-    def voidings(self, offset: int) -> Iterator[Fact]:
-        """Every ``event.voided`` of whatever tenant at or beyond an offset in the topic."""
-        return (fact for at, fact in self._voidings if at >= offset)
+    def voidings(self, first: int = 0, end: int = FOREVER) -> Iterator[Fact]:
+        """Every ``event.voided`` of whoever within offsets ``[first, end)`` of the topic."""
+        return (fact for at, fact in self._voidings if first <= at < end)
 
     def forget(self, before_us: int) -> None:
         """Drop what no month beginning at or after ``before_us`` can need."""
         self.scope.forget(before_us)
         self._landed.forget(before_us)
+        for changes in self._changes.values():
+            changes.forget(before_us)
         self._voidings = [one for one in self._voidings if matters_until_us(one[1]) >= before_us]
 
     def read(self, value: bytes, offset: int, now_s: float) -> Fact | None:
@@ -141,9 +145,11 @@ class Platform:
             if fact["type"] == VOIDED:
                 self._voidings.append((offset, fact))
             self.observe(fact)
-        about = self._changes.setdefault(offset // _STRETCH, {})
-        for topic, since_us in self.changed(self.with_voided([fact])).items():
-            about[topic] = min(since_us, about.get(topic, since_us))
+        facts = self.with_voided([fact])
+        if any(each["type"] in EXCLUSIONS for each in facts):
+            self._exclusions_end = offset + 1
+        for topic, since_us in self.changed(facts).items():
+            self._changes.setdefault(topic, Changes()).note(offset, since_us)
         return fact
 
     def changed(self, facts: Iterable[Fact]) -> dict[str, int]:
@@ -167,18 +173,13 @@ class Platform:
         return [*found, *(one for one in gone if one is not None)]
 
     def changes_after(self, offset: int) -> dict[str, int]:
-        """What records at or beyond an offset changed, and a few before it.
+        """Topic → the instant, µs, from which on records at or beyond an offset changed it."""
+        found = {topic: each.since_us(offset) for topic, each in self._changes.items()}
+        return {topic: since_us for topic, since_us in found.items() if since_us is not None}
 
-        Returns:
-            topic → the instant from which on something changed.
-
-        """
-        found: dict[str, int] = {}
-        for stretch, about in self._changes.items():
-            if stretch >= offset // _STRETCH:
-                for topic, since_us in about.items():
-                    found[topic] = min(since_us, found.get(topic, since_us))
-        return found if offset < self.heard else {}
+    def excludes_after(self, offset: int) -> bool:
+        """Whether records at or beyond an offset changed which messages are left out."""
+        return offset < self._exclusions_end
 
     def reached_us(self, now_s: float) -> int | None:
         """Event time up to which the platform's events are known; ``None`` if there are none."""

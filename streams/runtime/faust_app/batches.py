@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, ClassVar, Final
 
 import faust
@@ -135,7 +136,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # a
     async def on_start(self) -> None:
         """Start the client; from its first fetch on it passes over what cannot be read."""
         await super().on_start()
-        pass_over_unreadable(self._consumer)
+        pass_over_unreadable(self._consumer, together=True)
 
     def adapt_wait(self, idle: bool) -> None:
         """Have the broker hold its answers for longer while nothing comes."""
@@ -181,8 +182,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
                 return
             if not fetched or not (active is None or tp in active):
                 continue
-            self._yielded[tp] = offset_after(fetched[-1])
-            yield tp, self._batch_message(tp, fetched)
+            records = list(chain.from_iterable(fetched))
+            self._yielded[tp] = offset_after(records[-1])
+            yield tp, self._batch_message(tp, records)
 
     async def _wait_wanted(self, timeout: float) -> tuple[Any, set[TP] | None]:
         """What has come of the partitions of which more may be fetched by now."""
@@ -233,14 +235,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
 
     def leave_group(self) -> None:
         """Tell the broker that this member goes, so that nobody waits until it is missed."""
-        thread = self._thread
-        coordinator = thread._ensure_consumer()._coordinator
-        leaving = asyncio.run_coroutine_threadsafe(
-            coordinator._maybe_leave_group(), thread.thread_loop
-        )
         try:
-            leaving.result(_LEAVE_S)
-        except Exception as error:
+            thread = self._thread
+            leaving = thread._ensure_consumer()._coordinator._maybe_leave_group()
+            asyncio.run_coroutine_threadsafe(leaving, thread.thread_loop).result(_LEAVE_S)
+        except Exception as error:  # whoever has to be missed is missed after its session
             logger.debug("the group was not left: %r", error)
 
     def forget_yielded(self) -> None:
@@ -257,8 +256,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
     def on_buffer_drop(self, tp: TP) -> None:
         """Nothing was left out, see `on_buffer_full`."""
 
-    def _batch_message(self, tp: TP, fetched: Sequence[Any]) -> ConsumerMessage:
-        last = fetched[-1]
+    def _batch_message(self, tp: TP, records: Sequence[Any]) -> ConsumerMessage:
+        last = records[-1]
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -267,7 +266,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
             last.timestamp_type,
             (),
             None,
-            to_batch(tp.topic, tp.partition, fetched, self.highwater(tp)),
+            to_batch(tp.topic, tp.partition, records, self.highwater(tp)),
             None,
             0,
             0,
