@@ -102,15 +102,7 @@ class Service:
 
     def start(self):
         """Start and wait until it answers."""
-        self.launch()
-        self.await_ready()
-
-    def launch(self):
-        """Start, and wait for nothing."""
         self._running = Running(Child(self._name, self._argv()), self._logs)
-
-    def await_ready(self):
-        """Wait until it answers."""
         wait_for(lambda: self._running.has_ended() or self._ready(), self._within_s, self._name)
         assert not self._running.has_ended(), self._running.last_lines()
 
@@ -128,11 +120,6 @@ class Service:
     def has_ended(self):
         """Whether it has ended by itself."""
         return self._running.has_ended()
-
-    def terminate(self):
-        """End it in order."""
-        self._running.process.terminate()
-        self._running.process.wait(60)
 
     @contextmanager
     def held(self):
@@ -188,8 +175,6 @@ class Worker:
 class Stack:
     """Broker, ClickHouse, and any number of workers."""
 
-    replication = 1
-
     def __init__(self, data, broker):
         self.data, self.kind = Path(data), broker
         self.logs = self.data / "logs"
@@ -214,21 +199,15 @@ class Stack:
         places = ("--data", str(self.data / "clickhouse"), "--http-port", str(self._http))
         return (*module, *places, "--tcp-port", str(self._native))
 
-    @property
-    def servers(self):
-        """Where clients find the broker."""
-        return f"{LOOPBACK}:{self.kafka_port}"
-
     @cached_property
     def settings(self):
         """Configuration of everything that talks to this stack."""
         return Settings(
-            kafka=self.servers,
+            kafka=f"{LOOPBACK}:{self.kafka_port}",
             clickhouse=f"http://{LOOPBACK}:{self._http}",
             clickhouse_user=OPERATOR,
             clickhouse_password=ensure_credentials(self.data / "clickhouse")[OPERATOR],
             partitions=PARTITIONS,
-            replication=self.replication,
             session_timeout_s=6.0,
         )
 

@@ -40,20 +40,8 @@ SCENARIOS = {
         "the broker is killed and comes back", (f"{FAULTS}::test_the_broker_dies_and_comes_back",)
     ),
     "broker-away": Scenario(
-        "the broker is away for half a minute, as behind a dead network; workers end meanwhile",
-        (
-            f"{WAITING}::test_a_broker_that_does_not_answer",
-            f"{WAITING}::test_workers_end_while_the_broker_does_not_answer",
-        ),
-    ),
-    "broker-away-long": Scenario(
-        "the same for two minutes",
+        "the broker is away for half a minute, as behind a dead network",
         (f"{WAITING}::test_a_broker_that_does_not_answer",),
-        {"MAILSLA_AWAY_S": "120"},
-    ),
-    "three-brokers": Scenario(
-        "of three brokers leaders are killed, and all are restarted in turn, under load",
-        ("tests/faults/test_three_brokers.py",),
     ),
     "proxy": Scenario(
         "the network to the broker is late, says things twice and breaks off",
@@ -91,16 +79,11 @@ SCENARIOS = {
         "records make the live task fail, or their batches cannot be read",
         ("tests/faults/test_poison.py", "tests/integration/test_unreadable_batches.py"),
     ),
-    "refused-records": Scenario(
-        "one in a hundred records, half of them or all are refused; records as large as can be",
-        ("tests/faults/test_refused_records.py",),
-    ),
     "invented-tenants": Scenario(
         "somebody invents a million tenants; memory is bounded, the others are unhurt",
         (f"{WAITING}::test_invented_tenants",),
         {"MAILSLA_TENANTS": "1000000"},
     ),
-    "idle": Scenario("a stack has nothing to do", ("tests/faults/test_idle.py",)),
     "topics-anew": Scenario("topics are deleted and made anew, partitions added", (TOPICS,)),
     "closings": Scenario(
         "closings are killed while they book and run twice at once; migrations thrice at once",

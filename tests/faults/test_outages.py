@@ -60,23 +60,7 @@ def test_a_broker_that_does_not_answer(stack):
         said = {worker.kind: worker.log.count("\n") - lines[worker.kind] for worker in workers}
         say(f"away {HUNG_S:.0f} s: goes on {took_s:.1f} s after it answers; lines logged: {said}")
         assert took_s < RECOVERY_S
-        # It goes, it comes, once a minute in between; and what a fresh start says.
-        assert max(said.values()) < 15 + HUNG_S / 60
         assert_all(stack, expected)
-
-
-def test_workers_end_while_the_broker_does_not_answer(stack):
-    before, expected = publish(stack, "end-away", 20_000)
-    with stack.workers("streams", "sinks", **SMALL_STEPS) as workers:
-        reached(stack, "streams", before, 3_000)
-        with stack.broker.held():
-            time.sleep(3)
-            told = time.monotonic()
-            assert [worker.terminate(within_s=20) for worker in workers] == [0, 0]
-            say(f"both ended within {time.monotonic() - told:.1f} s")
-    with stack.workers("streams", "sinks", **SMALL_STEPS):
-        stack.drain(300)
-    assert_all(stack, expected)
 
 
 def test_a_zombie_that_wakes(stack):
