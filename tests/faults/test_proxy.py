@@ -8,7 +8,7 @@ import pytest
 from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
 from tests.faults.test_faults import SMALL_STEPS, publish
 from tests.faults.test_outages import SLOW
-from tests.kafka_proxy import END_TXN, PRODUCE, Weather, proxy
+from tests.kafka_proxy import END_TXN, Weather, proxy
 from tests.stack import Stack, needs_kafka, say
 from tests.undisturbed import assert_all
 
@@ -63,7 +63,6 @@ def stack(tmp_path):
         pytest.param(Weather(), id="everything"),
         # A commit that is late ends what was begun after it, if nobody takes care.
         pytest.param(Weather(0.0, 0.0, 0.15, frozenset({END_TXN})), id="late-commits"),
-        pytest.param(Weather(0.0, 0.05, 0.05, frozenset({PRODUCE})), id="late-records"),
     ],
 )
 def test_nothing_is_torn_by_a_bad_network(stack, weather):
