@@ -78,6 +78,13 @@ def resident_bytes(pid):
         return int(source.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak_bytes(pid):
+    """Most memory a process has held since it, or its program, was started."""
+    with open(f"/proc/{pid}/status") as source:
+        line = next(line for line in source if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
 def cpu_seconds(pid):
     """Processor time a process has used, user and system."""
     with open(f"/proc/{pid}/stat") as source:
@@ -101,9 +108,13 @@ class Service:
 
     def kill(self):
         """End it as a power cut would."""
-        if self._running is not None:
+        if self._running is not None and not self._running.has_ended():
             os.killpg(self._running.pid, signal.SIGKILL)
             self._running.process.wait()
+
+    def has_ended(self):
+        """Whether it has ended by itself."""
+        return self._running.has_ended()
 
     @contextmanager
     def held(self):

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mailsla.schemas.topics import CALENDARS, CONTRACTS, MTA
+from mailsla.streams.live.checkpoint.watched import WatchedDelivery
 from mailsla.streams.live.measures import Measures
 from mailsla.streams.live.topics import INPUT
 from mailsla.streams.live.worker import Live
@@ -36,11 +37,12 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     async def commit(offsets: Offsets) -> bool:
         return await commit_offsets(app, offsets)
 
-    delivery: Delivery = (
+    inner: Delivery = (
         TransactionalDelivery(settings, STREAMS_GROUP)
         if transactions
         else OrderedDelivery(settings, commit)
     )
+    delivery = WatchedDelivery(inner, settings, app)
     logger.info("checkpoints are delivered with: %s", delivery.name)
     silence_us = int(settings.source_silence_s * MICROS)
     live = Live(settings, delivery, app.is_behind, Measures(app.health, silence_us), app.durable)

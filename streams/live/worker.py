@@ -192,8 +192,6 @@ class Live:
             self._came_at = time.monotonic()
             with self._measures.stage("evaluate"):
                 await self._apply(member, bite, now)
-            if task.pending >= self._policy.events:
-                break
         task.clock.waiting = busy or not self._is_idle(member)
         if member.is_catching_up and not task.clock.waiting:
             member.is_catching_up = False
@@ -245,6 +243,8 @@ class Live:
             raise
 
     def _next(self, member: _Member) -> Bite | None:
+        if member.task.pending >= self._policy.events:
+            return None  # a checkpoint comes first, which may have to wait for the one before it
         # Whom contracts name is known before there may be no room for anybody else.
         if not member.knows_contracts and self._is_behind(member, CONTRACTS.name):
             return None

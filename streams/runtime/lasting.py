@@ -5,6 +5,8 @@ from typing import Final
 
 from aiokafka import errors
 
+from mailsla.streams.runtime.kafka.refusals import Refusal, Refused
+
 _RIGHTS: Final = "grant it (deploy/kafka/acls.sh lists the rights), then start the worker again"
 _REFUSED: Final = {
     errors.TopicAuthorizationFailedError: "a topic",
@@ -27,6 +29,11 @@ def lasting_reason(error: BaseException) -> str | None:
                 "then start the worker again"
             )
     return None
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """Which topic refused what, where that is the failure."""
+    return next((one.refusal for one in _causes(error) if isinstance(one, Refused)), None)
 
 
 def is_of_kafka(error: BaseException) -> bool:

@@ -49,6 +49,18 @@ SCENARIOS = {
         "the broker is away for half a minute, as behind a dead network",
         (f"{WAITING}::test_a_broker_that_does_not_answer",),
     ),
+    "proxy": Scenario(
+        "the network to the broker is late, says things twice and breaks off",
+        ("tests/faults/test_proxy.py",),
+    ),
+    "disk-full": Scenario(
+        "the disk of the broker, then of ClickHouse, is full until there is room again",
+        ("tests/faults/test_disk_full.py",),
+    ),
+    "dead-letters-gone": Scenario(
+        "the topic of dead letters refuses them, or is gone, for more than a minute",
+        ("tests/faults/test_refusals.py",),
+    ),
     "clickhouse-kill": Scenario(
         "ClickHouse is killed in the middle of inserts",
         (f"{FAULTS}::test_clickhouse_dies_while_the_live_worker_goes_on",),

@@ -1,16 +1,21 @@
 """Processes die in the middle of a flood; afterwards everything is there, once."""
 
+import asyncio
 import os
 import random
 import threading
 
 import pytest
 
-from tests.exactness import assert_exact, assert_facts
+from mailsla.streams.runtime.checkpoint.writer import TransactionalDelivery
+from tests.exactness import assert_facts
+from tests.faults.test_feed_kills import flood
 from tests.floods import MTA, mixed_flood
-from tests.stack import resident_bytes, running_stack, wait_for
+from tests.stack import GROUPS, PARTITIONS, resident_bytes, running_stack, wait_for
+from tests.undisturbed import assert_all, slow_scope
 
 KILLS = int(os.environ.get("MAILSLA_KILLS", "5"))
+SLOW_MESSAGES = 4_000
 EVENTS = max(30_000, 8_000 * KILLS)
 SMALL_STEPS = {"fetch_bytes": "65536", "checkpoint_events": "1000", "checkpoint_s": "0.1"}
 """Many batches and checkpoints, so that a kill meets one half done."""
@@ -37,8 +42,13 @@ def kafka(tmp_path_factory):
 
 def publish(stack, scope, count=EVENTS):
     """A flood in the topic; ``(records before it, what must come of it)``."""
-    before = sum(stack.ends(MTA).values())
-    records, expected = mixed_flood(scope, random.Random(scope).randrange(1 << 30), 12, count)
+    before, seed = sum(stack.ends(MTA).values()), random.Random(scope).randrange(1 << 30)
+    if "MAILSLA_FAULTS" in os.environ:
+        slow = (
+            record for record in flood(seed, slow_scope(scope), SLOW_MESSAGES) if record[0] == MTA
+        )
+        before += stack.publish(slow)
+    records, expected = mixed_flood(scope, seed, 12, count)
     stack.publish(records)
     return before, expected
 
@@ -62,7 +72,7 @@ def test_a_worker_killed_again_and_again(any_stack, kind):
             worker.kill()
         with stack.workers(kind):
             stack.drain()
-        assert_exact(stack, expected, once=stack.kind == "kafka")
+        assert_all(stack, expected, once=stack.kind == "kafka")
 
 
 @pytest.mark.parametrize("kind", ["streams", "sinks"])
@@ -76,7 +86,7 @@ def test_sigterm_in_the_middle_ends_a_worker_cleanly(any_stack, kind):
         assert worker.terminate() == 0
         with stack.workers(kind):
             stack.drain()
-        assert_exact(stack, expected)
+        assert_all(stack, expected)
 
 
 @pytest.mark.kafka
@@ -93,7 +103,29 @@ def test_workers_join_and_leave_during_the_flood(kafka):
                 wait_for(lambda: "task " in third.log, what="the third worker has a task")
                 second.kill()
                 kafka.drain()
-        assert_exact(kafka, expected)
+        assert_all(kafka, expected)
+
+
+@pytest.mark.kafka
+def test_nobody_waits_for_a_worker_that_starts_itself_again(kafka):
+    worker = kafka.worker("streams", session_timeout_s="45")
+    wait_for(lambda: worker.log.count("read back in") == PARTITIONS, what="all tasks")
+    asyncio.run(fence(kafka.settings))
+    _, expected = publish(kafka, "fenced", 2_000)
+    wait_for(lambda: "starting again" in worker.log, what="the worker notices")
+    wait_for(lambda: worker.log.count("read back in") == 2 * PARTITIONS, 30, "all tasks once more")
+    with kafka.workers("sinks"):
+        kafka.drain()
+    worker.end()
+    assert_all(kafka, expected)
+
+
+async def fence(settings):
+    """Take every task over, as another worker would that thinks this one dead."""
+    delivery = TransactionalDelivery(settings, GROUPS["streams"])
+    for partition in range(PARTITIONS):
+        await delivery.claim(str(partition))
+    await delivery.close()
 
 
 @pytest.mark.kafka
@@ -104,7 +136,7 @@ def test_the_broker_dies_and_comes_back(kafka):
         kafka.broker.kill()
         kafka.broker.start()
         kafka.drain(240)
-        assert_exact(kafka, expected)
+        assert_all(kafka, expected)
 
 
 @pytest.mark.kafka
@@ -122,8 +154,8 @@ def test_clickhouse_dies_while_the_live_worker_goes_on(kafka):
         assert resident_bytes(sinks.pid) < MEMORY_BOUND
         kafka.clickhouse.start()
         kafka.drain()
-        assert_exact(kafka, expected)
-        assert_exact(kafka, later)
+        assert_all(kafka, expected)
+        assert_all(kafka, later)
 
 
 @pytest.mark.kafka

@@ -46,13 +46,13 @@ def message(number, tenant, clock_s, latency_s, type_="dispatched"):
     return MTA, tenant.encode(), orjson.dumps(event)
 
 
-def flood(seed):
+def flood(seed, scope="feed", messages=MESSAGES):
     """Messages whose means fail and recover, some too late, some stuck; and scans that fail."""
     rng = random.Random(seed)
-    tenants = [f"feed-{number}" for number in range(TENANTS)]
+    tenants = [f"{scope}-{number}" for number in range(TENANTS)]
     records = []
-    for number in range(MESSAGES):
-        clock_s, tenant = number * SPAN_S / MESSAGES, tenants[rng.randrange(TENANTS)]
+    for number in range(messages):
+        clock_s, tenant = number * SPAN_S / messages, tenants[rng.randrange(TENANTS)]
         if clock_s > SPAN_S - CALM_S:
             records.append(message(number, tenant, clock_s, 60))
             continue

@@ -10,18 +10,18 @@ import time
 import orjson
 import pytest
 
-from tests.exactness import assert_exact
 from tests.faults.test_faults import MEMORY_BOUND, SMALL_STEPS, publish, reached
-from tests.stack import resident_bytes, running_stack, say, wait_for
+from tests.floods import MTA
+from tests.stack import PARTITIONS, peak_bytes, resident_bytes, running_stack, say, wait_for
+from tests.undisturbed import assert_all
 
 TENANTS = int(os.environ.get("MAILSLA_TENANTS", "100000"))
-HUNG_S = 30.0
+HUNG_S = float(os.environ.get("MAILSLA_AWAY_S", "30"))
+RECOVERY_S = 15.0
+"""Within it a stack goes on once the cause is gone, on a quiet machine."""
+SLOW = pytest.mark.skipif("MAILSLA_FAULTS" not in os.environ, reason="make faults runs it")
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.timeout(3_600),
-    pytest.mark.skipif("MAILSLA_FAULTS" not in os.environ, reason="make faults runs it"),
-]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(3_600), SLOW]
 
 
 @pytest.fixture
@@ -35,27 +35,32 @@ def test_a_clickhouse_that_hangs(stack):
     with stack.workers("streams", "sinks", **SMALL_STEPS) as (_, sinks):
         reached(stack, "sinks", before, 3_000)
         with stack.clickhouse.held():
-            wait_for(lambda: stack.behind("streams", "mail.mta") == 0, 120, "the live worker")
+            wait_for(lambda: stack.behind("streams", MTA) == 0, 120, "the live worker")
             time.sleep(HUNG_S)
-            behind = stack.behind("sinks", "mail.mta")
+            behind = stack.behind("sinks", MTA)
             assert behind > 0
             assert resident_bytes(sinks.pid) < MEMORY_BOUND
         answers = time.monotonic()
         stack.drain(300)
         say(f"{behind} records behind, all landed {time.monotonic() - answers:.0f} s later")
-        assert_exact(stack, expected)
+        assert_all(stack, expected)
 
 
 def test_a_broker_that_does_not_answer(stack):
     before, expected = publish(stack, "away", 40_000)
-    with stack.workers("streams", "sinks", **SMALL_STEPS):
+    with stack.workers("streams", "sinks", **SMALL_STEPS) as workers:
         reached(stack, "streams", before, 3_000)
+        lines = {worker.kind: worker.log.count("\n") for worker in workers}
         with stack.broker.held():
             time.sleep(HUNG_S)
-        answers = time.monotonic()
+        answers, behind = time.monotonic(), stack.behind("streams", MTA)
+        wait_for(lambda: stack.behind("streams", MTA) < behind, 60, "the workers go on")
+        took_s = time.monotonic() - answers
         stack.drain(300)
-        say(f"drained {time.monotonic() - answers:.0f} s after it answers")
-        assert_exact(stack, expected)
+        said = {worker.kind: worker.log.count("\n") - lines[worker.kind] for worker in workers}
+        say(f"away {HUNG_S:.0f} s: goes on {took_s:.1f} s after it answers; lines logged: {said}")
+        assert took_s < RECOVERY_S
+        assert_all(stack, expected)
 
 
 def test_a_zombie_that_wakes(stack):
@@ -68,7 +73,7 @@ def test_a_zombie_that_wakes(stack):
             reached(stack, "streams", before, 10_000)
             os.kill(zombie.pid, signal.SIGCONT)
             stack.drain(300)
-        assert_exact(stack, expected)
+        assert_all(stack, expected)
 
 
 def test_invented_tenants(stack):
@@ -81,7 +86,14 @@ def test_invented_tenants(stack):
     with stack.workers("streams", "sinks") as workers:
         stack.publish(records)
         stack.drain(1_800)
-        largest = {worker.kind: resident_bytes(worker.pid) for worker in workers}
-        say(f"{TENANTS} tenants: " + ", ".join(f"{k} {v / 1e6:.0f} MB" for k, v in largest.items()))
-        assert max(largest.values()) < 2 * MEMORY_BOUND
+        peaks = {worker.kind: peak_bytes(worker.pid) for worker in workers}
+        say(f"{TENANTS} tenants: peaks of "
+            + ", ".join(f"{kind} {peak / 1e6:.0f} MB" for kind, peak in peaks.items()))  # fmt: skip
+        # The live worker has four tasks with room for a thousand of them each, a fifth of a MB one.
+        assert peaks["streams"] < 1.5 * MEMORY_BOUND
+        assert peaks["sinks"] < MEMORY_BOUND
         assert stack.rows("SELECT count() FROM ops_events FINAL") == [(TENANTS,)]
+        held_back = TENANTS - PARTITIONS * stack.settings.unknown_tenants
+        letters = "SELECT count(), uniqExact(topic, partition, offset) FROM dead_letters FINAL"
+        assert stack.rows(letters) == [(held_back, held_back)]
+        assert len(stack.read("sla.dead_letters")) == held_back

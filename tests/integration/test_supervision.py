@@ -78,16 +78,19 @@ def test_a_worker_that_cannot_go_on_stays_down_and_says_why_and_the_rest_goes_on
     assert is_running(streams)
 
 
-def test_a_missing_topic_is_named(up):
-    stack, log = up
+def test_a_missing_topic_is_named_and_waited_for(up):
+    stack, _ = up
+    log = Path(stack.state["data"]) / "logs" / "streams.log"
+    before = len(log.read_text())
     admin = KafkaAdminClient(bootstrap_servers=stack.state["kafka"])
     admin.delete_topics(["sla.dead_letters"])
     admin.close()
     os.kill(stack.state["pids"]["streams"], signal.SIGKILL)
-    wait_for(lambda: "streams stays down" in log.read_text())
-    said = log.read_text()
-    assert "has no topic sla.dead_letters" in said
-    assert "run mailsla topics" in said
+    wait_for(lambda: "has no topic sla.dead_letters" in log.read_text()[before:])
+    assert "run mailsla topics" in log.read_text()[before:]
+    stack.run("topics")
+    wait_for(lambda: "Kafka takes what this worker writes again" in log.read_text()[before:])
+    wait_for(lambda: "task " in log.read_text()[before:])
 
 
 def test_a_partition_that_grows_while_nothing_is_committed_ends_the_worker(tmp_path):

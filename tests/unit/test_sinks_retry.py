@@ -115,7 +115,7 @@ def test_it_waits_for_ever_longer_up_to_the_cap_until_clickhouse_is_back():
 
 def test_an_absence_is_logged_when_it_begins_once_a_minute_and_when_it_ends(caplog):
     with caplog.at_level(logging.INFO):
-        _, waits = deliver(Flaky(*[REFUSED] * 20, *[TOO_MANY_PARTS] * 20))
+        _, waits = deliver(Flaky(*[REFUSED] * 40, *[TOO_MANY_PARTS] * 40))
     first, *between, last = [record.message for record in caplog.records]
     assert first.startswith("ClickHouse takes no rows (no answer)")
     assert all(message.startswith("ClickHouse has taken no rows for") for message in between)

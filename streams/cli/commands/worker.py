@@ -50,13 +50,20 @@ def worker(ctx: click.Context, kind: str, own_state_file: Path | None) -> None:
 def _run_streams(settings: Settings) -> None:
     from mailsla.streams.live.application import build_live
     from mailsla.streams.live.topics import live_topics
-    from mailsla.streams.runtime.faust_app.process import run, wait_for_broker
-    from mailsla.streams.runtime.kafka.admin import require_topics
+    from mailsla.streams.runtime.faust_app.process import (
+        run,
+        wait_for_broker,
+        wait_for_topics,
+        wait_until_taken,
+    )
 
     health = _observed(settings, "streams")
     wait_for_broker(settings)
-    require_topics(settings, live_topics(settings))
-    app = build_live(settings, _transactions(settings))
+    wait_for_topics(settings, live_topics(settings))
+    transactions = _transactions(settings)
+    if transactions:  # without them the try would stay in the log
+        wait_until_taken(settings)
+    app = build_live(settings, transactions)
     app.health = health
     run(app, settings)
 
@@ -66,13 +73,12 @@ def _run_sinks(settings: Settings) -> None:
     from mailsla.sinks.landing.metrics import LandingCollector, LandingMetrics
     from mailsla.sinks.worker import build_sinks
     from mailsla.streams.metrics.names import REGISTRY
-    from mailsla.streams.runtime.faust_app.process import run, wait_for_broker
-    from mailsla.streams.runtime.kafka.admin import require_topics
+    from mailsla.streams.runtime.faust_app.process import run, wait_for_broker, wait_for_topics
 
     health, metrics = _observed(settings, "sinks"), LandingMetrics()
     REGISTRY.register(LandingCollector(metrics))
     wait_for_broker(settings)
-    require_topics(settings, LANDED_TOPICS)
+    wait_for_topics(settings, LANDED_TOPICS)
     app = build_sinks(settings, _transactions(settings), metrics)
     app.health = health
     run(app, settings)
@@ -97,12 +103,11 @@ def _run_closer(settings: Settings) -> None:
     from mailsla.sinks.closer import run_closer
     from mailsla.sinks.closing.run.landed_month import LONGEST_QUERY_S
     from mailsla.sinks.worker import clickhouse_settings
-    from mailsla.streams.runtime.faust_app.process import wait_for_broker
-    from mailsla.streams.runtime.kafka.admin import require_topics
+    from mailsla.streams.runtime.faust_app.process import wait_for_broker, wait_for_topics
 
     health = _observed(settings, "closer")
     wait_for_broker(settings)
-    require_topics(settings, (CLOSINGS.name,))
+    wait_for_topics(settings, (CLOSINGS.name,))
     run_closer(settings, clickhouse_settings(settings, LONGEST_QUERY_S), health)
 
 

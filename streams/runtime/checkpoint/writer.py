@@ -23,6 +23,8 @@ from aiokafka.errors import (
 )
 
 from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.kafka.refusals import Refused, refused
+from mailsla.streams.runtime.kafka.repeated_ends import RepeatedEnds
 from mailsla.streams.settings import Settings
 
 Offsets = Mapping[tuple[str, int], int]
@@ -140,15 +142,17 @@ class TransactionalDelivery:
     def __init__(self, settings: Settings, group: str) -> None:
         self._settings, self._group = settings, group
         self._producers: dict[str, AIOKafkaProducer] = {}
+        self._ends: dict[str, RepeatedEnds] = {}
 
     async def claim(self, task: str) -> None:
         """Register the task's transactional id, which fences its previous holder."""
         await self.release(task)
-        self._producers[task] = await start_producer(
+        producer = await start_producer(
             self._settings,
             transactional_id=f"{self._group}-{task}",
             transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
         )
+        self._producers[task], self._ends[task] = producer, RepeatedEnds(producer)
 
     async def deliver(
         self, task: str, records: Sequence[Outgoing], head: Outgoing | None, offsets: Offsets
@@ -165,8 +169,9 @@ class TransactionalDelivery:
                         await producer.send_offsets_to_transaction(positions, self._group)
             except KafkaError as error:
                 reason = refusal(error, time.monotonic() - begun)
-                # By the same producer: whoever has taken the task over meanwhile fences it.
-                if left and is_passing(error):
+                # By the same producer: whoever has taken the task over meanwhile fences it. Not
+                # where the broker may still hear of this one's end.
+                if left and is_passing(error) and self._ends[task].error is None:
                     logger.warning(
                         "task %s: a checkpoint did not get through: %s; the same is sent again",
                         task,
@@ -176,7 +181,13 @@ class TransactionalDelivery:
                 await self.release(task)
                 raise Fenced(f"task {task}: the transaction was refused: {reason}") from error
             else:
-                return
+                break
+        if lost := self._ends[task].error:
+            await self.release(task)
+            raise Fenced(
+                f"task {task}: the end of its transaction was asked for twice, and the broker may "
+                "hear one of them late; it is durable, and a fresh worker shuts the late one out"
+            ) from lost
 
     async def release(self, task: str) -> None:
         """Stop the task's producer."""
@@ -233,18 +244,40 @@ async def start_producer(settings: Settings, **options: Any) -> AIOKafkaProducer
 async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
     """Produce and await every acknowledgement; the first failure is raised.
 
+    Raises:
+        Refused: a topic will have no such record.
+        KafkaError: anything else.
+
     Records whose partition is known go out in batches that are put together here: sending them
     one by one costs ten times as much.
     """
-    pending: list[asyncio.Future[Any]] = []
+    pending: list[_Sent] = []
     for place, some in _by_place(records).items():
         if place is None:
             for record in some:
                 pending.append(await _send_one(producer, record))  # noqa: PERF401
             continue
         pending += await _send_batches(producer, place, some)
-    if pending:
-        await asyncio.gather(*pending)
+    try:
+        await asyncio.gather(*(one.acknowledged for one in pending))
+    except KafkaError as error:
+        if refusal := next((found for one in pending if (found := one.refusal())), None):
+            raise refusal from error
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A record or a batch on its way to a topic, its size in bytes."""
+
+    topic: str
+    size: int
+    acknowledged: asyncio.Future[Any]
+
+    def refusal(self) -> Refused | None:
+        """What the topic answered, where it will not have it."""
+        done = self.acknowledged.done() and not self.acknowledged.cancelled()
+        return refused(self.topic, self.size, self.acknowledged.exception()) if done else None
 
 
 def _by_place(records: Sequence[Outgoing]) -> dict[tuple[str, int] | None, list[Outgoing]]:
@@ -258,15 +291,20 @@ def _by_place(records: Sequence[Outgoing]) -> dict[tuple[str, int] | None, list[
 
 async def _send_batches(
     producer: AIOKafkaProducer, place: tuple[str, int], records: Sequence[Outgoing]
-) -> list[asyncio.Future[Any]]:
-    pending: list[asyncio.Future[Any]] = []
+) -> list[_Sent]:
+    pending: list[_Sent] = []
     batch, filled = producer.create_batch(), 0
+
+    async def send() -> None:
+        sent = await producer.send_batch(batch, place[0], partition=place[1])
+        pending.append(_Sent(place[0], batch.size(), sent))
+
     for number, record in enumerate(records):
         if _append(batch, record):
             filled += 1
         else:
             if filled:
-                pending.append(await producer.send_batch(batch, place[0], partition=place[1]))
+                await send()
             batch, filled = producer.create_batch(), 0
             if _append(batch, record):
                 filled = 1
@@ -277,7 +315,7 @@ async def _send_batches(
         if number % _RECORDS_AT_ONCE == 0:
             await asyncio.sleep(0)
     if filled:
-        pending.append(await producer.send_batch(batch, place[0], partition=place[1]))
+        await send()
     return pending
 
 
@@ -288,15 +326,15 @@ def _append(batch: Any, record: Outgoing) -> bool:
     return added is not None
 
 
-async def _send_one(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[Any]:
-    sent: asyncio.Future[Any] = await producer.send(
+async def _send_one(producer: AIOKafkaProducer, record: Outgoing) -> _Sent:
+    sent = await producer.send(
         record.topic,
         value=record.value,
         key=record.key,
         partition=record.partition,
         headers=list(record.headers),
     )
-    return sent
+    return _Sent(record.topic, len(record.value or b"") + len(record.key or b""), sent)
 
 
 async def supports_transactions(settings: Settings) -> bool:

@@ -11,7 +11,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import faust
 from faust.auth import OAuthCredentials
@@ -24,8 +24,13 @@ from mailsla.streams.runtime.checkpoint.state_log import StateError
 from mailsla.streams.runtime.faust_app.batches import BatchTransport, RecordBatch, batch_topic
 from mailsla.streams.runtime.faust_app.restart import before_restart, give_up, restart
 from mailsla.streams.runtime.kafka.client_options import FileToken, is_encrypted, login, tls_context
-from mailsla.streams.runtime.lasting import is_of_kafka, lasting_reason
+from mailsla.streams.runtime.kafka.refusals import hand_on
+from mailsla.streams.runtime.lasting import is_of_kafka, lasting_reason, refusal_of
 from mailsla.streams.settings import Settings
+
+_METADATA_MS: Final = 10_000
+"""How old knowledge of the topics may be: one that was deleted and made anew is read again within
+this time. The client's own five minutes would be a standstill."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +64,11 @@ class BatchApp(faust.App):  # type: ignore[misc]  # an untyped base
         """Whether records of a partition beyond an offset wait, or it is not known yet."""
         return bool(self.consumer.is_behind(TP(topic, partition), offered))
 
+    def leave_group(self) -> None:
+        """Tell the broker that this member goes, if it ever came."""
+        if self.consumer is not None:
+            self.consumer.leave_group()
+
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
 
@@ -85,6 +95,7 @@ def build_app(
         broker_check_crcs=True,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=settings.fetch_bytes,
+        consumer_metadata_max_age_ms=_METADATA_MS,
         stream_buffer_maxsize=buffered_batches,
         stream_wait_empty=False,
         topic_allow_declare=False,
@@ -162,6 +173,9 @@ def _fail(app: BatchApp, reason: str, error: Exception) -> None:
         give_up(str(error))
     elif sentence := lasting_reason(error):
         give_up(sentence)
+    elif refusal := refusal_of(error):
+        hand_on(refusal)
+        restart(refusal.sentence)
     elif is_of_kafka(error):
         restart(reason)  # the broker's absence is said elsewhere; a traceback would tell no more
     else:

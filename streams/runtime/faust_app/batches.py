@@ -6,6 +6,8 @@ budget. `BatchConsumer` yields one message per partition and fetch instead, whos
 was derived from them is acknowledged.
 """
 
+import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +33,10 @@ _IDLE_WAIT_MS: Final = 250
 """The same once nothing has come for a while: then no partition is busy, and asking often costs
 worker and broker a quarter of a core."""
 _IDLE_AFTER_S: Final = 2.0
+_LEAVE_S: Final = 2.0
+"""So long the broker may take to hear that a member goes."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -226,6 +232,15 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
         if end is None or not state.has_valid_position:
             return True  # nothing has been fetched yet
         return bool(end > state.position)
+
+    def leave_group(self) -> None:
+        """Tell the broker that this member goes, so that nobody waits until it is missed."""
+        try:
+            thread = self._thread
+            leaving = thread._ensure_consumer()._coordinator._maybe_leave_group()
+            asyncio.run_coroutine_threadsafe(leaving, thread.thread_loop).result(_LEAVE_S)
+        except Exception as error:  # whoever has to be missed is missed after its session
+            logger.debug("the group was not left: %r", error)
 
     def forget_yielded(self) -> None:
         """Partitions were assigned: what was handed on before is fetched again."""

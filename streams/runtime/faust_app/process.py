@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -14,16 +13,20 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from mailsla.streams.metrics.sampling import beat
-from mailsla.streams.runtime.absence import Absence
 from mailsla.streams.runtime.faust_app.application import BatchApp
-from mailsla.streams.runtime.faust_app.restart import AWAY, before_restart, end
+from mailsla.streams.runtime.faust_app.notices import BROKER, WRITING, Notice
+from mailsla.streams.runtime.faust_app.restart import before_restart, end
 from mailsla.streams.runtime.kafka.client_options import client_options
 from mailsla.streams.runtime.kafka.consumer_lag import waiting_records
+from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
 from mailsla.streams.runtime.kafka.probe import Trouble, late_trouble, probe
+from mailsla.streams.runtime.kafka.refusals import inherited, missing_topics, takes_again
 from mailsla.streams.runtime.watchdog import Watchdog
 from mailsla.streams.settings import ConfigurationError, Settings
 
 _PAUSE_S: Final = 1.0
+_TRY_AGAIN_S: Final = 3.0
+"""Between two tries of what a topic refused."""
 _LOOK_S: Final = 10.0
 """Between two looks at what is stuck."""
 _ANSWER_S: Final = 5.0
@@ -36,29 +39,6 @@ _GARBAGE_THRESHOLDS: Final = (50_000, 20, 20)
 they are looked through so often that many live to be taken for lasting ones, and all of the state
 is walked for nothing, half a second at a time, while breaches wait."""
 
-logger = logging.getLogger(__name__)
-
-
-class _Broker:
-    """Says in the log when the broker goes and comes, over restarts too."""
-
-    def __init__(self) -> None:
-        self._absence = Absence.inherited(AWAY)
-        before_restart(lambda: self._absence.hand_on(AWAY))
-
-    def is_away(self, why: str) -> None:
-        """It does not answer."""
-        if (away_s := self._absence.away(time.monotonic())) is not None:
-            if away_s:
-                logger.warning("Kafka has been away for %.0f s: %s", away_s, why)
-            else:
-                logger.warning("Kafka is away: %s; waiting", why)
-
-    def is_there(self) -> None:
-        """It answers."""
-        if (away_s := self._absence.back(time.monotonic())) is not None:
-            logger.info("Kafka is back after %.0f s", away_s)
-
 
 def wait_for_broker(settings: Settings) -> None:
     """Return once a broker answers; a worker outlives the broker's absence.
@@ -67,19 +47,19 @@ def wait_for_broker(settings: Settings) -> None:
         ConfigurationError: the broker is there and cannot be used, which waiting would not mend:
             certificate, host name, encryption, login.
     """
-    broker = _Broker()
+    broker = Notice(BROKER)
     broken_off = 0
     while True:
         trouble = probe(settings)
         if trouble is None and _has_brokers(settings):
-            broker.is_there()
+            broker.good()
             return
         if trouble is None:
             broken_off += 1
             trouble = Trouble(late_trouble(settings), passing=broken_off < _BREAKS_OFF)
         if not trouble.passing:
             raise ConfigurationError(trouble.sentence)
-        broker.is_away(trouble.sentence)
+        broker.bad(trouble.sentence)
         time.sleep(_PAUSE_S)
 
 
@@ -89,6 +69,40 @@ def _has_brokers(settings: Settings) -> bool:
     except KafkaError:
         return False
     return True
+
+
+def wait_for_topics(settings: Settings, names: Collection[str]) -> None:
+    """Return once all these topics exist; which do not is said once a minute.
+
+    Raises:
+        ConfigurationError: the broker cannot be used.
+    """
+    notice = Notice(WRITING)
+    while True:
+        try:
+            why = missing_topics(settings, names)
+        except ConfigurationError:  # it may be away by now
+            time.sleep(_PAUSE_S)
+            wait_for_broker(settings)
+            continue
+        if why is None:
+            notice.good()
+            return
+        notice.bad(why)
+        time.sleep(_PAUSE_S)
+
+
+def wait_until_taken(settings: Settings) -> None:
+    """Return once a topic takes what it refused of the process before this one."""
+    refusal, notice = inherited(), Notice(WRITING)
+    while refusal is not None:
+        notice.bad(refusal.sentence)
+        time.sleep(_TRY_AGAIN_S)
+        try:
+            refusal = asyncio.run(takes_again(settings, refusal, STREAMS_GROUP))
+        except AioKafkaError:
+            wait_for_broker(settings)
+    notice.good()
 
 
 def _observe(app: Any) -> None:
@@ -110,7 +124,7 @@ def _watch(app: BatchApp, settings: Settings) -> None:
 
     Stuck is one of which a partition grows while nothing of it is committed.
     """
-    broker, dog = _Broker(), Watchdog(settings.watchdog_s)
+    broker, dog = Notice(BROKER), Watchdog(settings.watchdog_s)
     look_s = min(_LOOK_S, settings.watchdog_s / 4)
 
     async def watch() -> None:
@@ -122,9 +136,9 @@ def _watch(app: BatchApp, settings: Settings) -> None:
                 dog.rest()
             elif not app.consumer.is_connected():
                 dog.rest()
-                broker.is_away(f"no connection to {settings.kafka}")
+                broker.bad(f"no connection to {settings.kafka}")
             else:
-                broker.is_there()
+                broker.good()
                 if (now := time.monotonic()) >= look_at:
                     look_at = now + look_s
                     await _look(app, dog, held)
@@ -149,6 +163,7 @@ def run(app: BatchApp, settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT; does not return."""
     _observe(app)
     _watch(app, settings)
+    before_restart(app.leave_group)
     gc.freeze()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     worker = faust.Worker(

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 _COUNT: Final = "MAILSLA_RESTARTS"
-AWAY: Final = "MAILSLA_KAFKA_AWAY"
-"""Variables that a worker leaves to the one that takes its place."""
 _ENDED: Final = 1
 GIVEN_UP: Final = 3
 """Exit code of a worker that cannot go on until somebody acts: whoever runs it leaves it down."""
@@ -61,6 +59,11 @@ def give_up(reason: str) -> NoReturn:
 def end(reason: str) -> NoReturn:
     """End this process at once, with nothing more committed; whoever runs it starts a fresh one."""
     _leave(reason, _ENDED)
+
+
+def leave(reason: str) -> NoReturn:
+    """End this process at once as it was told to, with nothing more committed."""
+    _leave(reason, 0)
 
 
 def _leave(reason: str, code: int) -> NoReturn:

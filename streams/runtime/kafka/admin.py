@@ -94,21 +94,6 @@ def topic_identities(settings: Settings, names: Collection[str]) -> Mapping[str,
         raise KafkaConnectionError(f"the broker does not tell its topics: {error}") from None
 
 
-def require_topics(settings: Settings, names: Collection[str]) -> None:
-    """Return if all these topics exist.
-
-    Raises:
-        ConfigurationError: one does not, or this user may not know of it.
-    """
-    with administration(settings) as admin:
-        missing = sorted(set(names) - set(admin.list_topics()))
-    if missing:
-        raise ConfigurationError(
-            f"Kafka at {settings.kafka} has no topic {', '.join(missing)}, or hides it from this "
-            "user; run mailsla topics, or grant the rights that deploy/kafka/acls.sh lists"
-        )
-
-
 def _create(admin: KafkaAdminClient, topics: Sequence[Topic], settings: Settings) -> None:
     wanted: dict[str, Any] = {
         topic.name: {
