@@ -8,7 +8,6 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from mailsla.schemas.contract import Profile
-from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.time.calendar import DAY, HOUR, local_day, midnight
 from mailsla.streams.time.intervals import BEFORE_ALL, EMPTY, IntervalSet, union
 
@@ -62,48 +61,32 @@ class Declaration:
 
 
 class ExclusionRegister:
-    """Declared, approved and revoked exclusions of one scope, whatever the order they come in.
+    """Exclusions of one scope by their names, whatever the order of what was said of them.
 
-    Outages are declared, approved and revoked in the same way; ``kind`` says which of the two.
+    Or its outages: they are declared, approved and revoked in the same way.
     """
 
-    def __init__(self, kind: Kind = "exclusion") -> None:
-        self.kind = kind
-        self._identity = f"{kind}_id"
+    def __init__(self) -> None:
         self._approvals: dict[str, set[tuple[int, str]]] = {}
         self._declared: dict[str, Declaration] = {}
         self._revoked: dict[str, int] = {}
         self._first_start: dict[str, int] = {}
 
-    def declare(self, fact: Fact) -> None:
-        """Take a declaration; the latest of an identity counts."""
-        sections = fact.get("sections")
-        declaration = Declaration(
-            fact["time"],
-            fact["source"],
-            fact["id"],
-            fact.get("code") or "",
-            fact["starts_at"],
-            fact["ends_at"],
-            None if sections is None else frozenset(sections),
-            bool(fact.get("consent_ref")),
-            fact.get("actor") or "",
-        )
-        name = fact[self._identity]
+    def declare(self, name: str, declaration: Declaration) -> None:
+        """Take a declaration; the latest of a name counts."""
         known = self._declared.get(name)
         if known is None or known < declaration:
             self._declared[name] = declaration
         first = self._first_start.get(name, declaration.starts_us)
         self._first_start[name] = min(first, declaration.starts_us)
 
-    def revoke(self, fact: Fact) -> None:
+    def revoke(self, name: str, time_us: int) -> None:
         """Take a revocation; it takes back every declaration up to its time."""
-        name = fact[self._identity]
-        self._revoked[name] = max(fact["time"], self._revoked.get(name, fact["time"]))
+        self._revoked[name] = max(time_us, self._revoked.get(name, time_us))
 
-    def approve(self, fact: Fact) -> None:
-        """Take an approval; it may be of something of the other kind, and then says nothing."""
-        self._approvals.setdefault(fact["approves"], set()).add((fact["time"], fact["actor"]))
+    def approve(self, name: str, time_us: int, actor: str) -> None:
+        """Take an approval."""
+        self._approvals.setdefault(name, set()).add((time_us, actor))
 
     def first_start(self, name: str) -> int | None:
         """The earliest start a name was ever declared with, revoked or replaced or not."""
