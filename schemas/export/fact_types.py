@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mailsla.schemas.codec.columns import Column, Kind, Rule, columns
-from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.envelope import Event
 from mailsla.schemas.registry import EVENT_TYPES
 from mailsla.schemas.topics import MTA
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from mailsla.schemas.facts.lines import FACT_TYPES
 from mailsla.schemas.facts.ops import EventVoidedFact
-from mailsla.streams.live.apply.invalidation import EXCLUSIONS
+from mailsla.streams.clauses.invalidation import EXCLUSIONS
 from mailsla.streams.live.decode.records import DecodedBatch, Int64s
 from mailsla.streams.time.calendar import HOUR
 from mailsla.streams.time.clock import MICROS

@@ -17,12 +17,11 @@ from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.lines import encode_fact
 from mailsla.schemas.facts.ops import SourceProgressFact
 from mailsla.schemas.topics import CALENDARS, MTA
+from mailsla.streams.clauses.invalidation import EXCLUSIONS
 from mailsla.streams.live.apply.facts import apply_fact, apply_voiding, changes_no_state, land
-from mailsla.streams.live.apply.invalidation import EXCLUSIONS
 from mailsla.streams.live.apply.mail import MailBatch, apply_mail
 from mailsla.streams.live.apply.quarantine import admit_mail
 from mailsla.streams.live.checkpoint import state_log as logs
-from mailsla.streams.live.checkpoint.contents import Checkpoint
 from mailsla.streams.live.checkpoint.forgetting import forget_again, forget_messages, forget_months
 from mailsla.streams.live.checkpoint.recovery import (
     look_again,
@@ -59,6 +58,7 @@ from mailsla.streams.live.state.platform import (
 from mailsla.streams.live.state.progress import KnownProgress, Progress
 from mailsla.streams.live.state.strangers import MOST_STRANGERS
 from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.contents import Checkpoint
 from mailsla.streams.runtime.checkpoint.state_log import State, head_record
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 from mailsla.streams.time.calendar import Month

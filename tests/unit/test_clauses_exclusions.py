@@ -8,7 +8,8 @@ import pytest
 
 from mailsla.schemas.contract import Profile
 from mailsla.schemas.facts.fact import Fact
-from mailsla.streams.clauses.model.exclusions import Declaration, Exclusions
+from mailsla.streams.clauses.facts.exclusions import Declaration
+from mailsla.streams.clauses.model.exclusions import Exclusions
 from mailsla.streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract, fact
 

@@ -118,16 +118,10 @@ LAYERS = (
 )
 
 KNOW_EACH_OTHER = {
-    # Pairs of rooms, each of which imports from the other; to become fewer.
-    frozenset({"schemas.codec", "schemas.events"}),
-    frozenset({"sinks.closing.explain", "sinks.closing.revisions"}),
-    frozenset({"sinks.closing.explain", "sinks.closing.run"}),
+    # A plan is kept with the views of its month, and measured by its number.
     frozenset({"sinks.closing.measure", "sinks.closing.plan"}),
-    frozenset({"streams.clauses.facts", "streams.clauses.model"}),
-    frozenset({"streams.cli.output", "streams.cli.support"}),
-    frozenset({"streams.live", "streams.maillog"}),
-    frozenset({"streams.live.apply", "streams.live.state"}),
 }
+"""Pairs of rooms, each of which imports from the other."""
 
 PURE = (
     "schemas",

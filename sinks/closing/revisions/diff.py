@@ -9,7 +9,7 @@ from mailsla.schemas.contract import Contract
 from mailsla.schemas.results import Closing, ClosingItem, Credit
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.errors import ClosingError
-from mailsla.sinks.closing.explain.event_dependencies import topics_of, types_of
+from mailsla.sinks.closing.event_dependencies import topics_of, types_of
 from mailsla.sinks.closing.measure.views import view_query
 from mailsla.sinks.closing.plan.calendars import ChangedDay, changed_days, stored_days
 from mailsla.sinks.closing.plan.contract_segments import (

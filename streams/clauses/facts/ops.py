@@ -17,7 +17,7 @@ from mailsla.schemas.facts.ops import (
     SourceProgressFact,
 )
 from mailsla.streams.clauses.facts.base import Facts, micros
-from mailsla.streams.clauses.model.exclusions import MAINTENANCE, Declaration, ExclusionRegister
+from mailsla.streams.clauses.facts.exclusions import MAINTENANCE, Declaration, ExclusionRegister
 from mailsla.streams.time.calendar import DAY, SECOND
 from mailsla.streams.time.intervals import EMPTY, FOREVER, IntervalSet, union
 

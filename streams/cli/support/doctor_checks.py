@@ -21,10 +21,10 @@ from mailsla.sinks.landing.faults import label
 from mailsla.sinks.migrations import read_migrations
 from mailsla.sinks.retention import contradictions, kept_days, wanted_days
 from mailsla.sinks.worker import clickhouse_settings
-from mailsla.streams.live.decode.dead_letters import FAILED
 from mailsla.streams.maillog.state import MaillogState, misunderstood_in
 from mailsla.streams.runtime.checkpoint.recovery import read_records
 from mailsla.streams.runtime.checkpoint.state_log import StateError
+from mailsla.streams.runtime.dead_letters import FAILED
 from mailsla.streams.runtime.kafka.admin import administration
 from mailsla.streams.runtime.kafka.drain import Lag, lags
 from mailsla.streams.runtime.kafka.identity import identities

@@ -3,13 +3,13 @@
 from mailsla.schemas.codec.records import Rejection
 from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.ops import EventVoidedFact
-from mailsla.streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
+from mailsla.streams.clauses.invalidation import EXCLUSIONS, changed_since, is_quiet
 from mailsla.streams.live.apply.quarantine import hold_back_fact
-from mailsla.streams.live.decode.dead_letters import CONFLICT
 from mailsla.streams.live.decode.facts import Arrived
 from mailsla.streams.live.decode.records import letter
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.dead_letters import CONFLICT
 
 
 def land(tenants: Tenants, one: Arrived, line: bytes) -> tuple[bool, Outgoing | None]:

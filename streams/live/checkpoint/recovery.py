@@ -11,11 +11,11 @@ from mailsla.schemas.codec.records import decode_contract
 from mailsla.schemas.contract import Contract
 from mailsla.schemas.facts.lines import decode_fact, encode_fact
 from mailsla.schemas.facts.ops import EventVoidedFact
+from mailsla.streams.clauses.invalidation import changed_since
 from mailsla.streams.latency.flights import without_direction
 from mailsla.streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows, tenant_of
 from mailsla.streams.latency.messages import VOIDED as VOIDED_ROW
 from mailsla.streams.latency.row_index import Mask
-from mailsla.streams.live.apply.invalidation import changed_since
 from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.former import ANEW
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC

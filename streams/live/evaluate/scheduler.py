@@ -15,7 +15,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from mailsla.schemas.contract import DEFAULT_TIMEZONE
-from mailsla.streams.clauses.model.exclusions import CONNECTIVITY
+from mailsla.streams.clauses.facts.exclusions import CONNECTIVITY
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.burning import burned, mark_after, may_burn
 from mailsla.streams.live.evaluate.dirty_sections import (

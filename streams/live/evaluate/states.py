@@ -8,8 +8,8 @@ from heapq import heappop, heappush
 from typing import Final
 
 from mailsla.schemas.results import BreachType, State
+from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.clauses.model.burn_rate import Burn
-from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.clauses.model.state_machine import Life
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.time.calendar import SECOND

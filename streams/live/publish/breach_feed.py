@@ -7,7 +7,7 @@ import orjson
 
 from mailsla.schemas.results import State
 from mailsla.schemas.topics import BREACHES, STATUS
-from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.states import Transition, key_of
 from mailsla.streams.live.publish.times import text_of

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from mailsla.schemas.results import State
-from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC

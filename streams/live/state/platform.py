@@ -18,8 +18,8 @@ from mailsla.schemas.facts.lines import encode_fact, fact_of
 from mailsla.schemas.facts.ops import EventVoidedFact, SourceProgressFact
 from mailsla.schemas.topics import BROADCAST, CALENDARS
 from mailsla.streams.clauses.facts.billing import BillingRegister
+from mailsla.streams.clauses.invalidation import changed_since
 from mailsla.streams.clauses.registry import Scope
-from mailsla.streams.live.apply.invalidation import changed_since
 from mailsla.streams.live.state.landed import LandedEvents, matters_until_us
 from mailsla.streams.live.state.progress import Progress
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
