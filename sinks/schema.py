@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mailsla.sinks.clickhouse import Client
-from mailsla.sinks.closing.measure.views import install_views
+from mailsla.sinks.closing.views import install_views
 from mailsla.sinks.migrations import migrate
 from mailsla.sinks.retention import apply_retention
 

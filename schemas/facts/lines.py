@@ -1,8 +1,7 @@
 """Facts as lines of JSON, as the state and the broadcast topic keep them."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
-from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -30,18 +29,18 @@ FACT_TYPES: Final[Mapping[str, type[Fact]]] = {
 """type name → class"""
 
 FIELDS: Final[Mapping[str, Sequence[str]]] = {
-    name: tuple(field.name for field in fields(kind)) for name, kind in FACT_TYPES.items()
+    name: tuple(field.name for field in dataclasses.fields(kind))
+    for name, kind in FACT_TYPES.items()
 }
 """type name → the fields of its class, in their order"""
-
-_VALUES: Final = {name: attrgetter(*fields) for name, fields in FIELDS.items()}
 
 
 def encode_fact(fact: Fact) -> bytes:
     """A fact as one line of JSON, without the fields that are absent."""
-    name = fact.type
-    values = zip(FIELDS[name], _VALUES[name](fact), strict=True)
-    return orjson.dumps({field: value for field, value in values if value is not None})
+    fields = FIELDS[fact.type]
+    return orjson.dumps(
+        {name: value for name in fields if (value := getattr(fact, name)) is not None}
+    )
 
 
 def decode_fact(line: bytes) -> Fact:

@@ -23,6 +23,7 @@ from mailsla.streams.live.apply.mail import MailBatch, apply_mail
 from mailsla.streams.live.apply.quarantine import admit_mail
 from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.forgetting import forget_again, forget_messages, forget_months
+from mailsla.streams.live.checkpoint.position import position
 from mailsla.streams.live.checkpoint.recovery import (
     look_again,
     mark_unpublished,
@@ -234,7 +235,7 @@ class Task:
             yield from self._tell(self.scheduler.advance(one.clock_us, reach_us))
             # What everybody hears of, facts of the platform and word of sources, is not refused.
             if fact.tenant_id == PLATFORM:
-                self._log.head.extra["meets_platform"] = True
+                position(self._log.head)["meets_platform"] = True
             elif isinstance(fact, SourceProgressFact):
                 self._progress.say(Progress(fact.of, fact.time, one.heard_us), now_s)
             elif not self._apply_own(one):
@@ -399,14 +400,14 @@ class Task:
         # What is under way first, then a round of its own.
         for _ in range((1 + self.rounds.under_way) * everything):
             deque(self.publish_some(), 0)
-        if "meets_platform" in self._log.head.extra:
+        if "meets_platform" in position(self._log.head):
             self.outbox.mark(max(self._now_us(now_s), self.scheduler.position_us))
         # Nothing is looked at behind either of these any more.
         known_us = min(self.scheduler.position_us, self.tenants.latency.clock_us)
         forget_months(self._log, self.tenants, self.states, self.rounds.statuses, known_us)
         forget_messages(self._log, self.tenants.latency, self._most_messages)
         self._log.head.latest_us = self.clock.latest_us
-        self._log.head.extra |= {"received_us": self._received_us, "published": self.rounds.marks}
+        position(self._log.head).update(received_us=self._received_us, published=self.rounds.marks)
         records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
         head, offsets = head_record(self.partition, self._log.head), self.rounds.take_offsets()
         return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))

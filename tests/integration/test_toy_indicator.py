@@ -14,7 +14,7 @@ import pytest
 from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.support import TicketAnsweredFact, TicketOpenedFact
 from mailsla.schemas.indicators import INDICATORS, Indicator
-from mailsla.sinks.closing.measure import views
+from mailsla.sinks.closing import views
 from mailsla.sinks.closing.plan.contract_segments import micros
 from mailsla.sinks.schema import install_schema
 from mailsla.streams.clauses import registry

@@ -9,10 +9,10 @@ import pytest
 from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.presentation import words
 from mailsla.schemas.remedies import Remedy
+from mailsla.sinks.closing import views
 from mailsla.sinks.closing.credits import rules
 from mailsla.sinks.closing.event_dependencies import BEARING
 from mailsla.sinks.closing.explain.formulas import FORMULAS
-from mailsla.sinks.closing.measure import views
 from mailsla.sinks.statement.wording.phrases import PHRASES
 from mailsla.streams.clauses.registry import CLAUSES
 

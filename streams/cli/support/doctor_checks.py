@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from mailsla.schemas.codec.records import HELD_BACK
 from mailsla.schemas.topics import ALL_TOPICS, ASSEMBLER_STATE, MTA, RAW_MAILLOG
 from mailsla.sinks.clickhouse import ClickHouseSettings, Client, connect_reader
-from mailsla.sinks.closing.measure.views import views
+from mailsla.sinks.closing.views import views
 from mailsla.sinks.ddl import DERIVED_TABLES
 from mailsla.sinks.landing.faults import label
 from mailsla.sinks.migrations import read_migrations

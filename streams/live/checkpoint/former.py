@@ -25,8 +25,6 @@ from mailsla.streams.runtime.checkpoint.state_log import Head, StateError, head_
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
 
-ANEW: Final = "anew"
-"""In the head: that everything is to be judged anew, as this release reads it."""
 _ROW: Final = np.dtype(
     [
         ("key", np.uint64),
@@ -86,7 +84,7 @@ def carry_over(partition: int, records: Mapping[bytes, bytes], present_us: int) 
     head = Head(offsets=document["offsets"], latest_us=document["latest_us"])
     head.extra = {
         **{name: value for name, value in document["extra"].items() if name != "reached_us"},
-        ANEW: True,
+        "anew": True,
         "position_us": position_us,
         "patient_us": patient_us,
         "known_us": mail_us,

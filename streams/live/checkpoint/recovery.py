@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import compress
-from typing import Any
 
 import numpy as np
 import orjson
@@ -17,7 +16,7 @@ from mailsla.streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows, tenan
 from mailsla.streams.latency.messages import VOIDED as VOIDED_ROW
 from mailsla.streams.latency.row_index import Mask
 from mailsla.streams.live.checkpoint import state_log as logs
-from mailsla.streams.live.checkpoint.former import ANEW
+from mailsla.streams.live.checkpoint.position import position
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
@@ -65,11 +64,11 @@ def _restore_latency(state: State, tenants: Tenants) -> None:
 
 def restore_messages(state: State, tenants: Tenants) -> None:
     """Sources and messages, once facts and contracts are known."""
-    position: dict[str, Any] = dict(state.head.extra)
+    saved = position(state.head)
     latency = tenants.latency
-    latency.sources.restore(position.get("sources", ()))
-    latency.clock_us = position.get("mail_us", 0)
-    latency.heard_us = position.get("heard_us", 0)
+    latency.sources.restore(saved.get("sources", ()))
+    latency.clock_us = saved.get("mail_us", 0)
+    latency.heard_us = saved.get("heard_us", 0)
     rows = np.concatenate([np.empty(0, dtype=ROW), *(rows for _, rows, _ in state.rows)])
     names = [name for _, _, names in state.rows for name in names]
     counts = _not_voided(rows)
@@ -94,32 +93,32 @@ def _not_voided(rows: Rows) -> Mask:
 
 def received_us(state: State) -> int:
     """When the last record came that moved event time, by the broker's clock; 0 where none had."""
-    position: dict[str, Any] = dict(state.head.extra)
-    return int(position.get("received_us", 0))
+    saved = position(state.head)
+    return int(saved.get("received_us", 0))
 
 
 def published_marks(state: State) -> dict[str, int]:
     """Log of the state → the number of its first record that had not been published."""
-    position: dict[str, Any] = dict(state.head.extra)
-    return dict(position.get("published", {}))
+    saved = position(state.head)
+    return dict(saved.get("published", {}))
 
 
 def resume(
     state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
 ) -> None:
     """Go on where `writing.position_of` says that a former life was."""
-    position: dict[str, Any] = dict(state.head.extra)
-    scheduler.position_us = position.get("position_us", 0)
-    scheduler.patient_us = position.get("patient_us", 0)
-    latency.known_us = position.get("known_us", 0)
+    saved = position(state.head)
+    scheduler.position_us = saved.get("position_us", 0)
+    scheduler.patient_us = saved.get("patient_us", 0)
+    latency.known_us = saved.get("known_us", 0)
     for tenant in tenants.names:
         # Nobody is in a group yet, so that nothing is found on the way.
         list(scheduler.meet(tenant))
     open_tick, means, *stale = [orjson.loads(entry) for entry in state.of(logs.OPEN)] or (0, [])
-    scheduler.resume(position.get("open_since"), stale)
+    scheduler.resume(saved.get("open_since"), stale)
     latency.resume(open_tick, [(code, label, way) for code, label, way in means])
     # What was broadcast after the last checkpoint is known already, but not looked at.
-    for topic, instant in tenants.platform.changes_after(position.get("heard", 0)).items():
+    for topic, instant in tenants.platform.changes_after(saved.get("heard", 0)).items():
         scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
     for voiding in unheard_voidings(state, tenants):
         _touch_voided(voiding, tenants, scheduler)
@@ -127,8 +126,8 @@ def resume(
 
 def unheard_voidings(state: State, tenants: Tenants) -> Iterator[EventVoidedFact]:
     """Every ``event.voided`` that was broadcast after the last checkpoint."""
-    position: dict[str, Any] = dict(state.head.extra)
-    return tenants.platform.voidings(position.get("heard", 0))
+    saved = position(state.head)
+    return tenants.platform.voidings(saved.get("heard", 0))
 
 
 def _touch_voided(
@@ -162,7 +161,7 @@ def look_again(
     state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
 ) -> Iterator[Transition]:
     """Judge everything of a state that was carried over, as this release reads it."""
-    if state.head.extra.pop(ANEW, None):
+    if position(state.head).pop("anew", False):
         for tenant in tenants.names:
             yield from latency.judge_again(tenants.code(tenant))
             first_us = tenants.first_us(tenant)

@@ -384,7 +384,7 @@ class Latency:
         for key in [key for key in self._folded if key[1] < oldest.label]:
             del self._folded[key]
 
-    def _add_folded(self, tenant: int, month: Month, folded: _Folded) -> None:
+    def _add_folded(self, tenant: int, month: Month, folded: Sequence[_Sums]) -> None:
         slot, sums = self.months.of_first(tenant, month), self.months.sums
         for place, (count, sum_us, largest_us, over) in enumerate(folded):
             way, prefix = place % 2, "" if place < 2 else "all_"
