@@ -407,7 +407,8 @@ class Task:
         forget_months(self._log, self.tenants, self.states, self.rounds.statuses, known_us)
         forget_messages(self._log, self.tenants.latency, self._most_messages)
         self._log.head.latest_us = self.clock.latest_us
-        position(self._log.head).update(received_us=self._received_us, published=self.rounds.marks)
+        saved = position(self._log.head)
+        saved["received_us"], saved["published"] = self._received_us, self.rounds.marks
         records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
         head, offsets = head_record(self.partition, self._log.head), self.rounds.take_offsets()
         return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))
