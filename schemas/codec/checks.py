@@ -4,7 +4,8 @@ They may doubt a good row, which the reference then decides; they must never vou
 that the reference refuses.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -97,10 +98,11 @@ class _Checker:
 
     def _apply_rules(self, column: Column, values: pa.Array, present: Mask) -> None:
         anything = bool(present.any())
+        encoded = cache(values.dictionary_encode)  # one for all rules, where any asks for it
         for rule, types in column.by_rule:
             if not anything and not rule.required:
                 continue
-            good = _allowed(column.kind, rule, values) | ~present
+            good = _allowed(column.kind, rule, values, encoded) | ~present
             if rule.required:
                 good &= present
             if len(types) < len(self.names):
@@ -147,29 +149,30 @@ class _Checker:
             self.clean &= ~(platform & self.of_types(own))
 
 
-def _allowed(kind: str, rule: Rule, values: pa.Array) -> Mask:
+def _allowed(
+    kind: str, rule: Rule, values: pa.Array, encoded: Callable[[], pa.DictionaryArray]
+) -> Mask:
     """Rows whose value, if there is one, certainly fits the rule."""
     if kind in {"text", "choice"}:
-        return _text_ok(values, rule)
+        return _text_ok(values, rule, encoded)
     if kind in {"integer", "real"}:
         return _number_ok(values, rule)
     # The other kinds are right by their type alone, or rare and left to the reference.
     return np.full(len(values), kind in _COLUMNAR_KINDS)
 
 
-def _text_ok(values: pa.Array, rule: Rule) -> Mask:
+def _text_ok(values: pa.Array, rule: Rule, encoded: Callable[[], pa.DictionaryArray]) -> Mask:
     """Certainly allowed texts; bytes bound characters from above, so this errs to doubt."""
     if rule.choices is None and rule.pattern is None:
         size = _numbers(pc.binary_length(values), 0)
         good = size <= (rule.max_length or MAX_EVENT_BYTES)
         return np.asarray(good & (size >= rule.min_length) if rule.min_length else good)
-    encoded = values.dictionary_encode()
-    distinct = encoded.dictionary
+    distinct = encoded().dictionary
     if rule.choices is not None:
         verdicts = [text in rule.choices for text in distinct.to_pylist()]
     else:
         verdicts = pc.match_substring_regex(distinct, str(rule.pattern)).to_pylist()
-    return _spread(encoded.indices, np.array([*verdicts, False], dtype=np.bool_))
+    return _spread(encoded().indices, np.array([*verdicts, False], dtype=np.bool_))
 
 
 def _number_ok(values: pa.Array, rule: Rule) -> Mask:

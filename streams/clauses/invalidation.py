@@ -1,5 +1,7 @@
 """From which instant on a fact changes what is known; it may lie long before the fact."""
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable
 from datetime import date
 from typing import Final
@@ -76,3 +78,31 @@ def is_quiet(fact: Fact, position_us: int, down_until_us: int, watched: bool) ->
         case MonitorHeartbeatFact():
             return not watched or fact.time >= position_us
     return False
+
+
+class ChangesSince:
+    """From which instant on the records of a log, from any of its offsets on, changed anything.
+
+    Kept are those that reach back further than all that follow: nobody asks for the others.
+    """
+
+    def __init__(self) -> None:
+        self._offsets, self._since_us = array("q"), array("q")
+
+    def note(self, offset: int, since_us: int) -> None:
+        """The record at an offset beyond all others changes something from an instant on, µs."""
+        while self._since_us and self._since_us[-1] >= since_us:
+            self._since_us.pop()
+            self._offsets.pop()
+        self._offsets.append(offset)
+        self._since_us.append(since_us)
+
+    def since_us(self, offset: int) -> int | None:
+        """The earliest instant of the records at or beyond an offset, if there are any."""
+        at = bisect_left(self._offsets, offset)
+        return self._since_us[at] if at < len(self._offsets) else None
+
+    def forget(self, before_us: int) -> None:
+        """Take instants before one for the same: no month that is open began before it."""
+        surplus = max(0, bisect_left(self._since_us, before_us) - 1)
+        del self._offsets[:surplus], self._since_us[:surplus]

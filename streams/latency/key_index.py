@@ -14,7 +14,7 @@ _BASE_TO_RECENT: Final = 8
 
 
 class KeyIndex:
-    """Keys in ascending order, each with a slot that never changes.
+    """Keys in ascending order, each with a slot that stays as long as no key is dropped.
 
     Two sorted runs: a base and the keys that came recently, merged when those exceed an eighth
     of the base. So a batch of new keys does not copy the whole index, and a look-up is two
@@ -53,6 +53,31 @@ class KeyIndex:
         self._recent = _merged(self._recent, (new, fresh))
         if len(self._recent[0]) > max(_FEWEST_RECENT, len(self._base[0]) // _BASE_TO_RECENT):
             self._base, self._recent = _merged(self._base, self._recent), _empty_run()
+        return slots
+
+    def bounds(self) -> tuple[int, int]:
+        """The smallest and the largest key; (0, -1) where there are none."""
+        runs = [keys for keys, _ in (self._base, self._recent) if len(keys)]
+        if not runs:
+            return 0, -1
+        return min(int(keys[0]) for keys in runs), max(int(keys[-1]) for keys in runs)
+
+    def drop_before(self, key: int) -> Slots | None:
+        """Forget smaller keys; the others get new slots, in their order.
+
+        Returns:
+            The slots that the others had, in the order of those they have now; None where no key
+            is smaller.
+
+        """
+        if self._size == 0 or self.bounds()[0] >= key:
+            return None
+        keys, slots = self.items()
+        first = int(np.searchsorted(keys, key))
+        keys, slots = keys[first:].copy(), slots[first:]
+        self._size = len(keys)
+        self._base = keys, np.arange(self._size, dtype=np.int32)
+        self._recent = _empty_run()
         return slots
 
     def between(self, first: Int64s, end: Int64s) -> tuple[Int64s, Int64s, Slots]:

@@ -5,7 +5,7 @@ or how far the source itself says that its log has been read (``source.progress`
 is silent without saying so is taken to go on after a while in which nothing came.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,10 @@ class Sources:
                     )
             self._known_us[known] = self._progress.get(name, BEFORE_ALL)
         return known
+
+    def numbers(self, names: Sequence[str]) -> list[int]:
+        """The numbers of some sources; see `number`."""
+        return [self.number(name) for name in names]
 
     def known_us(self, source: int) -> int:
         """The watermark of a source, event time in µs."""

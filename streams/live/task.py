@@ -204,7 +204,7 @@ class Task:
         latency = self.tenants.latency
         known = len(self.tenants.names)
         rows, places, codes, sources = message_rows(
-            batch, self.tenants.code, latency.sources.number
+            batch, self.tenants.numbers, latency.sources.numbers
         )
         if first := self.tenants.note_mail(codes, earliest_us(batch)):
             self._log.add(logs.FIRST_MAIL, orjson.dumps(first))
@@ -315,7 +315,7 @@ class Task:
             if isinstance(fact, SourceProgressFact):
                 self._progress.say(Progress(fact.of, fact.time, heard_us), now_s)
             self._take_out(fact)
-            excluded |= isinstance(platform.voided_by(fact) or fact, EXCLUSIONS)
+            excluded |= platform.excludes(fact)
         if excluded:
             self.tenants.exclude(PLATFORM)
             self.outbox.publish(self.latency.exclude_again(None))

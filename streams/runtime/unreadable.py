@@ -51,17 +51,36 @@ def offset_after(record: Any) -> int:
     return int(record.offset) + 1
 
 
-def pass_over_unreadable(consumer: Any) -> None:
+class Stretch(list[Any]):
+    """Records of one batch of the log, in offset order, in place of each by itself."""
+
+    @property
+    def offset(self) -> int:
+        """That of the last record: nothing of the stretch is new where this one is not."""
+        return int(self[-1].offset)
+
+
+def pass_over_unreadable(consumer: Any, together: bool = False) -> None:
     """Make a started consumer give `Unreadable` records where it would raise.
 
     The client has no hook for it, so what it fetches is wrapped where it is laid down.
+
+    Args:
+        consumer: the client.
+        together: give a `Stretch` for each batch of the log, and spare the client a step, and an
+            object of eleven fields, for every record.
+
     """
     bound_unpacking()
-    consumer._fetcher._records = _Fetched()
+    consumer._fetcher._records = _Fetched(together)
 
 
 class _Fetched(OrderedDict[Any, Any]):
     """What was fetched of each partition and waits to be taken."""
+
+    def __init__(self, together: bool = False) -> None:
+        super().__init__()
+        self._together = together
 
     def __setitem__(self, place: Any, fetched: Any) -> None:
         if type(fetched) is FetchResult:
@@ -69,16 +88,22 @@ class _Fetched(OrderedDict[Any, Any]):
             unread = fetched._partition_records
             state = fetched._assignment.state_value(place)
             end = state.lso if unread._isolation_level == READ_COMMITTED else state.highwater
-            unread._records = _Batches(unread._records, place, unread.next_fetch_offset, end)
+            position = unread.next_fetch_offset
+            unread._records = _Batches(unread._records, place, position, end, self._together)
+            if self._together:
+                unread._consumer_record = _stretch
         super().__setitem__(place, fetched)
 
 
 class _Batches:
     """The batches of one fetch, in the form the client reads them."""
 
-    def __init__(self, batches: Any, place: Any, position: int, end: int) -> None:
+    def __init__(
+        self, batches: Any, place: Any, position: int, end: int, together: bool = False
+    ) -> None:
         self._batches, self._place = batches, place
         self._position, self._end = position, end
+        self._together = together
         self._ahead = self._take()
 
     def has_next(self) -> bool:
@@ -91,7 +116,8 @@ class _Batches:
         if not isinstance(batch, DefaultRecordBatch):
             return batch  # message formats of before 2017
         whole = bool(batch.validate_crc())
-        made = _Batch(batch, self._place, whole, self._next_offset(batch, whole), self._position)
+        next_offset = self._next_offset(batch, whole)
+        made = _Batch(batch, self._place, whole, next_offset, self._position, self._together)
         self._position = max(self._position, made.next_offset)
         return made
 
@@ -124,6 +150,8 @@ class _Batch:
     next_offset: int
     position: int
     """Where the fetch goes on; a batch before it was told of already."""
+    together: bool
+    """Whether its records are given as one `Stretch`."""
 
     def validate_crc(self) -> bool:
         """A wrong checksum is told by the record."""
@@ -153,19 +181,27 @@ class _Batch:
         return next(self.batch)
 
     def __iter__(self) -> Iterator[Any]:
+        records = self._records()
+        if not self.together:
+            return iter(records)
+        if records and records[0].offset < self.position:
+            records = [record for record in records if record.offset >= self.position]
+        return iter([Stretch(records)] if records else [])
+
+    def _records(self) -> list[Any]:
         if not self.whole:
             return self._instead("its checksum is wrong")
         try:
             records = list(islice(self.batch, MOST_RECORDS + 1))
             if len(records) > MOST_RECORDS:
                 raise TooLargeError
-            return iter(records)
+            return records
         except KafkaError as error:
             return self._instead(str(error).partition("] ")[2] or str(error))
         except Exception as error:  # whatever a codec makes of damaged bytes
             return self._instead(f"{type(error).__name__}: {error}")
 
-    def _instead(self, why: str) -> Iterator["_Record"]:
+    def _instead(self, why: str) -> list[Any]:
         value = Unreadable()
         value.next_offset = self.next_offset
         value.reason = f"{UNREADABLE}: {why}"[:_LONGEST_REASON]
@@ -173,7 +209,7 @@ class _Batch:
         if self.base_offset >= self.position:
             logger.error("%s/%d/%d: %s", topic, partition, self.base_offset, value.reason)
         stamp, kind = int(self.batch.max_timestamp), int(self.batch.timestamp_type)
-        return iter((_Record(self.base_offset, stamp, kind, value),))
+        return [_Record(self.base_offset, stamp, kind, value)]
 
 
 @dataclass(frozen=True)
@@ -187,3 +223,8 @@ class _Record:
     key: None = None
     checksum: None = None
     headers: tuple[()] = ()
+
+
+def _stretch(_: Any, record: Any) -> Stretch:
+    """What the client makes of what a batch gives; single records are those of before 2017."""
+    return record if type(record) is Stretch else Stretch([record])

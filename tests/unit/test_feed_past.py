@@ -189,6 +189,54 @@ def test_exclusions_declared_late_are_told_as_they_end_up(kind, together):
     assert told == {key: ["ok"] for key in before}
 
 
+def of_everybody(record):
+    topic, _, value = record
+    return topic, b"*", value.replace(b'"tenant_id":"a"', b'"tenant_id":"*"')
+
+
+def told_around(before, after, restarts):
+    """What is told with the times of it; where a task restarts, of the broadcast it hears then."""
+    run = LiveRun()
+    for number, (at_s, records) in enumerate([*before, *after]):
+        beat_at = NOW + timedelta(seconds=at_s)
+        beat = event(f"b{number}", "monitor.heartbeat", beat_at, monitor="m", interval_s=60)
+        run.feed([*records, beat], [to_us(NOW) + at_s * 1_000_000] * (len(records) + 1))
+        run.checkpoint()
+        if restarts and number == len(before) - 1:
+            run.restart()
+        run.hear()
+    run.pass_time(SETTLED_S)
+    return [(each["type"], each["data"]["indicator"], each["time"]) for each in feed(run)]
+
+
+def test_a_restart_does_not_put_off_what_happens_now():
+    """An exclusion of everybody lies in the past and has settled: it is not word of it anew."""
+    strict = {"overrides": {"operations.fault_duration": {"target": 10}}}
+    given = {"tenant_id": "a", "version": 1, "effective_from": date(2026, 1, 1)}
+    version = contract_record(Contract.model_validate(given | strict))
+    declared = of_everybody(excluded("x", NOW - timedelta(days=1)))
+    opened, _ = fault(1, NOW + timedelta(seconds=IDLE_S + 100))
+    before = [(IDLE_S, [version, declared]), (IDLE_S + 60, []), (IDLE_S + 100, [opened])]
+    after = [(IDLE_S + each, []) for each in (101, 109, 111, 120, 140)]
+    told = told_around(before, after, restarts=False)
+    assert len(told) == 2
+    assert told_around(before, after, restarts=True) == told
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_mail_that_everybody_s_exclusion_takes_out_is_told_after_a_restart_too(restarts):
+    run, when = living(0), NOW - timedelta(hours=1)
+    before = told_after(run, [[delivered(1, when, 6_000)]])
+    assert before
+    give(run, [of_everybody(excluded("x", when))])
+    run.checkpoint()
+    if restarts:
+        run.restart()
+    told = len(feed(run))
+    run.pass_time(2 * SETTLED_S)
+    assert sorted(each["data"]["state"] for each in feed(run)[told:]) == ["ok"] * len(before)
+
+
 def test_a_month_of_mail_that_ends_up_well_is_no_news():
     latencies = (100, 1, 1, 400, 1, 1, 1, 1, 1, 1, 1)
     steps = [

@@ -8,7 +8,7 @@ import pytest
 
 from mailsla.schemas.topics import MTA, WINDOWS
 from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US, Changes, late_flags
-from mailsla.streams.latency.windows.panes import BIN_BITS, PaneTable, SortedMessages
+from mailsla.streams.latency.windows.panes import BIN_BITS, Panes, SortedMessages
 from mailsla.streams.latency.windows.rolling_windows import RollingWindows
 from mailsla.streams.latency.windows.sketch import BINS, RELATIVE_ERROR
 from mailsla.streams.latency.windows.window_kinds import LatencyWindow
@@ -253,16 +253,16 @@ def test_quantiles_are_those_of_all_panes_together():
 
 
 def test_a_million_panes_of_one_message_take_less_than_a_hundred_megabytes():
-    table, size = PaneTable(), 1_000_000
+    panes, size = Panes(), 1_000_000
     tracemalloc.start()
     for first in range(0, size, 50_000):
         series = np.arange(first, first + 50_000, dtype=np.int64)
         code = series << BIN_BITS | series % BINS
-        table.add(SortedMessages(code, series, series * 0, series * 0 + 1))
+        panes.add(SortedMessages(code, series, series * 0, series * 0 + 1))
     del series, code
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(table) == size
+    assert len(panes) == size
     assert held < 100_000_000
 
 

@@ -88,13 +88,21 @@ def wire(base, count, delta=None, codec=0):
 
 
 def fetch(position, end, *batches):
-    """Offsets and values of one fetch, and where the next one begins."""
+    """The records of one fetch, and where the next begins; alike one by one and in stretches."""
+    read, after = _fetch(position, end, batches)
+    together, same = _fetch(position, end, batches, together=True)
+    together = [record for stretch in together for record in stretch]
+    assert (told(together), same) == (told(read), after)
+    return together, after
+
+
+def _fetch(position, end, batches, together=False):
     state = SimpleNamespace(highwater=end, lso=end)
     assignment = SimpleNamespace(state_value=lambda place: state)
     place = TP("t", 0)
     records = MemoryRecords(b"".join(batches))
     unread = PartitionRecords(place, records, [], position, None, None, True, 0)
-    fetched = _Fetched()
+    fetched = _Fetched(together)
     fetched[place] = FetchResult(
         place, assignment=assignment, partition_records=unread, backoff=0.0
     )
@@ -129,3 +137,9 @@ def test_an_end_that_a_damaged_batch_states_is_believed_only_where_the_log_ends(
     # The broker gives it again with what follows: told already.
     read, position = fetch(1, 5, wire(0, 3, delta=9), wire(3, 2))
     assert (told(read), position) == (GOOD, 5)
+
+
+def test_a_fetch_from_the_middle_of_a_batch_gives_what_is_left_of_it():
+    read, position = fetch(4, 7, wire(3, 2), wire(5, 2))
+    assert (told(read), position) == ([(4, b"4"), (5, b"5"), (6, b"6")], 7)
+    assert fetch(5, 5, wire(3, 2)) == ([], 5)

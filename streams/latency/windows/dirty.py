@@ -31,11 +31,12 @@ class DirtyPanes:
         """Marked since `_known` was put in order."""
         self._oldest: int | None = None
 
-    def mark(self, pane: int, series: Int64s) -> None:
-        """Note that this pane of some series, ascending, changed."""
+    def mark(self, series: Int64s, panes: Int64s) -> None:
+        """Note that these panes of these series changed, the smallest number first."""
         if len(series):
-            self._news.append(series << END_BITS | pane)
-            self._oldest = pane if self._oldest is None else min(pane, self._oldest)
+            self._news.append(series << END_BITS | panes)
+            oldest = int(panes[0])
+            self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
 
     def series(self) -> Int64s:
         """All series with a changed pane, ascending."""

@@ -1,12 +1,11 @@
 """Panes: sums over one series and one stretch of time, from which windows are put together.
 
-All series share a few arrays for some consecutive pane numbers, a table: so a batch of any number
-of tenants and of some hours is applied without a Python step per message or pane, and whole pane
-numbers are forgotten at once. A pane of one message takes about 60 bytes: 48 of sums and 16 per
-filled bin of its sketch.
+All panes of one width share a few arrays, ordered by pane number first: so a batch of any number of
+tenants and of any stretch of time is applied without a Python step per message, series or pane,
+what is new comes last, and what is forgotten lies in front. A pane of one message takes about 60
+bytes: 48 of sums and 16 per filled bin of its sketch.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mailsla.streams.latency.key_index import KeyIndex
-from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct, group_starts
-from mailsla.streams.latency.windows.changes import Changes
-from mailsla.streams.latency.windows.sketch import BINS, bin_of, middle_us
+from mailsla.streams.latency.sorted_sets import Int64s, group_starts
+from mailsla.streams.latency.windows.sketch import BINS, middle_us
 
 BIN_BITS: Final = 10
 _BIN_MASK: Final = (1 << BIN_BITS) - 1
+_SERIES_BITS: Final = 28
+_SERIES_MASK: Final = (1 << _SERIES_BITS) - 1
 
 SUMS: Final = np.dtype(
     [
@@ -38,44 +38,33 @@ FILLED_BIN: Final = np.dtype([("series", "<i8"), ("pane", "<i4"), ("bin", "<i2")
 Records = npt.NDArray[np.void]
 
 
+def cells_of(series: Int64s, panes: Int64s | int) -> Int64s:
+    """One number for each pane of a series: the pane's number, then the series."""
+    return panes << _SERIES_BITS | series
+
+
+def in_cells(cells: Int64s) -> tuple[Int64s, Int64s]:
+    """Series and pane numbers of cells."""
+    return cells & _SERIES_MASK, cells >> _SERIES_BITS
+
+
 @dataclass(frozen=True, slots=True)
 class SortedMessages:
-    """Messages ordered by ``code`` (series, then bin of the sketch); arrays of equal length.
-
-    In a table of several panes cells stand for series: the series, then the pane's place in it.
-    """
+    """Messages ordered by ``code`` (cell, then bin of the sketch); arrays of equal length."""
 
     code: Int64s
     latency_us: Int64s
     over: Int64s
     sign: Int64s
 
-    def rows(self, chosen: Mask) -> "SortedMessages":
-        """The chosen rows, still in order."""
-        return SortedMessages(
-            self.code[chosen], self.latency_us[chosen], self.over[chosen], self.sign[chosen]
-        )
 
-    def in_cells(self, places: Int64s, place_bits: int) -> "SortedMessages":
-        """The same by cell, ``places`` giving the place of each one's pane in its table."""
-        if place_bits == 0:
-            return self
-        cells = (self.code >> BIN_BITS) << place_bits | places
-        code = cells << BIN_BITS | self.code & _BIN_MASK
-        order = np.argsort(code, kind="stable")
-        return SortedMessages(
-            code[order], self.latency_us[order], self.over[order], self.sign[order]
-        )
-
-
-def sort_messages(changes: Changes) -> tuple[Changes, SortedMessages]:
-    """Changes in the order that panes are filled in: sorted once for the panes of every width."""
-    code = changes.series << BIN_BITS | bin_of(changes.latency_us)
-    order = np.argsort(code, kind="stable")
-    ordered = changes.rows(order)
-    return ordered, SortedMessages(
-        code[order], ordered.latency_us, ordered.over.astype(np.int64), ordered.sign
-    )
+def sort_messages(
+    cells: Int64s, latency_us: Int64s, bins: Int64s, over: Int64s, sign: Int64s
+) -> SortedMessages:
+    """Messages in the order that panes are filled in."""
+    code = cells << BIN_BITS | bins
+    order = np.argsort(code)  # those of one code add up, whatever their order
+    return SortedMessages(code[order], latency_us[order], over[order], sign[order])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +78,8 @@ class WindowSums:
     bins: Int64s
 
 
-class PaneTable:
-    """The panes of all series with some consecutive pane numbers, by cell."""
+class Panes:
+    """All panes of one width, by cell."""
 
     def __init__(self) -> None:
         self._index = KeyIndex()
@@ -118,6 +107,8 @@ class PaneTable:
         cells = messages.code >> BIN_BITS
         starts = group_starts(cells)
         changed = cells[starts]
+        if len(changed) == 0:
+            return changed, changed
         slots = self._slots(changed)
         sign = messages.sign
         self._count[slots] += np.add.reduceat(sign, starts).astype(np.int32)
@@ -146,53 +137,85 @@ class PaneTable:
             known[unknown] = np.minimum(sketched, self._max_us[slots[unknown]])
         self._max_us[slots] = known
 
-    def has_messages(self, cells: Int64s) -> Mask:
-        """Which panes have at least one message."""
-        slots = self._index.find(cells)
-        result: Mask = slots >= 0
-        result[result] = self._count[slots[result]] > 0
-        return result
-
-    def add_to(self, sums: WindowSums, windows: Int64s, first: Int64s, end: Int64s) -> None:
-        """Add the panes of half-open ranges of cells to the sums of ``windows`` (positions)."""
-        owner, _, slots = self._index.between(first, end)
-        if len(slots) == 0:
+    def drop_before(self, pane: int) -> None:
+        """Forget panes with a smaller number."""
+        kept = self._index.drop_before(pane << _SERIES_BITS)
+        if kept is None:
             return
-        into = windows[owner]
-        np.add.at(sums.count, into, self._count[slots])
-        np.add.at(sums.sum_us, into, self._sum_us[slots])
-        np.maximum.at(sums.max_us, into, self._max_us[slots])
-        np.add.at(sums.over, into, self._over[slots])
-        owner, codes, slots = self._bin_index.between(first << BIN_BITS, end << BIN_BITS)
-        flat = windows[owner] * BINS + (codes & _BIN_MASK)
-        np.add.at(sums.bins.reshape(-1), flat, self._bin_count[slots])
+        for name in ("_count", "_over", "_sum_us", "_max_us", "_folded_max_us"):
+            setattr(self, name, getattr(self, name)[kept])
+        kept = self._bin_index.drop_before(pane << _SERIES_BITS << BIN_BITS)
+        if kept is not None:
+            self._bin_count = self._bin_count[kept]
+
+    def newest(self, series: Int64s) -> tuple[Int64s, Int64s]:
+        """The newest pane with messages of each series: series and pane numbers."""
+        found, numbers = [series[:0]], [series[:0]]
+        first, last = (bound >> _SERIES_BITS for bound in self._index.bounds())
+        for pane in range(last, first - 1, -1):
+            if len(series) == 0:
+                break
+            slots = self._index.find(cells_of(series, pane))
+            here = slots >= 0
+            here[here] = self._count[slots[here]] > 0
+            found.append(series[here])
+            numbers.append(np.full(len(found[-1]), pane, dtype=np.int64))
+            series = series[~here]
+        return np.concatenate(found), np.concatenate(numbers)
+
+    def window_sums(self, series: Int64s, ends: Int64s, span: int) -> WindowSums:
+        """Sums of windows of ``span`` panes, ``ends`` being the last pane of each."""
+        size = len(series)
+        count, sum_us, max_us, over = (np.zeros(size, dtype=np.int64) for _ in range(4))
+        bins = np.zeros((size, BINS), dtype=np.int64)
+        # 1. The panes of each window that there are.
+        panes = ends[:, None] - np.arange(span)
+        cells = cells_of(series[:, None], panes).reshape(-1)
+        slots = self._index.find(cells)
+        there = np.flatnonzero(slots >= 0)
+        into, slots, cells = there // span, slots[there], cells[there]
+        np.add.at(count, into, self._count[slots])
+        np.add.at(sum_us, into, self._sum_us[slots])
+        np.maximum.at(max_us, into, self._max_us[slots])
+        np.add.at(over, into, self._over[slots])
+        # 2. Their filled bins.
+        owner, codes, slots = self._bin_index.between(cells << BIN_BITS, cells + 1 << BIN_BITS)
+        flat = into[owner] * BINS + (codes & _BIN_MASK)
+        np.add.at(bins.reshape(-1), flat, self._bin_count[slots])
+        return WindowSums(count, sum_us, max_us, over, bins)
 
     def export(self) -> tuple[Records, Records]:
-        """Every pane and every filled bin, for the state, with cells in place of series."""
+        """Every pane and every filled bin, for the state."""
         cells, slots = self._index.items()
         sums = np.zeros(len(cells), dtype=SUMS)
-        sums["series"] = cells
+        sums["series"], sums["pane"] = in_cells(cells)
         sums["count"], sums["sum_us"] = self._count[slots], self._sum_us[slots]
         sums["max_us"], sums["over"] = self._max_us[slots], self._over[slots]
         codes, slots = self._bin_index.items()
         bins = np.zeros(len(codes), dtype=FILLED_BIN)
-        bins["series"] = codes >> BIN_BITS
+        bins["series"], bins["pane"] = in_cells(codes >> BIN_BITS)
         bins["bin"], bins["count"] = codes & _BIN_MASK, self._bin_count[slots]
         return sums, bins
 
-    def load(self, cells: Int64s, sums: Records, bin_cells: Int64s, bins: Records) -> None:
-        """Add panes as `export` gave them, each of its cell; their messages are given up."""
+    def load(self, sums: Records, bins: Records) -> Int64s:
+        """Add panes as `export` gave them; their messages are given up. Returns their cells."""
+        cells = _cells(sums)
+        order = np.argsort(cells)
+        cells, sums = cells[order], sums[order]
         slots = self._slots(cells)
         self._count[slots] += sums["count"]
         self._sum_us[slots] += sums["sum_us"]
         self._over[slots] += sums["over"]
         self._max_us[slots] = np.maximum(self._max_us[slots], sums["max_us"])
-        self.give_up(cells, sums)
-        self._add_bins(bin_cells << BIN_BITS | bins["bin"], bins["count"].astype(np.int64))
+        self.give_up(sums)
+        codes = _cells(bins) << BIN_BITS | bins["bin"]
+        order = np.argsort(codes)
+        self._add_bins(codes[order], bins["count"][order].astype(np.int64))
+        return cells
 
-    def give_up(self, cells: Int64s, sums: Records) -> None:
+    def give_up(self, sums: Records) -> None:
         """Remember the largest latency of messages that are kept as ``sums`` only."""
-        slots = self._index.find(cells)
+        slots = self._index.find(_cells(sums))
         there = slots >= 0
         slots = slots[there]
         largest = sums["max_us"][there] + 1
@@ -224,121 +247,8 @@ class PaneTable:
         return slots
 
 
-class Panes:
-    """All panes of one width, by pane number.
-
-    Args:
-        place_bits: a table holds ``2 ** place_bits`` consecutive panes. More of them make a batch
-            that spans many panes cheaper, and keep some panes longer than is needed.
-
-    """
-
-    def __init__(self, place_bits: int = 0) -> None:
-        self._bits = place_bits
-        self._tables: dict[int, PaneTable] = {}
-
-    def __len__(self) -> int:
-        return sum(len(table) for table in self._tables.values())
-
-    def add(self, messages: SortedMessages, panes: Int64s) -> Iterator[tuple[int, Int64s, Int64s]]:
-        """Add and take away messages, ``panes`` naming the pane of each.
-
-        Yields:
-            Pane number; its series that changed, ascending; and those of which the largest latency
-            may have been taken away: `set_largest` must follow for them.
-
-        """
-        if len(panes) == 0:
-            return
-        tables = panes >> self._bits
-        for number in distinct(tables).tolist():
-            inside = tables == number
-            # Mostly a batch lies in one table: then nothing needs to be copied.
-            whole = bool(inside.all())
-            mine = messages if whole else messages.rows(inside)
-            places = (panes if whole else panes[inside]) & self._mask
-            table = self._tables.setdefault(number, PaneTable())
-            changed, unsure = table.add(mine.in_cells(places, self._bits))
-            for place in distinct(changed & self._mask).tolist():
-                pane = number << self._bits | place
-                yield pane, *(self._at_place(cells, place) for cells in (changed, unsure))
-
-    def set_largest(self, pane: int, series: Int64s, largest_us: Int64s) -> None:
-        """Set the largest latency of the panes of some series; see `PaneTable.set_largest`."""
-        self._tables[pane >> self._bits].set_largest(self._cells(series, pane), largest_us)
-
-    def drop_before(self, pane: int) -> None:
-        """Forget panes with a smaller number, if not those in a table with a greater one."""
-        for old in [number for number in self._tables if number < pane >> self._bits]:
-            del self._tables[old]
-
-    def newest(self, series: Int64s) -> tuple[Int64s, Int64s]:
-        """The newest pane with messages of each series: series and pane numbers."""
-        found, numbers = [series[:0]], [series[:0]]
-        for number in sorted(self._tables, reverse=True):
-            for place in range(self._mask, -1, -1):
-                if len(series) == 0:
-                    break
-                pane = number << self._bits | place
-                here = self._tables[number].has_messages(self._cells(series, pane))
-                found.append(series[here])
-                numbers.append(np.full(len(found[-1]), pane, dtype=np.int64))
-                series = series[~here]
-        return np.concatenate(found), np.concatenate(numbers)
-
-    def window_sums(self, series: Int64s, ends: Int64s, span: int) -> WindowSums:
-        """Sums of windows of ``span`` panes, ``ends`` being the last pane of each."""
-        size = len(series)
-        count, sum_us, max_us, over = (np.zeros(size, dtype=np.int64) for _ in range(4))
-        sums = WindowSums(count, sum_us, max_us, over, np.zeros((size, BINS), dtype=np.int64))
-        for number, table in self._tables.items():
-            low = number << self._bits
-            first, last = np.maximum(ends - span + 1, low), np.minimum(ends, low + self._mask)
-            inside = np.flatnonzero(first <= last)
-            if len(inside):
-                first, last, mine = first[inside], last[inside], series[inside]
-                table.add_to(sums, inside, self._cells(mine, first), self._cells(mine, last) + 1)
-        return sums
-
-    def export(self) -> tuple[Records, Records]:
-        """Every pane and every filled bin, for the state."""
-        parts = [np.zeros(0, dtype=SUMS)], [np.zeros(0, dtype=FILLED_BIN)]
-        for number, table in self._tables.items():
-            for part, records in zip(parts, table.export(), strict=True):
-                records["pane"] = number << self._bits | records["series"] & self._mask
-                records["series"] >>= self._bits
-                part.append(records)
-        return np.concatenate(parts[0]), np.concatenate(parts[1])
-
-    def load(self, sums: Records, bins: Records) -> Iterator[tuple[int, Int64s]]:
-        """Add panes as `export` gave them; yields pane numbers and series that changed."""
-        for pane in distinct(sums["pane"]).tolist():
-            mine, own_bins = sums[sums["pane"] == pane], bins[bins["pane"] == pane]
-            series = mine["series"].astype(np.int64)
-            bin_cells = self._cells(own_bins["series"].astype(np.int64), pane)
-            table = self._tables.setdefault(pane >> self._bits, PaneTable())
-            table.load(self._cells(series, pane), mine, bin_cells, own_bins)
-            yield pane, series
-
-    def give_up(self, sums: Records) -> None:
-        """Remember that some messages are kept as ``sums`` only."""
-        for pane in distinct(sums["pane"]).tolist():
-            table = self._tables.get(pane >> self._bits)
-            if table is not None:
-                mine = sums[sums["pane"] == pane]
-                table.give_up(self._cells(mine["series"].astype(np.int64), pane), mine)
-
-    @property
-    def _mask(self) -> int:
-        return (1 << self._bits) - 1
-
-    def _cells(self, series: Int64s, pane: int | Int64s) -> Int64s:
-        return series << self._bits | pane & self._mask
-
-    def _at_place(self, cells: Int64s, place: int) -> Int64s:
-        """The series of those cells that lie at a place of the table."""
-        series: Int64s = cells[cells & self._mask == place] >> self._bits
-        return series
+def _cells(records: Records) -> Int64s:
+    return cells_of(records["series"].astype(np.int64), records["pane"].astype(np.int64))
 
 
 def _grown(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:

@@ -18,14 +18,14 @@ can still change contains it. An end is published while it is the newest of its 
 messages, and again whenever its value differs from the one published last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct
+from mailsla.streams.latency.sorted_sets import Int64s, distinct
 from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US, Changes
 from mailsla.streams.latency.windows.dirty import END_BITS, END_MASK, MARK, DirtyPanes
 from mailsla.streams.latency.windows.panes import (
@@ -34,10 +34,12 @@ from mailsla.streams.latency.windows.panes import (
     Panes,
     SortedMessages,
     WindowSums,
+    cells_of,
+    in_cells,
     sort_messages,
 )
 from mailsla.streams.latency.windows.published import RECORD, Published, digests_of
-from mailsla.streams.latency.windows.sketch import quantiles_s
+from mailsla.streams.latency.windows.sketch import bin_of, quantiles_s
 from mailsla.streams.latency.windows.window_kinds import (
     KINDS,
     RETAINED_BEHIND,
@@ -80,8 +82,6 @@ class _Store:
 _UNKNOWN: Final = -(1 << 62)
 _CHUNK: Final = 1024
 """Windows summed up at a time: a dense sketch takes 4 KB each."""
-_PLACE_BITS: Final = 2
-"""Four panes share a table: mail that is caught up with comes by hours."""
 
 
 class RollingWindows:
@@ -110,8 +110,8 @@ class RollingWindows:
         self._month_bounds = month_bounds
         self._frontier_us: int | None = None
         self._stores = (
-            _Store(PaneWidth.FIVE_MINUTES, None, Panes(_PLACE_BITS)),
-            _Store(PaneWidth.HOUR, None, Panes(_PLACE_BITS)),
+            _Store(PaneWidth.FIVE_MINUTES, None, Panes()),
+            _Store(PaneWidth.HOUR, None, Panes()),
             _Store(PaneWidth.MONTH, 0, Panes()),
         )
         self._published = Published()
@@ -134,10 +134,12 @@ class RollingWindows:
                 store.retain_from(self._first_needed(store.width))
         if len(changes):
             self.late += int(np.count_nonzero(changes.late_pane & (changes.sign > 0)))
-            for store, messages, panes in self._parts(changes):
-                for pane, changed, unsure in store.panes.add(messages, panes):
-                    self._look_up_largest(store, pane, unsure)
-                    store.dirty.mark(pane, changed)
+            for store, messages in self._parts(changes):
+                changed, unsure = store.panes.add(messages)
+                if len(unsure):
+                    largest = self._largest(store.width, *in_cells(unsure))
+                    store.panes.set_largest(unsure, largest)
+                store.dirty.mark(*in_cells(changed))
         self._forget()
 
     def publish(self, series: Int64s | None = None) -> list[LatencyWindow]:
@@ -229,10 +231,9 @@ class RollingWindows:
         The messages go on counting here; they can no longer be taken back.
         """
         parts = []
-        for store, messages, panes in self._parts(changes):
+        for store, messages in self._parts(changes):
             given_up = Panes()
-            for _ in given_up.add(messages, panes):
-                pass
+            given_up.add(messages)
             sums, bins = given_up.export()
             store.panes.give_up(sums)
             parts += [sums, bins]
@@ -247,28 +248,25 @@ class RollingWindows:
         for store, sums, bins in zip(self._stores, parts[::2], parts[1::2], strict=True):
             first = store.first or 0
             kept_sums, kept_bins = sums[sums["pane"] >= first], bins[bins["pane"] >= first]
-            for pane, changed in store.panes.load(kept_sums, kept_bins):
-                store.dirty.mark(pane, changed)
+            store.dirty.mark(*in_cells(store.panes.load(kept_sums, kept_bins)))
 
-    def _parts(self, changes: Changes) -> list[tuple[_Store, SortedMessages, Int64s]]:
-        """What each store has to count: messages and their pane numbers."""
-        ordered, messages = sort_messages(changes)
-        parts = []
+    def _parts(self, changes: Changes) -> Iterator[tuple[_Store, SortedMessages]]:
+        """What each store has to count."""
+        bins, over = bin_of(changes.latency_us), changes.over.astype(np.int64)
         for store, panes, late in (
-            (self._stores[0], ordered.finished_us // PANE_US, ordered.late_pane),
-            (self._stores[1], ordered.finished_us // HOUR_US, ordered.late_hour),
-            (self._stores[2], ordered.month, np.zeros(len(ordered), dtype=np.bool_)),
+            (self._stores[0], changes.finished_us // PANE_US, changes.late_pane),
+            (self._stores[1], changes.finished_us // HOUR_US, changes.late_hour),
+            (self._stores[2], changes.month, None),
         ):
-            counts: Mask = ~late & (panes >= (store.first or 0))
+            cells = cells_of(changes.series, panes)
+            columns: tuple[Int64s, ...] = cells, changes.latency_us, bins, over, changes.sign
+            counts = panes >= (store.first or 0)
+            if late is not None:
+                counts &= ~late
             # Mostly everything counts: then nothing needs to be copied.
-            whole = bool(counts.all())
-            parts.append((store, messages if whole else messages.rows(counts), panes[counts]))
-        return parts
-
-    def _look_up_largest(self, store: _Store, pane: int, series: Int64s) -> None:
-        if len(series):
-            panes = np.full(len(series), pane, dtype=np.int64)
-            store.panes.set_largest(pane, series, self._largest(store.width, series, panes))
+            if not counts.all():
+                columns = tuple(column[counts] for column in columns)
+            yield store, sort_messages(*columns)
 
     def _first_needed(self, width: PaneWidth) -> int:
         """The first pane that a window which can still change contains."""

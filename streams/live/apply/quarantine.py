@@ -33,13 +33,16 @@ def _without_voided(tenants: Tenants, batch: DecodedBatch) -> DecodedBatch:
 
 
 def _without_strangers(tenants: Tenants, batch: DecodedBatch) -> DecodedBatch:
+    room = tenants.strangers.room_for_mail()
+    if len(batch) <= room:
+        return batch  # for all of them, whoever they are
     names = batch.events.column("tenant_id").combine_chunks().dictionary_encode()
     new = [
         number
         for number, name in enumerate(names.dictionary.to_pylist())
         if not tenants.takes_mail(name)
     ]
-    refused = new[tenants.strangers.room_for_mail() :]
+    refused = new[room:]
     if not refused:
         return batch
     offsets = batch.offsets[np.isin(names.indices.to_numpy(), refused)].tolist()

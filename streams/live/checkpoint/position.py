@@ -5,7 +5,7 @@ from typing import Any, TypedDict, cast
 from mailsla.streams.runtime.checkpoint.state_log import Head
 
 
-class Position(TypedDict, total=False):
+class TaskPosition(TypedDict, total=False):
     """What stands in a head besides what every task has (`Head.extra`); event times in µs.
 
     What an earlier release did not write is missing.
@@ -37,6 +37,6 @@ class Position(TypedDict, total=False):
     """Whether everything is to be judged anew, as this release reads it."""
 
 
-def position(head: Head) -> Position:
+def position(head: Head) -> TaskPosition:
     """The part of a head that the live worker writes."""
-    return cast(Position, head.extra)
+    return cast(TaskPosition, head.extra)

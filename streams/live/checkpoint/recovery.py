@@ -10,6 +10,7 @@ from mailsla.schemas.codec.records import decode_contract
 from mailsla.schemas.contract import Contract
 from mailsla.schemas.facts.lines import decode_fact, encode_fact
 from mailsla.schemas.facts.ops import EventVoidedFact
+from mailsla.schemas.topics import OPS
 from mailsla.streams.clauses.invalidation import changed_since
 from mailsla.streams.latency.flights import without_direction
 from mailsla.streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows, tenant_of
@@ -21,6 +22,7 @@ from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Transition
+from mailsla.streams.live.state.landed import voided_by
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.state_log import ROWS, State
 
@@ -124,10 +126,19 @@ def resume(
         _touch_voided(voiding, tenants, scheduler)
 
 
-def unheard_voidings(state: State, tenants: Tenants) -> Iterator[EventVoidedFact]:
-    """Every ``event.voided`` that was broadcast after the last checkpoint."""
-    saved = position(state.head)
-    return tenants.platform.voidings(saved.get("heard", 0))
+def unheard_voidings(state: State, tenants: Tenants) -> list[EventVoidedFact]:
+    """Every ``event.voided`` broadcast after the last checkpoint whose event counted by then.
+
+    A task that meets a voiding in its own log takes the event out at once, before it hears of it:
+    were that done once more, word of the past would wait anew.
+    """
+    heard = position(state.head).get("heard", 0)
+    if not (unheard := list(tenants.platform.voidings(heard))):
+        return []
+    own = map(decode_fact, state.of(f"{logs.FACTS}{OPS.name}"))
+    taken = {voided_by(fact) for fact in own if isinstance(fact, EventVoidedFact)}
+    taken |= {voided_by(fact) for fact in tenants.platform.voidings(end=heard)}
+    return [one for one in unheard if voided_by(one) not in taken]
 
 
 def _touch_voided(
@@ -160,10 +171,15 @@ def mark_unpublished(
 def look_again(
     state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
 ) -> Iterator[Transition]:
-    """Judge everything of a state that was carried over, as this release reads it."""
-    if position(state.head).pop("anew", False):
-        for tenant in tenants.names:
-            yield from latency.judge_again(tenants.code(tenant))
-            first_us = tenants.first_us(tenant)
-            if first_us is not None:
-                scheduler.touch_since(tenant, tenants.month(tenant, first_us))
+    """Judge everything of a state that was carried over, as this release reads it.
+
+    And all mail where the platform's exclusions are no longer those that the state was judged by.
+    """
+    saved = position(state.head)
+    anew = saved.pop("anew", False)
+    mail_anew = anew or tenants.platform.excludes_after(saved.get("heard", 0))
+    for tenant in tenants.names:
+        if mail_anew:
+            yield from latency.look_again(tenants.code(tenant))
+        if anew and (first_us := tenants.first_us(tenant)) is not None:
+            scheduler.touch_since(tenant, tenants.month(tenant, first_us))

@@ -3,7 +3,7 @@
 import orjson
 
 from mailsla.streams.live.checkpoint import state_log as logs
-from mailsla.streams.live.checkpoint.position import Position, position
+from mailsla.streams.live.checkpoint.position import TaskPosition, position
 from mailsla.streams.live.checkpoint.state_log import StateLog
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
@@ -31,7 +31,7 @@ def write_state(
     return log.records(tenants.names, tenants.latency.in_flight.take_unsaved())
 
 
-def position_of(tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler) -> Position:
+def position_of(tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler) -> TaskPosition:
     """How far everything has come, for the head."""
     open_since = scheduler.open_since()
     return {

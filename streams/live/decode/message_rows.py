@@ -1,6 +1,6 @@
 """Message events as rows of numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,8 @@ from mailsla.streams.latency.messages import ACCEPTED, ENDED, LATENCY, ROW, Rows
 from mailsla.streams.live.decode.records import DecodedBatch
 
 Int64s = npt.NDArray[np.int64]
+Numbers = Callable[[Sequence[str]], list[int]]
+"""The numbers of some names, in their order."""
 
 _IGNORED: Final = 255
 _KINDS: Final = {
@@ -26,14 +28,14 @@ _KINDS: Final = {
 
 
 def message_rows(
-    batch: DecodedBatch, tenant: Callable[[str], int], source: Callable[[str], int]
+    batch: DecodedBatch, tenants: Numbers, named: Numbers
 ) -> tuple[Rows, Int64s, Int64s, Int64s]:
     """The rows of a decoded batch of ``mail.mta``.
 
     Args:
         batch: the events.
-        tenant: the number of a tenant.
-        source: the number of a source.
+        tenants: the numbers of tenants.
+        named: the numbers of sources.
 
     Returns:
         The rows of the events that matter to section 2, their places in the batch, and the numbers
@@ -41,8 +43,8 @@ def message_rows(
 
     """
     events = batch.events
-    codes = _numbers(events.column("tenant_id"), tenant)
-    sources = _numbers(events.column("source"), source)
+    codes = _numbers(events.column("tenant_id"), tenants)
+    sources = _numbers(events.column("source"), named)
     kinds = _kinds(events)
     chosen = kinds != _IGNORED
     places = np.flatnonzero(chosen)
@@ -86,10 +88,10 @@ def reference_of(batch: DecodedBatch) -> Callable[[int], str]:
     return name
 
 
-def _numbers(names: pa.ChunkedArray, number: Callable[[str], int]) -> Int64s:
+def _numbers(names: pa.ChunkedArray, numbers: Numbers) -> Int64s:
     encoded = names.combine_chunks().dictionary_encode()
-    numbers = [number(name) for name in encoded.dictionary.to_pylist()]
-    result: Int64s = np.array(numbers or [0], dtype=np.int64)[_plain(encoded.indices)]
+    found = numbers(encoded.dictionary.to_pylist())
+    result: Int64s = np.array(found or [0], dtype=np.int64)[_plain(encoded.indices)]
     return result
 
 

@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 import cramjam
+import numpy as np
 import orjson
 
 from mailsla.schemas.codec.columns import arrow_schema
@@ -21,7 +22,6 @@ from mailsla.schemas.facts.lines import decode_fact
 from mailsla.schemas.facts.ops import EventVoidedFact, MonitorHeartbeatFact
 from mailsla.schemas.topics import EVENT_TOPICS, SUPPORT
 from mailsla.streams.clauses.registry import reach_of_topic
-from mailsla.streams.live.state.seen_events import SeenEvents
 from mailsla.streams.time.intervals import BEFORE_ALL, FOREVER
 
 _FIELDS: Final = {topic.name: tuple(arrow_schema(topic.name).names) for topic in EVENT_TOPICS}
@@ -35,6 +35,8 @@ _KEPT: Final = Struct("<qII")
 _REACHES: Final = {topic.name: reach_of_topic(topic.name) for topic in EVENT_TOPICS}
 _PACKED: Final = 64
 """Facts that are compressed together."""
+_RECENT: Final = 8_192
+"""Events that are looked up in a dict, at the least; the others in sorted arrays."""
 
 _Identity = tuple[str, str, str]
 """topic, source, id"""
@@ -58,6 +60,60 @@ def matters_until_us(fact: Fact) -> int:
     if fact.topic == SUPPORT.name:
         return FOREVER  # a channel keeps its last state
     return fact.time + _REACHES[fact.topic]
+
+
+class _SeenEvents:
+    """Which events have been taken, by a 64-bit hash, with their times and some bytes of each.
+
+    Among a million events two share a hash with a probability of 3e-8.
+
+    Args:
+        width: how many bytes are kept of each, besides 16 for its hash and time.
+
+    """
+
+    def __init__(self, width: int) -> None:
+        self._recent: dict[int, int] = {}
+        self._recent_bytes: dict[int, bytes] = {}
+        self._keys = np.empty(0, dtype=np.int64)
+        self._times = np.empty(0, dtype=np.int64)
+        self._bytes = np.empty((0, width), dtype=np.uint8)
+
+    def known(self, key: int) -> bytes | None:
+        """What is kept of the event with a hash; None if there is none."""
+        if key in self._recent_bytes:
+            return self._recent_bytes[key]
+        place = int(self._keys.searchsorted(key))
+        if place < len(self._keys) and int(self._keys[place]) == key:
+            return bytes(self._bytes[place])
+        return None
+
+    def add(self, key: int, time_us: int, more: bytes) -> None:
+        """Know an event by its hash from now on, and keep so many bytes of it."""
+        self._recent[key] = time_us
+        self._recent_bytes[key] = more
+        if len(self._recent) >= _RECENT + len(self._keys) // 8:
+            self._merge()
+
+    def forget(self, before_us: int) -> None:
+        """Drop events from before an instant."""
+        self._merge()
+        keep = self._times >= before_us
+        self._keys, self._times = self._keys[keep], self._times[keep]
+        self._bytes = self._bytes[keep]
+
+    def _merge(self) -> None:
+        count = len(self._recent)
+        keys = np.fromiter(self._recent.keys(), dtype=np.int64, count=count)
+        times = np.fromiter(self._recent.values(), dtype=np.int64, count=count)
+        more = np.frombuffer(b"".join(self._recent_bytes.values()), dtype=np.uint8)
+        keys = np.concatenate((self._keys, keys))
+        times = np.concatenate((self._times, times))
+        more = np.concatenate((self._bytes, more.reshape(count, self._bytes.shape[1])))
+        order = np.argsort(keys)
+        self._keys, self._times, self._bytes = keys[order], times[order], more[order]
+        self._recent.clear()
+        self._recent_bytes.clear()
 
 
 @dataclass(slots=True)
@@ -119,7 +175,7 @@ class LandedEvents:
         self._owner_of = owner_of
         self._most_a_day = most_a_day
         self._of_day = Counter[tuple[str, int]]()
-        self._seen = SeenEvents(_KEPT.size)
+        self._seen = _SeenEvents(_KEPT.size)
         self._packs: dict[tuple[int, str], _Packs] = {}
         """By shelf and topic."""
         self._voided: dict[_Identity, int] = {}
@@ -191,8 +247,8 @@ class LandedEvents:
 
         """
         until_us = matters_until_us(voiding)
-        before_us = self._voided.get(_voided_by(voiding), BEFORE_ALL)
-        self._voided[_voided_by(voiding)] = max(before_us, until_us)
+        before_us = self._voided.get(voided_by(voiding), BEFORE_ALL)
+        self._voided[voided_by(voiding)] = max(before_us, until_us)
         if before_us != BEFORE_ALL or (gone := self.find(voiding)) is None:
             return None
         self._outdated.add((self.correct(gone), gone.topic))
@@ -200,7 +256,7 @@ class LandedEvents:
 
     def find(self, voiding: EventVoidedFact) -> Fact | None:
         """The event that a voiding names, if it has landed."""
-        identity = _voided_by(voiding)
+        identity = voided_by(voiding)
         kept = self._seen.known(hash(identity))
         return None if kept is None else self._read(kept, identity)
 
@@ -268,7 +324,8 @@ def _identity(fact: Fact) -> _Identity:
     return fact.topic, fact.source, fact.id
 
 
-def _voided_by(voiding: EventVoidedFact) -> _Identity:
+def voided_by(voiding: EventVoidedFact) -> _Identity:
+    """What an ``event.voided`` takes out: topic, source, id."""
     return voiding.voids_topic, voiding.voids_source, voiding.voids_id
 
 

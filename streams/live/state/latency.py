@@ -26,9 +26,10 @@ from mailsla.streams.latency.windows.window_kinds import PaneWidth
 from mailsla.streams.live.state.excluded_spans import ExcludedSpans
 from mailsla.streams.live.state.latency_months import LatencyMonths
 from mailsla.streams.live.state.stretches import NOWHERE
+from mailsla.streams.live.state.window_terms import TermsOfTenants, WindowTerms
 from mailsla.streams.time.calendar import SECOND, Month
 from mailsla.streams.time.intervals import BEFORE_ALL
-from mailsla.streams.time.months import month_bounds_us, month_number, months_of
+from mailsla.streams.time.months import month_bounds_us, month_number
 
 _Sums = list[int]
 """Count, sum and largest latency in µs, exceedances."""
@@ -69,7 +70,7 @@ class Latency:
         self.heard_us = 0
         """When the last of it came, by the broker's clock."""
         self._limits: dict[int, LatencyLimits] = {}
-        self._window_terms: dict[int, tuple[str, int]] = {}
+        self._window_terms = TermsOfTenants(self._find_window_terms)
         self._folded: dict[tuple[int, str], list[_Sums]] = {}
 
     def limits(self, series: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s]:
@@ -115,15 +116,8 @@ class Latency:
 
     def window_changes(self, rows: Rows, signs: Int64s) -> Changes:
         """Messages that count from now on, or no longer do, as the windows see them."""
-        tenants = tenant_of(rows["series"])
-        distinct, inverse = np.unique(tenants, return_inverse=True)
-        terms = [self._window_terms_of(one) for one in distinct.tolist()]
-        limits = np.array([limit for _, limit in terms] or [0], dtype=np.int64)[inverse]
-        zones = [zone for zone, _ in terms]
-        months = np.zeros(len(rows), dtype=np.int64)
-        for zone in set(zones):
-            inside = np.array([one == zone for one in zones])[inverse]
-            months[inside] = months_of(rows["accepted_us"][inside], zone)
+        tenants = tenant_of(rows["series"]).astype(np.int64)
+        months, limits = self._window_terms.months_and_limits(tenants, rows["accepted_us"])
         latency = rows["finished_us"] - rows["accepted_us"]
         return Changes(
             rows["series"].astype(np.int64),
@@ -139,20 +133,16 @@ class Latency:
     def _month_bounds(self, series: Int64s, months: Int64s) -> tuple[Int64s, Int64s]:
         """First µs of local months, in the zones of their series' contracts, and of the next."""
         bounds = [
-            month_bounds_us(self._window_terms_of(one // 2)[0], month)
+            month_bounds_us(self._window_terms.of(one // 2).timezone, month)
             for one, month in zip(series.tolist(), months.tolist(), strict=True)
         ]
         first, end = np.array(bounds, dtype=np.int64).reshape(-1, 2).T
         return first, end
 
-    def _window_terms_of(self, tenant: int) -> tuple[str, int]:
-        known = self._window_terms.get(tenant)
-        if known is None:
-            forces = in_force(self._versions(tenant))
-            contract = forces[-1].contract if forces else self.months.default_contract
-            longest_us = contract.profile.max_latency_s * SECOND
-            known = self._window_terms[tenant] = contract.timezone, longest_us
-        return known
+    def _find_window_terms(self, tenant: int) -> WindowTerms:
+        forces = in_force(self._versions(tenant))
+        contract = forces[-1].contract if forces else self.months.default_contract
+        return WindowTerms(contract.timezone, contract.profile.max_latency_s * SECOND)
 
     def _largest(self, width: PaneWidth, series: Int64s, panes: Int64s) -> Int64s:
         """The largest latency of panes whose largest one was taken away."""
@@ -268,15 +258,13 @@ class Latency:
 
         """
         self._limits.pop(tenant, None)
-        known = self._window_terms.pop(tenant, None)
         rows = self.rows_of(tenant)
         counted = rows[~self.left_out(rows)]
-        if known is not None and len(counted):
-            self._window_terms[tenant] = known
+        if (known := self._window_terms.known(tenant)) is not None:
             gone = self.window_changes(counted, np.full(len(counted), -1, dtype=np.int64))
-            del self._window_terms[tenant]
+            self._window_terms.forget(tenant)
             came = self.window_changes(counted, np.ones(len(counted), dtype=np.int64))
-            if known != self._window_terms[tenant]:
+            if len(counted) and known != self._window_terms.of(tenant):
                 frontier_us = self.frontier_us()
                 self.windows.apply(gone, frontier_us)
                 self.windows.apply(came, frontier_us)

@@ -18,12 +18,13 @@ from mailsla.schemas.facts.lines import encode_fact, fact_of
 from mailsla.schemas.facts.ops import EventVoidedFact, SourceProgressFact
 from mailsla.schemas.topics import BROADCAST, CALENDARS
 from mailsla.streams.clauses.facts.billing import BillingRegister
-from mailsla.streams.clauses.invalidation import changed_since
+from mailsla.streams.clauses.invalidation import EXCLUSIONS, ChangesSince, changed_since
 from mailsla.streams.clauses.registry import Scope
 from mailsla.streams.live.state.landed import LandedEvents, matters_until_us
 from mailsla.streams.live.state.progress import Progress
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.clock import EventClock
+from mailsla.streams.time.intervals import FOREVER
 
 _CALENDAR: Final = "calendar"
 _MARK: Final = "clock.mark"
@@ -31,8 +32,6 @@ _MARK: Final = "clock.mark"
 platform's events have come."""
 _HEARD: Final = "heard_us"
 """In the record of a fact: when the broker received it."""
-_STRETCH: Final = 1024
-"""Records of the broadcast topic whose changes are remembered together."""
 _OWN: Final = 0
 _BILL: Final = 1
 """Who the events that everybody hears of belong to: the platform, or the register of bills."""
@@ -71,7 +70,10 @@ class Platform:
         self._landed = LandedEvents(_owner)
         self._voidings: list[tuple[int, EventVoidedFact]] = []
         """Every ``event.voided`` of whatever tenant, and where it was read."""
-        self._changes: dict[int, dict[str, int]] = {}
+        self._changes: dict[str, ChangesSince] = {}
+        """By topic."""
+        self._exclusions_end = 0
+        """Offset after the last record that changed which messages are left out."""
         self._clock: EventClock | None = None
 
     @property
@@ -118,14 +120,16 @@ class Platform:
             about_us = changed_since(fact, lambda: self.scope)
             self.since_us = about_us if self.since_us is None else min(about_us, self.since_us)
 
-    def voidings(self, offset: int) -> Iterator[EventVoidedFact]:
-        """Every ``event.voided`` of whatever tenant at or beyond an offset in the topic."""
-        return (fact for at, fact in self._voidings if at >= offset)
+    def voidings(self, first: int = 0, end: int = FOREVER) -> Iterator[EventVoidedFact]:
+        """Every ``event.voided`` of whoever within offsets ``[first, end)`` of the topic."""
+        return (fact for at, fact in self._voidings if first <= at < end)
 
     def forget(self, before_us: int) -> None:
         """Drop what no month beginning at or after ``before_us`` can need."""
         self.scope.forget(before_us)
         self._landed.forget(before_us)
+        for changes in self._changes.values():
+            changes.forget(before_us)
         self._voidings = [one for one in self._voidings if matters_until_us(one[1]) >= before_us]
 
     def read(self, value: bytes, offset: int, now_s: float) -> Broadcast | None:
@@ -149,9 +153,10 @@ class Platform:
             if isinstance(fact, EventVoidedFact):
                 self._voidings.append((offset, fact))
             self.observe(fact)
-        about = self._changes.setdefault(offset // _STRETCH, {})
+        if told.fact is not None and self.excludes(told.fact):
+            self._exclusions_end = offset + 1
         for topic, since_us in self.changed([told]).items():
-            about[topic] = min(since_us, about.get(topic, since_us))
+            self._changes.setdefault(topic, ChangesSince()).note(offset, since_us)
         return told
 
     def _note_progress(self, said: Progress) -> None:
@@ -176,27 +181,26 @@ class Platform:
                 continue
             if isinstance(fact, SourceProgressFact):
                 continue  # it moves time, and says nothing of operations
-            for one in (fact, self.voided_by(fact)):
+            for one in (fact, self._voided_by(fact)):
                 if one is not None and _is_shared(one):
                     yield one.topic, changed_since(one, lambda: self.scope)
 
-    def voided_by(self, fact: Fact) -> Fact | None:
+    def excludes(self, fact: Fact) -> bool:
+        """Whether a fact that was read changes which messages are left out, or what it voids."""
+        return isinstance(self._voided_by(fact) or fact, EXCLUSIONS)
+
+    def _voided_by(self, fact: Fact) -> Fact | None:
         """What a fact that was read takes out of what everybody hears of, if anything."""
         return self._landed.find(fact) if isinstance(fact, EventVoidedFact) else None
 
     def changes_after(self, offset: int) -> dict[str, int]:
-        """What records at or beyond an offset changed, and a few before it.
+        """Topic → the instant, µs, from which on records at or beyond an offset changed it."""
+        found = {topic: each.since_us(offset) for topic, each in self._changes.items()}
+        return {topic: since_us for topic, since_us in found.items() if since_us is not None}
 
-        Returns:
-            topic → the instant from which on something changed.
-
-        """
-        found: dict[str, int] = {}
-        for stretch, about in self._changes.items():
-            if stretch >= offset // _STRETCH:
-                for topic, since_us in about.items():
-                    found[topic] = min(since_us, found.get(topic, since_us))
-        return found if offset < self.heard else {}
+    def excludes_after(self, offset: int) -> bool:
+        """Whether records at or beyond an offset changed which messages are left out."""
+        return offset < self._exclusions_end
 
     def reached_us(self, now_s: float) -> int | None:
         """Event time up to which the platform's events are known; ``None`` if there are none."""

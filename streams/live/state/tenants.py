@@ -58,7 +58,7 @@ class Tenants:
         """When each version is in force; known of tenants that were asked for."""
         self._promises: dict[tuple[str, int], tuple[Contract, bytes]] = {}
         self._first_mail_us = np.full(64, FOREVER, dtype=np.int64)
-        for voiding in platform.voidings(0):
+        for voiding in platform.voidings():
             self.landed.void(voiding)
 
     def code(self, tenant: str) -> int:
@@ -71,6 +71,13 @@ class Tenants:
                 more = np.full(known, FOREVER, dtype=np.int64)
                 self._first_mail_us = np.append(self._first_mail_us, more)
         return known
+
+    def numbers(self, tenants: Sequence[str]) -> list[int]:
+        """The numbers of some tenants; see `code`."""
+        try:
+            return [self._codes[tenant] for tenant in tenants]
+        except KeyError:
+            return [self.code(tenant) for tenant in tenants]
 
     def has(self, tenant: str) -> bool:
         """Whether a tenant has come up."""
@@ -218,15 +225,17 @@ class Tenants:
 
         A message belongs to the month of its acceptance, so that counts, not when word came.
         """
-        distinct, inverse = np.unique(codes, return_inverse=True)
+        told = times_us < self._first_mail_us[codes]
+        if not told.any():
+            return []
+        distinct, inverse = np.unique(codes[told], return_inverse=True)
         first = np.full(len(distinct), FOREVER, dtype=np.int64)
-        np.minimum.at(first, inverse, times_us)
+        np.minimum.at(first, inverse, times_us[told])
         before = self._first_mail_us[distinct]
         new = distinct[before == FOREVER].tolist()
         self.strangers.take_mail(code for code in new if code not in self._contracts)
-        earlier = first < before
-        self._first_mail_us[distinct[earlier]] = first[earlier]
-        return list(zip(distinct[earlier].tolist(), first[earlier].tolist(), strict=True))
+        self._first_mail_us[distinct] = first
+        return list(zip(distinct.tolist(), first.tolist(), strict=True))
 
     def mail_since_us(self, codes: Int64s) -> Int64s:
         """The earliest instant that ``mail.mta`` tells of each tenant; `FOREVER` if of none."""

@@ -9,6 +9,7 @@ was derived from them is acknowledged.
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, ClassVar, Final
 
 import faust
@@ -129,7 +130,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # a
     async def on_start(self) -> None:
         """Start the client; from its first fetch on it passes over what cannot be read."""
         await super().on_start()
-        pass_over_unreadable(self._consumer)
+        pass_over_unreadable(self._consumer, together=True)
 
     def adapt_wait(self, idle: bool) -> None:
         """Have the broker hold its answers for longer while nothing comes."""
@@ -175,8 +176,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
                 return
             if not fetched or not (active is None or tp in active):
                 continue
-            self._yielded[tp] = offset_after(fetched[-1])
-            yield tp, self._batch_message(tp, fetched)
+            records = list(chain.from_iterable(fetched))
+            self._yielded[tp] = offset_after(records[-1])
+            yield tp, self._batch_message(tp, records)
 
     async def _wait_wanted(self, timeout: float) -> tuple[Any, set[TP] | None]:
         """What has come of the partitions of which more may be fetched by now."""
@@ -239,8 +241,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
     def on_buffer_drop(self, tp: TP) -> None:
         """Nothing was left out, see `on_buffer_full`."""
 
-    def _batch_message(self, tp: TP, fetched: Sequence[Any]) -> ConsumerMessage:
-        last = fetched[-1]
+    def _batch_message(self, tp: TP, records: Sequence[Any]) -> ConsumerMessage:
+        last = records[-1]
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -249,7 +251,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
             last.timestamp_type,
             (),
             None,
-            to_batch(tp.topic, tp.partition, fetched, self.highwater(tp)),
+            to_batch(tp.topic, tp.partition, records, self.highwater(tp)),
             None,
             0,
             0,

@@ -119,6 +119,10 @@ class LatencyEvaluation:
         self._means.drop_forgotten()
         yield from self._look(tenant, months)
 
+    def look_again(self, tenant: int) -> Iterator[Transition]:
+        """Judge everything of a tenant as it was restored."""
+        yield from self._look(tenant, self._latency.months.months_of(tenant))
+
     def exclude_again(self, tenants: Collection[int] | None) -> Iterator[Transition]:
         """Follow exclusions that have come or gone.
 
