@@ -13,7 +13,7 @@ DEBIAN_TEST_PACKAGES := kcat chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header pyproject.toml requirements/build.in
 
-.PHONY: help demo test unit test-packages lint types bench fuzz simulate faults clean lock audit sbom licences
+.PHONY: help demo test unit test-packages lint facts types bench fuzz simulate faults clean lock audit sbom licences
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -58,6 +58,9 @@ lint: $(VENV)/.installed ## ruff (style, docstrings, time zones, security), its 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/vulture
+
+facts: $(VENV)/.installed ## write schemas/facts anew, after a change of schemas/events
+	$(BIN)/python -m mailsla.schemas.export.fact_types
 
 types: $(VENV)/.installed ## strict types
 	$(BIN)/mypy

@@ -27,7 +27,8 @@ from mailsla.schemas.codec.identifiers import (
     TenantId,
     or_default,
 )
-from mailsla.schemas.indicators import INDICATORS, SECTIONS, Comparator, Indicator, Remedy
+from mailsla.schemas.indicators import INDICATORS, SECTIONS, Comparator, Indicator
+from mailsla.schemas.remedies import Remedy
 
 DEFAULT_TIMEZONE: Final = "Asia/Shanghai"
 

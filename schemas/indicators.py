@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
+from mailsla.schemas.remedies import Remedy
+
 Comparator = Literal["<", "<=", ">=", "="]
-Remedy = Literal["double_service", "fee_waiver", "none"]
 Unit = Literal["s", "ratio", "count", "days"]
 Verdict = Literal["met", "breached", "no_data", "not_judged"]
 MonthVerdict = Literal["met", "breached", "incomplete"]

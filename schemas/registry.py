@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from mailsla.schemas import topics
 from mailsla.schemas.codec.identifiers import MONTH_PATTERN
+from mailsla.schemas.envelope import Event
 from mailsla.schemas.events import (
     abuse,
     antivirus,
@@ -22,7 +23,6 @@ from mailsla.schemas.events import (
     security,
     support,
 )
-from mailsla.schemas.events.envelope import Event
 
 _MODULES: Final = {
     topics.MTA.name: mta,

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 
 from mailsla.schemas import topics
 from mailsla.schemas.codec.identifiers import Instant, TenantId
-from mailsla.schemas.indicators import Comparator, MonthVerdict, Remedy, Verdict
+from mailsla.schemas.indicators import Comparator, MonthVerdict, Verdict
+from mailsla.schemas.remedies import Remedy
 
 Family = Literal["latency", "connectivity", "fault"]
 WindowName = Literal["5m", "1h", "24h", "month"]
@@ -389,7 +390,7 @@ class DeadLetter(Result):
     """Its bytes, base64."""
 
 
-RESULT_MODELS: Final[Mapping[str, type[Result]]] = {
+RESULT_MODELS: Final[Mapping[str, type[Result]]] = {  # result topic → model of its records
     topics.WINDOWS.name: Window,
     topics.OUTAGES.name: Outage,
     topics.BREACHES.name: BreachEvent,
@@ -397,4 +398,3 @@ RESULT_MODELS: Final[Mapping[str, type[Result]]] = {
     topics.CLOSINGS.name: ClosingEvent,
     topics.DEAD_LETTERS.name: DeadLetter,
 }
-"""result topic → model of its records."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mailsla.sinks.clickhouse import Client
-from mailsla.sinks.closing.measure.views import install_views, open_month_views, views
+from mailsla.sinks.closing.views import install_views, open_month_views, views
 from mailsla.sinks.ddl import DERIVED_TABLES
 from mailsla.sinks.migrations import migrate, read_migrations
 from mailsla.sinks.retention import apply_retention

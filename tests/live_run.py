@@ -17,13 +17,12 @@ from mailsla.schemas.topics import (
     STATUS,
     STREAMS_STATE,
 )
-from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.clauses.model import segments
 from mailsla.streams.live.decode.records import decode
 from mailsla.streams.live.evaluate.sections import assess_sections
 from mailsla.streams.live.evaluate.states import SETTLE_US
 from mailsla.streams.live.inbox import Inbox
-from mailsla.streams.live.state.platform import Platform
+from mailsla.streams.live.state.platform import Broadcast, Platform
 from mailsla.streams.live.task import SILENCE_US, Task
 from mailsla.streams.runtime.checkpoint.state_log import read_state
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
@@ -138,9 +137,9 @@ class LiveRun:
 
     def hear(self) -> None:
         """Take what was broadcast since the last time."""
-        facts = self._read_broadcast()
-        if facts:
-            self.task.hear(facts, self.now_s)
+        read = self._read_broadcast()
+        if read:
+            self.task.hear(read, self.now_s)
 
     def pass_time(self, seconds: float) -> None:
         """Let the clock run, and the worker with it, until nothing is left to tell."""
@@ -161,11 +160,11 @@ class LiveRun:
         # What was heard of the past only then has still to settle.
         self.pass_time(SETTLE_US / SECOND + TICK_S)
 
-    def _read_broadcast(self) -> list[Fact]:
+    def _read_broadcast(self) -> list[Broadcast]:
         news = list(enumerate(self._broadcast))[self._heard :]
         self._heard = len(self._broadcast)
         found = [self.platform.read(value, offset, self.now_s) for offset, value in news]
-        return [fact for fact in found if fact is not None]
+        return [told for told in found if told is not None]
 
     def _keep(self, key: bytes, value: bytes | None) -> None:
         if value is None:

@@ -17,7 +17,7 @@ from mailsla.schemas.codec.columns import Column, Rule, arrow_schema, columns
 from mailsla.schemas.codec.identifiers import EARLIEST, PLATFORM
 from mailsla.schemas.codec.instants import Mask, micros, micros_of, parse_instants
 from mailsla.schemas.codec.records import EARLIEST_EVENT, LONGEST_AHEAD, SKEW_CAP
-from mailsla.schemas.events.envelope import MAX_EVENT_BYTES
+from mailsla.schemas.envelope import MAX_EVENT_BYTES
 from mailsla.schemas.registry import EVENT_TYPES
 
 _COLUMNAR_KINDS: Final = frozenset({"text", "choice", "instant", "integer", "real", "flag"})

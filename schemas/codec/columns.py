@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from mailsla.schemas.codec.identifiers import MONTH_PATTERN
 from mailsla.schemas.codec.instants import UTC_MICROS
-from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.envelope import Event
 from mailsla.schemas.registry import EVENT_TYPES
 
 Kind = Literal["text", "choice", "instant", "integer", "real", "flag", "money", "sections"]

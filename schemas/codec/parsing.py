@@ -83,8 +83,8 @@ def _joinable(values: Sequence[bytes | None]) -> tuple[Positions, Sequence[bytes
         if value and value[0] == _OPEN and value[-1] == _CLOSE and len(value) <= MAX_JOINED_BYTES
     ]
     records = values if len(chosen) == len(values) else [values[i] for i in chosen]
-    # No None is chosen.
-    return np.asarray(chosen, dtype=np.int64), records  # type: ignore[return-value]
+    positions = np.asarray(chosen, dtype=np.int64)
+    return positions, records  # type: ignore[return-value]  # no None is chosen
 
 
 def _select(

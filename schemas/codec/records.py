@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from mailsla.schemas.calendars import WorkingCalendar
 from mailsla.schemas.codec.sentences import sentence
 from mailsla.schemas.contract import Contract
-from mailsla.schemas.events.envelope import MAX_EVENT_BYTES, Event
+from mailsla.schemas.envelope import MAX_EVENT_BYTES, Event
 from mailsla.schemas.registry import EVENT_TYPES, adapter, bounded_fields
 
 EARLIEST_EVENT: Final = datetime(2000, 1, 1, tzinfo=UTC)

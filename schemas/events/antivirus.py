@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mailsla.schemas.codec.identifiers import Count, MessageId, Millis, Name, Recipient
-from mailsla.schemas.events.envelope import Event, PlatformEvent
+from mailsla.schemas.envelope import Event, PlatformEvent
 
 
 class DefinitionsUpdated(PlatformEvent):

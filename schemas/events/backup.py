@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from mailsla.schemas.codec.identifiers import Count, Instant, Name, Recipient, Text
-from mailsla.schemas.events.envelope import Event, PlatformEvent
+from mailsla.schemas.envelope import Event, PlatformEvent
 
 Kind = Literal["full", "incremental", "differential"]
 

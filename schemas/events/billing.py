@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mailsla.schemas.codec.identifiers import Currency, Instant, Money, Month, Name
-from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.envelope import Event
 
 
 class CustomerCharged(Event):

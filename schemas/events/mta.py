@@ -13,7 +13,7 @@ from mailsla.schemas.codec.identifiers import (
     Text,
     or_default,
 )
-from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.envelope import Event
 
 Attempt = Annotated[Positive, or_default(1)]
 Estimate = Annotated[Literal["exact", "upper_bound"], or_default("exact")]

@@ -14,7 +14,7 @@ from mailsla.schemas.codec.identifiers import (
     Source,
     Text,
 )
-from mailsla.schemas.events.envelope import PlatformEvent
+from mailsla.schemas.envelope import PlatformEvent
 
 VoidableTopic = Literal[
     "mail.mta",

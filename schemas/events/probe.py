@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mailsla.schemas.codec.identifiers import Millis, Name, Seconds, Text
-from mailsla.schemas.events.envelope import PlatformEvent
+from mailsla.schemas.envelope import PlatformEvent
 
 Channel = Literal["smtp", "submission", "imap", "pop3", "web", "activesync"]
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mailsla.schemas.codec.identifiers import Name, Text
-from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.envelope import Event
 
 
 class SecurityIncident(Event):

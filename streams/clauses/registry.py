@@ -6,8 +6,8 @@ from typing import Final, TypeVar, cast
 
 from mailsla.schemas.calendars import Calendars
 from mailsla.schemas.contract import Contract
-from mailsla.schemas.registry import TYPES
-from mailsla.streams.clauses.facts.base import Fact, Facts
+from mailsla.schemas.facts.fact import Fact
+from mailsla.streams.clauses.facts.base import Facts
 from mailsla.streams.clauses.facts.billing import BillingFacts, BillingRegister
 from mailsla.streams.clauses.facts.ops import OpsFacts
 from mailsla.streams.clauses.facts.probes import ProbeFacts
@@ -55,8 +55,7 @@ def reach_of_topic(topic: str) -> int:
 class Scope:
     """The facts of one tenant, or of the platform ``*``, about sections 1 and 3 to 9.
 
-    The result does not depend on the order of `observe`, and an event seen before changes
-    nothing. Messages (section 2) are kept elsewhere.
+    The result does not depend on the order of `observe`. Messages (section 2) are kept elsewhere.
     """
 
     def __init__(self, tenant_id: str) -> None:
@@ -91,13 +90,8 @@ class Scope:
         return cast(_F, self._of_clauses[kind])
 
     def observe(self, fact: Fact) -> None:
-        """Take an event of this scope, of any topic but ``mail.mta``.
-
-        Raises:
-            KeyError: the type belongs to no such topic.
-
-        """
-        for facts in self._by_topic[TYPES[fact["type"]].topic]:
+        """Take a fact of this scope that was not taken before."""
+        for facts in self._by_topic[fact.topic]:
             facts.observe(fact)
 
     def renew(self, topic: str, facts: Iterable[Fact]) -> Iterator[None]:

@@ -18,12 +18,12 @@ import orjson
 
 from mailsla.schemas.codec.records import Rejection
 from mailsla.schemas.topics import STREAMS_STATE
-from mailsla.streams.live.decode.dead_letters import FAILED
 from mailsla.streams.live.decode.records import DecodedBatch
 from mailsla.streams.live.inbox import Bite
 from mailsla.streams.live.task import Task
 from mailsla.streams.runtime.checkpoint.state_log import StateError
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.dead_letters import FAILED
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 
 logger = logging.getLogger(__name__)

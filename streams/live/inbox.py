@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mailsla.streams.live.apply.invalidation import EXCLUSIONS
+from mailsla.schemas.facts.lines import FACT_TYPES
+from mailsla.schemas.facts.ops import EventVoidedFact
+from mailsla.streams.clauses.invalidation import EXCLUSIONS
 from mailsla.streams.live.decode.records import DecodedBatch, Int64s
-from mailsla.streams.live.state.landed import VOIDED
 from mailsla.streams.time.calendar import HOUR
 from mailsla.streams.time.clock import MICROS
 from mailsla.streams.time.intervals import FOREVER
@@ -37,7 +38,9 @@ ROOM: Final = 60_000
 """Events of one topic that may wait to be applied; more of it is not fetched."""
 ROOM_BYTES: Final = 64 * 2**20
 """The same of the bytes that they came as, which stay until they are applied."""
-_CHANGES: Final = pa.array(sorted({*EXCLUSIONS, VOIDED}))
+_CHANGES: Final = pa.array(
+    [name for name, kind in FACT_TYPES.items() if issubclass(kind, (*EXCLUSIONS, EventVoidedFact))]
+)
 """What may change how mail is judged."""
 
 

@@ -13,15 +13,17 @@ import orjson
 
 from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import Contract
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.lines import encode_fact
+from mailsla.schemas.facts.ops import SourceProgressFact
 from mailsla.schemas.topics import CALENDARS, MTA
-from mailsla.streams.clauses.facts.base import Fact
-from mailsla.streams.live.apply.facts import apply_fact, apply_voiding, changes_no_state, refuse
-from mailsla.streams.live.apply.invalidation import EXCLUSIONS
+from mailsla.streams.clauses.invalidation import EXCLUSIONS
+from mailsla.streams.live.apply.facts import apply_fact, apply_voiding, changes_no_state, land
 from mailsla.streams.live.apply.mail import MailBatch, apply_mail
 from mailsla.streams.live.apply.quarantine import admit_mail
 from mailsla.streams.live.checkpoint import state_log as logs
-from mailsla.streams.live.checkpoint.contents import Checkpoint
 from mailsla.streams.live.checkpoint.forgetting import forget_again, forget_messages, forget_months
+from mailsla.streams.live.checkpoint.position import position
 from mailsla.streams.live.checkpoint.recovery import (
     look_again,
     mark_unpublished,
@@ -35,7 +37,7 @@ from mailsla.streams.live.checkpoint.recovery import (
 from mailsla.streams.live.checkpoint.state_log import StateLog
 from mailsla.streams.live.checkpoint.writing import write_state
 from mailsla.streams.live.decode.contracts import Passed, decode_calendars, decode_contracts
-from mailsla.streams.live.decode.facts import merged_facts
+from mailsla.streams.live.decode.facts import Arrived, merged_facts
 from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.live.decode.message_rows import earliest_us, message_rows, reference_of
 from mailsla.streams.live.decode.records import DecodedBatch
@@ -46,19 +48,18 @@ from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Key, Transition
 from mailsla.streams.live.publish.outbox import Outbox
 from mailsla.streams.live.publish.rounds import Rounds
-from mailsla.streams.live.state.landed import topic_of
 from mailsla.streams.live.state.mail_clock import MailClock, moment
 from mailsla.streams.live.state.platform import (
-    CALENDAR,
-    PROGRESS,
+    Broadcast,
     Platform,
     broadcast_record,
     calendar_record,
     concerns_platform,
 )
-from mailsla.streams.live.state.progress import KnownProgress
+from mailsla.streams.live.state.progress import KnownProgress, Progress
 from mailsla.streams.live.state.strangers import MOST_STRANGERS
 from mailsla.streams.live.state.tenants import Tenants
+from mailsla.streams.runtime.checkpoint.contents import Checkpoint
 from mailsla.streams.runtime.checkpoint.state_log import State, head_record
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 from mailsla.streams.time.calendar import Month
@@ -234,41 +235,46 @@ class Task:
             fact = one.fact
             yield from self._tell(self.scheduler.advance(one.clock_us, reach_us))
             # What everybody hears of, facts of the platform and word of sources, is not refused.
-            own = fact["tenant_id"] != PLATFORM and fact["type"] != PROGRESS
-            if own and (refused := refuse(self.tenants, one)):
-                self.outbox.records.append(refused)
+            if fact.tenant_id == PLATFORM:
+                position(self._log.head)["meets_platform"] = True
+            elif isinstance(fact, SourceProgressFact):
+                self._progress.say(Progress(fact.of, fact.time, one.heard_us), now_s)
+            elif not self._apply_own(one):
+                yield
                 continue
             if concerns_platform(fact):
                 self.outbox.records.append(broadcast_record(fact, one.heard_us))
-            if own:
-                self._apply_fact(fact)
-            elif fact["tenant_id"] == PLATFORM:
-                self._log.head.extra["meets_platform"] = True
-            else:
-                self._progress.say({**fact, "heard_us": one.heard_us}, now_s)
             yield
 
-    def _apply_fact(self, fact: Fact) -> None:
-        tenant, since_us = fact["tenant_id"], apply_fact(self.tenants, fact)
-        self._log.add_fact(fact)
+    def _apply_own(self, one: Arrived) -> bool:
+        """Apply a fact of a tenant; whether it was, since it is new and not refused."""
+        fact, line = one.fact, encode_fact(one.fact)
+        is_new, refused = land(self.tenants, one, line)
+        if refused is not None:
+            self.outbox.records.append(refused)
+        if not is_new:
+            return False
+        tenant, since_us = fact.tenant_id, apply_fact(self.tenants, fact)
+        self._log.add_fact(fact, line)
         self.outbox.publish(self.scheduler.meet(tenant))
         seen = self.scheduler.position_us, self.scheduler.is_quiet_until(tenant)
         quiet = not self.scheduler.is_new(tenant) and changes_no_state(self.tenants, fact, *seen)
         self._touch(fact, since_us, quiet)
         self._take_out(fact)
+        return True
 
     def _take_out(self, fact: Fact) -> None:
-        for gone, since_us in apply_voiding(self.tenants, fact):
-            self._touch(gone, since_us)
+        if (gone := apply_voiding(self.tenants, fact)) is not None:
+            self._touch(*gone)
         turned, rows = self.latency.take_out(fact)
         self.outbox.publish(turned)
         self._log.add_rows(rows)
 
     def _touch(self, fact: Fact, since_us: int, quiet: bool = False) -> None:
         """A fact of a tenant has come or gone."""
-        tenant = fact["tenant_id"]
-        self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[topic_of(fact)], since_us, quiet)
-        if fact["type"] in EXCLUSIONS:
+        tenant = fact.tenant_id
+        self.scheduler.touch(tenant, SECTIONS_OF_TOPIC[fact.topic], since_us, quiet)
+        if isinstance(fact, EXCLUSIONS):
             self.outbox.publish(self.latency.exclude_again([self.tenants.code(tenant)]))
 
     def apply_documents(self, batch: RecordBatch, passed: Passed, homes: Homes | None) -> None:
@@ -299,20 +305,22 @@ class Task:
         self._log.head.offsets[topic] = offset
         self._applied = True
 
-    def hear(self, facts: Sequence[Fact], now_s: float) -> None:
-        """Facts of the platform, just taken by the shared `Platform`."""
-        for fact in facts:
-            if fact["tenant_id"] == PLATFORM and fact["type"] != CALENDAR:
-                self.clock.observe(fact["time"], now_s)
-            if fact["type"] == PROGRESS:
-                self._progress.say(fact, now_s)
+    def hear(self, read: Sequence[Broadcast], now_s: float) -> None:
+        """Follow what the shared `Platform` has just read."""
+        platform, excluded = self.tenants.platform, False
+        for fact, heard_us in read:
+            if fact is None:
+                continue
+            if fact.tenant_id == PLATFORM:
+                self.clock.observe(fact.time, now_s)
+            if isinstance(fact, SourceProgressFact):
+                self._progress.say(Progress(fact.of, fact.time, heard_us), now_s)
             self._take_out(fact)
-        platform = self.tenants.platform
-        others = platform.with_voided(fact for fact in facts if fact["type"] != PROGRESS)
-        if any(fact["type"] in EXCLUSIONS for fact in others):
+            excluded |= platform.excludes(fact)
+        if excluded:
             self.tenants.exclude(PLATFORM)
             self.outbox.publish(self.latency.exclude_again(None))
-        for topic, instant in platform.changed(others).items():
+        for topic, instant in platform.changed(read).items():
             self.scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
 
     def _age(self, now_s: float, idle: bool) -> None:
@@ -393,14 +401,15 @@ class Task:
         # What is under way first, then a round of its own.
         for _ in range((1 + self.rounds.under_way) * everything):
             deque(self.publish_some(), 0)
-        if "meets_platform" in self._log.head.extra:
+        if "meets_platform" in position(self._log.head):
             self.outbox.mark(max(self._now_us(now_s), self.scheduler.position_us))
         # Nothing is looked at behind either of these any more.
         known_us = min(self.scheduler.position_us, self.tenants.latency.clock_us)
         forget_months(self._log, self.tenants, self.states, self.rounds.statuses, known_us)
         forget_messages(self._log, self.tenants.latency, self._most_messages)
         self._log.head.latest_us = self.clock.latest_us
-        self._log.head.extra |= {"received_us": self._received_us, "published": self.rounds.marks}
+        saved = position(self._log.head)
+        saved["received_us"], saved["published"] = self._received_us, self.rounds.marks
         records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
         head, offsets = head_record(self.partition, self._log.head), self.rounds.take_offsets()
         return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))

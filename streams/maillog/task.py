@@ -19,11 +19,11 @@ from mailsla.schemas.codec.records import Rejection
 from mailsla.schemas.topics import MTA, OPS, RAW_MAILLOG
 from mailsla.streams.connectors.postfix import PostfixConnector, Site
 from mailsla.streams.connectors.stamps import to_micros
-from mailsla.streams.live.checkpoint.contents import Checkpoint
-from mailsla.streams.live.decode.dead_letters import dead_letter
 from mailsla.streams.maillog.rekeying import Reordering, is_key_of, mark, marked
 from mailsla.streams.maillog.state import MaillogState
+from mailsla.streams.runtime.checkpoint.contents import Checkpoint
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.dead_letters import dead_letter
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 
 _IDLE_S: Final = 60.0

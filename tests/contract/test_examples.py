@@ -6,7 +6,7 @@ import pytest
 from mailsla.schemas.codec.columnar import decode_batch, micros
 from mailsla.schemas.codec.columns import arrow_schema
 from mailsla.schemas.codec.records import Rejection, decode_calendar, decode_contract, decode_event
-from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.envelope import Event
 from mailsla.schemas.export.examples import BROKER_TIME, invalid, valid
 from mailsla.schemas.registry import EVENT_TYPES
 from mailsla.schemas.results import RESULT_MODELS

@@ -12,7 +12,7 @@ import pytest
 from mailsla.schemas import topics
 from mailsla.schemas.codec.records import Rejection, decode_event
 from mailsla.schemas.contract import Contract
-from mailsla.schemas.events.envelope import MAX_EVENT_BYTES
+from mailsla.schemas.envelope import MAX_EVENT_BYTES
 from mailsla.schemas.export.examples import BROKER_TIME, valid
 from mailsla.schemas.registry import EVENT_TYPES
 from mailsla.schemas.results import RESULT_MODELS, BreachData, BreachEvent, Window

@@ -10,9 +10,9 @@ import pytest
 
 from mailsla.schemas.indicators import INDICATORS
 from mailsla.sinks.clickhouse import connect_reader
-from mailsla.sinks.closing.measure.views import evidence
 from mailsla.sinks.closing.plan.contract_segments import micros
 from mailsla.sinks.closing.run.close_month import close_month
+from mailsla.sinks.closing.views import evidence
 from mailsla.streams.simulate.plan import plan
 from mailsla.streams.simulate.record import Draft
 from mailsla.streams.simulate.stories import OUTAGE_DAY, OUTAGE_HOUR, OUTAGE_S

@@ -12,11 +12,11 @@ from landing_server import ClickHouseProcess
 from mailsla.sinks.access.roles import TENANT_TABLES, TENANT_VIEWS
 from mailsla.sinks.access.sql import roles_sql
 from mailsla.sinks.clickhouse import connect_reader
-from mailsla.sinks.closing.measure.views import evidence
+from mailsla.sinks.closing.cutoff import fix_cutoff
 from mailsla.sinks.closing.plan.plan_store import refresh_plans
 from mailsla.sinks.closing.run.close_month import close_month
-from mailsla.sinks.closing.run.cutoff import fix_cutoff
 from mailsla.sinks.closing.run.lock import month_lock
+from mailsla.sinks.closing.views import evidence
 from mailsla.sinks.migrations import split_statements
 from mailsla.sinks.schema import install_schema
 

@@ -11,12 +11,14 @@ from random import Random
 
 import pytest
 
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.support import TicketAnsweredFact, TicketOpenedFact
 from mailsla.schemas.indicators import INDICATORS, Indicator
-from mailsla.sinks.closing.measure import views
+from mailsla.sinks.closing import views
 from mailsla.sinks.closing.plan.contract_segments import micros
 from mailsla.sinks.schema import install_schema
 from mailsla.streams.clauses import registry
-from mailsla.streams.clauses.facts.base import Fact, Facts, reference
+from mailsla.streams.clauses.facts.base import Facts
 from mailsla.streams.clauses.model.measure import Measure, View, count_measure
 from mailsla.streams.clauses.registry import Clause, Context
 from tests.integration.landing_server import ClickHouseProcess
@@ -45,13 +47,12 @@ class TicketFacts(Facts):
         self.answered: set[str] = set()
 
     def _take(self, fact: Fact) -> None:
-        match fact["type"]:
-            case "ticket.opened":
-                opening = (fact["time"], reference(fact))
-                ticket = fact["ticket_id"]
+        match fact:
+            case TicketOpenedFact(ticket_id=ticket):
+                opening = (fact.time, fact.reference)
                 self.opened[ticket] = min(opening, self.opened.get(ticket, opening))
-            case "ticket.answered":
-                self.answered.add(fact["ticket_id"])
+            case TicketAnsweredFact():
+                self.answered.add(fact.ticket_id)
 
     def _drop(self, horizon_us: int) -> None:
         self.opened = {name: one for name, one in self.opened.items() if one[0] >= horizon_us}

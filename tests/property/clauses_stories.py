@@ -1,10 +1,13 @@
 """Random histories of one tenant and its platform around a month, as facts."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
-from mailsla.streams.clauses.facts.base import Fact
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.lines import fact_of
+from mailsla.schemas.facts.ops import ExclusionDeclaredFact
 from mailsla.streams.time.calendar import DAY, HOUR
 from tests.unit.clauses_scene import TENANT, at
 
@@ -31,11 +34,11 @@ def _of(type_: str, both: bool = True, **fields: st.SearchStrategy[Any]) -> st.S
             "time": moments,
             **fields,
         }
-    )
+    ).map(fact_of)
 
 
-def _exclusions(told: Fact) -> Fact:
-    return {**told, "ends_at": told["starts_at"] + told["ends_at"]}
+def _exclusions(told: ExclusionDeclaredFact) -> Fact:
+    return replace(told, ends_at=told.starts_at + told.ends_at)
 
 
 facts: st.SearchStrategy[Fact] = st.one_of(
@@ -103,7 +106,7 @@ facts: st.SearchStrategy[Fact] = st.one_of(
 
 
 def _numbered(told: list[Fact]) -> list[Fact]:
-    return [{**each, "id": f"{number:03d}"} for number, each in enumerate(told)]
+    return [replace(each, id=f"{number:03d}") for number, each in enumerate(told)]
 
 
 histories = st.lists(facts, min_size=1, max_size=25).map(_numbered)

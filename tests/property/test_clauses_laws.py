@@ -1,13 +1,14 @@
 """What holds for every history: order, duplicates, forgetting, and what time alone can do."""
 
 import random
+from dataclasses import replace
 from datetime import date
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailsla.schemas.contract import Contract
-from mailsla.streams.clauses.facts.base import Fact
+from mailsla.schemas.facts.fact import Fact
 from mailsla.streams.clauses.model.measure import Measure, live_state
 from mailsla.streams.time.calendar import DAY
 from tests.property.clauses_stories import END, START, histories, moments
@@ -42,7 +43,7 @@ def test_of_events_with_one_id_only_the_first_counts(
 ) -> None:
     scene = Scene(versions=versions).tell(*told)
     before = scene.measures()
-    scene.tell(*({**each, "time": each["time"] + DAY} for each in told))
+    scene.tell(*(replace(each, time=each.time + DAY) for each in told))
     assert scene.measures() == before
 
 

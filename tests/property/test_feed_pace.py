@@ -11,7 +11,7 @@ from random import Random
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from mailsla.schemas.topics import BREACHES, CONTRACTS, MTA
@@ -142,7 +142,9 @@ def test_a_month_tells_one_feed_at_any_pace(seed):
 @given(history=histories(scenes=ALONE), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=MONTHS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_month_tells_one_feed_at_any_pace(history, seed):
-    assert_one_feed(own_log(history, Random(seed)), history, seed)
+    log = own_log(history, Random(seed))
+    assume(log)  # of a month without a record there is nothing to tell
+    assert_one_feed(log, history, seed)
 
 
 @given(seed=st.integers(0, 2**32 - 1))

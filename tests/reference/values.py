@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from mailsla.schemas.contract import Term
-from mailsla.schemas.indicators import Remedy, Verdict
+from mailsla.schemas.indicators import Verdict
+from mailsla.schemas.remedies import Remedy
 from tests.reference.instants import SECOND
 from tests.reference.period import Period
 

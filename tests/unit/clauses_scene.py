@@ -7,12 +7,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mailsla.schemas.contract import Contract
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.lines import encode_fact, fact_of
 from mailsla.schemas.indicators import Verdict
-from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.clauses.facts.billing import BillingRegister
 from mailsla.streams.clauses.model.contracts import Governed, governing
 from mailsla.streams.clauses.model.measure import Measure, judge, live_state
 from mailsla.streams.clauses.registry import Context, Scope, measure
+from mailsla.streams.live.state.landed import LandedEvents
 from mailsla.streams.time.calendar import SECOND, Month, to_us
 
 TENANT = "acme"
@@ -34,7 +36,7 @@ _numbers = count()
 def fact(type_: str, time: int, tenant: str = TENANT, **fields: Any) -> Fact:
     number = next(_numbers)
     head = {"id": f"e{number:06d}", "source": "test", "type": type_}
-    return head | {"tenant_id": tenant, "time": time} | fields
+    return fact_of(head | {"tenant_id": tenant, "time": time} | fields)
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Scene:
     own: Scope = field(default_factory=lambda: Scope(TENANT))
     platform: Scope = field(default_factory=lambda: Scope("*"))
     register: BillingRegister = field(default_factory=BillingRegister)
+    landed: LandedEvents = field(default_factory=lambda: LandedEvents(len))
 
     @property
     def governed(self) -> Governed:
@@ -61,9 +64,9 @@ class Scene:
 
     def tell(self, *facts: Fact) -> "Scene":
         for each in facts:
-            scope = self.platform if each["tenant_id"] == "*" else self.own
-            scope.observe(each)
-            if each["type"] in {"customer.charged", "billing.error_confirmed"}:
+            if self.landed.take(each, encode_fact(each)).is_new:
+                scope = self.platform if each.tenant_id == "*" else self.own
+                scope.observe(each)
                 self.register.observe(each)
         return self
 

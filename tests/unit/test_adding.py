@@ -6,12 +6,13 @@ from typing import get_args
 
 import pytest
 
-from mailsla.schemas.indicators import INDICATORS, Remedy
+from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.presentation import words
+from mailsla.schemas.remedies import Remedy
+from mailsla.sinks.closing import views
 from mailsla.sinks.closing.credits import rules
-from mailsla.sinks.closing.explain.event_dependencies import BEARING
+from mailsla.sinks.closing.event_dependencies import BEARING
 from mailsla.sinks.closing.explain.formulas import FORMULAS
-from mailsla.sinks.closing.measure import views
 from mailsla.sinks.statement.wording.phrases import PHRASES
 from mailsla.streams.clauses.registry import CLAUSES
 
@@ -45,6 +46,22 @@ def named_in(text):
         for path in found:
             files |= {p for p in path.rglob("*") if p.is_file()} if path.is_dir() else {path}
     return files
+
+
+@pytest.mark.parametrize(
+    ("recipe", "word"),
+    [
+        ("An indicator", "indicators"),
+        ("A remedy", "remedies"),
+        ("A field of an event", "events"),
+        ("A connector", "connectors"),
+        ("A checkpoint policy", "checkpoint/policy"),
+        ("A command", "commands"),
+    ],
+)
+def test_a_recipe_begins_where_a_name_says_so(recipe, word):
+    steps = recipes()[recipe].partition("1. ")
+    assert word in PATH.findall(steps[2] or steps[0])[0]
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)

@@ -133,7 +133,7 @@ def test_outages_name_what_failed_and_end_when_known() -> None:
         scene.start + HOUR + 180 * SECOND,
     )
     assert ended.capabilities == ("send/internal", "receive/internal")
-    assert ended.evidence == (f"test#{first['id']}", f"test#{second['id']}")
+    assert ended.evidence == (f"test#{first.id}", f"test#{second.id}")
     assert scene.measure(DOWN).evidence == (ended.outage_id,)
     assert outages(reading, facts, scene.start, scene.start + HOUR) == []
 

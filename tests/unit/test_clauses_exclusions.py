@@ -1,13 +1,15 @@
 """Declared and revoked exclusions: which failures they excuse (contract, exclusions)."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mailsla.schemas.contract import Profile
-from mailsla.streams.clauses.facts.base import Fact
-from mailsla.streams.clauses.model.exclusions import ExclusionRegister, Exclusions
+from mailsla.schemas.facts.fact import Fact
+from mailsla.streams.clauses.facts.exclusions import Declaration
+from mailsla.streams.clauses.model.exclusions import Exclusions
 from mailsla.streams.time.calendar import DAY, HOUR, SECOND
 from tests.unit.clauses_scene import Scene, at, contract, fact
 
@@ -97,12 +99,12 @@ DECLARED, LATER, REVOKED = (
         pytest.param((DECLARED, LATER), 500, id="the latest declaration counts"),
         pytest.param((DECLARED, REVOKED), 0, id="revoked"),
         pytest.param((DECLARED, LATER, REVOKED), 0, id="revoked at the same time"),
-        pytest.param((DECLARED, {**LATER, "time": 201}, REVOKED), 500, id="declared again"),
+        pytest.param((DECLARED, replace(LATER, time=201), REVOKED), 500, id="declared again"),
         pytest.param((REVOKED,), 0, id="nothing declared"),
     ],
 )
 def test_declarations_and_revocations_count_in_any_order(
-    story: tuple[dict[str, object], ...], excluded: int
+    story: tuple[Fact, ...], excluded: int
 ) -> None:
     for order in itertools.permutations(story):
         scene = Scene().tell(*order)
@@ -119,6 +121,10 @@ def test_an_open_fault_uses_up_its_budget_only_beside_exclusions() -> None:
     assert (measure.observed, measure.taken * SECOND) == (3600, 1)
     # 80 % of 6000 s are 4800 s: 3600 s before the exclusion, 1200 s after it.
     assert measure.next_us == start + 2 * HOUR + 1200 * SECOND
+
+
+def in_force(*told: Fact) -> list[Declaration]:
+    return list(Scene().tell(*told).own.ops.exclusions.in_force())
 
 
 def declared(**changes: Any) -> Fact:
@@ -142,10 +148,7 @@ def test_an_exclusion_may_need_the_approval_of_another_actor(
 ) -> None:
     facts = [fact("approval.given", day * DAY, approves="x", actor=by) for by, day in approvals]
     for order in ([declared(actor=actor), *facts], [*facts, declared(actor=actor)]):
-        register = ExclusionRegister()
-        for each in order:
-            (register.approve if "approves" in each else register.declare)(each)
-        (standing,) = register.in_force()
+        (standing,) = in_force(*order)
         assert standing.counts("exclusion", Profile(approval=("exclusion",))) == counts
         assert standing.counts("exclusion", Profile(approval=("outage",)))
 
@@ -158,11 +161,9 @@ def test_agreed_maintenance_counts_if_it_was_declared_in_time(
     notice: int, begins: int, counts: bool
 ) -> None:
     """It is declared on the second day; where no notice is asked for, afterwards will do."""
-    register = ExclusionRegister()
-    register.declare(
+    (standing,) = in_force(
         declared(code="agreed_maintenance", consent_ref="letter", starts_at=begins * DAY)
     )
-    (standing,) = register.in_force()
     assert standing.applies(1, Profile(notice_days=notice)) == counts
 
 

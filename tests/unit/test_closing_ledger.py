@@ -19,7 +19,7 @@ from mailsla.sinks.closing.credits.rules import (
     owed_remedies,
     reverse,
 )
-from mailsla.sinks.closing.explain.event_dependencies import BEARING, topics_of, types_of
+from mailsla.sinks.closing.event_dependencies import BEARING, topics_of, types_of
 from mailsla.sinks.closing.plan.contract_segments import period_of
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from mailsla.schemas.facts.lines import encode_fact, fact_of
 from mailsla.schemas.topics import DEAD_LETTERS
-from mailsla.streams.live.state.landed import LandedEvents
+from mailsla.streams.live.state.landed import FactLanding, LandedEvents
 from tests.live_run import LiveRun
 from tests.reference.log import TOPIC_OF
 
@@ -91,17 +92,17 @@ def test_the_event_of_a_message_that_comes_again_with_an_earlier_finish_changes_
 
 
 def test_what_has_landed_is_remembered_until_it_is_forgotten():
-    landed = LandedEvents()
+    landed = LandedEvents(len)
 
-    def fact(number, **fields):
+    def take(number, **fields):
         given = {"type": "ticket.opened", "source": "s", "id": str(number), "time": number}
-        return given | {"tenant_id": "a", "ticket_id": "t", "channel": "web"} | fields
+        document = given | {"tenant_id": "a", "ticket_id": "t", "channel": "web"} | fields
+        return landed.take(fact := fact_of(document), encode_fact(fact))
 
-    assert not any(landed.take(fact(number), len) for number in range(20_000))
-    assert not any(landed.take(fact(number), len) for number in range(20_000)), "the same again"
+    assert all(take(number) == FactLanding(True) for number in range(20_000))
+    assert all(take(number) == FactLanding(False) for number in range(20_000)), "the same again"
     landed.forget(15_000)
-    assert landed.take(fact(15_000, channel="mail", ticket_id=None), len) == (
-        "channel",
-        "ticket_id",
+    assert take(15_000, channel="mail", ticket_id="u") == FactLanding(
+        False, ("channel", "ticket_id")
     )
-    assert landed.take(fact(14_999, channel="mail"), len) == ()
+    assert take(14_999, channel="mail") == FactLanding(True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from mailsla.schemas.codec.records import decode_event
-from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.envelope import Event
 from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.registry import TYPES
 from tests.reference.log import TOPIC_OF

@@ -10,7 +10,7 @@ from mailsla.schemas.codec.columnar import decode_batch, micros
 from mailsla.schemas.codec.columns import arrow_schema, clickhouse_columns, columns
 from mailsla.schemas.codec.identifiers import parse_instant, rfc3339
 from mailsla.schemas.codec.records import Rejection, decode_contract, decode_event
-from mailsla.schemas.events.envelope import MAX_EVENT_BYTES
+from mailsla.schemas.envelope import MAX_EVENT_BYTES
 from mailsla.schemas.export.examples import BROKER_TIME, valid
 from mailsla.schemas.registry import EVENT_TYPES
 

@@ -9,10 +9,11 @@ import pytest
 
 from mailsla.schemas.codec.identifiers import ExclusionCode
 from mailsla.schemas.contract import Profile
-from mailsla.schemas.indicators import INDICATORS, SECTIONS, MonthVerdict, Remedy, Verdict
+from mailsla.schemas.indicators import INDICATORS, SECTIONS, MonthVerdict, Verdict
 from mailsla.schemas.presentation import names as titles
 from mailsla.schemas.presentation import words
 from mailsla.schemas.presentation.language import LANGUAGES
+from mailsla.schemas.remedies import Remedy
 from mailsla.schemas.results import BreachType, State
 from mailsla.sinks.statement.render import evidence
 from mailsla.sinks.statement.wording import names, phrases, readings

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from mailsla.schemas.indicators import MonthVerdict, Remedy
+from mailsla.schemas.indicators import MonthVerdict
+from mailsla.schemas.remedies import Remedy
 from mailsla.schemas.results import ClosingItem, Credit
 from mailsla.sinks.closing.plan.contract_segments import SegmentPeriod, next_month
 

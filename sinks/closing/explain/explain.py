@@ -17,6 +17,7 @@ from mailsla.schemas.contract import Contract
 from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.results import ClosingItem
 from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.cutoff import server_now_us
 from mailsla.sinks.closing.errors import ClosingError
 from mailsla.sinks.closing.explain.formulas import FORMULAS, Formula, Outcome, Sums, evidence_of
 from mailsla.sinks.closing.measure.queries import SETTINGS, measure
@@ -36,7 +37,6 @@ from mailsla.sinks.closing.plan.plan_store import (
     scratch_plan,
 )
 from mailsla.sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
-from mailsla.sinks.closing.run.cutoff import server_now_us
 
 ROWS_SHOWN: Final = 20
 _DECIMALS: Final = Decimal("1e-9")

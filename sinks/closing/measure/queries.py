@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from mailsla.sinks.clickhouse import Client
-from mailsla.sinks.closing.measure.views import sections, views
 from mailsla.sinks.closing.plan.plan_store import StoredPlan
+from mailsla.sinks.closing.views import sections, views
 
 SETTINGS: Final = {
     # What does not fit spills to disk instead of failing.

@@ -14,12 +14,12 @@ from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.codec.records import Rejection, decode_contract
 from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
 from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.conflicts import note_conflicts_now_and_then
 from mailsla.sinks.closing.errors import TenantFailure, log_failure
-from mailsla.sinks.closing.measure.conflicts import note_conflicts_now_and_then
-from mailsla.sinks.closing.measure.views import ensure_open_month
 from mailsla.sinks.closing.plan.calendars import load_calendars
 from mailsla.sinks.closing.plan.contract_segments import covers, midnight_us, next_month
 from mailsla.sinks.closing.plan.plan import Plan, Row, make_plan
+from mailsla.sinks.closing.views import ensure_open_month
 from mailsla.sinks.ddl import FACT_TABLES
 from mailsla.sinks.retention import require_facts
 

@@ -9,8 +9,7 @@ from mailsla.schemas.contract import Contract
 from mailsla.schemas.results import Closing, ClosingItem, Credit
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.errors import ClosingError
-from mailsla.sinks.closing.explain.event_dependencies import topics_of, types_of
-from mailsla.sinks.closing.measure.views import view_query
+from mailsla.sinks.closing.event_dependencies import topics_of, types_of
 from mailsla.sinks.closing.plan.calendars import ChangedDay, changed_days, stored_days
 from mailsla.sinks.closing.plan.contract_segments import (
     SegmentPeriod,
@@ -20,6 +19,7 @@ from mailsla.sinks.closing.plan.contract_segments import (
 )
 from mailsla.sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
 from mailsla.sinks.closing.revisions.writer import Key, ledger_of
+from mailsla.sinks.closing.views import view_query
 
 CAUSES_SHOWN: Final = 20
 _COMPARED: Final = ("observed", "raw", "excluded", "target", "comparator", "verdict", "remedy")

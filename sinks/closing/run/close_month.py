@@ -12,8 +12,9 @@ from datetime import date, datetime
 from mailsla.schemas.contract import Contract
 from mailsla.schemas.results import Closing
 from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.closing.conflicts import note_conflicts
+from mailsla.sinks.closing.cutoff import fix_cutoff
 from mailsla.sinks.closing.errors import Failed, MonthNotOverError, TenantFailure, log_failure
-from mailsla.sinks.closing.measure.conflicts import note_conflicts
 from mailsla.sinks.closing.measure.input_digest import read_inputs
 from mailsla.sinks.closing.measure.queries import measure
 from mailsla.sinks.closing.measure.verdicts import read_judgements, read_undecided
@@ -27,7 +28,6 @@ from mailsla.sinks.closing.plan.plan_store import (
     refresh_plan,
 )
 from mailsla.sinks.closing.revisions import writer
-from mailsla.sinks.closing.run.cutoff import fix_cutoff
 from mailsla.sinks.closing.run.lock import month_lock
 from mailsla.sinks.retention import require_facts
 

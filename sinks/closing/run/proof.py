@@ -21,12 +21,12 @@ from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.errors import ClosingError
 from mailsla.sinks.closing.explain.formulas import evidence_of
 from mailsla.sinks.closing.measure.queries import SETTINGS
-from mailsla.sinks.closing.measure.views import evidence
 from mailsla.sinks.closing.plan.calendars import calendars_of, stored_days
 from mailsla.sinks.closing.plan.contract_segments import micros, period_of
 from mailsla.sinks.closing.plan.plan import make_plan
 from mailsla.sinks.closing.plan.plan_store import StoredPlan, scratch_plan
 from mailsla.sinks.closing.revisions.reader import Revision, contracts_of, revisions_of, whole
+from mailsla.sinks.closing.views import evidence
 
 _ROWS: Final = """
 SELECT indicator, item, from_us, to_us, amount, excused, counts, note

@@ -1,7 +1,7 @@
 -- One row per declared exclusion and its present state (contract, exclusions).
 -- The newest declaration by its own time speaks; a revocation at or after it takes it back,
 -- whatever order the two arrived in. What was voided was never said. A view, so that it can never
--- disagree with the facts.
+-- disagree with the facts. Migration 0001 has its first form, and stays as it was released.
 SELECT
   tenant_id,
   assumeNotNull(exclusion) AS exclusion_id,

@@ -1,96 +1,22 @@
-"""What a clause remembers: events as plain mappings, each counted once.
+"""What a clause remembers of the facts of a topic.
 
-Facts of one topic and one scope (a tenant, or the platform ``*``) are independent of the order
-in which events come, so replaying the log rebuilds them.
+It does not depend on the order in which they come, so replaying the log rebuilds it. Who calls sees
+to it that each fact comes once (`mailsla.streams.live.state.landed`).
 """
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import numpy as np
 
+from mailsla.schemas.facts.fact import Fact
 from mailsla.streams.time.calendar import HOUR
-
-Fact = Mapping[str, Any]
-"""The fields of an event under their names of the wire contract; instants as microseconds since
-1970 UTC (int); absent optional fields are missing or ``None``."""
-
-_RECENT: Final = 8_192
-
-
-def reference(fact: Fact) -> str:
-    """How evidence names an event: ``source#id``."""
-    return f"{fact['source']}#{fact['id']}"
 
 
 def micros(amount: float, unit_us: int) -> int:
     """A duration of an event as whole microseconds, halves upwards."""
     return int(np.floor(amount * unit_us + 0.5))
-
-
-class SeenEvents:
-    """Which (``source``, ``id``) have been taken, with their times, 16 bytes for an old one.
-
-    Kept as 64-bit hashes: among a million events two share one with a probability of 3e-8.
-
-    Args:
-        width: so many bytes more are kept of each.
-
-    """
-
-    def __init__(self, width: int = 0) -> None:
-        self._recent: dict[int, int] = {}
-        self._recent_bytes: dict[int, bytes] = {}
-        self._keys = np.empty(0, dtype=np.int64)
-        self._times = np.empty(0, dtype=np.int64)
-        self._bytes = np.empty((0, width), dtype=np.uint8)
-
-    def first_sight(self, fact: Fact) -> bool:
-        """Whether the event is new; it is known from now on."""
-        key = hash((fact["source"], fact["id"]))
-        if self.known(key) is not None:
-            return False
-        self.add(key, fact["time"])
-        return True
-
-    def known(self, key: int) -> bytes | None:
-        """What is kept of the event with a hash; None if there is none."""
-        if key in self._recent:
-            return self._recent_bytes.get(key, b"")
-        place = int(self._keys.searchsorted(key))
-        if place < len(self._keys) and int(self._keys[place]) == key:
-            return bytes(self._bytes[place])
-        return None
-
-    def add(self, key: int, time_us: int, more: bytes = b"") -> None:
-        """Know an event by its hash from now on, and keep so many bytes of it."""
-        self._recent[key] = time_us
-        if more:
-            self._recent_bytes[key] = more
-        if len(self._recent) >= _RECENT + len(self._keys) // 8:
-            self._settle()
-
-    def forget(self, before_us: int) -> None:
-        """Drop events from before an instant."""
-        self._settle()
-        keep = self._times >= before_us
-        self._keys, self._times = self._keys[keep], self._times[keep]
-        self._bytes = self._bytes[keep]
-
-    def _settle(self) -> None:
-        count = len(self._recent)
-        keys = np.fromiter(self._recent.keys(), dtype=np.int64, count=count)
-        times = np.fromiter(self._recent.values(), dtype=np.int64, count=count)
-        more = np.frombuffer(b"".join(self._recent_bytes.values()), dtype=np.uint8)
-        keys = np.concatenate((self._keys, keys))
-        times = np.concatenate((self._times, times))
-        more = np.concatenate((self._bytes, more.reshape(count, self._bytes.shape[1])))
-        order = np.argsort(keys)
-        self._keys, self._times, self._bytes = keys[order], times[order], more[order]
-        self._recent.clear()
-        self._recent_bytes.clear()
 
 
 class Facts(ABC):
@@ -107,13 +33,10 @@ class Facts(ABC):
         """The same of those events after which silence means zero (contract, verdicts)."""
         self.version = 0
         """Grows with every change."""
-        self._seen = SeenEvents()
 
     def observe(self, fact: Fact) -> None:
-        """Take an event of the topic; one seen before (``source``, ``id``) changes nothing."""
-        if not self._seen.first_sight(fact):
-            return
-        time_us: int = fact["time"]
+        """Take a fact of the topic that was not taken before."""
+        time_us = fact.time
         if self.first_us is None or time_us < self.first_us:
             self.first_us = time_us
         if (self.spoken_us is None or time_us < self.spoken_us) and self.speaks(fact):
@@ -128,7 +51,6 @@ class Facts(ABC):
     def forget(self, before_us: int) -> None:
         """Drop what no month that begins at or after ``before_us`` can need."""
         horizon = before_us - self.reach_us
-        self._seen.forget(horizon)
         self._drop(horizon)
         self.version += 1
 

@@ -4,7 +4,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from mailsla.streams.clauses.facts.base import Fact, Facts, SeenEvents, reference
+from mailsla.schemas.facts.billing import (
+    BillingErrorConfirmedFact,
+    CustomerChargedFact,
+    PaymentConfirmedFact,
+    ServiceOpenedFact,
+)
+from mailsla.schemas.facts.fact import Fact
+from mailsla.streams.clauses.facts.base import Facts
 from mailsla.streams.time.calendar import DAY
 
 
@@ -38,15 +45,15 @@ class BillingFacts(Facts):
         self.orders: dict[str, Order] = {}
 
     def _take(self, fact: Fact) -> None:
-        match fact["type"]:
-            case "payment.confirmed":
-                order = self.orders.setdefault(fact["order_id"], Order())
-                payment = Payment(fact["time"], fact["id"], fact["source"], fact["domain_kind"])
+        match fact:
+            case PaymentConfirmedFact():
+                order = self.orders.setdefault(fact.order_id, Order())
+                payment = Payment(fact.time, fact.id, fact.source, fact.domain_kind)
                 if order.payment is None or payment < order.payment:
                     order.payment = payment
-            case "service.opened":
-                order = self.orders.setdefault(fact["order_id"], Order())
-                done_us = max(fact["time"], fact["notified_at"])
+            case ServiceOpenedFact():
+                order = self.orders.setdefault(fact.order_id, Order())
+                done_us = max(fact.time, fact.notified_at)
                 order.done_us = done_us if order.done_us is None else min(done_us, order.done_us)
 
     def _drop(self, horizon_us: int) -> None:
@@ -66,21 +73,15 @@ class BillingRegister:
     def __init__(self) -> None:
         self._charged: defaultdict[str, set[str]] = defaultdict(set)
         self._wronged: defaultdict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
-        self._seen = SeenEvents()
 
     def observe(self, fact: Fact) -> None:
-        """Take an event of ``mail.billing``; those of other types change nothing."""
-        if fact["type"] not in {"customer.charged", "billing.error_confirmed"}:
-            return
-        if not self._seen.first_sight(fact):
-            return
-        month, tenant = fact["billing_month"], fact["tenant_id"]
-        if fact["type"] == "customer.charged":
-            self._charged[month].add(tenant)
-        else:
-            known = self._wronged[month].get(tenant)
-            mark = (fact["time"], reference(fact))
-            self._wronged[month][tenant] = mark if known is None else min(known, mark)
+        """Take a fact of ``mail.billing``; those of other types change nothing."""
+        match fact:
+            case CustomerChargedFact():
+                self._charged[fact.billing_month].add(fact.tenant_id)
+            case BillingErrorConfirmedFact():
+                wronged, mark = self._wronged[fact.billing_month], (fact.time, fact.reference)
+                wronged[fact.tenant_id] = min(mark, wronged.get(fact.tenant_id, mark))
 
     def charged(self, month: str) -> int:
         """How many distinct customers were charged for the month ``YYYY-MM``."""
@@ -92,9 +93,8 @@ class BillingRegister:
         wronged = self._wronged.get(month, {})
         return [label for _, label in sorted(wronged[each] for each in charged & wronged.keys())]
 
-    def forget(self, before_month: str, before_us: int) -> None:
-        """Drop the months before ``before_month`` (``YYYY-MM``) and events before an instant."""
+    def forget(self, before_month: str) -> None:
+        """Drop the months before ``before_month`` (``YYYY-MM``)."""
         for known in (self._charged, self._wronged):
             for month in [each for each in known if each < before_month]:
                 del known[month]
-        self._seen.forget(before_us)

@@ -4,8 +4,20 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from mailsla.streams.clauses.facts.base import Fact, Facts, micros
-from mailsla.streams.clauses.model.exclusions import ExclusionRegister
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.ops import (
+    ApprovalGivenFact,
+    ExclusionDeclaredFact,
+    ExclusionRevokedFact,
+    IncidentClosedFact,
+    IncidentOpenedFact,
+    MonitorHeartbeatFact,
+    OutageDeclaredFact,
+    OutageRevokedFact,
+    SourceProgressFact,
+)
+from mailsla.streams.clauses.facts.base import Facts, micros
+from mailsla.streams.clauses.facts.exclusions import MAINTENANCE, Declaration, ExclusionRegister
 from mailsla.streams.time.calendar import DAY, SECOND
 from mailsla.streams.time.intervals import EMPTY, FOREVER, IntervalSet, union
 
@@ -50,7 +62,7 @@ class OpsFacts(Facts):
     def __init__(self) -> None:
         super().__init__()
         self.exclusions = ExclusionRegister()
-        self.outages = ExclusionRegister("outage")
+        self.outages = ExclusionRegister()
         self._incidents: dict[str, Incident] = {}
         self._covered: IntervalSet = EMPTY
         self._fresh: list[tuple[int, int]] = []
@@ -80,15 +92,24 @@ class OpsFacts(Facts):
             and each.end_us > max(start_us, opening.time_us)
         )
 
-    def first_declared_us(self, fact: Fact) -> int | None:
+    def first_declared_us(
+        self,
+        fact: ExclusionDeclaredFact
+        | ExclusionRevokedFact
+        | OutageDeclaredFact
+        | OutageRevokedFact
+        | ApprovalGivenFact,
+    ) -> int | None:
         """The earliest start of what a fact declares, revokes or approves."""
-        if "approves" in fact:
-            name = fact["approves"]
-            starts = (each.first_start(name) for each in (self.exclusions, self.outages))
-            return min((start for start in starts if start is not None), default=None)
-        if "outage_id" in fact:
-            return self.outages.first_start(fact["outage_id"])
-        return self.exclusions.first_start(fact["exclusion_id"])
+        match fact:
+            case ExclusionDeclaredFact() | ExclusionRevokedFact():
+                return self.exclusions.first_start(fact.exclusion_id)
+            case OutageDeclaredFact() | OutageRevokedFact():
+                return self.outages.first_start(fact.outage_id)
+            case ApprovalGivenFact():
+                both = (self.exclusions, self.outages)
+                starts = (register.first_start(fact.approves) for register in both)
+                return min((start for start in starts if start is not None), default=None)
 
     def open_at(self, us: int) -> int:
         """How many incidents of either kind are going on at an instant."""
@@ -106,43 +127,44 @@ class OpsFacts(Facts):
 
     def observe(self, fact: Fact) -> None:
         """Take an event of the topic; how far a log is read says nothing of operations."""
-        if fact["type"] != "source.progress":
+        if not isinstance(fact, SourceProgressFact):
             super().observe(fact)
 
     def speaks(self, fact: Fact) -> bool:
         """Maintenance that nobody agreed to excludes nothing, and tells of no operations."""
-        idle = fact.get("code") == "agreed_maintenance" and not fact.get("consent_ref")
-        return not (fact["type"] == "exclusion.declared" and idle)
+        if not isinstance(fact, ExclusionDeclaredFact):
+            return True
+        return fact.code != MAINTENANCE or bool(fact.consent_ref)
 
     def _take(self, fact: Fact) -> None:
-        match fact["type"]:
-            case "incident.opened":
-                incident = self._incidents.setdefault(fact["incident_id"], Incident())
-                opening = Opening(fact["time"], fact["id"], fact["source"], fact["kind"])
+        match fact:
+            case MonitorHeartbeatFact():
+                interval_us = min(micros(fact.interval_s, SECOND), _LONGEST_COVER)
+                self._fresh.append((fact.time, fact.time + _HEARTBEAT_COVERS * interval_us))
+                if len(self._fresh) >= _MOST_UNMERGED:
+                    self.covered()
+            case IncidentOpenedFact():
+                incident = self._incidents.setdefault(fact.incident_id, Incident())
+                opening = Opening(fact.time, fact.id, fact.source, fact.kind)
                 if incident.opening is None or opening < incident.opening:
                     incident.opening = opening
                 self._incidents_version += 1
-            case "incident.closed":
-                incident = self._incidents.setdefault(fact["incident_id"], Incident())
-                insort(incident.closings, fact["time"])
+            case IncidentClosedFact():
+                incident = self._incidents.setdefault(fact.incident_id, Incident())
+                insort(incident.closings, fact.time)
                 self._incidents_version += 1
-            case "exclusion.declared":
-                self.exclusions.declare(fact)
-            case "exclusion.revoked":
-                self.exclusions.revoke(fact)
-            case "outage.declared":
-                self.outages.declare(fact)
-            case "outage.revoked":
-                self.outages.revoke(fact)
-            case "approval.given":
-                self.exclusions.approve(fact)
-                self.outages.approve(fact)
-            case "monitor.heartbeat":
-                interval_us = min(micros(fact["interval_s"], SECOND), _LONGEST_COVER)
-                cover_us = _HEARTBEAT_COVERS * interval_us
-                self._fresh.append((fact["time"], fact["time"] + cover_us))
-                if len(self._fresh) >= _MOST_UNMERGED:
-                    self.covered()
+            case ExclusionDeclaredFact():
+                self.exclusions.declare(fact.exclusion_id, _excluded(fact))
+            case ExclusionRevokedFact():
+                self.exclusions.revoke(fact.exclusion_id, fact.time)
+            case OutageDeclaredFact():
+                self.outages.declare(fact.outage_id, _down(fact))
+            case OutageRevokedFact():
+                self.outages.revoke(fact.outage_id, fact.time)
+            case ApprovalGivenFact():
+                # It names either of them; to the register of the other kind it says nothing.
+                for register in (self.exclusions, self.outages):
+                    register.approve(fact.approves, fact.time, fact.actor)
 
     def _drop(self, horizon_us: int) -> None:
         self.exclusions.forget(horizon_us)
@@ -159,3 +181,31 @@ def _over(incident: Incident, horizon_us: int) -> bool:
     if incident.opening is None:
         return last < horizon_us
     return incident.end_us < horizon_us and last < horizon_us
+
+
+def _excluded(fact: ExclusionDeclaredFact) -> Declaration:
+    return Declaration(
+        fact.time,
+        fact.source,
+        fact.id,
+        code=fact.code,
+        starts_us=fact.starts_at,
+        ends_us=fact.ends_at,
+        sections=None if fact.sections is None else frozenset(fact.sections),
+        consented=bool(fact.consent_ref),
+        actor=fact.actor or "",
+    )
+
+
+def _down(fact: OutageDeclaredFact) -> Declaration:
+    return Declaration(
+        fact.time,
+        fact.source,
+        fact.id,
+        code="",
+        starts_us=fact.starts_at,
+        ends_us=fact.ends_at,
+        sections=None,
+        consented=False,
+        actor=fact.actor,
+    )

@@ -9,7 +9,9 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from mailsla.streams.clauses.facts.base import Fact, Facts, Samples, micros, reference
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.probe import PageLoadedFact, ProbeResultFact
+from mailsla.streams.clauses.facts.base import Facts, Samples, micros
 from mailsla.streams.time.calendar import DAY, SECOND
 from mailsla.streams.time.intervals import BEFORE_ALL, EMPTY, FOREVER, IntervalSet, splice, union
 
@@ -218,23 +220,20 @@ class ProbeFacts(Facts):
         )  # fmt: skip
 
     def _take(self, fact: Fact) -> None:
-        time_us: int = fact["time"]
-        if fact["type"] == "page.loaded":
-            self.pages[fact["bandwidth"]].add(time_us, micros(fact["load_ms"], MILLISECOND))
-            return
-        identity = (
-            fact["source"],
-            fact["probe"],
-            fact["channel"],
-            fact["capability"],
-            fact["scope"],
-        )
+        match fact:
+            case ProbeResultFact():
+                self._take_result(fact)
+            case PageLoadedFact():
+                self.pages[fact.bandwidth].add(fact.time, micros(fact.load_ms, MILLISECOND))
+
+    def _take_result(self, fact: ProbeResultFact) -> None:
+        identity = (fact.source, fact.probe, fact.channel, fact.capability, fact.scope)
         series = self._series.setdefault(identity, ProbeSeries())
-        interval_us = min(micros(fact["interval_s"], SECOND), _LONGEST_HOLD)
-        if time_us >= self._latest.get(identity, (BEFORE_ALL, 0))[0]:
-            self._latest[identity] = time_us, interval_us
-        if series.add(time_us, interval_us, fact["ok"], reference(fact)):
-            self.changes.note(self.version, time_us)
+        interval_us = min(micros(fact.interval_s, SECOND), _LONGEST_HOLD)
+        if fact.time >= self._latest.get(identity, (BEFORE_ALL, 0))[0]:
+            self._latest[identity] = fact.time, interval_us
+        if series.add(fact.time, interval_us, fact.ok, fact.reference):
+            self.changes.note(self.version, fact.time)
 
     def _drop(self, horizon_us: int) -> None:
         for pages in self.pages.values():

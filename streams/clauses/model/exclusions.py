@@ -1,151 +1,15 @@
-"""Times for which the provider is not liable, and declared outages (contract, exclusions)."""
+"""Times for which the provider is not liable (contract, exclusions)."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
-from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from mailsla.schemas.contract import Profile
-from mailsla.streams.clauses.facts.base import Fact
-from mailsla.streams.time.calendar import DAY, HOUR, local_day, midnight
+from mailsla.streams.clauses.facts.exclusions import MAINTENANCE, Declaration, ExclusionRegister
+from mailsla.streams.time.calendar import HOUR, local_day, midnight
 from mailsla.streams.time.intervals import BEFORE_ALL, EMPTY, IntervalSet, union
-
-Kind = Literal["exclusion", "outage"]
-MAINTENANCE: Final = "agreed_maintenance"
-
-CONNECTIVITY, LATENCY, OPERATIONS = 1, 2, 3
-"""The sections that know exclusions."""
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Declaration:
-    """One exclusion or outage ``[starts_us, ends_us)``; the greatest of an identity counts.
-
-    ``approved``: another actor than the one named as its declarer has agreed to it since.
-    """
-
-    time_us: int
-    source: str
-    id: str
-    code: str = field(compare=False)
-    starts_us: int = field(compare=False)
-    ends_us: int = field(compare=False)
-    sections: frozenset[int] | None = field(compare=False)
-    consented: bool = field(compare=False)
-    actor: str = field(compare=False, default="")
-    approved: bool = field(compare=False, default=False)
-
-    def counts(self, kind: Kind, profile: Profile) -> bool:
-        """Whether a contract lets it count: approved, and announced in time, where it asks so."""
-        if kind in profile.approval and not self.approved:
-            return False
-        if self.code != MAINTENANCE or profile.notice_days == 0:
-            return True
-        return self.time_us + profile.notice_days * DAY <= self.starts_us
-
-    @property
-    def excuses(self) -> bool:
-        """Whether it excludes anything: maintenance needs the customer's recorded consent."""
-        return self.starts_us < self.ends_us and (self.consented or self.code != MAINTENANCE)
-
-    def applies(self, section: int, profile: Profile) -> bool:
-        """Whether it excuses failures of a section under a contract's readings."""
-        if not self.counts("exclusion", profile):
-            return False
-        if section == OPERATIONS:
-            in_scope = self.sections is None or OPERATIONS in self.sections
-            return in_scope and self.code in profile.operations_exclusions
-        if self.sections is not None:
-            return section in self.sections
-        return section == LATENCY or (section == CONNECTIVITY and self.code != "foreign_system")
-
-
-class ExclusionRegister:
-    """Declared, approved and revoked exclusions of one scope, whatever the order they come in.
-
-    Outages are declared, approved and revoked in the same way; ``kind`` says which of the two.
-    """
-
-    def __init__(self, kind: Kind = "exclusion") -> None:
-        self.kind = kind
-        self._identity = f"{kind}_id"
-        self._approvals: dict[str, set[tuple[int, str]]] = {}
-        self._declared: dict[str, Declaration] = {}
-        self._revoked: dict[str, int] = {}
-        self._first_start: dict[str, int] = {}
-
-    def declare(self, fact: Fact) -> None:
-        """Take a declaration; the latest of an identity counts."""
-        sections = fact.get("sections")
-        declaration = Declaration(
-            fact["time"],
-            fact["source"],
-            fact["id"],
-            fact.get("code") or "",
-            fact["starts_at"],
-            fact["ends_at"],
-            None if sections is None else frozenset(sections),
-            bool(fact.get("consent_ref")),
-            fact.get("actor") or "",
-        )
-        name = fact[self._identity]
-        known = self._declared.get(name)
-        if known is None or known < declaration:
-            self._declared[name] = declaration
-        first = self._first_start.get(name, declaration.starts_us)
-        self._first_start[name] = min(first, declaration.starts_us)
-
-    def revoke(self, fact: Fact) -> None:
-        """Take a revocation; it takes back every declaration up to its time."""
-        name = fact[self._identity]
-        self._revoked[name] = max(fact["time"], self._revoked.get(name, fact["time"]))
-
-    def approve(self, fact: Fact) -> None:
-        """Take an approval; it may be of something of the other kind, and then says nothing."""
-        self._approvals.setdefault(fact["approves"], set()).add((fact["time"], fact["actor"]))
-
-    def first_start(self, name: str) -> int | None:
-        """The earliest start a name was ever declared with, revoked or replaced or not."""
-        return self._first_start.get(name)
-
-    def in_force(self) -> Iterator[Declaration]:
-        """The declarations that are not revoked and exclude something."""
-        for name, declaration in self._declared.items():
-            revoked_us = self._revoked.get(name)
-            taken_back = revoked_us is not None and revoked_us >= declaration.time_us
-            if declaration.excuses and not taken_back:
-                approved = self._is_approved(name, declaration)
-                yield replace(declaration, approved=True) if approved else declaration
-
-    def _is_approved(self, name: str, declaration: Declaration) -> bool:
-        return declaration.actor != "" and any(
-            actor != declaration.actor and time_us >= declaration.time_us
-            for time_us, actor in self._approvals.get(name, ())
-        )
-
-    def forget(self, before_us: int) -> None:
-        """Drop exclusions that ended, and were declared and revoked, before an instant."""
-        done = [
-            name
-            for name, each in self._declared.items()
-            if max(each.ends_us, each.time_us, self._revoked.get(name, 0)) < before_us
-        ]
-        for name in done:
-            del self._declared[name], self._first_start[name]
-            self._revoked.pop(name, None)
-            self._approvals.pop(name, None)
-        stray = [
-            name
-            for name, time_us in self._revoked.items()
-            if time_us < before_us and name not in self._declared
-        ]
-        for name in stray:
-            del self._revoked[name]
-        for name in self._approvals.keys() - self._declared.keys():
-            if max(time_us for time_us, _ in self._approvals[name]) < before_us:
-                del self._approvals[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,19 @@ from typing import ClassVar, Final
 
 from mailsla.schemas.calendars import CalendarError
 from mailsla.schemas.contract import Contract, Profile
-from mailsla.streams.clauses.facts.base import Fact, Facts, reference
+from mailsla.schemas.facts.abuse import (
+    BlocklistProcessedFact,
+    BlocklistPublishedFact,
+    ComplaintReceivedFact,
+    ComplaintRespondedFact,
+    ComplaintResultNotifiedFact,
+    ListingDetectedFact,
+    ListingReportedFact,
+    SourceConfirmedFact,
+    SourceReportedFact,
+)
+from mailsla.schemas.facts.fact import Fact
+from mailsla.streams.clauses.facts.base import Facts
 from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
 from mailsla.streams.clauses.model.measure import Measure, View, count_measure
 from mailsla.streams.time.calendar import DAY, local_day, midnight
@@ -31,19 +43,6 @@ _LEFT_OUT: Final[set[tuple[str, str, str]]] = set()
 """Cases of which this process has said that they are not judged: each is said once."""
 _MOST_LEFT_OUT: Final = 100_000
 _log = logging.getLogger(__name__)
-
-_BEGINS: Final = {
-    "complaint.received": ("complaint", "case_id"),
-    "blocklist.published": ("blocklist", "list_id"),
-    "listing.detected": ("listing", "listing_id"),
-    "source.confirmed": ("source", "case_id"),
-}
-_ANSWERS: Final = {
-    "complaint.responded": ("complaint", "responded", "case_id"),
-    "complaint.result_notified": ("complaint", "notified", "case_id"),
-    "blocklist.processed": ("blocklist", "processed", "list_id"),
-    "listing.reported": ("listing", "reported", "listing_id"),
-}
 
 
 @dataclass(slots=True)
@@ -81,20 +80,36 @@ class AbuseFacts(Facts):
         return None if case is None or case.began is None else case.began[0]
 
     def _take(self, fact: Fact) -> None:
-        type_ = fact["type"]
-        if type_ in _BEGINS:
-            if fact.get("origin") == "foreign":
-                return
-            kind, name = _BEGINS[type_]
-            case = self._case(kind, fact[name], fact["time"])
-            mark = (fact["time"], reference(fact))
-            case.began = mark if case.began is None else min(case.began, mark)
-        elif type_ in _ANSWERS:
-            kind, answer, name = _ANSWERS[type_]
-            case = self._case(kind, fact[name], fact["time"])
-            case.answers[answer] = min(fact["time"], case.answers.get(answer, fact["time"]))
-        elif type_ == "source.reported" and fact.get("reported_to"):
-            self._case("source", fact["case_id"], fact["time"]).told.add(fact["reported_to"])
+        match fact:
+            case ComplaintReceivedFact():
+                if fact.origin != "foreign":
+                    self._begin("complaint", fact.case_id, fact)
+            case BlocklistPublishedFact():
+                self._begin("blocklist", fact.list_id, fact)
+            case ListingDetectedFact():
+                self._begin("listing", fact.listing_id, fact)
+            case SourceConfirmedFact():
+                self._begin("source", fact.case_id, fact)
+            case ComplaintRespondedFact():
+                self._answer("complaint", fact.case_id, "responded", fact.time)
+            case ComplaintResultNotifiedFact():
+                self._answer("complaint", fact.case_id, "notified", fact.time)
+            case BlocklistProcessedFact():
+                self._answer("blocklist", fact.list_id, "processed", fact.time)
+            case ListingReportedFact():
+                self._answer("listing", fact.listing_id, "reported", fact.time)
+            case SourceReportedFact():
+                if fact.reported_to:
+                    self._case("source", fact.case_id, fact.time).told.add(fact.reported_to)
+
+    def _begin(self, kind: str, name: str, fact: Fact) -> None:
+        case = self._case(kind, name, fact.time)
+        mark = (fact.time, fact.reference)
+        case.began = mark if case.began is None else min(case.began, mark)
+
+    def _answer(self, kind: str, name: str, answer: str, time_us: int) -> None:
+        answers = self._case(kind, name, time_us).answers
+        answers[answer] = min(time_us, answers.get(answer, time_us))
 
     def _case(self, kind: str, name: str, time_us: int) -> Case:
         case = self._cases[kind].setdefault(name, Case())

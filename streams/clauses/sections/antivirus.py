@@ -7,7 +7,14 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import ClassVar
 
-from mailsla.streams.clauses.facts.base import Fact, Facts, Marks, Samples, micros, reference
+from mailsla.schemas.facts.antivirus import (
+    DefinitionsUpdatedFact,
+    MessageScannedFact,
+    OutbreakDeclaredFact,
+    OutbreakEndedFact,
+)
+from mailsla.schemas.facts.fact import Fact
+from mailsla.streams.clauses.facts.base import Facts, Marks, Samples, micros
 from mailsla.streams.clauses.facts.probes import MILLISECOND
 from mailsla.streams.clauses.kinds.counted_violations import Identities
 from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
@@ -60,27 +67,26 @@ class AntivirusFacts(Facts):
         self.mismatches = Identities()
 
     def _take(self, fact: Fact) -> None:
-        time_us: int = fact["time"]
-        match fact["type"]:
-            case "definitions.updated":
-                self.updates.add(time_us, reference(fact))
-            case "outbreak.declared":
-                outbreak = self.outbreaks.setdefault(fact["outbreak_id"], Outbreak())
+        match fact:
+            case MessageScannedFact():
+                self._take_scan(fact)
+            case DefinitionsUpdatedFact():
+                self.updates.add(fact.time, fact.reference)
+            case OutbreakDeclaredFact():
+                outbreak = self.outbreaks.setdefault(fact.outbreak_id, Outbreak())
                 known = outbreak.declared_us
-                outbreak.declared_us = time_us if known is None else min(known, time_us)
-            case "outbreak.ended":
-                insort(self.outbreaks.setdefault(fact["outbreak_id"], Outbreak()).endings, time_us)
-            case "message.scanned":
-                self._take_scan(fact, time_us)
+                outbreak.declared_us = fact.time if known is None else min(known, fact.time)
+            case OutbreakEndedFact():
+                insort(self.outbreaks.setdefault(fact.outbreak_id, Outbreak()).endings, fact.time)
 
-    def _take_scan(self, fact: Fact, time_us: int) -> None:
-        if fact["verdict"] in {"skipped", "error"} and fact["policy"] != "off":
-            self.unscanned.add(time_us, reference(fact))
+    def _take_scan(self, fact: MessageScannedFact) -> None:
+        if fact.verdict in {"skipped", "error"} and fact.policy != "off":
+            self.unscanned.add(fact.time, fact.reference)
         if against_policy(fact):
-            identity = (fact["source"], fact["message_id"], fact["mailbox"])
-            self.mismatches.add(identity, time_us, reference(fact))
-        if fact.get("scan_ms") is not None:
-            self.delays.add(time_us, micros(fact["scan_ms"], MILLISECOND))
+            identity = (fact.source, fact.message_id, fact.mailbox)
+            self.mismatches.add(identity, fact.time, fact.reference)
+        if fact.scan_ms is not None:
+            self.delays.add(fact.time, micros(fact.scan_ms, MILLISECOND))
 
     def _drop(self, horizon_us: int) -> None:
         for marks in (self.updates, self.unscanned):
@@ -94,19 +100,19 @@ class AntivirusFacts(Facts):
         self.mismatches.forget(horizon_us)
 
 
-def against_policy(fact: Fact) -> bool:
+def against_policy(fact: MessageScannedFact) -> bool:
     """Whether a scan's action differs from the mailbox's configured policy.
 
     A mailbox set to detect only is cleaned, one set to clean keeps an infected message as it
     was, or the original is kept against its setting.
     """
-    untouched = fact["action"] in {"none", "tagged"}
-    infected = fact["verdict"] == "infected"
-    if fact["policy"] == "detect" and not untouched:
+    untouched = fact.action in {"none", "tagged"}
+    infected = fact.verdict == "infected"
+    if fact.policy == "detect" and not untouched:
         return True
-    if fact["policy"] == "clean" and infected and untouched:
+    if fact.policy == "clean" and infected and untouched:
         return True
-    kept, wanted = fact.get("kept_original"), fact.get("keep_original_policy")
+    kept, wanted = fact.kept_original, fact.keep_original_policy
     return infected and kept is not None and wanted is not None and kept != wanted
 
 

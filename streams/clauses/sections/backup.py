@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
-from mailsla.streams.clauses.facts.base import Fact, Facts, Marks, reference
+from mailsla.schemas.facts.backup import AccountPurgedFact, BackupCompletedFact, BackupDeletedFact
+from mailsla.schemas.facts.fact import Fact
+from mailsla.streams.clauses.facts.base import Facts, Marks
 from mailsla.streams.clauses.kinds.deadlines import Deadline, deadline_measure
 from mailsla.streams.clauses.model.measure import Measure, View, count_measure
 from mailsla.streams.time.calendar import DAY, Period, local_day, midnight, same_day_next_month
@@ -19,8 +21,15 @@ INDICATORS = (
 )
 _ONE_DAY = timedelta(days=1)
 
-Removal = tuple[int, str, int, str]
-"""``(removed, identity, kept since, reference)``: a deleted backup or a purged account."""
+
+class Removal(NamedTuple):
+    """A deleted backup or a purged account."""
+
+    removed_us: int
+    identity: str
+    since_us: int
+    """Since when it was kept."""
+    reference: str
 
 
 class BackupFacts(Facts):
@@ -37,24 +46,24 @@ class BackupFacts(Facts):
         self.purged: list[Removal] = []
 
     def _take(self, fact: Fact) -> None:
-        time_us: int = fact["time"]
-        match fact["type"]:
-            case "backup.completed":
-                self.completed.add(time_us, reference(fact))
-                if fact["kind"] == "full":
-                    self.full.add(time_us, reference(fact))
-            case "backup.deleted":
-                removal = (time_us, fact["backup_id"], fact["completed_at"], reference(fact))
+        time_us = fact.time
+        match fact:
+            case BackupCompletedFact():
+                self.completed.add(time_us, fact.reference)
+                if fact.kind == "full":
+                    self.full.add(time_us, fact.reference)
+            case BackupDeletedFact():
+                removal = Removal(time_us, fact.backup_id, fact.completed_at, fact.reference)
                 self.deleted.append(removal)
-            case "account.purged":
-                removal = (time_us, fact["account"], fact["locked_at"], reference(fact))
+            case AccountPurgedFact():
+                removal = Removal(time_us, fact.account, fact.locked_at, fact.reference)
                 self.purged.append(removal)
 
     def _drop(self, horizon_us: int) -> None:
         self.completed.forget(horizon_us)
         self.full.forget(horizon_us)
-        self.deleted = [each for each in self.deleted if each[0] >= horizon_us]
-        self.purged = [each for each in self.purged if each[0] >= horizon_us]
+        self.deleted = [each for each in self.deleted if each.removed_us >= horizon_us]
+        self.purged = [each for each in self.purged if each.removed_us >= horizon_us]
 
 
 def kept_until(completed_us: int, zone: ZoneInfo) -> int:

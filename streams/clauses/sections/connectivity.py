@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mailsla.schemas.contract import Term
+from mailsla.streams.clauses.facts.exclusions import CONNECTIVITY
 from mailsla.streams.clauses.facts.probes import CAPABILITIES, ProbeFacts
 from mailsla.streams.clauses.kinds.durations import duration_measure, remaining_measure
 from mailsla.streams.clauses.model.connectivity_timeline import Condition, Reading
-from mailsla.streams.clauses.model.exclusions import CONNECTIVITY
 from mailsla.streams.clauses.model.measure import (
     MOST_EVIDENCE,
     Measure,

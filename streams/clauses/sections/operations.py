@@ -7,10 +7,10 @@ from decimal import Decimal
 from fractions import Fraction
 
 from mailsla.streams.clauses.facts.billing import BillingRegister
+from mailsla.streams.clauses.facts.exclusions import OPERATIONS
 from mailsla.streams.clauses.facts.ops import OpsFacts
 from mailsla.streams.clauses.facts.probes import ProbeFacts
 from mailsla.streams.clauses.kinds.durations import duration_measure, remaining_measure
-from mailsla.streams.clauses.model.exclusions import OPERATIONS
 from mailsla.streams.clauses.model.measure import Measure, View, first_evidence, holds, mean_measure
 from mailsla.streams.time.calendar import days, days_of_year, local_day, midnight
 from mailsla.streams.time.intervals import IntervalSet, span

@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
-from mailsla.streams.clauses.facts.base import Fact, Facts, reference
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.security import SecurityIncidentFact
+from mailsla.streams.clauses.facts.base import Facts
 from mailsla.streams.clauses.kinds.counted_violations import Identities
 from mailsla.streams.clauses.model.measure import Measure, View, count_measure
 
@@ -19,7 +21,8 @@ class SecurityFacts(Facts):
         self.incidents = Identities()
 
     def _take(self, fact: Fact) -> None:
-        self.incidents.add((fact["incident_id"],), fact["time"], reference(fact))
+        if isinstance(fact, SecurityIncidentFact):
+            self.incidents.add((fact.incident_id,), fact.time, fact.reference)
 
     def _drop(self, horizon_us: int) -> None:
         self.incidents.forget(horizon_us)

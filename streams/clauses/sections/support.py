@@ -8,7 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mailsla.streams.clauses.facts.base import Fact, Facts
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.support import ChannelDownFact, ChannelUpFact
+from mailsla.streams.clauses.facts.base import Facts
 from mailsla.streams.clauses.kinds.durations import remaining_measure
 from mailsla.streams.clauses.model.measure import MOST_EVIDENCE, Measure, View
 from mailsla.streams.time.intervals import EMPTY, FOREVER, IntervalSet, span, union
@@ -64,9 +66,9 @@ class SupportFacts(Facts):
         return self._reading[2]
 
     def _take(self, fact: Fact) -> None:
-        if fact["type"] in {"channel.up", "channel.down"}:
-            states = self.channels.setdefault(fact["channel"], ChannelStates())
-            states.add(fact["time"], fact["type"] == "channel.up")
+        if isinstance(fact, ChannelUpFact | ChannelDownFact):
+            states = self.channels.setdefault(fact.channel, ChannelStates())
+            states.add(fact.time, isinstance(fact, ChannelUpFact))
 
     def _drop(self, horizon_us: int) -> None:
         for states in self.channels.values():

@@ -10,9 +10,10 @@ from rich.table import Table
 
 from mailsla.schemas.calendars import OFFICIAL, WorkingCalendar, last_official_year
 from mailsla.schemas.topics import CALENDARS
-from mailsla.streams.cli.output.clickhouse_output import cell, rows, show_json, show_table
+from mailsla.streams.cli.output.clickhouse_output import cell, show_json, show_table
 from mailsla.streams.cli.support.breach_feed_reader import Feed
 from mailsla.streams.cli.support.calendar_files import Heading, read_calendars
+from mailsla.streams.cli.support.clickhouse_reading import rows
 from mailsla.streams.cli.support.common import settings_of, state_file_option
 from mailsla.streams.cli.support.errors import CheckFailed, CommandError
 from mailsla.streams.cli.support.kafka_publish import Record, publish

@@ -16,7 +16,8 @@ from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.topics import CONTRACTS
 from mailsla.streams.clauses.model.contracts import Force, in_force
 from mailsla.streams.cli.commands.calendars import published_names
-from mailsla.streams.cli.output.clickhouse_output import cell, reading, show_json, show_table
+from mailsla.streams.cli.output.clickhouse_output import cell, show_json, show_table
+from mailsla.streams.cli.support.clickhouse_reading import reading
 from mailsla.streams.cli.support.common import settings_of, state_file_option
 from mailsla.streams.cli.support.contract_files import Document, Problem, read_documents
 from mailsla.streams.cli.support.errors import CheckFailed, CommandError

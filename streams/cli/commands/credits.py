@@ -13,7 +13,8 @@ import orjson
 from rich.table import Table
 
 from mailsla.sinks.closing.credits.balances import Booking, Owed, read_ledger, totals
-from mailsla.streams.cli.output.clickhouse_output import cell, reading, show_table
+from mailsla.streams.cli.output.clickhouse_output import cell, show_table
+from mailsla.streams.cli.support.clickhouse_reading import reading
 from mailsla.streams.cli.support.common import MONTH, settings_of, state_file_option
 from mailsla.streams.cli.support.errors import CommandError
 from mailsla.streams.cli.support.known import check_tenants

@@ -14,10 +14,10 @@ from rich.table import Table
 from mailsla.schemas.codec.printable import printable
 from mailsla.schemas.codec.records import HELD_BACK, Rejection, decode_contract, decode_event
 from mailsla.schemas.contract import Contract
-from mailsla.schemas.events.envelope import Event
+from mailsla.schemas.envelope import Event
 from mailsla.schemas.registry import EVENT_TYPES
 from mailsla.schemas.topics import CONTRACTS
-from mailsla.streams.cli.output.clickhouse_output import Row, cell, show_json, show_table
+from mailsla.streams.cli.output.clickhouse_output import cell, show_json, show_table
 from mailsla.streams.cli.output.dead_letter_reading import (
     Choice,
     Place,
@@ -28,6 +28,7 @@ from mailsla.streams.cli.output.dead_letter_reading import (
     summary,
     with_contract,
 )
+from mailsla.streams.cli.support.clickhouse_reading import Row
 from mailsla.streams.cli.support.common import settings_of, state_file_option
 from mailsla.streams.cli.support.errors import CheckFailed
 from mailsla.streams.cli.support.kafka_publish import Record, publish

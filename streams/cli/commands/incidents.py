@@ -7,7 +7,8 @@ import click
 from rich.table import Table
 
 from mailsla.schemas.codec.identifiers import PLATFORM
-from mailsla.streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
+from mailsla.streams.cli.output.clickhouse_output import cell, show_json, show_table
+from mailsla.streams.cli.support.clickhouse_reading import Row, reading
 from mailsla.streams.cli.support.common import settings_of, state_file_option
 from mailsla.streams.cli.support.known import check_listed
 

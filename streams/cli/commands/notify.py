@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from mailsla.streams.cli.support.common import settings_of, state_file_option
-from mailsla.streams.cli.support.errors import CheckFailed, CommandError
-from mailsla.streams.cli.support.nearest import suggestion
+from mailsla.streams.cli.support.errors import CheckFailed, CommandError, suggestion
 from mailsla.streams.notify.routes import Route, load_routes
 from mailsla.streams.notify.senders import Away, Refused
 from mailsla.streams.notify.worker import send_test

@@ -11,7 +11,8 @@ from rich.table import Table
 from mailsla.schemas.codec.identifiers import PLATFORM, ExclusionCode, rfc3339
 from mailsla.schemas.contract import DEFAULT_TIMEZONE
 from mailsla.streams.cli.commands.incidents import list_incidents
-from mailsla.streams.cli.output.clickhouse_output import Row, cell, reading, show_json, show_table
+from mailsla.streams.cli.output.clickhouse_output import cell, show_json, show_table
+from mailsla.streams.cli.support.clickhouse_reading import Row, reading
 from mailsla.streams.cli.support.common import settings_of, state_file_option
 from mailsla.streams.cli.support.errors import CommandError
 from mailsla.streams.cli.support.kafka_publish import publish

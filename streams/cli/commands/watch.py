@@ -12,12 +12,12 @@ from rich.console import Console
 from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.presentation.feed import condensed
 from mailsla.schemas.results import BreachEvent
-from mailsla.streams.cli.output.clickhouse_output import reading
 from mailsla.streams.cli.output.feed_lines import day_line, heading, line
 from mailsla.streams.cli.support.breach_feed_reader import Feed
+from mailsla.streams.cli.support.clickhouse_reading import reading
 from mailsla.streams.cli.support.common import console, settings_of, state_file_option
+from mailsla.streams.cli.support.errors import suggestion
 from mailsla.streams.cli.support.known import check_tenants
-from mailsla.streams.cli.support.nearest import suggestion
 from mailsla.streams.cli.support.ops_events import InstantType
 from mailsla.streams.notify.events import News, read_news
 from mailsla.streams.settings import ConfigurationError, Settings

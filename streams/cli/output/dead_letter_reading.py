@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from mailsla.streams.cli.output.clickhouse_output import Row, reading, rows
+from mailsla.streams.cli.support.clickhouse_reading import Row, reading, rows
 from mailsla.streams.cli.support.ops_events import INSTANT
 from mailsla.streams.settings import Settings
 

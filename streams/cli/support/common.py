@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from mailsla.schemas.indicators import INDICATORS
-from mailsla.streams.cli.support.nearest import suggestion
+from mailsla.streams.cli.support.errors import suggestion
 from mailsla.streams.settings import Settings, load
 
 _COLUMNS: Final = 100

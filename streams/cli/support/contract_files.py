@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from mailsla.schemas.codec.records import Complaint, contract_complaints
 from mailsla.schemas.codec.yaml_text import compose_yaml, load_yaml_nodes
 from mailsla.schemas.contract import Contract, Fee, Override, Profile
-from mailsla.streams.cli.support.nearest import suggestion
+from mailsla.streams.cli.support.errors import suggestion
 
 _NO_BLANK: Final = re.compile(r"\S")
 _MAX_BYTES: Final = 4 * 1024 * 1024

@@ -1,8 +1,12 @@
 """How a command fails: one sentence with the remedy, and an exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Final
 
 import click
+
+_SIMILAR: Final = 0.6
 
 
 class CommandError(Exception):
@@ -33,3 +37,9 @@ def raise_for(failures: Sequence[object], remedy: str) -> None:
     if failures:
         tenants = "1 tenant was" if len(failures) == 1 else f"{len(failures)} tenants were"
         raise CheckFailed(f"{tenants} left out, the others are done; {remedy}")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``; did you mean acme?``, or nothing where no known name is near."""
+    near = get_close_matches(name, sorted(known), n=1, cutoff=_SIMILAR)
+    return f"; did you mean {near[0]}?" if near else ""

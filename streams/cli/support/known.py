@@ -9,9 +9,8 @@ from kafka.errors import KafkaError
 from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.ddl import FACT_TABLES
-from mailsla.streams.cli.output.clickhouse_output import reading
-from mailsla.streams.cli.support.errors import CommandError
-from mailsla.streams.cli.support.nearest import suggestion
+from mailsla.streams.cli.support.clickhouse_reading import reading
+from mailsla.streams.cli.support.errors import CommandError, suggestion
 from mailsla.streams.runtime.kafka.drain import await_facts
 from mailsla.streams.settings import ConfigurationError, Settings
 

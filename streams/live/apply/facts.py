@@ -1,57 +1,62 @@
 """Facts of all topics but ``mail.mta`` change the state of their tenant."""
 
-from collections.abc import Iterator
-
 from mailsla.schemas.codec.records import Rejection
-from mailsla.streams.clauses.facts.base import Fact
-from mailsla.streams.live.apply.invalidation import EXCLUSIONS, changed_since, is_quiet
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.ops import EventVoidedFact
+from mailsla.streams.clauses.invalidation import EXCLUSIONS, changed_since, is_quiet
 from mailsla.streams.live.apply.quarantine import hold_back_fact
-from mailsla.streams.live.decode.dead_letters import CONFLICT
 from mailsla.streams.live.decode.facts import Arrived
 from mailsla.streams.live.decode.records import letter
-from mailsla.streams.live.state.landed import VOIDED
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.dead_letters import CONFLICT
+
+
+def land(tenants: Tenants, one: Arrived, line: bytes) -> tuple[bool, Outgoing | None]:
+    """Note a tenant's fact as one that has landed.
+
+    Args:
+        tenants: whose fact it is.
+        one: the fact, and where it came from.
+        line: the same as `encode_fact` writes it.
+
+    Returns:
+        Whether it is to be applied: not if it is known already. And its dead letter, if there is no
+        room for facts of its tenant, or it came before with other content (the first counts).
+
+    """
+    if (held_back := hold_back_fact(tenants, one)) is not None:
+        return False, held_back
+    landing = tenants.landed.take(one.fact, line)
+    if not landing.differing:
+        return landing.is_new, None
+    rejection = Rejection(CONFLICT, ", ".join(landing.differing))
+    return False, letter(one.batch, one.offset, rejection)
 
 
 def apply_fact(tenants: Tenants, fact: Fact) -> int:
-    """Take a fact of a tenant; the instant, µs, from which on it changes anything."""
-    tenant = fact["tenant_id"]
+    """Take a new fact of a tenant; the instant, µs, from which on it changes anything."""
     tenants.observe(fact)
-    if fact["type"] in EXCLUSIONS:
-        tenants.exclude(tenant)
-    return changed_since(fact, lambda: tenants.scope(tenant))
+    return _changed_since(tenants, fact)
 
 
-def apply_voiding(tenants: Tenants, voiding: Fact) -> Iterator[tuple[Fact, int]]:
+def apply_voiding(tenants: Tenants, fact: Fact) -> tuple[Fact, int] | None:
     """Take out the event that a fact voids, if it does, and if the event is here and counted.
 
-    Yields:
+    Returns:
         The fact that no longer counts, and the instant, µs, from which on that changes anything.
 
     """
-    if voiding["type"] != VOIDED or not tenants.landed.void(voiding):
-        return
-    if (fact := tenants.landed.find(voiding)) is None:
-        return
-    tenant = fact["tenant_id"]
-    tenants.take_anew(fact)
-    if fact["type"] in EXCLUSIONS:
-        tenants.exclude(tenant)
-    yield fact, changed_since(fact, lambda: tenants.scope(tenant))
-
-
-def refuse(tenants: Tenants, one: Arrived) -> Outgoing | None:
-    """The dead letter of a tenant's fact that is not taken.
-
-    There is no room for facts of its tenant, or it came before with other content (the first
-    counts).
-    """
-    if (held_back := hold_back_fact(tenants, one)) is not None:
-        return held_back
-    if not (other := tenants.landed.take(one.fact, tenants.code)):
+    if not isinstance(fact, EventVoidedFact) or (gone := tenants.landed.void(fact)) is None:
         return None
-    return letter(one.batch, one.offset, Rejection(CONFLICT, ", ".join(other)))
+    return gone, _changed_since(tenants, gone)
+
+
+def _changed_since(tenants: Tenants, fact: Fact) -> int:
+    """The same of a fact that has just come or gone; exclusions take effect."""
+    if isinstance(fact, EXCLUSIONS):
+        tenants.exclude(fact.tenant_id)
+    return changed_since(fact, lambda: tenants.scope(fact.tenant_id))
 
 
 def changes_no_state(tenants: Tenants, fact: Fact, position_us: int, down_until_us: int) -> bool:
@@ -64,6 +69,6 @@ def changes_no_state(tenants: Tenants, fact: Fact, position_us: int, down_until_
         down_until_us: until when the tenant was ever seen, or foreseen, to be disconnected.
 
     """
-    versions = tenants.versions(fact["tenant_id"])
+    versions = tenants.versions(fact.tenant_id)
     watched = any("operations.monitoring" in each.overrides for each in versions)
     return is_quiet(fact, position_us, down_until_us, watched)

@@ -52,7 +52,7 @@ def _without_strangers(tenants: Tenants, batch: DecodedBatch) -> DecodedBatch:
 
 def hold_back_fact(tenants: Tenants, one: Arrived) -> Outgoing | None:
     """The dead letter of a fact, if there is no room for those of its tenant."""
-    stranger = not tenants.takes_facts(one.fact["tenant_id"])
+    stranger = not tenants.takes_facts(one.fact.tenant_id)
     if not stranger and tenants.landed.has_room(one.fact):
         return None
     tenants.strangers.held_back[one.batch.topic] += 1

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
+from mailsla.schemas.facts.lines import encode_fact, fact_of
 from mailsla.schemas.topics import STREAMS_STATE
 from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
 from mailsla.streams.latency.windows.panes import FILLED_BIN, SUMS
@@ -24,8 +25,6 @@ from mailsla.streams.runtime.checkpoint.state_log import Head, StateError, head_
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
 
-ANEW: Final = "anew"
-"""In the head: that everything is to be judged anew, as this release reads it."""
 _ROW: Final = np.dtype(
     [
         ("key", np.uint64),
@@ -85,7 +84,7 @@ def carry_over(partition: int, records: Mapping[bytes, bytes], present_us: int) 
     head = Head(offsets=document["offsets"], latest_us=document["latest_us"])
     head.extra = {
         **{name: value for name, value in document["extra"].items() if name != "reached_us"},
-        ANEW: True,
+        "anew": True,
         "position_us": position_us,
         "patient_us": patient_us,
         "known_us": mail_us,
@@ -142,12 +141,15 @@ def _number_sources(rows: Rows, names: Sequence[str]) -> list[str]:
 
 
 def _write(log: StateLog, kept: Sequence[Mapping[str, Any]]) -> None:
-    landed = LandedEvents()
+    landed = LandedEvents(lambda tenant: 0)
     for entry in kept:
         match entry:
-            case {"fact": fact}:
-                if not landed.take(fact, lambda _: 0):
-                    log.add_fact(fact)
+            case {"fact": document}:
+                fact = fact_of(document)
+                line = encode_fact(fact)
+                # That release kept what came again, too; the first counts.
+                if landed.take(fact, line).is_new:
+                    log.add_fact(fact, line)
             case {"contract": document}:
                 log.add(logs.CONTRACTS, orjson.dumps(document))
             case {"feed": states}:

@@ -9,8 +9,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from mailsla.streams.live.checkpoint.contents import Checkpoint
 from mailsla.streams.metrics import names
+from mailsla.streams.runtime.checkpoint.contents import Checkpoint
 from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced
 from mailsla.streams.runtime.faust_app.restart import settled
 

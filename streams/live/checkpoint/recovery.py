@@ -2,27 +2,27 @@
 
 from collections.abc import Iterator
 from itertools import compress
-from typing import Any
 
 import numpy as np
 import orjson
 
 from mailsla.schemas.codec.records import decode_contract
 from mailsla.schemas.contract import Contract
+from mailsla.schemas.facts.lines import decode_fact, encode_fact
+from mailsla.schemas.facts.ops import EventVoidedFact
 from mailsla.schemas.topics import OPS
-from mailsla.streams.clauses.facts.base import Fact
+from mailsla.streams.clauses.invalidation import changed_since
 from mailsla.streams.latency.flights import without_direction
 from mailsla.streams.latency.messages import ACCEPTED, LATENCY, ROW, Rows, tenant_of
 from mailsla.streams.latency.messages import VOIDED as VOIDED_ROW
 from mailsla.streams.latency.row_index import Mask
-from mailsla.streams.live.apply.invalidation import changed_since
 from mailsla.streams.live.checkpoint import state_log as logs
-from mailsla.streams.live.checkpoint.former import ANEW
+from mailsla.streams.live.checkpoint.position import position
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Transition
-from mailsla.streams.live.state.landed import VOIDED, topic_of, voided_by
+from mailsla.streams.live.state.landed import voided_by
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.state_log import ROWS, State
 
@@ -38,9 +38,10 @@ def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> 
     for log in state.entries:
         if log.startswith(logs.FACTS):
             for entry in state.of(log):
-                fact = orjson.loads(entry)
-                tenants.landed.take(fact, tenants.code)
-                tenants.observe(fact)
+                fact = decode_fact(entry)
+                # Written anew: an earlier release's line says the same in other bytes.
+                if tenants.landed.take(fact, encode_fact(fact)).is_new:
+                    tenants.observe(fact)
     for entry in state.of(logs.FIRST_MAIL):
         codes, times = zip(*orjson.loads(entry), strict=True)
         tenants.note_mail(np.array(codes), np.array(times))
@@ -65,11 +66,11 @@ def _restore_latency(state: State, tenants: Tenants) -> None:
 
 def restore_messages(state: State, tenants: Tenants) -> None:
     """Sources and messages, once facts and contracts are known."""
-    position: dict[str, Any] = dict(state.head.extra)
+    saved = position(state.head)
     latency = tenants.latency
-    latency.sources.restore(position.get("sources", ()))
-    latency.clock_us = position.get("mail_us", 0)
-    latency.heard_us = position.get("heard_us", 0)
+    latency.sources.restore(saved.get("sources", ()))
+    latency.clock_us = saved.get("mail_us", 0)
+    latency.heard_us = saved.get("heard_us", 0)
     rows = np.concatenate([np.empty(0, dtype=ROW), *(rows for _, rows, _ in state.rows)])
     names = [name for _, _, names in state.rows for name in names]
     counts = _not_voided(rows)
@@ -94,59 +95,58 @@ def _not_voided(rows: Rows) -> Mask:
 
 def received_us(state: State) -> int:
     """When the last record came that moved event time, by the broker's clock; 0 where none had."""
-    position: dict[str, Any] = dict(state.head.extra)
-    return int(position.get("received_us", 0))
+    saved = position(state.head)
+    return int(saved.get("received_us", 0))
 
 
 def published_marks(state: State) -> dict[str, int]:
     """Log of the state → the number of its first record that had not been published."""
-    position: dict[str, Any] = dict(state.head.extra)
-    return dict(position.get("published", {}))
+    saved = position(state.head)
+    return dict(saved.get("published", {}))
 
 
 def resume(
     state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
 ) -> None:
     """Go on where `writing.position_of` says that a former life was."""
-    position: dict[str, Any] = dict(state.head.extra)
-    scheduler.position_us = position.get("position_us", 0)
-    scheduler.patient_us = position.get("patient_us", 0)
-    latency.known_us = position.get("known_us", 0)
+    saved = position(state.head)
+    scheduler.position_us = saved.get("position_us", 0)
+    scheduler.patient_us = saved.get("patient_us", 0)
+    latency.known_us = saved.get("known_us", 0)
     for tenant in tenants.names:
         # Nobody is in a group yet, so that nothing is found on the way.
         list(scheduler.meet(tenant))
     open_tick, means, *stale = [orjson.loads(entry) for entry in state.of(logs.OPEN)] or (0, [])
-    scheduler.resume(position.get("open_since"), stale)
+    scheduler.resume(saved.get("open_since"), stale)
     latency.resume(open_tick, [(code, label, way) for code, label, way in means])
     # What was broadcast after the last checkpoint is known already, but not looked at.
-    for topic, instant in tenants.platform.changes_after(position.get("heard", 0)).items():
+    for topic, instant in tenants.platform.changes_after(saved.get("heard", 0)).items():
         scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
     for voiding in unheard_voidings(state, tenants):
         _touch_voided(voiding, tenants, scheduler)
 
 
-def unheard_voidings(state: State, tenants: Tenants) -> list[Fact]:
+def unheard_voidings(state: State, tenants: Tenants) -> list[EventVoidedFact]:
     """Every ``event.voided`` broadcast after the last checkpoint whose event counted by then.
 
     A task that meets a voiding in its own log takes the event out at once, before it hears of it:
     were that done once more, word of the past would wait anew.
     """
-    position: dict[str, Any] = dict(state.head.extra)
-    heard = position.get("heard", 0)
+    heard = position(state.head).get("heard", 0)
     if not (unheard := list(tenants.platform.voidings(heard))):
         return []
-    own = (orjson.loads(entry) for entry in state.of(f"{logs.FACTS}{OPS.name}"))
-    taken = {voided_by(fact) for fact in own if fact["type"] == VOIDED}
+    own = map(decode_fact, state.of(f"{logs.FACTS}{OPS.name}"))
+    taken = {voided_by(fact) for fact in own if isinstance(fact, EventVoidedFact)}
     taken |= {voided_by(fact) for fact in tenants.platform.voidings(end=heard)}
     return [one for one in unheard if voided_by(one) not in taken]
 
 
 def _touch_voided(
-    voiding: Fact, tenants: Tenants, scheduler: Scheduler, quiet: bool = False
+    voiding: EventVoidedFact, tenants: Tenants, scheduler: Scheduler, quiet: bool = False
 ) -> None:
     if (gone := tenants.landed.find(voiding)) is not None:
-        since_us = changed_since(gone, lambda: tenants.scope(gone["tenant_id"]))
-        scheduler.touch(gone["tenant_id"], SECTIONS_OF_TOPIC[topic_of(gone)], since_us, quiet)
+        since_us = changed_since(gone, lambda: tenants.scope(gone.tenant_id))
+        scheduler.touch(gone.tenant_id, SECTIONS_OF_TOPIC[gone.topic], since_us, quiet)
 
 
 def mark_unpublished(
@@ -161,10 +161,10 @@ def mark_unpublished(
         for number, entries in records:
             if log.startswith(logs.FACTS) and number >= marks.get(log, 0):
                 for entry in entries:
-                    fact = orjson.loads(entry)
-                    sections = SECTIONS_OF_TOPIC[topic_of(fact)]
-                    scheduler.touch(fact["tenant_id"], sections, fact["time"], quiet=True)
-                    if fact["type"] == VOIDED:
+                    fact = decode_fact(entry)
+                    sections = SECTIONS_OF_TOPIC[fact.topic]
+                    scheduler.touch(fact.tenant_id, sections, fact.time, quiet=True)
+                    if isinstance(fact, EventVoidedFact):
                         _touch_voided(fact, tenants, scheduler, quiet=True)
 
 
@@ -175,9 +175,9 @@ def look_again(
 
     And all mail where the platform's exclusions are no longer those that the state was judged by.
     """
-    anew = state.head.extra.pop(ANEW, None)
-    position: dict[str, Any] = dict(state.head.extra)
-    mail_anew = anew or tenants.platform.excludes_after(position.get("heard", 0))
+    saved = position(state.head)
+    anew = saved.pop("anew", False)
+    mail_anew = anew or tenants.platform.excludes_after(saved.get("heard", 0))
     for tenant in tenants.names:
         if mail_anew:
             yield from latency.look_again(tenants.code(tenant))

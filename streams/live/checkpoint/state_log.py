@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import orjson
 
-from mailsla.streams.clauses.facts.base import Fact
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.lines import decode_fact
+from mailsla.schemas.facts.ops import MonitorHeartbeatFact
 from mailsla.streams.latency.messages import LATENCY, Rows
-from mailsla.streams.live.state.landed import HEARTBEAT, encode_fact, matters_until_us, topic_of
+from mailsla.streams.live.state.landed import matters_until_us
 from mailsla.streams.runtime.checkpoint.state_log import (
     ROWS,
     Head,
@@ -84,7 +85,7 @@ class StateLog:
                 until_us = self.head.latest_us if log == PANES else 0
                 if log.startswith(FACTS):
                     # A record without a whole entry goes on in the next, and is kept with it.
-                    ends = (matters_until_us(orjson.loads(entry)) for entry in entries)
+                    ends = (matters_until_us(decode_fact(entry)) for entry in entries)
                     until_us = max(ends, default=FOREVER)
                 self._kept.setdefault(log, []).append(_Kept(number, until_us))
 
@@ -93,10 +94,10 @@ class StateLog:
         if len(rows):
             self._rows.append(rows)
 
-    def add_fact(self, fact: Fact) -> None:
-        """A fact to be kept as long as an open month can need it."""
-        log = HEARTBEATS if fact["type"] == HEARTBEAT else f"{FACTS}{topic_of(fact)}"
-        self.add(log, encode_fact(fact), until_us=matters_until_us(fact))
+    def add_fact(self, fact: Fact, line: bytes) -> None:
+        """A fact, and its line, to be kept as long as an open month can need it."""
+        log = HEARTBEATS if isinstance(fact, MonitorHeartbeatFact) else f"{FACTS}{fact.topic}"
+        self.add(log, line, until_us=matters_until_us(fact))
 
     def add(self, log: str, *entries: bytes, until_us: int = 0) -> None:
         """Entries of a log, and until when they matter, where that says when it is cut off."""

@@ -3,6 +3,7 @@
 import orjson
 
 from mailsla.streams.live.checkpoint import state_log as logs
+from mailsla.streams.live.checkpoint.position import TaskPosition, position
 from mailsla.streams.live.checkpoint.state_log import StateLog
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
@@ -19,7 +20,7 @@ def write_state(
     scheduler: Scheduler,
 ) -> list[Outgoing]:
     """The records of everything that has changed since the last checkpoint; moves the head on."""
-    log.head.extra |= position_of(tenants, latency, scheduler)
+    position(log.head).update(position_of(tenants, latency, scheduler))
     log.rewrite(logs.OPEN, open_entries(latency, scheduler))
     if changed := states.take_unsaved():
         log.add(logs.STATES, orjson.dumps(changed))
@@ -30,9 +31,7 @@ def write_state(
     return log.records(tenants.names, tenants.latency.in_flight.take_unsaved())
 
 
-def position_of(
-    tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
-) -> dict[str, object]:
+def position_of(tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler) -> TaskPosition:
     """How far everything has come, for the head."""
     open_since = scheduler.open_since()
     return {

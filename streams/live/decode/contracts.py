@@ -6,9 +6,9 @@ from typing import TypeVar
 from mailsla.schemas.calendars import WorkingCalendar
 from mailsla.schemas.codec.records import Rejection, decode_calendar, decode_contract
 from mailsla.schemas.contract import Contract
-from mailsla.streams.live.decode.dead_letters import dead_letter
 from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.dead_letters import dead_letter
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 
 _T = TypeVar("_T")

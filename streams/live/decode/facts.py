@@ -1,13 +1,14 @@
-"""Accepted events of the thin topics as facts: plain mappings, instants as µs."""
+"""Accepted events of the thin topics as facts."""
 
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from mailsla.streams.clauses.facts.base import Fact
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.lines import FACT_TYPES, FIELDS
 from mailsla.streams.live.decode.records import DecodedBatch
 
 
@@ -38,13 +39,21 @@ def merged_facts(batches: Sequence[DecodedBatch]) -> list[Arrived]:
 
 
 def facts_of(events: pa.Table) -> Iterator[Fact]:
-    """The facts of a decoded batch, in record order; absent fields are left out."""
-    given = [
-        place for place, column in enumerate(events.columns) if column.null_count < len(events)
-    ]
-    plain = events = events.select(given)
-    for place, field in enumerate(events.schema):
-        if pa.types.is_timestamp(field.type):
-            plain = plain.set_column(place, field.name, events.column(place).cast(pa.int64()))
-    for row in plain.to_pylist():
-        yield {name: value for name, value in row.items() if value is not None}
+    """The facts of a decoded batch, in record order."""
+    columns = {name: _plain(events.column(name)) for name in events.column_names}
+    types = columns["type"]
+    made_of = {name: [columns[field] for field in FIELDS[name]] for name in set(types)}
+    for row, name in enumerate(types):
+        yield FACT_TYPES[name](*[values[row] for values in made_of[name]])
+
+
+def _plain(column: pa.ChunkedArray) -> Sequence[Any]:
+    """The values of a column: instants as µs, amounts as decimal strings, absent ones as None."""
+    if column.null_count == len(column):
+        return [None] * len(column)
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    elif pa.types.is_decimal(column.type):
+        column = column.cast(pa.string())
+    values: list[Any] = column.to_pylist()
+    return values

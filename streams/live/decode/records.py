@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from mailsla.schemas.codec.columnar import decode_batch
 from mailsla.schemas.codec.records import Rejection
-from mailsla.streams.live.decode.dead_letters import dead_letter
 from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
+from mailsla.streams.runtime.dead_letters import dead_letter
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 
 Int64s = npt.NDArray[np.int64]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from mailsla.streams.clauses.facts.exclusions import CONNECTIVITY
 from mailsla.streams.clauses.model.burn_rate import MARK_US, burns, next_mark_us
-from mailsla.streams.clauses.model.exclusions import CONNECTIVITY
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.groups import Group
 from mailsla.streams.live.evaluate.states import IndicatorStates, Transition

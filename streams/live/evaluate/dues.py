@@ -47,6 +47,10 @@ class Dues:
             heappop(self._heap)
         return None
 
+    def bound(self) -> int:
+        """No instant that holds is earlier."""
+        return self._heap[0][0] if self._heap else FOREVER
+
     def take(self, at_us: int) -> Iterator[tuple[int, Month, int]]:
         """What is due by an instant: number of the group, month, section."""
         while (top := self.top()) is not None and top <= at_us:
@@ -108,6 +112,11 @@ class Timers:
         if patient is not None and patient > reach_us:
             patient = None
         return min((at for at in (prompt, patient, settled) if at is not None), default=None)
+
+    def bound(self) -> int:
+        """Before it there is surely nothing to look at; cheaper than `top`, which says when."""
+        settled_us = self._settling[0][0] if self._settling else FOREVER
+        return min(self._prompt.bound(), self._patient.bound(), settled_us)
 
     def _settled_us(self) -> int | None:
         """When a group has settled next; what came since puts it off."""

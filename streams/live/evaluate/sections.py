@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
+from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.clauses.model.contracts import Days
-from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.clauses.model.segments import Judged
 from mailsla.streams.clauses.registry import Context
 from mailsla.streams.clauses.registry import measure as measure_sections

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from mailsla.schemas.results import State
-from mailsla.streams.clauses.model.exclusions import LATENCY
+from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.figures import Figures

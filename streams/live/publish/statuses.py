@@ -8,8 +8,8 @@ import orjson
 from mailsla.schemas.contract import Term
 from mailsla.schemas.results import State
 from mailsla.schemas.topics import STATUS
+from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.clauses.model.contracts import Governed
-from mailsla.streams.clauses.model.exclusions import LATENCY
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.states import Transition
 from mailsla.streams.live.publish.times import text_of

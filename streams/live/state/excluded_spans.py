@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mailsla.schemas.contract import EXCLUDED_BY, Contract, Profile
-from mailsla.streams.clauses.model.exclusions import LATENCY, Declaration, Exclusions
+from mailsla.streams.clauses.facts.exclusions import LATENCY, Declaration
+from mailsla.streams.clauses.model.exclusions import Exclusions
 from mailsla.streams.latency.row_index import Int64s, Mask
 
 Span = tuple[int, int]

@@ -1,7 +1,6 @@
 """Everything a task remembers of section 2: messages, who is in flight, sums, rolling windows."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -33,9 +32,10 @@ from mailsla.streams.time.calendar import SECOND, Month
 from mailsla.streams.time.intervals import BEFORE_ALL
 from mailsla.streams.time.months import month_bounds_us, month_number
 
-_Folded = list[Any]
-"""tenant, month label, [count, sum, largest, exceedances] of what counts sent, received, and of
-everything sent, received"""
+_Sums = list[int]
+"""Count, sum and largest latency in µs, exceedances."""
+_Folded = tuple[int, str, _Sums, _Sums, _Sums, _Sums]
+"""Tenant, month label, sums of what counts sent, received, and of everything sent, received."""
 
 
 class Latency:
@@ -72,7 +72,7 @@ class Latency:
         """When the last of it came, by the broker's clock."""
         self._limits: dict[int, LatencyLimits] = {}
         self._window_terms = TermsOfTenants(self._find_window_terms)
-        self._folded: dict[tuple[int, str], _Folded] = {}
+        self._folded: dict[tuple[int, str], list[_Sums]] = {}
 
     def limits(self, series: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s]:
         """From which age on messages in flight are at risk, and the longest allowed, µs.
@@ -342,7 +342,7 @@ class Latency:
         latency = rows["finished_us"] - rows["accepted_us"]
         ways, counted = rows["series"] % 2, ~self.left_out(rows)
         for slot in np.unique(slots[slots != NOWHERE]).tolist():
-            sums = []
+            sums: list[_Sums] = []
             for chosen in (counted, np.ones(len(rows), dtype=np.bool_)):
                 for way in (0, 1):
                     own = (slots == slot) & (ways == way) & chosen
@@ -350,7 +350,7 @@ class Latency:
                     over = int((some > at.limits_us[own]).sum())
                     sums.append([len(some), int(some.sum()), int(some.max(initial=0)), over])
             stands_for = self.months.slot(slot)
-            yield [stands_for.tenant, stands_for.month.label, *sums]
+            yield stands_for.tenant, stands_for.month.label, sums[0], sums[1], sums[2], sums[3]
 
     def unfold(self, folded: Iterable[_Folded], panes: bytes) -> None:
         """Take up the sums of messages that were forgotten, before `restore`."""
@@ -365,7 +365,7 @@ class Latency:
 
     def folded(self) -> list[_Folded]:
         """The sums of all messages that were forgotten."""
-        return [[*key, *sums] for key, sums in self._folded.items()]
+        return [(*key, sums[0], sums[1], sums[2], sums[3]) for key, sums in self._folded.items()]
 
     def forget(self, before_us: int, oldest: Month) -> None:
         """Drop the messages and sums of months before ``oldest``, which begins at ``before_us``."""
@@ -377,7 +377,7 @@ class Latency:
         for key in [key for key in self._folded if key[1] < oldest.label]:
             del self._folded[key]
 
-    def _add_folded(self, tenant: int, month: Month, folded: _Folded) -> None:
+    def _add_folded(self, tenant: int, month: Month, folded: Sequence[_Sums]) -> None:
         slot, sums = self.months.of_first(tenant, month), self.months.sums
         for place, (count, sum_us, largest_us, over) in enumerate(folded):
             way, prefix = place % 2, "" if place < 2 else "all_"

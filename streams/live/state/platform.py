@@ -6,37 +6,46 @@ that topic from its beginning. Facts do not depend on order or repetition, so ne
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from mailsla.schemas.calendars import Calendars, WorkingCalendar
 from mailsla.schemas.codec.identifiers import PLATFORM
+from mailsla.schemas.facts.billing import BillingErrorConfirmedFact, CustomerChargedFact
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.lines import encode_fact, fact_of
+from mailsla.schemas.facts.ops import EventVoidedFact, SourceProgressFact
 from mailsla.schemas.topics import BROADCAST, CALENDARS
-from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.clauses.facts.billing import BillingRegister
+from mailsla.streams.clauses.invalidation import EXCLUSIONS, ChangesSince, changed_since
 from mailsla.streams.clauses.registry import Scope
-from mailsla.streams.live.apply.invalidation import EXCLUSIONS, Changes, changed_since
-from mailsla.streams.live.state.landed import (
-    VOIDED,
-    LandedEvents,
-    encode_fact,
-    matters_until_us,
-    topic_of,
-)
+from mailsla.streams.live.state.landed import LandedEvents, matters_until_us
+from mailsla.streams.live.state.progress import Progress
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.clock import EventClock
 from mailsla.streams.time.intervals import FOREVER
 
-PROGRESS: Final = "source.progress"
-"""A source says up to when everything that happened there has been published."""
-CALENDAR: Final = "calendar"
-"""A calendar was published."""
+_CALENDAR: Final = "calendar"
 _MARK: Final = "clock.mark"
+"""Records of the broadcast topic that are no facts: a calendar was published; how far the
+platform's events have come."""
+_HEARD: Final = "heard_us"
+"""In the record of a fact: when the broker received it."""
 _OWN: Final = 0
 _BILL: Final = 1
 """Who the events that everybody hears of belong to: the platform, or the register of bills."""
-_BILLED: Final = frozenset({"customer.charged", "billing.error_confirmed"})
+_BILLED: Final = (CustomerChargedFact, BillingErrorConfirmedFact)
+
+
+class Broadcast(NamedTuple):
+    """What a record of the broadcast topic tells: a fact, or else that a calendar was published.
+
+    ``heard_us`` is when the broker received the fact, µs.
+    """
+
+    fact: Fact | None
+    heard_us: int = 0
 
 
 class Platform:
@@ -52,20 +61,16 @@ class Platform:
         """Working days by the names that contracts give."""
         self.since_us: int | None = None
         """Before this instant nothing is known of the platform."""
-        self.progress: dict[str, Fact] = {}
+        self.progress: dict[str, Progress] = {}
         """Source → what it said last of how far its log is published."""
         self.heard = 0
         """Offset in the broadcast topic up to which it was read."""
         self._scope = Scope(PLATFORM)
         self._register = BillingRegister()
-        self._landed = LandedEvents()
-        self._outdated: set[tuple[int, str]] = set()
-        """Owner and topic of facts that are to be taken anew, since some no longer count."""
-        self.corrected: set[str] = set()
-        """The topics of which an event that everybody hears of was voided."""
-        self._voidings: list[tuple[int, Fact]] = []
+        self._landed = LandedEvents(_owner)
+        self._voidings: list[tuple[int, EventVoidedFact]] = []
         """Every ``event.voided`` of whatever tenant, and where it was read."""
-        self._changes: dict[str, Changes] = {}
+        self._changes: dict[str, ChangesSince] = {}
         """By topic."""
         self._exclusions_end = 0
         """Offset after the last record that changed which messages are left out."""
@@ -74,46 +79,48 @@ class Platform:
     @property
     def scope(self) -> Scope:
         """The facts of the platform."""
-        if self._outdated:
+        if self._landed.outdated:
             deque(self.renew(), 0)
         return self._scope
 
     @property
     def register(self) -> BillingRegister:
         """Who was billed of the whole platform."""
-        if self._outdated:
+        if self._landed.outdated:
             deque(self.renew(), 0)
         return self._register
 
+    @property
+    def corrected(self) -> set[str]:
+        """The topics of which an event that everybody hears of was voided."""
+        return self._landed.corrected(_OWN) | self._landed.corrected(_BILL)
+
     def renew(self) -> Iterator[None]:
-        """Bring facts up to date of which some no longer count; as `Tenants.renew`."""
-        while self._outdated:
-            owner, topic = self._outdated.pop()
-            counted = self._landed.counted(owner, topic)
-            if owner == _OWN:
-                yield from self._scope.renew(topic, counted)
-                continue
-            self._register = BillingRegister()
-            for fact in counted:
-                self._register.observe(fact)
-                yield
+        """Bring facts up to date of which some no longer count (`LandedEvents.renew`)."""
+        return self._landed.renew(self._take_anew)
+
+    def _take_anew(self, owner: int, topic: str, facts: Iterable[Fact]) -> Iterator[None]:
+        if owner == _OWN:
+            yield from self._scope.renew(topic, facts)
+            return
+        self._register = BillingRegister()
+        for fact in facts:
+            self._register.observe(fact)
+            yield
 
     def observe(self, fact: Fact) -> None:
         """Take a fact of the platform, a billing fact or a voiding of any tenant."""
-        gone = fact["type"] == VOIDED and self._landed.void(fact) and self._landed.find(fact)
-        if gone:
-            self._outdated.add((_owner(gone["tenant_id"]), topic_of(gone)))
-            self.corrected.add(topic_of(gone))
+        if isinstance(fact, EventVoidedFact):
+            self._landed.void(fact)
         if not _is_shared(fact):
             return
-        self._landed.take(fact, _owner)
-        if self._landed.counts(fact):
-            taker = self._scope if fact["tenant_id"] == PLATFORM else self._register
+        if self._landed.take(fact, encode_fact(fact)).is_new and self._landed.counts(fact):
+            taker = self._scope if fact.tenant_id == PLATFORM else self._register
             taker.observe(fact)
             about_us = changed_since(fact, lambda: self.scope)
             self.since_us = about_us if self.since_us is None else min(about_us, self.since_us)
 
-    def voidings(self, first: int = 0, end: int = FOREVER) -> Iterator[Fact]:
+    def voidings(self, first: int = 0, end: int = FOREVER) -> Iterator[EventVoidedFact]:
         """Every ``event.voided`` of whoever within offsets ``[first, end)`` of the topic."""
         return (fact for at, fact in self._voidings if first <= at < end)
 
@@ -125,52 +132,66 @@ class Platform:
             changes.forget(before_us)
         self._voidings = [one for one in self._voidings if matters_until_us(one[1]) >= before_us]
 
-    def read(self, value: bytes, offset: int, now_s: float) -> Fact | None:
-        """Take a record of the broadcast topic; the fact, unless it is a mark of the clock."""
+    def read(self, value: bytes, offset: int, now_s: float) -> Broadcast | None:
+        """Take a record of the broadcast topic; what it tells, unless it is a mark of the clock."""
         self.heard = offset + 1
-        fact: dict[str, Any] = orjson.loads(value)
-        if fact["type"] == _MARK:
+        document: dict[str, Any] = orjson.loads(value)
+        if document["type"] == _MARK:
             if self._clock is None:
                 self._clock = EventClock(quiet_s=0.0)
-            self._clock.observe(fact["time"], now_s)
+            self._clock.observe(document["time"], now_s)
             return None
-        if fact["type"] == PROGRESS:
-            known = self.progress.get(fact["of"])
-            if known is None or fact["time"] >= known["time"]:
-                self.progress[fact["of"]] = fact
-            return fact
-        if fact["type"] == CALENDAR:
-            self.calendars.publish(WorkingCalendar.model_validate(fact["document"]))
+        if document["type"] == _CALENDAR:
+            self.calendars.publish(WorkingCalendar.model_validate(document["document"]))
+            told = Broadcast(None)
         else:
-            if fact["type"] == VOIDED:
+            fact = fact_of(document)
+            told = Broadcast(fact, document.get(_HEARD, 0))
+            if isinstance(fact, SourceProgressFact):
+                self._note_progress(Progress(fact.of, fact.time, told.heard_us))
+                return told
+            if isinstance(fact, EventVoidedFact):
                 self._voidings.append((offset, fact))
             self.observe(fact)
-        facts = self.with_voided([fact])
-        if any(each["type"] in EXCLUSIONS for each in facts):
+        if told.fact is not None and self.excludes(told.fact):
             self._exclusions_end = offset + 1
-        for topic, since_us in self.changed(facts).items():
-            self._changes.setdefault(topic, Changes()).note(offset, since_us)
-        return fact
+        for topic, since_us in self.changed([told]).items():
+            self._changes.setdefault(topic, ChangesSince()).note(offset, since_us)
+        return told
 
-    def changed(self, facts: Iterable[Fact]) -> dict[str, int]:
-        """Topic → the instant, µs, from which on facts that were read changed anything."""
+    def _note_progress(self, said: Progress) -> None:
+        known = self.progress.get(said.of)
+        if known is None or said.to_us >= known.to_us:
+            self.progress[said.of] = said
+
+    def changed(self, read: Iterable[Broadcast]) -> dict[str, int]:
+        """Topic → the instant, µs, from which on what was read changed anything.
+
+        What it takes out of what everybody hears of changes as much as when it came.
+        """
         since: dict[str, int] = {}
-        for fact in facts:
-            if fact["type"] == CALENDAR:
-                topic, about_us = CALENDARS.name, 0
-            elif _is_shared(fact):
-                topic, about_us = topic_of(fact), changed_since(fact, lambda: self.scope)
-            else:
-                continue
+        for topic, about_us in self._changes_of(read):
             since[topic] = min(about_us, since.get(topic, about_us))
         return since
 
-    def with_voided(self, facts: Iterable[Fact]) -> list[Fact]:
-        """Facts that were read, and those that they take out of what everybody hears of."""
-        found = list(facts)
-        voidings = (fact for fact in found if fact["type"] == VOIDED)
-        gone = (self._landed.find(voiding) for voiding in voidings)
-        return [*found, *(one for one in gone if one is not None)]
+    def _changes_of(self, read: Iterable[Broadcast]) -> Iterator[tuple[str, int]]:
+        for fact, _ in read:
+            if fact is None:
+                yield CALENDARS.name, 0
+                continue
+            if isinstance(fact, SourceProgressFact):
+                continue  # it moves time, and says nothing of operations
+            for one in (fact, self._voided_by(fact)):
+                if one is not None and _is_shared(one):
+                    yield one.topic, changed_since(one, lambda: self.scope)
+
+    def excludes(self, fact: Fact) -> bool:
+        """Whether a fact that was read changes which messages are left out, or what it voids."""
+        return isinstance(self._voided_by(fact) or fact, EXCLUSIONS)
+
+    def _voided_by(self, fact: Fact) -> Fact | None:
+        """What a fact that was read takes out of what everybody hears of, if anything."""
+        return self._landed.find(fact) if isinstance(fact, EventVoidedFact) else None
 
     def changes_after(self, offset: int) -> dict[str, int]:
         """Topic → the instant, µs, from which on records at or beyond an offset changed it."""
@@ -188,7 +209,7 @@ class Platform:
 
 def concerns_platform(fact: Fact) -> bool:
     """Whether a fact must be known to every task: a voiding may be of anybody's event."""
-    return _is_shared(fact) or fact["type"] == VOIDED
+    return _is_shared(fact) or isinstance(fact, EventVoidedFact)
 
 
 def _owner(tenant: str) -> int:
@@ -197,18 +218,19 @@ def _owner(tenant: str) -> int:
 
 def _is_shared(fact: Fact) -> bool:
     """Whether a fact counts for every tenant."""
-    return fact["tenant_id"] == PLATFORM or fact["type"] in _BILLED
+    return fact.tenant_id == PLATFORM or isinstance(fact, _BILLED)
 
 
 def broadcast_record(fact: Fact, heard_us: int) -> Outgoing:
     """The record that tells every task of a fact, and when the broker received it."""
-    key = fact["tenant_id"].encode()
-    return Outgoing(BROADCAST.name, key, encode_fact({**fact, "heard_us": heard_us}), 0)
+    # The fact's own JSON with one more member.
+    value = b'%b,"%b":%d}' % (encode_fact(fact)[:-1], _HEARD.encode(), heard_us)
+    return Outgoing(BROADCAST.name, fact.tenant_id.encode(), value, 0)
 
 
 def calendar_record(document: bytes) -> Outgoing:
     """The record that tells every task of a calendar's document."""
-    calendar = {"tenant_id": PLATFORM, "type": CALENDAR, "document": orjson.Fragment(document)}
+    calendar = {"tenant_id": PLATFORM, "type": _CALENDAR, "document": orjson.Fragment(document)}
     return Outgoing(BROADCAST.name, PLATFORM.encode(), orjson.dumps(calendar), 0)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -15,8 +15,12 @@ from mailsla.streams.settings import Settings
 
 _PLACE: Final = TopicPartition(BROADCAST.name, 0)
 
-Broadcast = tuple[bytes, int]
-"""A record's value and offset."""
+
+class BroadcastRecord(NamedTuple):
+    """A record of the broadcast topic."""
+
+    value: bytes
+    offset: int
 
 
 class BroadcastReader:
@@ -27,7 +31,7 @@ class BroadcastReader:
         self._committed = committed
         self._consumer: AIOKafkaConsumer | None = None
 
-    async def catch_up(self) -> list[Broadcast]:
+    async def catch_up(self) -> list[BroadcastRecord]:
         """Everything broadcast so far; the first call of this reader's life.
 
         Raises:
@@ -44,7 +48,7 @@ class BroadcastReader:
         self._consumer = consumer
         consumer.assign([_PLACE])
         deadline = time.monotonic() + self._settings.recovery_s
-        values: list[Broadcast] = []
+        values: list[BroadcastRecord] = []
         async for fetched in read_to_end(consumer, _PLACE, self._committed):
             values += _values(fetched)
             if time.monotonic() > deadline:
@@ -54,7 +58,7 @@ class BroadcastReader:
                 )
         return values
 
-    async def poll(self) -> list[Broadcast]:
+    async def poll(self) -> list[BroadcastRecord]:
         """What has come since the last call."""
         if self._consumer is None:
             return []
@@ -67,6 +71,6 @@ class BroadcastReader:
             await self._consumer.stop()
 
 
-def _values(records: Iterable[Any]) -> list[Broadcast]:
+def _values(records: Iterable[Any]) -> list[BroadcastRecord]:
     # Empty values stand for a batch that cannot be read; the log says so.
-    return [(record.value, record.offset) for record in records if record.value]
+    return [BroadcastRecord(record.value, record.offset) for record in records if record.value]

@@ -2,15 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.live.state.latency import Latency
 from mailsla.streams.time.clock import MICROS, QUIET_US
 
 
+class Progress(NamedTuple):
+    """Everything that happened at a source up to an instant is published; when the broker heard."""
+
+    of: str
+    to_us: int
+    heard_us: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Everything up to an instant is published; when the broker heard so, and when this task."""
+    """The same, and when this task heard of it, monotonic."""
 
     to_us: int
     heard_us: int
@@ -29,28 +37,22 @@ class KnownProgress:
 
     """
 
-    def __init__(self, latency: Latency, known: Mapping[str, Fact]) -> None:
+    def __init__(self, latency: Latency, known: Mapping[str, Progress]) -> None:
         self._latency = latency
         self._said: dict[str, _Said] = {}
         self._heard_us = 0
         """When the broker received the last of it, of any source."""
-        for fact in known.values():
-            self.say(fact, 0.0)
+        for progress in known.values():
+            self.say(progress, 0.0)
 
-    def say(self, fact: Fact, now_s: float) -> None:
-        """A source says that everything that happened there up to an instant is published.
-
-        Args:
-            fact: ``of`` a source, up to its ``time``; ``heard_us`` is when the broker received it.
-            now_s: the present time, monotonic.
-
-        """
-        said = _Said(fact["time"], fact.get("heard_us", 0), now_s)
-        self._latency.sources.says(fact["of"])
-        self._heard_us = max(said.heard_us, self._heard_us)
-        known = self._said.get(fact["of"])
-        if known is None or said.to_us >= known.to_us:
-            self._said[fact["of"]] = said
+    def say(self, progress: Progress, now_s: float) -> None:
+        """A source says how far its log is published; ``now_s`` is the present time, monotonic."""
+        of, to_us, heard_us = progress
+        self._latency.sources.says(of)
+        self._heard_us = max(heard_us, self._heard_us)
+        known = self._said.get(of)
+        if known is None or to_us >= known.to_us:
+            self._said[of] = _Said(to_us, heard_us, now_s)
 
     def holds_back(self, source: int) -> bool:
         """Whether there is word of a source, by number, that does not count yet: it is not silent.

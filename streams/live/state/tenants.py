@@ -1,14 +1,14 @@
 """What a task knows of its tenants: their facts, contracts and messages."""
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import Contract, default_contract
-from mailsla.streams.clauses.facts.base import Fact
+from mailsla.schemas.facts.fact import Fact
 from mailsla.streams.clauses.model.contracts import Force, governed_since, in_force, month_at
 from mailsla.streams.clauses.model.exclusions import Exclusions
 from mailsla.streams.clauses.registry import Context, Scope
@@ -20,7 +20,7 @@ from mailsla.streams.live.state.excluded_spans import (
     reads_alike,
     reads_apart,
 )
-from mailsla.streams.live.state.landed import LandedEvents, topic_of
+from mailsla.streams.live.state.landed import LandedEvents
 from mailsla.streams.live.state.latency import Latency
 from mailsla.streams.live.state.latency_months import COUNTED
 from mailsla.streams.live.state.platform import Platform
@@ -46,15 +46,12 @@ class Tenants:
         self.strangers = Strangers(most_strangers)
         self.names: list[str] = []
         self.excluded = ExcludedSpans()
-        self.landed = LandedEvents(most_a_day)
+        self.landed = LandedEvents(self.code, most_a_day)
         self.latency = Latency(
             self.versions_of, self.names.__getitem__, self.excluded, lateness_us, silence_us
         )
         self._codes: dict[str, int] = {}
         self._scopes: dict[int, Scope] = {}
-        self._outdated: set[tuple[int, str]] = set()
-        """Tenant and topic of facts that are to be taken anew, since some no longer count."""
-        self._corrected: dict[int, set[str]] = {}
         self._no_facts = Scope("-")
         """Stands for every tenant of which nothing but mail was ever heard."""
         self._contracts: dict[int, dict[int, Contract]] = {}
@@ -102,40 +99,32 @@ class Tenants:
     # Facts of sections 1 and 3 to 9.
 
     def observe(self, fact: Fact) -> None:
-        """Take a landed fact of a tenant, if it counts; exclusions take effect with `exclude`."""
-        code = self.code(fact["tenant_id"])
+        """Take a new fact of a tenant, if it counts; exclusions take effect with `exclude`."""
+        code = self.code(fact.tenant_id)
         if code not in self._scopes:
-            self._scopes[code] = Scope(fact["tenant_id"])
+            self._scopes[code] = Scope(fact.tenant_id)
             if code not in self._contracts:
                 self.strangers.take_facts(code)
         if self.landed.counts(fact):
             self._scopes[code].observe(fact)
         else:
-            self._corrected.setdefault(code, set()).add(topic_of(fact))
-
-    def take_anew(self, fact: Fact) -> None:
-        """A fact that was taken no longer counts: those that do are to be taken anew."""
-        code, topic = self._codes[fact["tenant_id"]], topic_of(fact)
-        self._outdated.add((code, topic))
-        self._corrected.setdefault(code, set()).add(topic)
+            self.landed.correct(fact)
 
     def corrected(self, tenant: str) -> set[str]:
         """The topics of which an event that concerns a tenant was voided."""
-        return self._corrected.get(self._codes[tenant], set()) | self.platform.corrected
+        return self.landed.corrected(self._codes[tenant]) | self.platform.corrected
 
     def renew(self) -> Iterator[None]:
-        """Bring facts up to date of which some no longer count, before anybody asks for them.
-
-        Yields where others may have a turn; nobody may ask for them meanwhile.
-        """
-        while self._outdated:
-            code, topic = self._outdated.pop()
-            yield from self._scopes[code].renew(topic, self.landed.counted(code, topic))
+        """Bring facts up to date of which some no longer count, before anybody asks for them."""
+        yield from self.landed.renew(self._take_anew)
         yield from self.platform.renew()
+
+    def _take_anew(self, code: int, topic: str, facts: Iterable[Fact]) -> Iterator[None]:
+        return self._scopes[code].renew(topic, facts)
 
     def scope(self, tenant: str) -> Scope:
         """The facts of a tenant."""
-        if self._outdated:
+        if self.landed.outdated:
             deque(self.renew(), 0)
         return self._scopes.get(self._codes.get(tenant, -1), self._no_facts)
 

@@ -2,7 +2,7 @@
 
 from mailsla.sinks.closing.explain.explain import truncated
 from mailsla.sinks.closing.explain.formulas import FORMULAS, Sums, evidence_of
-from mailsla.sinks.closing.measure.views import evidence
+from mailsla.sinks.closing.views import evidence
 
 _PERIOD = """
 SELECT end_us - start_us, year_days

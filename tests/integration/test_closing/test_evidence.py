@@ -9,8 +9,8 @@ from mailsla.schemas.indicators import INDICATORS
 from mailsla.sinks.closing.errors import ClosingError
 from mailsla.sinks.closing.explain.explain import ROWS_SHOWN, explain
 from mailsla.sinks.closing.explain.formulas import FORMULAS, evidence_of
-from mailsla.sinks.closing.measure.views import evidence
 from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.closing.views import evidence
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.drilldown import unexplained
 from tests.integration.test_closing.ledger import close, close_history

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 
 from mailsla.schemas.indicators import INDICATORS
+from mailsla.sinks.closing.cutoff import fix_cutoff
 from mailsla.sinks.closing.errors import ClosingInProgressError, MonthNotOverError
 from mailsla.sinks.closing.plan.plan_store import refresh_plans
 from mailsla.sinks.closing.revisions import writer
 from mailsla.sinks.closing.run import lock
 from mailsla.sinks.closing.run.close_month import close_month
-from mailsla.sinks.closing.run.cutoff import fix_cutoff
 from mailsla.sinks.migrations import read_migrations
 from tests.integration.test_closing.ledger import close, findings, land
 from tests.reference.scenario import (

@@ -6,23 +6,7 @@ WITH
     FROM closing_scopes(month = {month:Date}, plan = {plan:UInt64}, cutoff = {cutoff:Int64})
     WHERE tenant_id = {tenant:String}
   ),
-  incidents AS (
-    SELECT
-      toString(tenant_id) AS scope,
-      incident_id,
-      minIf(toUnixTimestamp64Micro(time), type = 'incident.opened') AS opened_us,
-      argMinIf(toString(kind), (time, id), type = 'incident.opened') AS kind,
-      arrayFilter(
-        t -> t >= opened_us,
-        groupArrayIf(toUnixTimestamp64Micro(time), type = 'incident.closed')
-      ) AS ends,
-      if(empty(ends), toInt64(9223372036854775807), arrayMin(ends)) AS closed_us
-    FROM counted_ops_events(cutoff = {cutoff:Int64})
-    WHERE type IN ('incident.opened', 'incident.closed')
-      AND toUnixTimestamp64Micro(landed_at) <= {cutoff:Int64}
-    GROUP BY scope, incident_id
-    HAVING countIf(type = 'incident.opened') > 0
-  ),
+  {% include 'incidents' %}
   intervals AS (
     SELECT s.tenant_id AS tenant_id, s.days AS days, s.start_us AS start_us, i.kind AS kind,
       if(s.scope = '*', concat(i.incident_id, ' (platform)'), assumeNotNull(i.incident_id)) AS name,

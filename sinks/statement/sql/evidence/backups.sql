@@ -1,4 +1,6 @@
 -- Section 7: days without a backup or a recent full one; backups and accounts destroyed early.
+-- It repeats what section_7_backup.sql of the closing asks, of some tenants only: they are
+-- chosen before anything is joined, or a statement would read the facts of all.
 WITH
   scopes AS (
     SELECT *

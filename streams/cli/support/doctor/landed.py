@@ -11,7 +11,7 @@ from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.plan.calendars import load_calendars
 from mailsla.sinks.quotas import tenants_over_quota
 from mailsla.streams.cli.support.doctor.finding import Finding
-from mailsla.streams.live.decode.dead_letters import FAILED
+from mailsla.streams.runtime.dead_letters import FAILED
 from mailsla.streams.runtime.unreadable import UNREADABLE
 from mailsla.streams.settings import Settings
 from mailsla.streams.web.readings.sources import EventSource, feeding

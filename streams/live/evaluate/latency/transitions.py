@@ -12,8 +12,9 @@ from heapq import heappop, heappush
 import numpy as np
 import pyarrow as pa
 
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.ops import EventVoidedFact
 from mailsla.schemas.topics import MTA
-from mailsla.streams.clauses.facts.base import Fact
 from mailsla.streams.latency.keyhash import event_keys
 from mailsla.streams.latency.messages import ROW, Rows, tenant_of
 from mailsla.streams.latency.row_index import Int64s
@@ -153,11 +154,13 @@ class LatencyEvaluation:
 
     def take_out(self, fact: Fact) -> tuple[list[Transition], Rows]:
         """Follow a fact that may void mail: what is told, and the rows that say so in the state."""
-        name, names = fact.get("voids_source"), self._latency.sources.names
-        if fact.get("voids_topic") != MTA.name or name not in names:
+        names = self._latency.sources.names
+        if not isinstance(fact, EventVoidedFact) or fact.voids_topic != MTA.name:
             return [], np.empty(0, dtype=ROW)
-        event = int(event_keys(pa.array([fact["voids_id"]]))[0])
-        source, clock_us = names.index(name), self._present_us()
+        if fact.voids_source not in names:
+            return [], np.empty(0, dtype=ROW)
+        event = int(event_keys(pa.array([fact.voids_id]))[0])
+        source, clock_us = names.index(fact.voids_source), self._present_us()
         changes, rows = take_out(self._latency, source, event, clock_us)
         return list(self._correct(changes)), rows
 

@@ -6,13 +6,23 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
-from mailsla.streams.clauses.facts.base import Fact
+from mailsla.schemas.facts.abuse import SourceReportedFact
+from mailsla.schemas.facts.billing import BillingErrorConfirmedFact, CustomerChargedFact
+from mailsla.schemas.facts.fact import Fact
+from mailsla.schemas.facts.ops import (
+    ApprovalGivenFact,
+    ExclusionDeclaredFact,
+    ExclusionRevokedFact,
+    MonitorHeartbeatFact,
+    OutageDeclaredFact,
+    OutageRevokedFact,
+)
+from mailsla.schemas.facts.probe import ProbeResultFact
 from mailsla.streams.clauses.registry import Scope
 from mailsla.streams.time.calendar import DAY
 
-EXCLUSIONS: Final = frozenset({"exclusion.declared", "exclusion.revoked", "approval.given"})
+EXCLUSIONS: Final = (ExclusionDeclaredFact, ExclusionRevokedFact, ApprovalGivenFact)
 """What changes which messages are left out."""
-_DECLARED: Final = EXCLUSIONS | {"outage.declared", "outage.revoked"}
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -25,17 +35,27 @@ def changed_since(fact: Fact, scope: Callable[[], Scope]) -> int:
     since a later declaration or a revocation gives that time back; a bill to the month it is for;
     the report of a source of spam to the month in which that was confirmed.
     """
-    time_us: int = fact["time"]
+    time_us = fact.time
     earlier: int | None = None
-    if fact["type"] in _DECLARED:
-        starts = fact.get("starts_at"), scope().ops.first_declared_us(fact)
-        earlier = min((start for start in starts if start is not None), default=None)
-    elif fact["type"] == "source.reported":
-        earlier = scope().abuse.source_confirmed_us(fact["case_id"])
-    elif "billing_month" in fact:
-        # Within the month in every time zone.
-        second = date.fromisoformat(f"{fact['billing_month']}-02")
-        earlier = (second - _EPOCH).days * DAY
+    match fact:
+        case ProbeResultFact():
+            pass  # by far the most of all facts
+        case (
+            ExclusionDeclaredFact()
+            | ExclusionRevokedFact()
+            | ApprovalGivenFact()
+            | OutageDeclaredFact()
+            | OutageRevokedFact()
+        ):
+            earlier = scope().ops.first_declared_us(fact)
+            if isinstance(fact, ExclusionDeclaredFact | OutageDeclaredFact):
+                earlier = fact.starts_at if earlier is None else min(fact.starts_at, earlier)
+        case SourceReportedFact():
+            earlier = scope().abuse.source_confirmed_us(fact.case_id)
+        case CustomerChargedFact() | BillingErrorConfirmedFact():
+            # Within the month in every time zone.
+            second = date.fromisoformat(f"{fact.billing_month}-02")
+            earlier = (second - _EPOCH).days * DAY
     return time_us if earlier is None else min(time_us, earlier)
 
 
@@ -52,13 +72,15 @@ def is_quiet(fact: Fact, position_us: int, down_until_us: int, watched: bool) ->
         watched: whether a contract says something about monitoring.
 
     """
-    if fact["type"] == "monitor.heartbeat":
-        return not watched or fact["time"] >= position_us
-    good = fact["type"] == "probe.result" and fact["ok"]
-    return bool(good and fact["time"] >= min(position_us, down_until_us))
+    match fact:
+        case ProbeResultFact():
+            return fact.ok and fact.time >= min(position_us, down_until_us)
+        case MonitorHeartbeatFact():
+            return not watched or fact.time >= position_us
+    return False
 
 
-class Changes:
+class ChangesSince:
     """From which instant on the records of a log, from any of its offsets on, changed anything.
 
     Kept are those that reach back further than all that follow: nobody asks for the others.
