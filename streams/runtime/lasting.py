@@ -5,7 +5,7 @@ from typing import Final
 
 from aiokafka import errors
 
-from mailsla.streams.runtime.kafka.refusals import Refusal, Refused
+from mailsla.streams.runtime.kafka.refusals import TopicRefusal, TopicRefused
 
 _RIGHTS: Final = "grant it (deploy/kafka/acls.sh lists the rights), then start the worker again"
 _REFUSED: Final = {
@@ -31,9 +31,9 @@ def lasting_reason(error: BaseException) -> str | None:
     return None
 
 
-def refusal_of(error: BaseException) -> Refusal | None:
+def refusal_of(error: BaseException) -> TopicRefusal | None:
     """Which topic refused what, where that is the failure."""
-    return next((one.refusal for one in _causes(error) if isinstance(one, Refused)), None)
+    return next((one.refusal for one in _causes(error) if isinstance(one, TopicRefused)), None)
 
 
 def is_of_kafka(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from re import _parser as parser
 import pytest
 
 import mailsla
-from mailsla.sinks.closing.measure import views
+from mailsla.sinks.closing import views
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from aiokafka import errors
 
 from mailsla.streams.runtime.checkpoint.writer import Fenced
 from mailsla.streams.runtime.faust_app import notices
-from mailsla.streams.runtime.kafka.refusals import Refusal, hand_on, inherited, refused
+from mailsla.streams.runtime.kafka.refusals import TopicRefusal, hand_on, inherited, refused
 from mailsla.streams.runtime.lasting import refusal_of
 
 
@@ -25,7 +25,7 @@ def test_what_passes_by_itself_is_no_refusal(passes):
 
 
 def test_a_refusal_is_found_behind_what_it_led_to_and_handed_on_once():
-    refusal = Refusal("sla.windows", 9, "topic sla.windows refuses 9 bytes")
+    refusal = TopicRefusal("sla.windows", 9, "topic sla.windows refuses 9 bytes")
     try:
         raise Fenced("task 1") from refused("sla.windows", 9, errors.PolicyViolationError())
     except Fenced as error:

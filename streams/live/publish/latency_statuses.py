@@ -12,7 +12,7 @@ from mailsla.streams.live.evaluate.latency.figures import NANOS, Figures
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.latency_news import LatencyNews
-from mailsla.streams.live.publish.statuses import StatusRecords, Wording
+from mailsla.streams.live.publish.statuses import StatusRecords, StatusWording
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
@@ -31,7 +31,7 @@ class _Promise(NamedTuple):
 
     governed: Governed
     term: Term
-    wording: Wording
+    wording: StatusWording
     states: dict[tuple[int, int, int, bool], State]
 
 
@@ -142,6 +142,6 @@ class LatencyStatuses:
             if len(self._promises) >= _MOST_PROMISES:
                 self._promises.clear()
             term = of.governed.contract.term(INDICATORS[number])
-            wording = Wording.of(INDICATORS[number], of.governed, term, of.month.label)
+            wording = StatusWording.of(INDICATORS[number], of.governed, term, of.month.label)
             known = self._promises[key] = _Promise(of.governed, term, wording, {})
         return known

@@ -22,7 +22,7 @@ from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.latency_statuses import LatencyStatuses
 from mailsla.streams.live.publish.latency_windows import latency_record
-from mailsla.streams.live.publish.statuses import StatusRecords, Wording, says_anything
+from mailsla.streams.live.publish.statuses import StatusRecords, StatusWording, says_anything
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.live.publish.windows import Observed, ObservedWindows
 from mailsla.streams.live.state.tenants import Tenants
@@ -38,7 +38,7 @@ _NOTHING: Final[frozenset[int]] = frozenset()
 class _Said:
     """An indicator as it stands for all tenants of a group."""
 
-    wording: Wording
+    wording: StatusWording
     state: State
     observed: float | None
     says_anything: bool
@@ -219,7 +219,7 @@ class Rounds:
         for found in self._scheduler.assess(tenant, month, sections):
             measure = found.measure
             state = state_of(found, now_us >= found.governed.period.end_us)
-            wording = Wording.of(measure.indicator, found.governed, found.term, month.label)
+            wording = StatusWording.of(measure.indicator, found.governed, found.term, month.label)
             observed = measure.observed
             value = None if observed is None else float(observed)
             yield _Said(wording, state, value, says_anything(found, state))

@@ -21,7 +21,7 @@ _SaidOf = dict[str, dict[tuple[str, str], int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class StatusWording:
     """What all records of an indicator and month under one promise have in common.
 
     ``head`` stands between the tenant and the state, ``tail`` between the value and the sequence
@@ -35,7 +35,7 @@ class Wording:
     digest: int
 
     @classmethod
-    def of(cls, indicator: str, governed: Governed, term: Term, period: str) -> "Wording":
+    def of(cls, indicator: str, governed: Governed, term: Term, period: str) -> "StatusWording":
         """That of an indicator, judged by a term, in a period."""
         contract = governed.contract
         head = {
@@ -90,7 +90,7 @@ class StatusRecords:
 
         """
         measure, observed = assessment.measure, assessment.measure.observed
-        wording = Wording.of(
+        wording = StatusWording.of(
             measure.indicator, assessment.governed, assessment.term, assessment.month.label
         )
         return self.written(
@@ -106,7 +106,7 @@ class StatusRecords:
     def written(
         self,
         tenant: str,
-        wording: Wording,
+        wording: StatusWording,
         state: State,
         observed: float | None,
         sequence: int,

@@ -24,7 +24,7 @@ from aiokafka.errors import (
 )
 
 from mailsla.streams.runtime.kafka.client_options import client_options
-from mailsla.streams.runtime.kafka.refusals import Refused, refused
+from mailsla.streams.runtime.kafka.refusals import TopicRefused, refused
 from mailsla.streams.runtime.kafka.repeated_ends import RepeatedEnds
 from mailsla.streams.settings import Settings
 
@@ -246,7 +246,7 @@ async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> N
     """Produce and await every acknowledgement; the first failure is raised.
 
     Raises:
-        Refused: a topic will have no such record.
+        TopicRefused: a topic will have no such record.
         KafkaError: anything else.
 
     Records whose partition is known go out in batches that are put together here: sending them
@@ -275,7 +275,7 @@ class _Sent:
     size: int
     acknowledged: asyncio.Future[Any]
 
-    def refusal(self) -> Refused | None:
+    def refusal(self) -> TopicRefused | None:
         """What the topic answered, where it will not have it."""
         done = self.acknowledged.done() and not self.acknowledged.cancelled()
         return refused(self.topic, self.size, self.acknowledged.exception()) if done else None

@@ -38,7 +38,7 @@ _PROBE_S: Final = 20
 
 
 @dataclass(frozen=True)
-class Refusal:
+class TopicRefusal:
     """A topic that refused a batch of so many bytes, and why; what to do stands in ``sentence``."""
 
     topic: str
@@ -46,32 +46,32 @@ class Refusal:
     sentence: str
 
 
-class Refused(aio_errors.KafkaError):  # type: ignore[misc]  # an untyped base
+class TopicRefused(aio_errors.KafkaError):  # type: ignore[misc]  # an untyped base
     """A topic refuses what a worker writes."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: TopicRefusal) -> None:
         super().__init__(refusal.sentence)
         self.refusal = refusal
 
 
-def refused(topic: str, size: int, error: BaseException | None) -> Refused | None:
+def refused(topic: str, size: int, error: BaseException | None) -> TopicRefused | None:
     """What to raise where a topic answered a batch of so many bytes with an error that lasts."""
     if not isinstance(error, _REFUSALS):
         return None
     what = f"topic {topic} refuses {size} bytes ({error.message})"
     name = "max.message.bytes" if isinstance(error, _TOO_LARGE) else "settings"
-    return Refused(Refusal(topic, size, f"{what}; mend its {name} at the broker"))
+    return TopicRefused(TopicRefusal(topic, size, f"{what}; mend its {name} at the broker"))
 
 
-def hand_on(refusal: Refusal) -> None:
+def hand_on(refusal: TopicRefusal) -> None:
     """Leave a refusal to the process that takes this one's place."""
     os.environ[_VARIABLE] = orjson.dumps(refusal).decode()
 
 
-def inherited() -> Refusal | None:
+def inherited() -> TopicRefusal | None:
     """The refusal that the process before this one left; it is taken once."""
     text = os.environ.pop(_VARIABLE, None)
-    return None if text is None else Refusal(**orjson.loads(text))
+    return None if text is None else TopicRefusal(**orjson.loads(text))
 
 
 def missing_topics(settings: Settings, names: Collection[str]) -> str | None:
@@ -142,7 +142,9 @@ def _in_sync_wanted(admin: KafkaAdminClient, names: Collection[str]) -> dict[str
     }
 
 
-async def takes_again(settings: Settings, refusal: Refusal, prefix: str) -> Refusal | None:
+async def takes_again(
+    settings: Settings, refusal: TopicRefusal, prefix: str
+) -> TopicRefusal | None:
     """Try a record of the size that was refused, in a transaction that is given up.
 
     Args:
