@@ -17,13 +17,15 @@ RECORDS = [Outgoing(OUTAGES.name, b"somebody/1", b"{}", 0)]
 async def visible(settings):
     """The values of a partition that subscribers see."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka, isolation_level="read_committed", group_id=None
+        bootstrap_servers=settings.kafka,
+        isolation_level="read_committed",
+        group_id=None,
+        auto_offset_reset="earliest",
     )
     place = TopicPartition(OUTAGES.name, 0)
     async with consumer:
         consumer.assign([place])
         end = (await consumer.end_offsets([place]))[place]
-        await consumer.seek_to_beginning(place)
         found = []
         while await consumer.position(place) < end:
             for records in (await consumer.getmany(timeout_ms=100)).values():
