@@ -7,7 +7,7 @@ from typing import Final
 from mailsla.schemas.presentation.language import Language
 
 _REFUSALS: Final = tuple(
-    (re.compile(pattern), chinese)
+    (re.compile(rf"\A{pattern}\Z"), chinese)
     for pattern, chinese in (
         (r"not valid JSON: (.*); send .*",
          r"不是有效的 JSON（\1）；每条记录应为一个 UTF-8 JSON 对象"),
@@ -53,7 +53,7 @@ _REFUSALS: Final = tuple(
     )
 )  # fmt: skip
 _EVIDENCE: Final = tuple(
-    (re.compile(pattern, re.DOTALL), chinese)
+    (re.compile(rf"\A{pattern}\Z", re.DOTALL), chinese)
     for pattern, chinese in (
         (r"down \(own probes\)", "中断（自有监测点）"),
         (r"down \(probes of the platform\)", "中断（平台监测点）"),
@@ -107,6 +107,6 @@ def evidence_text(text: str, language: Language) -> str:
 
 def _translated(sentence: str, table: Sequence[tuple[re.Pattern[str], str]]) -> str:
     for pattern, chinese in table:
-        if (found := pattern.fullmatch(sentence)) is not None:
+        if (found := pattern.search(sentence)) is not None:
             return found.expand(chinese)
     return sentence

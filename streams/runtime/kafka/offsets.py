@@ -26,6 +26,8 @@ POLL_S: Final = 0.1
 _POLL_MS: Final = 100
 _FETCH_WAIT_MS: Final = 50
 _ATTEMPTS: Final = 20
+_COORDINATOR_S: Final = 30.0
+"""How long a broker that has just come back may take to read what groups have committed."""
 
 Ends = dict[TopicPartition, int]
 Places = set[TopicPartition]
@@ -168,9 +170,11 @@ def committed_offsets(admin: KafkaAdminClient, group: str) -> dict[TopicPartitio
 
 def coordinated(ask: Callable[[], Any]) -> Any:
     """Ask the group's coordinator; again while the broker is still making it one."""
-    for _ in range(_ATTEMPTS):
+    deadline = time.monotonic() + _COORDINATOR_S
+    while True:
         try:
             return ask()
         except (NotCoordinatorError, CoordinatorLoadInProgressError):
-            time.sleep(POLL_S)
-    return ask()
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_S)
