@@ -29,8 +29,8 @@ def failing(function, is_poison):
 
 applied = set()
 def note(tenants, fact):
-    applied.add(fact["id"])
-    return fact["id"] == "poison-at-once"
+    applied.add(fact.id)
+    return fact.id == "poison-at-once"
 task.apply_fact = failing(task.apply_fact, note)
 Tenants.agree = failing(Tenants.agree, lambda tenants, contract: contract.tenant_id == "poison")
 Rounds.publish = failing(Rounds.publish, lambda *_: "poison-later" in applied)
