@@ -250,7 +250,7 @@ async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> N
         TopicRefused: a topic will have no such record.
         KafkaError: anything else.
 
-    They go out in batches that are put together here: sending them one by one costs ten times as
+    They go out in batches that are put together here: sending them one by one costs four times as
     much, and the broker gives up a transaction that takes too long.
     """
     pending: list[_Sent] = []
