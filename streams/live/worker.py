@@ -301,23 +301,11 @@ class Live:
         self._suspended = True
         self._assigned = set()
         async with self._lock:
-            for member in self._members.values():
-                await self._last_checkpoint(member)
-            await self._deliveries.end()
+            await self._deliveries.finish([member.task for member in self._members.values()])
             for partition in list(self._members):
                 del self._members[partition]
                 await self._delivery.release(str(partition))
         gc.collect()  # whole states are gone; by itself that might be noticed much later
-
-    async def _last_checkpoint(self, member: _Member) -> None:
-        """A checkpoint of a task that is given up; that it fails loses nothing but time."""
-        try:
-            partition = member.task.partition
-            await self._deliveries.arrived(partition)
-            checkpoint = member.task.checkpoint(time.monotonic(), everything=False)
-            self._deliveries.start(partition, checkpoint)
-        except Exception as error:
-            logger.warning("task %d: no last checkpoint: %r", member.task.partition, error)
 
     async def resume(self, partitions: set[int]) -> None:
         """Partitions were assigned: batches fetched from now on are this worker's."""

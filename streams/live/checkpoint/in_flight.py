@@ -7,14 +7,29 @@ would be idle for as long.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
 from mailsla.streams.metrics import names
 from mailsla.streams.runtime.checkpoint.contents import Checkpoint
 from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced
-from mailsla.streams.runtime.faust_app.restart import settled
+from mailsla.streams.runtime.faust_app.restart import restart, settled
+
+_FINISHED_WITHIN_S: Final = 30
+"""So long partitions that move wait for last checkpoints, and with them their whole group."""
 
 logger = logging.getLogger(__name__)
+
+
+class Ending(Protocol):
+    """A task that is given up."""
+
+    @property
+    def partition(self) -> int:
+        """Its number."""
+
+    def checkpoint(self, now: float, everything: bool) -> Checkpoint:
+        """What came since its last checkpoint."""
 
 
 class Deliveries:
@@ -62,6 +77,30 @@ class Deliveries:
         """Take note of those that have ended meanwhile; raises as `arrived` does."""
         for partition in [each for each, running in self._under_way.items() if running.done()]:
             await self.arrived(partition)
+
+    async def finish(self, tasks: Iterable[Ending]) -> None:
+        """Deliver a last checkpoint of each of some tasks; that one fails loses nothing but time.
+
+        A worker for which that takes too long begins anew. What it leaves open at the broker is
+        shut out by whoever claims the task, and read again.
+        """
+        finishing = asyncio.ensure_future(self._finish(tasks))
+        try:
+            await asyncio.wait({finishing}, timeout=_FINISHED_WITHIN_S)
+            if not finishing.done():
+                restart(f"the last checkpoints were not delivered within {_FINISHED_WITHIN_S} s")
+            finishing.result()
+        finally:
+            finishing.cancel()
+
+    async def _finish(self, tasks: Iterable[Ending]) -> None:
+        for task in tasks:
+            try:
+                await self.arrived(task.partition)
+                self.start(task.partition, task.checkpoint(time.monotonic(), everything=False))
+            except Exception as error:
+                logger.warning("task %d: no last checkpoint: %r", task.partition, error)
+        await self.end()
 
     async def end(self) -> None:
         """Return when nothing of any task is under way.

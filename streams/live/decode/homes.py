@@ -1,15 +1,10 @@
 """In which partition a tenant lives, whatever the partitioner of whoever sends its records."""
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from kafka.partitioner.default import murmur2
 
-_REMEMBERED: Final = 1 << 18
+from mailsla.streams.runtime.kafka.partitioner import home_of
 
 
 class Homes:
@@ -24,10 +19,11 @@ class Homes:
     """
 
     def __init__(self, partitions: int) -> None:
-        def of(tenant: str) -> int:
-            return int((murmur2(tenant.encode()) & 0x7FFFFFFF) % partitions)
+        self._partitions = partitions
 
-        self.of: Callable[[str], int] = lru_cache(_REMEMBERED)(of)
+    def of(self, tenant: str) -> int:
+        """The partition of a tenant."""
+        return home_of(tenant.encode(), self._partitions)
 
     def elsewhere(self, tenants: pa.ChunkedArray, partition: int) -> npt.NDArray[np.bool_]:
         """Which of the events of some tenants, by row, belong into another partition."""

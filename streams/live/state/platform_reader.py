@@ -41,6 +41,7 @@ class BroadcastReader:
         consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
+            auto_offset_reset="earliest",  # the client would pass over what it cannot find
             isolation_level="read_committed" if self._committed else "read_uncommitted",
         )
         await consumer.start()

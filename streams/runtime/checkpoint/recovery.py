@@ -37,6 +37,7 @@ async def read_records(
     consumer = AIOKafkaConsumer(
         **client_options(settings),
         enable_auto_commit=False,
+        auto_offset_reset="earliest",  # the client would pass over what it cannot find
         isolation_level="read_committed" if committed else "read_uncommitted",
         max_partition_fetch_bytes=_FETCH_BYTES,
         fetch_max_wait_ms=_FETCH_WAIT_MS,

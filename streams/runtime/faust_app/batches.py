@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final
 import faust
 import numpy as np
 import numpy.typing as npt
+from aiokafka.consumer.fetcher import OffsetResetStrategy
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
@@ -137,6 +138,23 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # a
         """Start the client; from its first fetch on it passes over what cannot be read."""
         await super().on_start()
         pass_over_unreadable(self._consumer, together=True)
+
+    async def seek_to_committed(self) -> Mapping[TP, int | None]:
+        """Go back to what is committed, and to the beginning where nothing is.
+
+        The client leaves the latter where they are: what was fetched of them and dropped, as around
+        every rebalance, would never come.
+        """
+        committed: Mapping[TP, int | None] = await super().seek_to_committed()
+        fresh = [tp for tp, offset in committed.items() if not offset]
+        await self.call_thread(self._seek_to_beginning, fresh)
+        return committed
+
+    async def _seek_to_beginning(self, tps: Collection[TP]) -> None:
+        consumer = self._ensure_consumer()
+        # By now they may be on the move; wherever they are then is found out anew.
+        if held := consumer.assignment().intersection(tps):
+            consumer._fetcher.request_offset_reset(held, OffsetResetStrategy.EARLIEST)
 
     def adapt_wait(self, idle: bool) -> None:
         """Have the broker hold its answers for longer while nothing comes."""

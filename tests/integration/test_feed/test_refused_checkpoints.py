@@ -7,9 +7,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from mailsla.schemas.topics import OUTAGES
+from mailsla.schemas.topics import OUTAGES, RAW_MAILLOG
 from mailsla.streams.runtime.checkpoint import writer
 from mailsla.streams.runtime.checkpoint.writer import Fenced, Outgoing, TransactionalDelivery
+from tests.stack import PARTITIONS, partition_of
 
 RECORDS = [Outgoing(OUTAGES.name, b"somebody/1", b"{}", 0)]
 
@@ -20,7 +21,7 @@ async def visible(settings):
         bootstrap_servers=settings.kafka,
         isolation_level="read_committed",
         group_id=None,
-        auto_offset_reset="earliest",
+        auto_offset_reset="earliest",  # the client may look for the end before it is told
     )
     place = TopicPartition(OUTAGES.name, 0)
     async with consumer:
@@ -33,13 +34,13 @@ async def visible(settings):
         return found
 
 
-async def delivered(settings, *groups):
+async def delivered(settings, *groups, records=RECORDS):
     """Let workers claim a task one after the other; the first one delivers."""
     several = [TransactionalDelivery(settings, group) for group in groups]
     for one in several:
         await one.claim("0")
     try:
-        await several[0].deliver("0", RECORDS, None, {})
+        await several[0].deliver("0", records, None, {})
     finally:
         for one in several:
             await one.close()
@@ -68,3 +69,21 @@ def test_what_was_prepared_is_sent_again_and_counts_once(stack, monkeypatch, cap
 def test_a_real_newer_producer_is_named_as_such(stack):
     with pytest.raises(Fenced, match="refused: another worker has the task"):
         asyncio.run(delivered(stack.settings, "taken-over", "taken-over"))
+
+
+@pytest.mark.kafka
+def test_records_whose_key_decides_leave_in_batches_and_go_where_it_says(stack, monkeypatch):
+    async def one_by_one(producer, record):
+        pytest.fail(f"{record} is sent by itself")
+
+    monkeypatch.setattr(writer, "_send_one", one_by_one)
+    records = [
+        Outgoing(RAW_MAILLOG.name, f"tenant-{number % 97}".encode(), b"%d" % number)
+        for number in range(5_000)
+    ]
+    asyncio.run(delivered(stack.settings, "keyed", records=records))
+    found = {number: [] for number in range(PARTITIONS)}
+    for record in stack.read(RAW_MAILLOG.name):
+        found[record.partition].append((record.key, record.value))
+    for partition, values in found.items():
+        assert values == [r[1:3] for r in records if partition_of(r.key) == partition]

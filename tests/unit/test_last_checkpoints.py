@@ -1,0 +1,66 @@
+"""Checkpoints of tasks that are given up: partitions that move do not wait for them without end."""
+
+import asyncio
+import logging
+
+import pytest
+
+from mailsla.streams.live.checkpoint import in_flight
+from mailsla.streams.live.checkpoint.in_flight import Deliveries
+from mailsla.streams.runtime.checkpoint.contents import Checkpoint
+from mailsla.streams.runtime.checkpoint.writer import Fenced
+
+
+class Broker:
+    """Takes checkpoints, refuses those of some tasks, and never answers those of others."""
+
+    name = "transactions"
+
+    def __init__(self, refused=(), unanswered=()):
+        self.refused, self.unanswered, self.taken = refused, unanswered, []
+
+    async def deliver(self, task, records, head, offsets):
+        if task in self.unanswered:
+            await asyncio.Event().wait()
+        if task in self.refused:
+            raise Fenced(f"task {task} is another's")
+        self.taken.append((task, records))
+
+
+class Ending:
+    """A task with something that is not durable."""
+
+    def __init__(self, partition):
+        self.partition = partition
+
+    def checkpoint(self, now, everything):
+        return Checkpoint([f"last of {self.partition}"], None, {}, {})
+
+
+async def finish(broker, tasks):
+    deliveries = Deliveries(broker, lambda: False, {})
+    for task in tasks:
+        deliveries.start(task.partition, Checkpoint(["one before it"], None, {}, {}))
+    await deliveries.finish(tasks)
+
+
+def test_the_last_checkpoint_follows_the_one_under_way_and_a_refused_one_holds_nobody_up(caplog):
+    broker = Broker(refused={"1"})
+    with caplog.at_level(logging.WARNING, logger=in_flight.__name__):
+        asyncio.run(finish(broker, [Ending(0), Ending(1), Ending(2)]))
+    assert sorted(broker.taken) == [
+        (task, [what]) for task in "02" for what in (f"last of {task}", "one before it")
+    ]
+    assert "task 1: no last checkpoint" in caplog.text
+
+
+def test_a_worker_whose_last_checkpoint_is_not_answered_begins_anew(monkeypatch):
+    def restart(reason):
+        raise SystemExit(reason)
+
+    monkeypatch.setattr(in_flight, "restart", restart)
+    monkeypatch.setattr(in_flight, "_FINISHED_WITHIN_S", 0.05)
+    broker = Broker(unanswered={"1"})
+    with pytest.raises(SystemExit, match=r"not delivered within 0\.05 s"):
+        asyncio.run(finish(broker, [Ending(0), Ending(1)]))
+    assert broker.taken == [("0", ["one before it"]), ("0", ["last of 0"])]
