@@ -112,6 +112,11 @@ class Service:
             os.killpg(self._running.pid, signal.SIGKILL)
             self._running.process.wait()
 
+    @property
+    def pid(self):
+        """The process."""
+        return self._running.pid
+
     def has_ended(self):
         """Whether it has ended by itself."""
         return self._running.has_ended()

@@ -124,6 +124,11 @@ class Task:
         return bool(self.outbox.records)
 
     @property
+    def _meets_platform(self) -> bool:
+        """Whether the platform's events come to this task."""
+        return "meets_platform" in position(self._log.head)
+
+    @property
     def dirty(self) -> bool:
         """Whether anything applied has still to be published, and its offsets to be committed."""
         return self._applied or not self.positions == self.rounds.offsets == self.rounds.committed
@@ -371,6 +376,8 @@ class Task:
         now_us, latency = self._now_us(now_s), self.tenants.latency
         if now_us <= 0:
             return False
+        if self._meets_platform and self.outbox.is_mark_due(now_us):
+            return True
         if (at := self.scheduler.next_us(self._reach_us(now_s))) is not None and at <= now_us:
             return True
         mail_us, heard_us = self._mail_clock.reached_us(now_s)
@@ -401,7 +408,7 @@ class Task:
         # What is under way first, then a round of its own.
         for _ in range((1 + self.rounds.under_way) * everything):
             deque(self.publish_some(), 0)
-        if "meets_platform" in position(self._log.head):
+        if self._meets_platform:
             self.outbox.mark(max(self._now_us(now_s), self.scheduler.position_us))
         # Nothing is looked at behind either of these any more.
         known_us = min(self.scheduler.position_us, self.tenants.latency.clock_us)

@@ -38,7 +38,7 @@ from mailsla.streams.time.clock import MICROS
 
 _PAUSE_S: Final = 0.02
 """Between two looks at what there is to do, when there was nothing."""
-_IDLE_PAUSE_S: Final = 0.1
+_IDLE_PAUSE_S: Final = 0.25
 """The same once nothing has come for a while."""
 _IDLE_AFTER_S: Final = 2.0
 _TURN_S: Final = 0.2

@@ -19,6 +19,7 @@ class Scenario:
 FAULTS = "tests/faults/test_faults.py"
 WAITING = "tests/faults/test_outages.py"
 CLOCKS = "tests/faults/test_clocks.py"
+LOADS = "tests/faults/test_loads.py"
 TOPICS = "tests/faults/test_topics.py"
 LIVE = "tests/integration/test_closing_live.py"
 
@@ -90,6 +91,12 @@ SCENARIOS = {
         (f"{WAITING}::test_invented_tenants",),
         {"MAILSLA_TENANTS": "1000000"},
     ),
+    "restarts": Scenario(
+        "the live worker of ten thousand tenants starts again fifty times",
+        (f"{LOADS}::test_a_state_of_ten_thousand_tenants_is_read_back_every_time",),
+        {"MAILSLA_ROUNDS": "50"},
+    ),
+    "idle": Scenario("a stack has nothing to do", ("tests/faults/test_idle.py",)),
     "clocks": Scenario(
         "disorder within and beyond the lateness; hosts an hour ahead, in 1971, ten years ahead",
         (f"{CLOCKS}::test_disorder_and_wrong_clocks_change_nothing",),

@@ -246,6 +246,7 @@ def test_what_was_published_last_for_an_end_is_the_naive_count(history):
     worker = live_through(history)
     worker.assert_right()
     worker.assert_newest_published()
+    assert not worker.windows.is_dirty
     assert len(worker.windows.dirty_series()) == 0
 
 

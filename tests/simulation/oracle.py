@@ -10,8 +10,8 @@ from tests.reference.instants import parse
 from tests.simulation.loads import FINISHED, MESSAGE
 
 LATENCY = 2
-MOVING = (1, 3, 7, 9)
-"""Sections with shares of time or days that count, which change while nothing happens."""
+MOVING = (1, 3, 9)
+"""Sections with shares of time, which change while nothing happens."""
 
 
 @dataclass(frozen=True)

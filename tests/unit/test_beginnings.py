@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime
 
 import orjson
 
+from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import Contract
-from mailsla.schemas.topics import MTA, OPS, STATUS
+from mailsla.schemas.topics import BACKUP, MTA, OPS, STATUS
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from tests.live_run import LiveRun, contract_record
 
@@ -99,3 +100,28 @@ def test_an_event_older_than_what_idle_time_has_come_to_holds_nothing_up():
     run.task.clock.waiting = False
     run.now_s += 10.0
     assert run.task.clock.now_us(run.now_s) > at_us + 7_200_000_000
+
+
+def test_days_that_pass_while_nobody_is_there_count_as_days_without_a_backup():
+    """The platform may have sent word of a backup: what is absent waits for how far it has come."""
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    own = {
+        "id": "b1", "source": "backup", "type": "backup.completed", "tenant_id": "a",
+        "time": "2026-10-20T11:59:00Z", "backup_id": "b1", "kind": "full",
+        "started_at": "2026-10-20T11:00:00Z",
+    }  # fmt: skip
+    topic, _, told = heartbeat("platform", "2026-10-20T12:00:00Z")
+    everybody = orjson.dumps(orjson.loads(told) | {"tenant_id": PLATFORM})
+    run.feed([(BACKUP.name, b"a", orjson.dumps(own)), (topic, b"*", everybody)], [at_us] * 2)
+    run.checkpoint()
+    run.pass_time(60.0)
+    key = "a", "backup.incremental", "2026-10"
+    before = run.status[key].observed
+    run.restart()
+    run.task.clock.waiting = True
+    run.checkpoint()  # not everything there is has been applied yet
+    run.hear()
+    run.task.clock.waiting = False
+    run.task.anchor(run.now_s, at_us + 3 * 86_400_000_000)
+    run.pass_time(1.0)
+    assert run.status[key].observed == before + 2

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mailsla.schemas.results import Closing, ClosingItem
-from mailsla.sinks.closing.run.audit import Value, compare, without
+from mailsla.sinks.closing.run.audit import Audit, AuditDifference, Value, compare, without
 
 
 def item(observed, verdict, indicator="latency.send.mean"):
@@ -76,3 +76,11 @@ def test_tenants_whose_events_were_held_back_are_named_apart():
     found = without(compare([], values), {"held", "well"})
     assert [one.tenant_id for one in found.differences] == ["lost"]
     assert found.held_back == ("held",)
+
+
+def test_what_time_alone_changes_is_no_difference_while_the_month_runs_live():
+    names = [("runs", "backup.full"), ("runs", "latency.send.mean"), ("over", "backup.full")]
+    found = [AuditDifference(*name, value("21", True), value("30", True)) for name in names]
+    told = without(Audit(2, 3, tuple(found)), running={"runs"})
+    assert [(one.tenant_id, one.indicator) for one in told.differences] == names[1:]
+    assert told.running == ("runs",)

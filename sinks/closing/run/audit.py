@@ -6,7 +6,7 @@ landed. A lost, doubled or late fact, or a wrong sum, shows as a difference.
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -15,6 +15,7 @@ from mailsla.schemas.codec.records import HELD_BACK, OVER_QUOTA
 from mailsla.schemas.results import Closing, ClosingItem
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.errors import Failed, TenantFailure, log_failure
+from mailsla.sinks.closing.plan.contract_segments import micros
 from mailsla.sinks.closing.run.close_month import close_month
 
 _TOLERANCE: Final = Decimal("1e-9")
@@ -42,6 +43,13 @@ ORDER BY tenant_id, section, indicator
 _HELD_BACK: Final = """
 SELECT DISTINCT JSONExtractString(tryBase64Decode(value_b64), 'tenant_id') FROM dead_letters
 WHERE startsWith(reason, {stranger:String}) OR startsWith(reason, {quota:String})
+"""
+
+_EARLIEST: Final = timedelta(hours=14)
+"""So long before UTC does a month end anywhere."""
+_RUNNING: Final = """
+SELECT toString(tenant_id) FROM status WHERE period >= {period:String}
+GROUP BY tenant_id HAVING toUnixTimestamp64Micro(max(event_time)) < {end:Int64}
 """
 
 Key = tuple[str, str]
@@ -79,6 +87,10 @@ class Audit:
     held_back: tuple[str, ...] = ()
     """Tenants that differ because the live worker had no room for all of their events: closings
     count what it held back. Their differences are not told."""
+    running: tuple[str, ...] = ()
+    """Tenants that differ because the log ends within the month: the live worker goes on from
+    there, a closing looks back from the month's end. Only differences of what no time changes are
+    told of them."""
 
 
 def audit_month(
@@ -122,7 +134,15 @@ def audit_month(
     kinds = {"stranger": HELD_BACK, "quota": OVER_QUOTA}
     rows = client.query(_HELD_BACK, parameters=kinds).result_rows
     held_back = {tenant for (tenant,) in rows}
-    return without(compare(closings, live), held_back)
+    return without(compare(closings, live), held_back, _running(client, month))
+
+
+def _running(client: Client, month: date) -> set[str]:
+    """Tenants of whom the live worker has told nothing that is as late as the month's end."""
+    after = (month.replace(day=1) + timedelta(days=31)).replace(day=1)
+    end = datetime(after.year, after.month, 1, tzinfo=UTC) - _EARLIEST
+    parameters = {"period": f"{month:%Y-%m}", "end": micros(end)}
+    return {tenant for (tenant,) in client.query(_RUNNING, parameters=parameters).result_rows}
 
 
 def compare(closings: Iterable[Closing], live: dict[Key, Value]) -> Audit:
@@ -142,11 +162,25 @@ def compare(closings: Iterable[Closing], live: dict[Key, Value]) -> Audit:
     return Audit(len(tenants), len(items), tuple(sorted(found, key=lambda one: one.tenant_id)))
 
 
-def without(audit: Audit, held_back: Container[str]) -> Audit:
-    """An audit whose differences are none of tenants of whom events were held back."""
-    told = [each for each in audit.differences if each.tenant_id not in held_back]
-    others = {each.tenant_id for each in audit.differences if each.tenant_id in held_back}
-    return replace(audit, differences=tuple(told), held_back=tuple(sorted(others)))
+def without(audit: Audit, held_back: Container[str] = (), running: Container[str] = ()) -> Audit:
+    """An audit without the differences that are explained; whose they are is named.
+
+    Args:
+        audit: with all differences.
+        held_back: tenants of whom events were held back.
+        running: tenants whose month is not over for the live worker.
+
+    """
+    told, apart = list[AuditDifference](), (set[str](), set[str]())
+    for each in audit.differences:
+        if each.tenant_id in held_back:
+            apart[0].add(each.tenant_id)
+        elif each.tenant_id in running and each.indicator not in _SAMPLED:
+            apart[1].add(each.tenant_id)
+        else:
+            told.append(each)
+    held, still = (tuple(sorted(one)) for one in apart)
+    return replace(audit, differences=tuple(told), held_back=held, running=still)
 
 
 def differs(live: Value | None, recomputed: Value) -> bool:

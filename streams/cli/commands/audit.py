@@ -37,7 +37,7 @@ def audit(
     the live worker's, and held against the last state that the worker told of that month. Prints
     every difference and exits 1 if there is any. Nothing is closed or changed. Tenants whose events
     the live worker held back (dead letters with reason quarantined or quota) cannot agree and are
-    named apart.
+    named apart; so are those whose log ends within the month, where time alone makes a difference.
 
     \b
     Examples:
@@ -58,6 +58,9 @@ def audit(
         if done.held_back:
             names = cell(", ".join(done.held_back)).plain
             click.echo(f"not followed live, their events were held back: {names}")
+        if done.running:
+            names = cell(", ".join(done.running)).plain
+            click.echo(f"not over for the live worker, which has heard of nothing later: {names}")
     raise_for(failures, "audit the month again once that is mended")
     if done.differences:
         ctx.exit(CheckFailed.exit_code)
@@ -111,6 +114,7 @@ def _document(done: Audit, month: date) -> dict[str, object]:
         "tenants": done.tenants,
         "compared": done.compared,
         "held_back": list(done.held_back),
+        "running": list(done.running),
         "differences": [
             {
                 "tenant_id": each.tenant_id,

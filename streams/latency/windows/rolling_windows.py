@@ -161,6 +161,11 @@ class RollingWindows:
         self._forget()
         return windows
 
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there may be something to publish; `dirty_series` says what, and costs more."""
+        return any(store.dirty.oldest() is not None for store in self._stores)
+
     def dirty_series(self) -> Int64s:
         """Series that may have something to publish, ascending."""
         return distinct(*(store.dirty.series() for store in self._stores))

@@ -11,6 +11,9 @@ from mailsla.streams.live.state.platform import mark_record
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 _MARK_EVERY_US: Final = 10_000_000
+_MARK_LEAST_US: Final = 60_000_000
+"""As long as nothing else is to be told: a worker that starts takes the last mark for the present,
+however old it is."""
 
 
 class Outbox:
@@ -43,6 +46,10 @@ class Outbox:
         if instant_us >= self._marked_us + _MARK_EVERY_US:
             self._marked_us = instant_us
             self.records.append(mark_record(instant_us))
+
+    def is_mark_due(self, instant_us: int) -> bool:
+        """Whether it was long ago that every task was told how far the platform had come."""
+        return instant_us >= self._marked_us + _MARK_LEAST_US
 
     def take(self) -> list[Outgoing]:
         """Everything that waits."""

@@ -95,7 +95,7 @@ class Rounds:
             or self._latency.dirty
             or bool(self._scheduler.unpublished)
             or bool(self.statuses.turned)
-            or len(self._tenants.latency.windows.dirty_series()) > 0
+            or self._tenants.latency.windows.is_dirty
         )
 
     def take_offsets(self) -> dict[tuple[str, int], int]:
