@@ -58,6 +58,8 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "tenants": "ok",
         "quotas": "ok",
         "voided mail": "ok",
+        "conflicts": "ok",
+        "calendars": "ok",
         "sources": "ok",
         "partitioning": "ok",
     }
