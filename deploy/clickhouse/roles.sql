@@ -97,6 +97,7 @@ GRANT SELECT ON mailsla.ops_events TO mailsla_analyst;
 GRANT SELECT ON mailsla.outages TO mailsla_analyst;
 GRANT SELECT ON mailsla.probe_events TO mailsla_analyst;
 GRANT SELECT ON mailsla.security_events TO mailsla_analyst;
+GRANT SELECT ON mailsla.sources TO mailsla_analyst;
 GRANT SELECT ON mailsla.status TO mailsla_analyst;
 GRANT SELECT ON mailsla.support_events TO mailsla_analyst;
 GRANT SELECT ON mailsla.tenant_month_summary TO mailsla_analyst;

@@ -54,6 +54,7 @@ ANALYST_VIEWS: Final = (
     "faults_month",
     "latency_month",
     "left_out",
+    "sources",
 )
 """Views that read with the rights of who made them: an analyst sees them, not what is below."""
 OPEN_MONTHS: Final = "closing_open_*"

@@ -14,8 +14,11 @@ from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.ddl import FACT_TABLES
 from mailsla.streams.metrics.names import CONFLICTS
 
-SEARCHED_EVERY_US: Final = 600 * 1_000_000
-"""How often the live views look for conflicts; a closing always does."""
+_FACTS_A_SECOND: Final = 200_000
+"""The live views wait a second for so many facts that a search has to look at: they spend a small
+part of the server's time. A closing always looks."""
+_SEARCHED_EVERY_S: Final = 10, 600
+"""How long they wait at least, and at most."""
 _OVERLAP_US: Final = 900 * 1_000_000
 """An INSERT may show its rows so long after the instant at which they landed."""
 
@@ -94,9 +97,19 @@ def note_conflicts(client: Client, until_us: int) -> None:
 
 
 def note_conflicts_now_and_then(client: Client, now_us: int) -> None:
-    """`note_conflicts`, unless it was done within `SEARCHED_EVERY_US`."""
+    """`note_conflicts`, unless it was done a short while ago; the more facts there are, the longer.
+
+    Soon is better also because what differs from an earlier event of mail in its instants alone
+    is one row with that one once ClickHouse has merged them, and is found no more.
+    """
     (searched_us,) = client.query("SELECT max(until_us) FROM conflict_scans").result_rows[0]
-    if now_us - searched_us >= SEARCHED_EVERY_US:
+    (facts,) = client.query(
+        "SELECT sum(total_rows) FROM system.tables"
+        " WHERE database = currentDatabase() AND name IN {tables:Array(String)}",
+        parameters={"tables": list(FACT_TABLES.values())},
+    ).result_rows[0]
+    least, most = _SEARCHED_EVERY_S
+    if now_us - searched_us >= min(max(least, (facts or 0) // _FACTS_A_SECOND), most) * 1_000_000:
         note_conflicts(client, now_us)
 
 

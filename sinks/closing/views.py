@@ -73,6 +73,7 @@ _AFTER: Final = (
     "exceedances",
     "left_out",
     "conflicts",
+    "sources",
 )
 
 _MEASURED: Final = (
@@ -133,7 +134,7 @@ def view_query(name: str) -> str:
 
     What several queries have in common stands in a file of its own, which they include by Jinja.
     """
-    return _TEMPLATES.get_template(name).render()
+    return _TEMPLATES.get_template(name).render(fact_tables=FACT_TABLES)
 
 
 def _text(name: str) -> str:

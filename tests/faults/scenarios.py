@@ -103,10 +103,10 @@ SCENARIOS = {
     ),
     "topics-anew": Scenario("topics are deleted and made anew, partitions added", (TOPICS,)),
     "closings": Scenario(
-        "closings are killed while they book and run twice at once; migrations thrice at once",
+        "closings are killed at every step and run twice at once; migrations thrice at once",
         (
+            "tests/integration/test_closing/test_killed_at_every_step.py",
             f"{LIVE}::test_of_two_processes_at_once_one_closes_and_the_other_says_so",
-            f"{LIVE}::test_a_closing_killed_while_it_books_leaves_nothing_half",
             "tests/integration/test_migrations.py::test_runs_at_the_same_time_end_in_the_same_schema",
         ),
     ),

@@ -7,8 +7,10 @@ import orjson
 import pytest
 from kafka import KafkaAdminClient
 
+from mailsla.schemas.topics import ALL_TOPICS
+from mailsla.streams.cli.support.doctor.live_state import live_state_finding
 from mailsla.streams.cli.support.doctor.placement import placement_finding
-from mailsla.streams.runtime.kafka.admin import ensure_topics
+from mailsla.streams.runtime.kafka.admin import ensure_topics, topic_identities
 from tests.mta_flood import flood
 from tests.stack import GROUPS, needs_program, partition_of, running_stack, wait_for
 
@@ -54,8 +56,14 @@ def stays_down(stack):
     return worker.log
 
 
+def doctor(stack):
+    names = [topic.name for topic in ALL_TOPICS]
+    return live_state_finding(stack.settings, topic_identities(stack.settings, names))
+
+
 def test_a_topic_made_anew_is_not_taken_for_the_one_before(stack):
     assert stack.applied("streams", "mail.mta") > EVENTS
+    assert doctor(stack).state == "ok"
     admin = KafkaAdminClient(bootstrap_servers=stack.settings.kafka)
     admin.delete_topics(["mail.probe"])
     wait_for(lambda: "mail.probe" not in admin.list_topics())
@@ -63,6 +71,9 @@ def test_a_topic_made_anew_is_not_taken_for_the_one_before(stack):
     said = stays_down(stack)
     assert "mail.probe was deleted and made anew" in said
     assert f"delete mailsla.streams.state and the consumer group {GROUPS['streams']}" in said
+    found = doctor(stack)
+    assert found.state == "wrong"
+    assert found.detail.startswith("mail.probe was deleted and made anew")
     admin.create_partitions({"mail.ops": 5})
     wait_for(lambda: len(admin.describe_topics(["mail.ops"])[0]["partitions"]) == 5)
     said = stays_down(stack)

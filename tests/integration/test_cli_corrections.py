@@ -43,11 +43,15 @@ def test_what_is_put_right_from_a_terminal_lands(stack, clickhouse):
     assert declared == ["cr-1-20261003T1800", "cr-1-20261010T1800", "cr-1-20261017T1800"]
     window = ("--from", FROM, "--duration", "1h30m", "--reason", "power", "--id", "o1")
     assert stack.out("outage", "declare", *own, *window).strip() == "o1"
+    for unknown in (("outage", "approve"), ("outage", "revoke"), ("exclude", "approve")):
+        assert f"{tenant} has no " in stack.run(*unknown, *own, "--id", "o7", code=2).stderr
     stack.run("outage", "approve", *own, "--id", "o1")
     stack.run("exclude", "approve", *own, "--id", declared[0])
     stack.run("outage", "revoke", *own, "--id", "o1")
     voided = ("--topic", "mail.probe", "--source", "p1", "--id", "7", "--reason", "broken")
-    assert stack.out("void", *own, *voided).strip() == "p1#7"
+    refused = stack.run("void", *own, *voided, code=2).stderr
+    assert "no event of mail.probe has come from p1 under the id 7" in refused
+    assert stack.out("void", *own, *voided, "--unchecked").strip() == "p1#7"
     wait_for(lambda: len(landed(clickhouse, tenant)) == 8)
     rows = landed(clickhouse, tenant)
     types = sorted(row["type"] for row in rows)

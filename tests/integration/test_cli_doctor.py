@@ -45,6 +45,7 @@ def test_a_healthy_stack_has_nothing_wrong(stack):
         "security": "ok",
         "broker": "ok",
         "topics": "ok",
+        "live state": "ok",
         "group mailsla-streams": "ok",
         "group mailsla-sinks": "ok",
         "mail logs": "ok",

@@ -100,6 +100,8 @@ DECLARE = ("exclude", "declare", "--tenant", "acme", "--code", "carrier")
          "no Kafka broker answers at"),
         (("incident", "close", "--tenant", "acme", "--id", "1"), "skip the check with --unchecked"),
         (("incident", "open", "--tenant", "acme", "--kind", "fault"), "with --new-tenant"),
+        (("void", "--tenant", "acme", "--topic", "mail.ops", "--source", "s", "--id", "1",
+          "--reason", "r", "--new-tenant"), "skip the check with --unchecked"),
         (("close", "2026-10"), "no use of ClickHouse (no answer); start one with: mailsla up"),
         (("audit", "2026-10"), "no use of ClickHouse"),
         (("explain", "acme", "connectivity.ratio", "2026-10"), "no use of ClickHouse"),

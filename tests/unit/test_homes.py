@@ -7,11 +7,12 @@ from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailsla.streams.cli.support.doctor.live_state import remembered_finding
 from mailsla.streams.live.checkpoint.same_topics import remember_topics
 from mailsla.streams.live.decode.contracts import decode_contracts
 from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.live.decode.records import decode
-from mailsla.streams.runtime.checkpoint.state_log import Head, StateError
+from mailsla.streams.runtime.checkpoint.state_log import Head, StateError, head_record
 from mailsla.streams.runtime.kafka.identity import TopicIdentity
 from tests.live_run import BROKER_US, LiveRun
 from tests.unit.test_feed_clock import message
@@ -62,6 +63,7 @@ def test_a_state_goes_on_with_the_topics_it_is_derived_from():
     head = Head()
     remember_topics(head, TOPICS)
     remember_topics(head, TOPICS)
+    assert remembered_finding([head_record(0, head).value], TOPICS).state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,5 @@ def test_other_topics_are_refused(now, sentence):
     remember_topics(head, TOPICS)
     with pytest.raises(StateError, match=sentence):
         remember_topics(head, {**TOPICS, **now})
+    with pytest.raises(StateError, match=sentence):
+        remembered_finding([head_record(0, head).value], {**TOPICS, **now})

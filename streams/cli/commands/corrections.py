@@ -1,7 +1,9 @@
 """``mailsla outage`` and ``mailsla void``: what no probe saw, and what was said wrongly."""
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,12 +13,16 @@ from mailsla.schemas.codec.identifiers import rfc3339
 from mailsla.schemas.events.ops import VoidableTopic
 from mailsla.streams.cli.support.common import settings_of, state_file_option
 from mailsla.streams.cli.support.kafka_publish import publish
-from mailsla.streams.cli.support.known import check_new_fact
+from mailsla.streams.cli.support.known import check_event, check_id, check_new_fact
 from mailsla.streams.cli.support.ops_events import DURATION, INSTANT, ops_record, user, windows_of
+from mailsla.streams.settings import Settings
 
 _TENANT = click.option("--tenant", required=True, help="The tenant; '*' is the whole platform.")
 _NEW_TENANT = click.option(
     "--new-tenant", is_flag=True, help="The tenant is new: do not look whether it is known."
+)
+_UNCHECKED = click.option(
+    "--unchecked", is_flag=True, help="Do not look in ClickHouse whether it is there."
 )
 _OUTAGE = click.option("--id", "outage_id", required=True, help="As `outage declare` gave it.")
 
@@ -80,11 +86,17 @@ def declare(
 @outage.command()
 @_TENANT
 @_OUTAGE
+@_UNCHECKED
 @_NEW_TENANT
 @state_file_option
 @click.pass_context
 def revoke(
-    ctx: click.Context, tenant: str, outage_id: str, new_tenant: bool, own_state_file: Path | None
+    ctx: click.Context,
+    tenant: str,
+    outage_id: str,
+    unchecked: bool,
+    new_tenant: bool,
+    own_state_file: Path | None,
 ) -> None:
     """Take a declared outage back and print its id.
 
@@ -93,18 +105,25 @@ def revoke(
       mailsla outage revoke --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     fields = {"outage_id": outage_id}
-    _publish(ctx, own_state_file, "outage.revoked", tenant, fields, new_tenant)
+    known = None if unchecked else _declared(tenant, outage_id)
+    _publish(ctx, own_state_file, "outage.revoked", tenant, fields, new_tenant, known)
     click.echo(outage_id)
 
 
 @outage.command()
 @_TENANT
 @_OUTAGE
+@_UNCHECKED
 @_NEW_TENANT
 @state_file_option
 @click.pass_context
 def approve(
-    ctx: click.Context, tenant: str, outage_id: str, new_tenant: bool, own_state_file: Path | None
+    ctx: click.Context,
+    tenant: str,
+    outage_id: str,
+    unchecked: bool,
+    new_tenant: bool,
+    own_state_file: Path | None,
 ) -> None:
     """Agree to an outage that another person declared, where the contract asks for it.
 
@@ -113,7 +132,8 @@ def approve(
       mailsla outage approve --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     fields = {"approves": outage_id, "actor": user()}
-    _publish(ctx, own_state_file, "approval.given", tenant, fields, new_tenant)
+    known = None if unchecked else _declared(tenant, outage_id)
+    _publish(ctx, own_state_file, "approval.given", tenant, fields, new_tenant, known)
     click.echo(outage_id)
 
 
@@ -123,6 +143,7 @@ def approve(
 @click.option("--source", required=True, help="The event's source.")
 @click.option("--id", "event_id", required=True, help="The event's id.")
 @click.option("--reason", required=True, help="Why it should not have been said.")
+@_UNCHECKED
 @_NEW_TENANT
 @state_file_option
 @click.pass_context
@@ -133,13 +154,15 @@ def void(
     source: str,
     event_id: str,
     reason: str,
+    unchecked: bool,
     new_tenant: bool,
     own_state_file: Path | None,
 ) -> None:
     """Take an event out: it does not count from when the voiding has landed.
 
     Closed months keep their revisions; closing them again gives a new one. An event is replaced by
-    voiding it and publishing another. A voiding cannot be voided.
+    voiding it and publishing another. A voiding cannot be voided. One of an event that has not come
+    yet waits for it, and is refused without --unchecked: more often its name is mistyped.
 
     Live figures and the breach feed follow. Where the event of mail is voided by which a message
     counts, live the message is gone until something else is published of it.
@@ -155,8 +178,14 @@ def void(
         "reason": reason,
         "actor": user(),
     }
-    _publish(ctx, own_state_file, "event.voided", tenant, fields, new_tenant)
+    known = None if unchecked else partial(check_event, topic=topic, source=source, name=event_id)
+    _publish(ctx, own_state_file, "event.voided", tenant, fields, new_tenant, known)
     click.echo(f"{source}#{event_id}")
+
+
+def _declared(tenant: str, outage_id: str) -> Callable[[Settings], None]:
+    """Refuses an outage that nobody declared."""
+    return partial(check_id, kind="outage", tenant=tenant, name=outage_id)
 
 
 def _publish(
@@ -166,9 +195,13 @@ def _publish(
     tenant: str,
     fields: dict[str, Any],
     new_tenant: bool,
+    known: Callable[[Settings], None] | None = None,
 ) -> None:
+    """Publish an event; ``known`` refuses one of something that is not there."""
     record = ops_record(type_, tenant, datetime.now(UTC), fields)
     settings = settings_of(ctx, state_file)
     if not new_tenant:
         check_new_fact(settings, tenant)
+    if known is not None:
+        known(settings)
     publish(settings, [record])

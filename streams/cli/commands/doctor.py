@@ -23,12 +23,13 @@ from mailsla.streams.settings import ConfigurationError
 def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> None:
     """Check configuration, security, broker, topics, groups, mail logs, ClickHouse, schema, clock.
 
-    Also whether batches could not be read, whether the live worker had to pass records over
-    (quarantine) or had no room for tenants without a contract, which events came again with other
-    content, which calendars of contracts nobody published, which sources of mail are silent or
-    late, and which put records into other partitions than their tenants'. One line per check: ok,
-    note (worth knowing), wrong (and how to mend it), or skipped (what it needs is wrong). Changes
-    nothing; exits 1 if anything is wrong.
+    Also whether topics were deleted and made anew under the live worker's state, whether batches
+    could not be read, whether the live worker had to pass records over (quarantine) or had no room
+    for tenants without a contract, which events came again with other content, which calendars of
+    contracts nobody published, which sources of mail are silent or late, and which put records
+    into other partitions than their tenants'. One line per check: ok, note (worth knowing), wrong
+    (and how to mend it), or skipped (what it needs is wrong). Changes nothing; exits 1 if anything
+    is wrong.
 
     \b
     Examples:

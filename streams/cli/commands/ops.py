@@ -163,10 +163,15 @@ def revoke(
 @exclude.command()
 @_TENANT
 @click.option("--id", "exclusion_id", required=True, help="As `exclude declare` or `list` gave it.")
+@_UNCHECKED
 @state_file_option
 @click.pass_context
 def approve(
-    ctx: click.Context, tenant: str, exclusion_id: str, own_state_file: Path | None
+    ctx: click.Context,
+    tenant: str,
+    exclusion_id: str,
+    unchecked: bool,
+    own_state_file: Path | None,
 ) -> None:
     """Agree to an exclusion that another person declared, where the contract asks for it.
 
@@ -176,7 +181,10 @@ def approve(
     """  # noqa: D301 - \b is click's mark for text to leave as it is
     fields = {"approves": exclusion_id, "actor": user()}
     record = ops_record("approval.given", tenant, datetime.now(UTC), fields)
-    publish(settings_of(ctx, own_state_file), [record])
+    settings = settings_of(ctx, own_state_file)
+    if not unchecked:
+        check_id(settings, "exclusion", tenant, exclusion_id)
+    publish(settings, [record])
     click.echo(exclusion_id)
 
 

@@ -31,7 +31,11 @@ _IDS: Final = {
     "exclusion": "SELECT exclusion_id FROM exclusions WHERE tenant_id = {tenant:String}",
     "incident": "SELECT DISTINCT incident_id FROM ops_events "
     "WHERE tenant_id = {tenant:String} AND type = 'incident.opened'",
+    "outage": "SELECT DISTINCT outage_id FROM ops_events "
+    "WHERE tenant_id = {tenant:String} AND type = 'outage.declared'",
 }
+_LISTED: Final = {"exclusion": "exclude", "incident": "incident"}
+"""Kind → the command whose `list` shows what there is."""
 
 
 def check_tenants(client: Client, names: Sequence[str], remedy: str = "") -> None:
@@ -60,6 +64,24 @@ def check_new_fact(settings: Settings, tenant: str) -> None:
     _looked_up(settings, check, "--new-tenant")
 
 
+def check_event(settings: Settings, topic: str, source: str, name: str) -> None:
+    """Refuse to void an event that never came; raises as `check_id`."""
+    query = (
+        f"SELECT 1 FROM {FACT_TABLES[topic]} "  # noqa: S608 - constants
+        "WHERE source = {source:String} AND id = {id:String} LIMIT 1"
+    )
+
+    def check(client: Client) -> None:
+        parameters = {"source": source, "id": name}
+        if not client.query(query, parameters=parameters).result_rows:
+            raise CommandError(
+                f"no event of {topic} has come from {source} under the id {name}; where it is "
+                "still to come, add --unchecked"
+            )
+
+    _looked_up(settings, check, "--unchecked")
+
+
 def check_listed(settings: Settings, tenant: str | None) -> None:
     """Refuse to list what there is of a tenant that nobody knows; None: of everybody."""
     if tenant is not None:
@@ -67,7 +89,7 @@ def check_listed(settings: Settings, tenant: str | None) -> None:
 
 
 def check_id(settings: Settings, kind: str, tenant: str, name: str) -> None:
-    """Refuse the id of an exclusion or an incident that this tenant does not have.
+    """Refuse the id of an exclusion, an incident or an outage that this tenant does not have.
 
     Raises:
         CommandError: there is none; the sentence names the nearest.
@@ -80,11 +102,9 @@ def check_id(settings: Settings, kind: str, tenant: str, name: str) -> None:
             row[0] for row in client.query(_IDS[kind], parameters={"tenant": tenant}).result_rows
         }
         if name not in known:
-            command = "exclude" if kind == "exclusion" else kind
-            raise CommandError(
-                f"{tenant} has no {kind} {name}{suggestion(name, known)}; "
-                f"see mailsla {command} list --tenant '{tenant}'"
-            )
+            command = _LISTED.get(kind)
+            see = f"; see mailsla {command} list --tenant '{tenant}'" if command else ""
+            raise CommandError(f"{tenant} has no {kind} {name}{suggestion(name, known)}{see}")
 
     _looked_up(settings, check, "--unchecked")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,6 +17,9 @@ _FETCH_BYTES: Final = 8_388_608
 _FETCH_WAIT_MS: Final = 20
 """What is not there yet is not waited for, and a question asked meanwhile, such as where the
 partition ends, is answered only after a fetch that waits."""
+_LAST: Final = 20
+"""Records at the end among which a head is looked for first: some are large."""
+_FARTHER: Final = 10
 
 
 async def read_records(
@@ -34,6 +38,33 @@ async def read_records(
 
     """
     place = TopicPartition(topic, partition)
+    async with _reading(settings, place, committed) as consumer:
+        return await _newest(consumer, place, committed)
+
+
+async def read_last(settings: Settings, partition: int, key: bytes) -> bytes | None:
+    """The newest value of a key in a partition of the live worker's state, without reading all.
+
+    It is looked for from the end, in stretches each longer than the one before, as uncommitted.
+    None where there is none; raises as `read_records`.
+    """
+    place = TopicPartition(STREAMS_STATE.name, partition)
+    async with _reading(settings, place, False) as consumer:
+        first = (await consumer.beginning_offsets([place]))[place]
+        end = (await consumer.end_offsets([place]))[place]
+        last = _LAST
+        while True:
+            found = (await _newest(consumer, place, False, max(first, end - last))).get(key)
+            if found is not None or last >= end - first:
+                return found
+            last *= _FARTHER
+
+
+@asynccontextmanager
+async def _reading(
+    settings: Settings, place: TopicPartition, committed: bool
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of one partition, for as long as `Settings.recovery_s` allows."""
     consumer = AIOKafkaConsumer(
         **client_options(settings),
         enable_auto_commit=False,
@@ -45,22 +76,22 @@ async def read_records(
     await consumer.start()
     try:
         consumer.assign([place])
-        reading = _newest(consumer, place, committed)
-        return await asyncio.wait_for(reading, settings.recovery_s)
+        async with asyncio.timeout(settings.recovery_s):
+            yield consumer
     except TimeoutError:
         raise StateError(
-            f"partition {partition} of {topic} was not read within {settings.recovery_s:.0f} s; "
-            "raise MAILSLA_RECOVERY_S or look at the broker"
+            f"partition {place.partition} of {place.topic} was not read within "
+            f"{settings.recovery_s:.0f} s; raise MAILSLA_RECOVERY_S or look at the broker"
         ) from None
     finally:
         await consumer.stop()
 
 
 async def _newest(
-    consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool
+    consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool, first: int | None = None
 ) -> dict[bytes, bytes]:
     records: dict[bytes, bytes] = {}
-    async for fetched in read_to_end(consumer, place, committed):
+    async for fetched in read_to_end(consumer, place, committed, first):
         for record in fetched:
             if record.value is None:
                 records.pop(record.key, None)
@@ -70,17 +101,21 @@ async def _newest(
 
 
 async def read_to_end(
-    consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool
+    consumer: AIOKafkaConsumer, place: TopicPartition, committed: bool, first: int | None = None
 ) -> AsyncIterator[Sequence[Any]]:
-    """The records of a partition from its beginning to its present end, as they are fetched.
+    """The records of a partition up to its present end, as they are fetched.
 
     Args:
         consumer: started, and assigned the partition.
         place: the partition.
         committed: whether it reads committed transactions only.
+        first: the offset to begin at; the partition's beginning where not given.
 
     """
-    await consumer.seek_to_beginning(place)
+    if first is None:
+        await consumer.seek_to_beginning(place)
+    else:
+        consumer.seek(place, first)
     end = (await consumer.end_offsets([place]))[place]
     # As the latest offset Tansu, which has no transactions, gives that of the last batch; a fetch
     # tells the true end.

@@ -19,6 +19,8 @@ from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 
 FORMAT: Final = f"4 {ROW.descr}"
+HEAD: Final = b"head"
+"""The key of the head's record."""
 ROWS: Final = "rows"
 """The log of messages; the others hold entries of bytes."""
 _ROWS_PER_RECORD: Final = 20_000
@@ -74,7 +76,18 @@ def head_record(partition: int, head: Head) -> Outgoing:
         "latest_us": head.latest_us,
         "extra": head.extra,
     }
-    return Outgoing(STREAMS_STATE.name, b"head", orjson.dumps(document), partition)
+    return Outgoing(STREAMS_STATE.name, HEAD, orjson.dumps(document), partition)
+
+
+def read_head(value: bytes) -> Head:
+    """The head in the newest record under `HEAD`; `StateError` if it is of another release."""
+    document = orjson.loads(value)
+    if document.get("format") != FORMAT:
+        raise StateError(
+            "the state was written by a release that this one does not know: go back to that one, "
+            f"or delete the topic {STREAMS_STATE.name} and reset the group to replay"
+        )
+    return Head(document["logs"], document["offsets"], document["latest_us"], document["extra"])
 
 
 def append_rows(
@@ -144,15 +157,9 @@ def read_state(records: Mapping[bytes, bytes]) -> State:
         StateError: a record the head vouches for is missing or not readable.
 
     """
-    if b"head" not in records:
+    if HEAD not in records:
         return State()
-    document = orjson.loads(records[b"head"])
-    if document.get("format") != FORMAT:
-        raise StateError(
-            "the state was written by a release that this one does not know: go back to that one, "
-            f"or delete the topic {STREAMS_STATE.name} and reset the group to replay"
-        )
-    head = Head(document["logs"], document["offsets"], document["latest_us"], document["extra"])
+    head = read_head(records[HEAD])
     rows: list[tuple[int, Rows, Sequence[str]]] = []
     entries: dict[str, list[tuple[int, Sequence[bytes]]]] = {}
     for log, (first, end) in head.logs.items():

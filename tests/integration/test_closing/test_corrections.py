@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from mailsla.sinks.closing.conflicts import note_conflicts_now_and_then
+from mailsla.sinks.closing.plan.contract_segments import micros
 from mailsla.sinks.closing.revisions.diff import diff_month
 from mailsla.sinks.closing.run.close_month import close_month
 from mailsla.sinks.closing.run.verify import verify_month
@@ -80,6 +82,16 @@ def test_what_comes_again_under_its_id_with_other_content_never_counts_and_is_li
     told = LANDED["conflicts"](client, Settings())
     assert (told.state, "1 events came again" in told.detail) == ("note", True)
     assert "from mx1;" in told.detail
+
+
+def test_among_few_facts_what_comes_again_with_other_content_is_listed_soon(client):
+    land(client, [SLOW, OTHER], CUTOFF)
+    note_conflicts_now_and_then(client, micros(CUTOFF + timedelta(seconds=1)))
+    again = SLOW | {"message_id": "m9"}, OTHER | {"recipient": "another@example.org"}
+    land(client, again, CUTOFF + timedelta(seconds=2), 10)
+    note_conflicts_now_and_then(client, micros(CUTOFF + timedelta(seconds=31)))
+    listed = client.query("SELECT id, fields FROM conflicts ORDER BY id").result_rows
+    assert listed == [("other", ["recipient"]), ("slow", ["message_id"])]
 
 
 def test_a_declared_outage_is_downtime_once_it_is_approved(client):

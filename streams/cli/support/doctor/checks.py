@@ -20,6 +20,7 @@ from mailsla.sinks.schema import schema_trouble
 from mailsla.sinks.worker import clickhouse_settings
 from mailsla.streams.cli.support.doctor.finding import Finding
 from mailsla.streams.cli.support.doctor.landed import LANDED
+from mailsla.streams.cli.support.doctor.live_state import live_state_finding
 from mailsla.streams.maillog.state import MaillogState, misunderstood_in
 from mailsla.streams.runtime.checkpoint.recovery import read_records
 from mailsla.streams.runtime.checkpoint.state_log import StateError
@@ -80,6 +81,7 @@ def _topics(admin: KafkaAdminClient, settings: Settings) -> Iterator[Finding]:
         return
     suffix = "" if differing is not None else "; this broker does not tell their configuration"
     yield Finding("topics", "ok", f"{len(counts)} topics of {usual} partitions{suffix}")
+    yield live_state_finding(settings, found)
     if usual != settings.partitions:
         detail = f"MAILSLA_PARTITIONS is {settings.partitions}, the topics have {usual}"
         yield Finding("partitions", "note", f"{detail}; set it to {usual}")
