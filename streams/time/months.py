@@ -20,6 +20,12 @@ def month_number(first: date) -> int:
     return (first.year - _FIRST_YEAR) * 12 + first.month - 1
 
 
+def month_first(number: int) -> date:
+    """The first day of a month."""
+    years, months = divmod(number, 12)
+    return date(_FIRST_YEAR + years, months + 1, 1)
+
+
 def month_bounds_us(zone: str, number: int) -> tuple[int, int]:
     """First µs of the local month and of the next one."""
     bounds = _bounds(zone)
