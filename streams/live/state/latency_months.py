@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from operator import is_not
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,8 @@ class _Columns:
         room = len(getattr(self, next(iter(self._kinds))))
         if self.used > room:
             for name, (kind, shape) in self._kinds.items():
-                grown = np.zeros((max(2 * room, self.used), *shape), dtype=kind)
+                size = max(2 * room, self.used)
+                grown: npt.NDArray[Any] = np.zeros((size, *shape), dtype=kind)
                 grown[:room] = getattr(self, name)
                 setattr(self, name, grown)
         return row
