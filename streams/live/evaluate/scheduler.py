@@ -101,8 +101,7 @@ class Scheduler:
         if self._tenants.has_facts(tenant):
             known = self._group_of.get(tenant)
             return known if known is not None and known not in self._shared else self._add_group()
-        versions = self._tenants.versions(tenant)
-        alike = tuple(sorted(self._tenants.promises(each) for each in versions))
+        alike = self._tenants.alike(self._tenants.code(tenant))
         if alike not in self._alike:
             self._alike[alike] = self._add_group()
             self._shared.add(self._alike[alike])

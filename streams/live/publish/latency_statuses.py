@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from mailsla.schemas.contract import Term
 from mailsla.schemas.results import State
-from mailsla.streams.clauses.model.contracts import Governed
 from mailsla.streams.clauses.sections.latency import INDICATORS
 from mailsla.streams.latency.sorted_sets import Int64s
 from mailsla.streams.live.evaluate.latency.figures import NANOS, Figures
@@ -24,13 +23,11 @@ _MOST_PROMISES: Final = 10_000
 
 
 class _Promise(NamedTuple):
-    """An indicator of months that are governed by one contract.
+    """An indicator of a month of all tenants who are judged alike.
 
-    ``governed`` is held so that its identity stays its own; ``states`` are those of numbers of
-    exceedances met so far: most tenants have none.
+    ``states`` are those of numbers of exceedances met so far: most tenants have none.
     """
 
-    governed: Governed
     term: Term
     wording: StatusWording
     states: dict[tuple[int, int, int, bool], State]
@@ -57,7 +54,8 @@ class LatencyStatuses:
         self._months, self._names = tenants.latency.months, tenants.names
         self._latency, self._states, self._statuses = latency, states, statuses
         self.news = LatencyNews(tenants)
-        self._promises: dict[int, tuple[_Promise, ...]] = {}
+        self._alike = tenants.alike
+        self._promises: dict[tuple[tuple[bytes, ...], Month], tuple[_Promise, ...]] = {}
 
     def records(self, slots: Int64s, now_us: int) -> list[Outgoing]:
         """What is news of some months.
@@ -102,7 +100,7 @@ class LatencyStatuses:
 
     def _found(self, tenant: str, slot: int, row: list[bool], of: Figures) -> list[Found]:
         """How those indicators of a month stand that ``row`` says are news."""
-        promises = self._promises_of(self._months.slot(slot).governed)
+        promises = self._promises_of(slot)
         turned, found = self._states.knows(tenant), []
         for number, promise in enumerate(promises):
             if not row[number]:
@@ -131,15 +129,17 @@ class LatencyStatuses:
             promise.states[key] = state
         return promise.states[key]
 
-    def _promises_of(self, governed: Governed) -> tuple[_Promise, ...]:
-        known = self._promises.get(id(governed))
+    def _promises_of(self, slot: int) -> tuple[_Promise, ...]:
+        of = self._months.slot(slot)
+        key = self._alike(of.tenant), of.month
+        known = self._promises.get(key)
         if known is None:
             if len(self._promises) >= _MOST_PROMISES:
                 self._promises.clear()
-            found, label = [], governed.period.month.label
+            found = []
             for indicator in INDICATORS:
-                term = governed.contract.term(indicator)
-                wording = StatusWording.of(indicator, governed, term, label)
-                found.append(_Promise(governed, term, wording, {}))
-            known = self._promises[id(governed)] = tuple(found)
+                term = of.governed.contract.term(indicator)
+                wording = StatusWording.of(indicator, of.governed, term, of.month.label)
+                found.append(_Promise(term, wording, {}))
+            known = self._promises[key] = tuple(found)
         return known

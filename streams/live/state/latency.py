@@ -43,6 +43,7 @@ class Latency:
 
     Args:
         versions: the contract versions of a tenant, by its number.
+        alike: what is equal for tenants whose contracts judge alike.
         name: the id of a tenant, by its number.
         excluded: which messages exclusions leave out.
         lateness_us: how late an event may be, µs.
@@ -53,12 +54,13 @@ class Latency:
     def __init__(
         self,
         versions: Callable[[int], list[Contract]],
+        alike: Callable[[int], tuple[bytes, ...]],
         name: Callable[[int], str],
         excluded: ExcludedSpans,
         lateness_us: int,
         silence_us: int,
     ) -> None:
-        self._versions, self._name, self._excluded = versions, name, excluded
+        self._versions, self._alike, self._excluded = versions, alike, excluded
         self.store = MessageStore()
         self.in_flight = InFlight(self.store, self.limits)
         self.sources = Sources(lateness_us, silence_us)
@@ -70,7 +72,7 @@ class Latency:
         """Event time that the mail read so far has come to."""
         self.heard_us = 0
         """When the last of it came, by the broker's clock."""
-        self._limits: dict[int, LatencyLimits] = {}
+        self._limits: dict[tuple[bytes, ...], LatencyLimits] = {}
         self._window_terms = TermsOfTenants(self._find_window_terms)
         self._folded: dict[tuple[int, str], list[_Sums]] = {}
 
@@ -95,12 +97,10 @@ class Latency:
 
     def limits_of(self, tenant: int) -> LatencyLimits:
         """The ages that matter to the messages of a tenant."""
-        versions = self._versions(tenant)
-        if not versions:
-            tenant = NOWHERE  # one for all who are under the default contract
-        known = self._limits.get(tenant)
+        alike = self._alike(tenant)
+        known = self._limits.get(alike)
         if known is None:
-            known = self._limits[tenant] = LatencyLimits("-", versions)
+            known = self._limits[alike] = LatencyLimits("-", self._versions(tenant))
         return known
 
     def left_out(self, messages: Rows) -> Mask:
@@ -261,7 +261,6 @@ class Latency:
             The months it had, and those it has now.
 
         """
-        self._limits.pop(tenant, None)
         rows = self.rows_of(tenant)
         counted = rows[~self.left_out(rows)]
         if (known := self._window_terms.known(tenant)) is not None:

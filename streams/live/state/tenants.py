@@ -48,7 +48,12 @@ class Tenants:
         self.excluded = ExcludedSpans()
         self.landed = LandedEvents(self.code, most_a_day)
         self.latency = Latency(
-            self.versions_of, self.names.__getitem__, self.excluded, lateness_us, silence_us
+            self.versions_of,
+            self.alike,
+            self.names.__getitem__,
+            self.excluded,
+            lateness_us,
+            silence_us,
         )
         self._codes: dict[str, int] = {}
         self._scopes: dict[int, Scope] = {}
@@ -205,6 +210,11 @@ class Tenants:
             document = contract.model_dump_json(exclude=left_out).encode()
             known = self._promises[key] = contract, document
         return known[1]
+
+    def alike(self, code: int) -> tuple[bytes, ...]:
+        """What is equal for tenants who are judged alike: the promises of all their contracts."""
+        versions = self._contracts.get(code)
+        return () if versions is None else tuple(sorted(map(self.promises, versions.values())))
 
     def context(self, tenant: str, month: Month, now_us: int) -> Context:
         """What a tenant-month is measured from."""

@@ -35,6 +35,7 @@ from mailsla.streams.live.evaluate.states import (
 from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS, OPEN_MONTHS
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.time.calendar import SECOND, Month
+from mailsla.streams.time.intervals import FOREVER
 from mailsla.streams.time.months import surely_this_month_us
 
 
@@ -117,6 +118,8 @@ class LatencyEvaluation:
     def judge_again(self, tenant: int) -> Iterator[Transition]:
         """Follow a contract of a tenant that has come: everything of it is judged anew."""
         self._tenants.excluded.take_former()
+        if not self._tenants.has_mail(tenant, FOREVER):
+            return  # nothing has been judged yet
         months = self._latency.judge_again(tenant)
         self._exceedances.note_flights([tenant])
         self._means.drop_forgotten()
