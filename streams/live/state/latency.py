@@ -64,7 +64,7 @@ class Latency:
         self.store = MessageStore()
         self.in_flight = InFlight(self.store, self.limits)
         self.sources = Sources(lateness_us, silence_us)
-        self.months = LatencyMonths(versions, name)
+        self.months = LatencyMonths(versions, alike, name)
         self.slow = SlowMessages()
         self.windows = RollingWindows(lateness_us, self._largest, self._month_bounds)
         self.lateness_us = lateness_us

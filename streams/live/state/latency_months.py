@@ -5,18 +5,18 @@ within the month.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from operator import is_not
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from mailsla.schemas.contract import Contract, Term, default_contract
 from mailsla.streams.clauses.model.contracts import Governed, governing, in_force, month_at
+from mailsla.streams.latency.columns import Columns
 from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct, members
 from mailsla.streams.live.state.stretches import NOWHERE, Alike, Located, Place, Stretches
 from mailsla.streams.time.calendar import SECOND, Month, midnight
@@ -28,6 +28,8 @@ LARGEST: Final = ("latency.send.max", "latency.receive.max")
 OPEN_MONTHS: Final = 2
 """So many months before the present one can still change; what is older is left to the closing."""
 
+_MANY: Final = 4
+"""Tenants for whom it pays to find the same at once."""
 _NO_MONTHS: Final[Mapping[Month, int]] = {}
 _COMPARATORS: Final = {"<": 0, "<=": 1, ">=": 2, "=": 3}
 
@@ -55,44 +57,23 @@ class Totals:
     largest_us: tuple[int, int]
 
 
-class _Columns:
-    """Growing columns of numbers, zero where nothing was written."""
-
-    def __init__(self, **kinds: tuple[type, tuple[int, ...]]) -> None:
-        self._kinds = kinds
-        self.used = 0
-        for name, (kind, shape) in kinds.items():
-            setattr(self, name, np.zeros((64, *shape), dtype=kind))
-
-    def add(self, count: int) -> int:
-        """The number of the first of so many new rows."""
-        row, self.used = self.used, self.used + count
-        room = len(getattr(self, next(iter(self._kinds))))
-        if self.used > room:
-            for name, (kind, shape) in self._kinds.items():
-                size = max(2 * room, self.used)
-                grown: npt.NDArray[Any] = np.zeros((size, *shape), dtype=kind)
-                grown[:room] = getattr(self, name)
-                setattr(self, name, grown)
-        return row
-
-    def __getattr__(self, name: str) -> npt.NDArray[np.int64]:
-        raise AttributeError(name)
-
-
 class LatencyMonths:
     """The sums of section 2 of a task's tenants.
 
     Args:
         versions: the contract versions of a tenant, by its number.
+        judged_by: the promises of all of them: equal ones judge alike.
         name: the id of a tenant, by its number.
 
     """
 
     def __init__(
-        self, versions: Callable[[int], list[Contract]], name: Callable[[int], str]
+        self,
+        versions: Callable[[int], list[Contract]],
+        judged_by: Callable[[int], tuple[bytes, ...]],
+        name: Callable[[int], str],
     ) -> None:
-        self._versions, self._name = versions, name
+        self._versions, self._judged_by, self._name = versions, judged_by, name
         self._slots: list[Slot | None] = []
         self._wholes: dict[int, dict[Month, int]] = {}
         """Tenant → month → its slot"""
@@ -102,7 +83,7 @@ class LatencyMonths:
         """Shared by all tenants without a contract of their own."""
         self._governed: dict[tuple[int, Month], tuple[list[Contract], Governed]] = {}
         """Tenant, month → what it was found to be, and from which versions."""
-        self.sums = _Columns(
+        self.sums = Columns(
             tenant=(np.int64, ()),
             count=(np.int64, (2,)),
             sum_us=(np.int64, (2,)),
@@ -116,7 +97,7 @@ class LatencyMonths:
             flying_over=(np.int64, ()),
             all_flying_over=(np.int64, ()),
         )
-        self.means = _Columns(
+        self.means = Columns(
             judged=(np.bool_, (2,)),
             comparator=(np.int8, (2,)),
             target_us=(np.float64, (2,)),
@@ -179,9 +160,6 @@ class LatencyMonths:
                 governed = governing(self._name(tenant), versions, month)
                 self._governed[tenant, month] = versions, governed
             return governed
-        return self._governed_by_default(month)
-
-    def _governed_by_default(self, month: Month) -> Governed:
         if month not in self._by_default:
             self._by_default[month] = governing("-", (), month)
         return self._by_default[month]
@@ -223,23 +201,46 @@ class LatencyMonths:
         return since_us, until_us, places
 
     def _alike(self, tenants: Int64s, accepted_us: Int64s) -> Iterator[Alike]:
-        """The stretches of tenants without a contract, many at once: they are whole months."""
-        codes = distinct(tenants)
-        codes = codes[[not self._versions(tenant) for tenant in codes.tolist()]]
-        own = members(tenants, codes)
-        tenants, accepted_us = tenants[own], accepted_us[own]
-        months = months_of(accepted_us, self.default_contract.timezone)
-        for number in distinct(months).tolist():
-            governed = self._governed_by_default(Month.of(month_first(number)))
-            period, limit_us = governed.period, longest_us(governed)
-            codes = distinct(tenants[months == number])
-            own_months = [self.of_month(tenant, period.month) for tenant in codes.tolist()]
-            slots = np.array(
-                [NOWHERE if slot is None else slot for slot in own_months], dtype=np.int64
-            )
-            new = slots == NOWHERE
-            slots[new] = self._add_months(codes[new].tolist(), governed)
-            yield Alike(codes, period.start_us, period.end_us, slots, limit_us)
+        """The stretches of tenants who are judged alike by one contract, or by the default one."""
+        judged_by: dict[tuple[bytes, ...], list[int]] = {}
+        for tenant in distinct(tenants).tolist():
+            judged_by.setdefault(self._judged_by(tenant), []).append(tenant)
+        for promises, own in judged_by.items():
+            if len(promises) <= 1 and len(own) >= _MANY:
+                inside = members(tenants, np.array(own))
+                yield from self._whole_months(own[0], tenants[inside], accepted_us[inside])
+
+    def _whole_months(self, one: int, tenants: Int64s, accepted_us: Int64s) -> Iterator[Alike]:
+        """Those of months that are judged as a whole, of tenants who are judged like one."""
+        by_default = not self._versions(one)
+        contract = self.default_contract if by_default else self._versions(one)[0]
+        numbers = months_of(accepted_us, contract.timezone)
+        for number in distinct(numbers).tolist():
+            month = Month.of(month_first(number))
+            governed = self.governed(one, month)
+            is_whole = governed.days == (month.first, month.end)
+            if not by_default and not (governed.contract is contract and is_whole):
+                continue  # a few at the edges of contracts
+            codes = distinct(tenants[numbers == number])
+            known = [self.of_month(tenant, month) for tenant in codes.tolist()]
+            slots = np.array([NOWHERE if slot is None else slot for slot in known], dtype=np.int64)
+            new = codes[slots == NOWHERE].tolist()
+            if new:
+                own = [governed] * len(new) if by_default else self._governed_like(governed, new)
+                slots[slots == NOWHERE] = self._add_months(new, own)
+            start_us, end_us = governed.period.start_us, governed.period.end_us
+            yield Alike(codes, start_us, end_us, slots, longest_us(governed))
+
+    def _governed_like(self, one: Governed, tenants: Sequence[int]) -> list[Governed]:
+        """The same month of tenants who each have one contract, and all the same promises."""
+        found = []
+        for tenant in tenants:
+            versions = self._versions(tenant)
+            forces = tuple(replace(force, contract=versions[0]) for force in one.versions)
+            governed = Governed(versions[0], one.period, forces)
+            self._governed[tenant, one.period.month] = versions, governed
+            found.append(governed)
+        return found
 
     def _part(self, whole: int, accepted_us: int) -> tuple[int, set[int], int]:
         """The contract segment of an instant; where all of them begin and end; its limit, µs."""
@@ -253,30 +254,32 @@ class LatencyMonths:
         return found, edges_us, limit_us
 
     def _add_month(self, tenant: int, governed: Governed) -> int:
-        whole = int(self._add_months([tenant], governed)[0])
+        whole = int(self._add_months([tenant], [governed])[0])
         parts = governed.parts(COUNTED)
         if parts:
             self._parts[whole] = tuple(
-                int(self._add_slots([tenant], part, whole)[0]) for part in parts
+                int(self._add_slots([tenant], [part], whole)[0]) for part in parts
             )
         return whole
 
-    def _add_months(self, tenants: Sequence[int], governed: Governed) -> Int64s:
-        """The slots of a month of some tenants, who have none of it yet."""
-        slots = self._add_slots(tenants, governed, None)
+    def _add_months(self, tenants: Sequence[int], every: Sequence[Governed]) -> Int64s:
+        """The slots of a month of some tenants who are judged alike, and have none of it yet."""
+        slots, month = self._add_slots(tenants, every, None), every[0].period.month
         for tenant, slot in zip(tenants, slots.tolist(), strict=True):
-            self._wholes.setdefault(tenant, {})[governed.period.month] = slot
+            self._wholes.setdefault(tenant, {})[month] = slot
         return slots
 
-    def _add_slots(self, tenants: Sequence[int], governed: Governed, whole: int | None) -> Int64s:
+    def _add_slots(
+        self, tenants: Sequence[int], every: Sequence[Governed], whole: int | None
+    ) -> Int64s:
         first, count = self.sums.add(len(tenants)), len(tenants)
         self.means.add(count)
         new, numbers = slice(first, first + count), range(first, first + count)
         self.sums.tenant[new] = tenants
-        month = governed.period.month
+        governed = every[0]
         self._slots += [
-            Slot(tenant, month, governed, number if whole is None else whole)
-            for tenant, number in zip(tenants, numbers, strict=True)
+            Slot(tenant, of.period.month, of, number if whole is None else whole)
+            for tenant, of, number in zip(tenants, every, numbers, strict=True)
         ]
         # Until then a message of the month may finish without being an exceedance.
         self.means.final_us[new] = governed.period.end_us + longest_us(governed)
