@@ -26,7 +26,7 @@ from mailsla.streams.live.evaluate.dirty_sections import (
     DirtySections,
 )
 from mailsla.streams.live.evaluate.dues import Timers
-from mailsla.streams.live.evaluate.groups import Group, Standing, standing
+from mailsla.streams.live.evaluate.groups import Group, Grouping, Standing, standing
 from mailsla.streams.live.evaluate.sections import assess_sections
 from mailsla.streams.live.evaluate.states import PAST_US, IndicatorStates, Transition, tick_end
 from mailsla.streams.live.evaluate.unpublished import Unpublished
@@ -52,11 +52,8 @@ class Scheduler:
         self._tenants, self._states = tenants, states
         self.position_us = 0
         self.patient_us = 0
-        self._groups: list[Group] = []
-        self._group_of: dict[str, int] = {}
-        self._alike: dict[tuple[bytes, ...], int] = {}
-        """Contracts, but for their tenants → the group of those of whom only mail is known."""
-        self._shared: set[int] = set()
+        self._grouping = Grouping(tenants)
+        self._groups, self._group_of = self._grouping.groups, self._grouping.number_of
         self._stale: set[int] = set()
         self.unpublished = Unpublished()
         self._timers = Timers(self._groups)
@@ -72,7 +69,7 @@ class Scheduler:
 
     def meet(self, tenant: str, stand: dict[int, Standing] | None = None) -> Iterator[Transition]:
         """A tenant has come up, or has another contract or its first fact: find its group."""
-        known, number = self._group_of.get(tenant), self._number_for(tenant)
+        known, number = self._group_of.get(tenant), self._grouping.find(tenant)
         if number == known:
             return
         if known is not None:
@@ -80,7 +77,7 @@ class Scheduler:
         group = self._groups[number]
         group.tenants[tenant] = None
         self._group_of[tenant] = number
-        if number not in self._shared or len(group.tenants) == 1:
+        if number not in self._grouping.shared or len(group.tenants) == 1:
             self._mark_everything(number)
         elif group.dirty.present is not None and self.position_us > 0:
             stand = {} if stand is None else stand  # the groups whose standing is known
@@ -96,21 +93,6 @@ class Scheduler:
             # Nothing is due or dirty of nobody; who comes later is looked at from the start.
             self._groups[number] = Group()
             self._stale.discard(number)
-
-    def _number_for(self, tenant: str) -> int:
-        if self._tenants.has_facts(tenant):
-            known = self._group_of.get(tenant)
-            return known if known is not None and known not in self._shared else self._add_group()
-        versions = self._tenants.versions(tenant)
-        alike = tuple(sorted(self._tenants.promises(each) for each in versions))
-        if alike not in self._alike:
-            self._alike[alike] = self._add_group()
-            self._shared.add(self._alike[alike])
-        return self._alike[alike]
-
-    def _add_group(self) -> int:
-        self._groups.append(Group())
-        return len(self._groups) - 1
 
     def _join(self, tenant: str, stand: Standing) -> Iterator[Transition]:
         """Bring a tenant to where the others of its group stand."""
@@ -211,6 +193,10 @@ class Scheduler:
         # With most facts nothing is due: these bounds say so at less cost than `next_us`.
         tick_us = tick_end(self.position_us) if self._stale else FOREVER
         bound_us = min(tick_us, self._timers.bound(), self._states.hold_bound_us(mail=False))
+        if to_us >= bound_us:
+            for _ in self._tenants.renew():
+                yield None
+            self._timers.put_off_knowledge(to_us, self._known_until_us)
         while to_us >= bound_us and (at := self.next_us(reach_us)) is not None and at <= to_us:
             for _ in self._tenants.renew():
                 yield None
@@ -218,7 +204,7 @@ class Scheduler:
             self.position_us = max(self.position_us, at)
             yield from self._states.mature(at, mail=False)
             chosen = set(self._stale) if tick else set()
-            for number, month, section in self._timers.take(at):
+            for number, month, section in self._timers.take(at, reach_us):
                 if section == KNOWLEDGE:
                     if self._await_end_of_knowledge(number, month):
                         continue  # results have come since, and all were good
@@ -318,11 +304,14 @@ class Scheduler:
 
     def _await_end_of_knowledge(self, number: int, month: Month) -> bool:
         """Look again when the last probe result no longer holds, if any holds now."""
-        until_us = self._tenants.probed_until_us(self._groups[number].one, month)
+        until_us = self._known_until_us(number, month)
         if until_us <= self.position_us:
             return False
         self._timers.note(number, month, KNOWLEDGE, until_us)
         return True
+
+    def _known_until_us(self, number: int, month: Month) -> int:
+        return self._tenants.probed_until_us(self._groups[number].one, month)
 
     def _await_next_month(self, number: int, present: Month, now_us: int) -> None:
         """Look again when the next month begins, whatever its zone by then."""
