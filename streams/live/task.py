@@ -18,7 +18,7 @@ from mailsla.schemas.facts.lines import encode_fact
 from mailsla.schemas.facts.ops import SourceProgressFact
 from mailsla.schemas.topics import CALENDARS, MTA
 from mailsla.streams.clauses.invalidation import EXCLUSIONS
-from mailsla.streams.live.apply.facts import apply_fact, apply_voiding, changes_no_state, land
+from mailsla.streams.live.apply.facts import apply_fact, apply_voiding, land
 from mailsla.streams.live.apply.mail import MailBatch, apply_mail
 from mailsla.streams.live.apply.quarantine import admit_mail
 from mailsla.streams.live.checkpoint import state_log as logs
@@ -55,6 +55,7 @@ from mailsla.streams.live.state.platform import (
     broadcast_record,
     calendar_record,
     concerns_platform,
+    earliest_changes,
 )
 from mailsla.streams.live.state.progress import KnownProgress, Progress
 from mailsla.streams.live.state.strangers import MOST_STRANGERS
@@ -262,9 +263,7 @@ class Task:
         tenant, since_us = fact.tenant_id, apply_fact(self.tenants, fact)
         self._log.add_fact(fact, line)
         self.outbox.publish(self.scheduler.meet(tenant))
-        seen = self.scheduler.position_us, self.scheduler.is_quiet_until(tenant)
-        quiet = not self.scheduler.is_new(tenant) and changes_no_state(self.tenants, fact, *seen)
-        self._touch(fact, since_us, quiet)
+        self._touch(fact, since_us, self.scheduler.is_quiet(tenant, fact))
         self._take_out(fact)
         return True
 
@@ -313,7 +312,7 @@ class Task:
     def hear(self, read: Sequence[Broadcast], now_s: float) -> None:
         """Follow what the shared `Platform` has just read."""
         platform, excluded = self.tenants.platform, False
-        for fact, heard_us in read:
+        for fact, heard_us, _ in read:
             if fact is None:
                 continue
             if fact.tenant_id == PLATFORM:
@@ -325,8 +324,8 @@ class Task:
         if excluded:
             self.tenants.exclude(PLATFORM)
             self.outbox.publish(self.latency.exclude_again(None))
-        for topic, instant in platform.changed(read).items():
-            self.scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
+        for topic, instant, come in earliest_changes(read):
+            self.scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant, come)
 
     def _age(self, now_s: float, idle: bool) -> None:
         """What comes to an age because of what sources have said of their logs."""
