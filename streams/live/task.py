@@ -321,6 +321,7 @@ class Task:
                 continue
             if fact.tenant_id == PLATFORM:
                 self.clock.observe(fact.time, now_s)
+                self.scheduler.begin(fact.time)
             if isinstance(fact, SourceProgressFact):
                 self._progress.say(Progress(fact.of, fact.time, heard_us), now_s)
             self._take_out(fact)
