@@ -81,6 +81,7 @@ class Task:
         silence_us: how long nothing must come of a source until it is taken to go on, µs.
         most_strangers: how many tenants that no contract names may have facts (`Strangers`).
         most_a_day: how many facts of a tenant and day are taken (`LandedEvents`).
+        keeps_feed: whether the state keeps what the feed was last told, which leaves after it.
 
     """
 
@@ -93,6 +94,7 @@ class Task:
         silence_us: int = SILENCE_US,
         most_strangers: int = MOST_STRANGERS,
         most_a_day: int = 0,
+        keeps_feed: bool = False,
     ) -> None:
         self.partition = partition
         self.clock = EventClock()
@@ -102,7 +104,7 @@ class Task:
         self.scheduler = Scheduler(self.tenants, self.states)
         self.rounds = Rounds(self.tenants, self.latency, self.scheduler, self.states, partition)
         self._log = StateLog(partition)
-        self._most_messages = most_messages
+        self._most_messages, self._keeps_feed = most_messages, keeps_feed
         self.outbox = Outbox(self.rounds.statuses, partition)
         self._applied = False
         self.late = Counter[str]()
@@ -156,6 +158,7 @@ class Task:
         mark_unpublished(state, self.tenants, self.latency, self.scheduler)
         for voiding in unheard_voidings(state, self.tenants):
             self._take_out(voiding)
+        self.outbox.tell_again(state.of(logs.TOLD))
         self.outbox.publish(look_again(state, self.tenants, self.latency, self.scheduler))
 
     def anchor(self, now_s: float, present_us: int) -> None:
@@ -317,6 +320,7 @@ class Task:
                 continue
             if fact.tenant_id == PLATFORM:
                 self.clock.observe(fact.time, now_s)
+                self.scheduler.begin(fact.time)
             if isinstance(fact, SourceProgressFact):
                 self._progress.say(Progress(fact.of, fact.time, heard_us), now_s)
             self._take_out(fact)
@@ -416,6 +420,7 @@ class Task:
         self._log.head.latest_us = self.clock.latest_us
         saved = position(self._log.head)
         saved["received_us"], saved["published"] = self._received_us, self.rounds.marks
+        self._log.rewrite(logs.TOLD, self.outbox.told() if self._keeps_feed else [])
         records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
         head, offsets = head_record(self.partition, self._log.head), self.rounds.take_offsets()
         return Checkpoint([*self.outbox.take(), *records], head, offsets, dict(self.positions))
