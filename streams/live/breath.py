@@ -42,25 +42,25 @@ class Breath:
             always: let them have it in any case.
 
         Returns:
-            For how long the loop was held, seconds.
+            For how long was worked since others had theirs, seconds of the processor.
 
         """
-        held_s = time.monotonic() - self._since
+        held_s, worked_s = time.monotonic() - self._since, thread_time() - self._since_cpu_s
         if always or held_s >= _BREATH_S:
             if held_s > self.longest_s:
                 self.longest_s, self._longest_step = held_s, step
-                self._longest_cpu_s = thread_time() - self._since_cpu_s
+                self._longest_cpu_s = worked_s
             self._held_s += held_s
             await asyncio.sleep(0)
             self.begin()
-        return held_s
+        return worked_s
 
     async def through(self, steps: Iterable[None], step: str) -> float:
-        """Do some steps of one kind with pauses between them; the longest hold, seconds."""
-        held_s = 0.0
+        """Do some steps of one kind with pauses between them; the longest work, as `take`."""
+        worked_s = 0.0
         for _ in steps:
-            held_s = max(held_s, await self.take(step))
-        return max(held_s, await self.take(step))
+            worked_s = max(worked_s, await self.take(step))
+        return max(worked_s, await self.take(step))
 
     def begin(self) -> None:
         """The loop is taken from now on."""
@@ -71,16 +71,18 @@ class Breath:
 class Portion:
     """How much is done in one go: as much as this machine does while others can wait.
 
-    Nothing that is published depends on it: results are the same however the work is cut.
+    What counts is work, not time: on a machine that others use as well everything takes long, and
+    smaller portions would only cost more in all; of 250 events each costs five times as much as of
+    8,000. Nothing that is published depends on it: results are the same however the work is cut.
     """
 
     size: int
     least: int
     most: int
 
-    def took(self, held_s: float) -> None:
-        """One portion held the event loop for so long, seconds; the next is fitted to it."""
-        if held_s > _LONG_S:
+    def took(self, worked_s: float) -> None:
+        """One portion was so much work, seconds of the processor; the next is fitted to it."""
+        if worked_s > _LONG_S:
             self.size = max(self.least, self.size // 2)
-        elif held_s < _SHORT_S:
+        elif worked_s < _SHORT_S:
             self.size = min(self.most, self.size * 5 // 4 + 1)
