@@ -41,6 +41,7 @@ GROUPS = {"streams": "mailsla-streams", "sinks": "mailsla-sinks"}
 FIGURE = "figure: "
 _BATCH_BYTES = 400_000
 _IN_FLIGHT = 8
+_PACE_S = 0.1
 
 
 def needs_kafka():
@@ -83,6 +84,11 @@ def peak_bytes(pid):
     with open(f"/proc/{pid}/status") as source:
         line = next(line for line in source if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
+
+
+def descriptors(pid):
+    """Files and connections a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def cpu_seconds(pid):
@@ -264,9 +270,11 @@ class Stack:
         """The result rows of one query."""
         return self.client().query(query, parameters=parameters).result_rows
 
-    def publish(self, records):
-        """Publish ``(topic, key, value)`` in order, as fast as the broker takes them."""
-        return asyncio.run(_publish(self.settings, records))
+    def publish(self, records, rate=None):
+        """Publish ``(topic, key, value)`` in order, as fast as the broker takes them, or so many a
+        second.
+        """
+        return asyncio.run(_publish(self.settings, records, rate))
 
     def drain(self, timeout_s=180.0):
         """Wait until both groups have processed everything."""
@@ -296,6 +304,10 @@ class Stack:
         """Every committed record of a topic, in offset order within each partition."""
         return asyncio.run(asyncio.wait_for(_read(self.settings, topic), 120))
 
+    def count(self, topic):
+        """How many there are."""
+        return asyncio.run(asyncio.wait_for(_count(self.settings, topic), 600))
+
 
 @contextmanager
 def running_stack(data, broker):
@@ -314,13 +326,14 @@ def partition_of(key):
     return (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
 
 
-async def _publish(settings, records):
+async def _publish(settings, records, rate):
     """Whole batches, built here: a producer that gathers record by record is five times slower."""
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka, acks="all", max_batch_size=_BATCH_BYTES
     )
     await producer.start()
     open_batches, places, pending, count = {}, {}, [], 0
+    begun, step = time.monotonic(), None if rate is None else max(1, int(rate * _PACE_S))
 
     async def close(place):
         batch = open_batches.pop(place)
@@ -343,6 +356,10 @@ async def _publish(settings, records):
                 batch = open_batches[place] = producer.create_batch()
                 assert batch.append(key=key, value=value, timestamp=now_ms) is not None
             count += 1
+            if step is not None and count % step == 0:
+                for place in list(open_batches):
+                    await close(place)
+                await asyncio.sleep(begun + count / rate - time.monotonic())
         for place in list(open_batches):
             await close(place)
         await asyncio.gather(*pending)
@@ -352,6 +369,15 @@ async def _publish(settings, records):
 
 
 async def _read(settings, topic):
+    return [record async for some in _fetches(settings, topic) for record in some]
+
+
+async def _count(settings, topic):
+    return sum([len(some) async for some in _fetches(settings, topic)])
+
+
+async def _fetches(settings, topic):
+    """The committed records of a topic, as they are fetched."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
         isolation_level="read_committed",
@@ -365,12 +391,10 @@ async def _read(settings, topic):
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)
-        found = []
         for place in places:
             # As the latest offset Tansu gives that of the last batch.
             while await consumer.position(place) < max(ends[place], consumer.highwater(place) or 0):
                 fetched = await consumer.getmany(place, timeout_ms=200)
-                found.extend(fetched.get(place, ()))
-        return found
+                yield fetched.get(place, ())
     finally:
         await consumer.stop()
