@@ -76,7 +76,7 @@ class _Member:
         """When more tenants may be published."""
         self.events = Portion(fewer(MOST_EVENTS // 4, 250), 250, MOST_EVENTS)
         """Of mail, applied at a time."""
-        self.tenants = Portion(250, 1, 1_000)
+        self.tenants = Portion(250, 1, 2_000)
         """Published at a time."""
 
 
