@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import time
 from datetime import UTC, datetime
@@ -101,9 +102,8 @@ def test_a_partition_that_grows_while_nothing_is_committed_ends_the_worker_and_t
         f"{time.monotonic() - back_at:.1f} s after ClickHouse answers"
     )
     said = Path(stack.state["data"], "logs/sinks.log").read_text()
-    assert "mailsla-sinks has committed nothing of partition" in said
-    assert "of mail.ops for" in said
-    assert "it stands at offset" in said
+    assert re.search(r"mailsla-sinks has committed nothing of partition \d of \S+ for \d+ s", said)
+    assert "though it grows: it stands at" in said
     assert f"sinks (process {stuck}) ended with exit code 1; started again in" in log.read_text()
 
 
