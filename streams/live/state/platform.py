@@ -218,7 +218,7 @@ def earliest_changes(read: Iterable[Broadcast]) -> Iterable[tuple[str, int, Fact
     for told in read:
         for topic, since_us, come in told.changes:
             quiet = come if may_be_quiet(come) else None
-            key = topic, quiet and quiet.type
+            key = topic, None if quiet is None else quiet.type
             if key not in found or since_us < found[key][1]:
                 found[key] = topic, since_us, quiet
     return found.values()
