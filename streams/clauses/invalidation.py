@@ -59,7 +59,7 @@ def changed_since(fact: Fact, scope: Callable[[], Scope]) -> int:
     return time_us if earlier is None else min(time_us, earlier)
 
 
-def may_be_quiet(fact: Fact | None) -> bool:
+def may_be_quiet(fact: Fact) -> bool:
     """Whether a fact is of those that `is_quiet` may be true of: the later, the sooner it is."""
     return isinstance(fact, MonitorHeartbeatFact) or (isinstance(fact, ProbeResultFact) and fact.ok)
 

@@ -120,8 +120,8 @@ def resume(
     scheduler.resume(saved.get("open_since"), stale)
     latency.resume(open_tick, [(code, label, way) for code, label, way in means])
     # What was broadcast after the last checkpoint is known already, but not looked at.
-    for topic, instant in tenants.platform.changes_after(saved.get("heard", 0)).items():
-        scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant)
+    for topic, instant, come in tenants.platform.changes_after(saved.get("heard", 0)):
+        scheduler.touch_all(SECTIONS_OF_TOPIC[topic], instant, come)
     for voiding in unheard_voidings(state, tenants):
         _touch_voided(voiding, tenants, scheduler)
 

@@ -6,6 +6,7 @@ that topic from its beginning. Facts do not depend on order or repetition, so ne
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -78,7 +79,9 @@ class Platform:
         self._landed = LandedEvents(_owner)
         self._voidings: list[tuple[int, EventVoidedFact]] = []
         """Every ``event.voided`` of whatever tenant, and where it was read."""
-        self._changes: dict[str, ChangesSince] = {}
+        self._changes: dict[tuple[str, str | None], ChangesSince] = {}
+        self._one_of: dict[str | None, Fact] = {}
+        """One fact of each type of those that `may_be_quiet`."""
         """By topic."""
         self._exclusions_end = 0
         """Offset after the last record that changed which messages are left out."""
@@ -171,8 +174,11 @@ class Platform:
             if self.excludes(fact):
                 self._exclusions_end = offset + 1
             told = Broadcast(fact, heard_us, list(self._changes_of(fact)))
-        for topic, since_us, _ in told.changes:
-            self._changes.setdefault(topic, ChangesSince()).note(offset, since_us)
+        for topic, since_us, come in told.changes:
+            quiet = _quiet_type(come)
+            self._changes.setdefault((topic, quiet), ChangesSince()).note(offset, since_us)
+            if come is not None and quiet is not None:
+                self._one_of[quiet] = come
         return told
 
     def _note_progress(self, said: Progress) -> None:
@@ -194,10 +200,14 @@ class Platform:
         """What a fact that was read takes out of what everybody hears of, if anything."""
         return self._landed.find(fact) if isinstance(fact, EventVoidedFact) else None
 
-    def changes_after(self, offset: int) -> dict[str, int]:
-        """Topic → the instant, µs, from which on records at or beyond an offset changed it."""
-        found = {topic: each.since_us(offset) for topic, each in self._changes.items()}
-        return {topic: since_us for topic, since_us in found.items() if since_us is not None}
+    def changes_after(self, offset: int) -> Iterator[tuple[str, int, Fact | None]]:
+        """The same as `earliest_changes` of the records at or beyond an offset."""
+        for (topic, quiet), each in self._changes.items():
+            since_us = each.since_us(offset)
+            if since_us is not None:
+                # Of those facts only type and time matter.
+                come = None if quiet is None else replace(self._one_of[quiet], time=since_us)
+                yield topic, since_us, come
 
     def excludes_after(self, offset: int) -> bool:
         """Whether records at or beyond an offset changed which messages are left out."""
@@ -217,11 +227,16 @@ def earliest_changes(read: Iterable[Broadcast]) -> Iterable[tuple[str, int, Fact
     found: dict[tuple[str, str | None], tuple[str, int, Fact | None]] = {}
     for told in read:
         for topic, since_us, come in told.changes:
-            quiet = come if may_be_quiet(come) else None
-            key = topic, None if quiet is None else quiet.type
+            quiet = _quiet_type(come)
+            key = topic, quiet
             if key not in found or since_us < found[key][1]:
-                found[key] = topic, since_us, quiet
+                found[key] = topic, since_us, None if quiet is None else come
     return found.values()
+
+
+def _quiet_type(come: Fact | None) -> str | None:
+    """The type of a fact, if it may change no state."""
+    return come.type if come is not None and may_be_quiet(come) else None
 
 
 def concerns_platform(fact: Fact) -> bool:
