@@ -44,6 +44,7 @@ from mailsla.streams.live.decode.records import DecodedBatch
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
+from mailsla.streams.live.evaluate.newcomers import Newcomers, meet_newcomers
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Key, Transition
 from mailsla.streams.live.publish.outbox import Outbox
@@ -231,9 +232,10 @@ class Task:
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
         self._age(now_s, idle=False)
         yield
-        yield from self._tell(self.scheduler.meet_all(self.tenants.names[known:]))
-        to_us = min(int(batch.believed_us.max()), until_us)
-        yield from self._tell(self.scheduler.advance(to_us, self._reach_us(now_s)))
+        to_us, reach_us = min(int(believed_us.max()), until_us), self._reach_us(now_s)
+        new = Newcomers(self.tenants.names, known, codes, believed_us)
+        yield from self._tell(meet_newcomers(self.scheduler, new, to_us, reach_us))
+        yield from self._tell(self.scheduler.advance(to_us, reach_us))
 
     def _apply_facts(self, batches: Sequence[DecodedBatch], now_s: float) -> Iterator[None]:
         found = merged_facts(batches)
