@@ -16,12 +16,15 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
+    IncompatibleBrokerVersion,
     InvalidProducerEpoch,
     InvalidTxnState,
     KafkaError,
     KafkaTimeoutError,
     ProducerFenced,
+    UnknownError,
     UnknownTopicOrPartitionError,
+    UnsupportedVersionError,
 )
 
 from mailsla.schemas.topics import BREACHES
@@ -42,6 +45,9 @@ _ATTEMPTS: Final = 3
 _RECORDS_AT_ONCE: Final = 500
 """Records put into batches before others have a turn."""
 MAX_RECORD_BYTES: Final = 4_194_304
+_WITHOUT: Final = (UnknownError, UnsupportedVersionError, IncompatibleBrokerVersion)
+"""How a broker without transactions answers. A late answer, or none, says nothing about it: to take
+that for a no would give up exactly-once without a word."""
 
 logger = logging.getLogger(__name__)
 
@@ -368,14 +374,22 @@ async def _send_one(producer: AIOKafkaProducer, record: Outgoing) -> _Sent:
 
 
 async def supports_transactions(settings: Settings) -> bool:
-    """Whether the broker grants transactional ids; asked once at start."""
+    """Whether the broker grants transactional ids; it is waited for until it says so.
+
+    Raises:
+        KafkaError: it says neither: it refuses this user, or is away by now.
+    """
     producer = AIOKafkaProducer(
-        **client_options(settings), transactional_id="mailsla-probe", request_timeout_ms=5_000
+        **client_options(settings),
+        transactional_id="mailsla-probe",
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
     )
     try:
-        await asyncio.wait_for(producer.start(), timeout=10)
-    except (KafkaError, TimeoutError, AssertionError):
-        return False
+        await producer.start()
+    except KafkaError as error:
+        if isinstance(error, _WITHOUT) or isinstance(error.__cause__, _WITHOUT):
+            return False
+        raise
     finally:
         await producer.stop()
     return True
