@@ -303,8 +303,7 @@ class Task:
         self._done(batch.topic, batch.next_offset)
 
     def _agree(self, contract: Contract) -> None:
-        tenant = contract.tenant_id
-        known = self.tenants.versions(tenant)
+        tenant, known = contract.tenant_id, self.tenants.versions(contract.tenant_id)
         self.tenants.agree(contract)
         self.tenants.exclude(tenant)
         self.outbox.publish(self.latency.judge_again(self.tenants.code(tenant)))
