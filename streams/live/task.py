@@ -152,10 +152,10 @@ class Task:
         self._log.restore(state)
         restore_entries(state, self.tenants, self.states)
         restore_messages(state, self.tenants)
-        self._received_us = received_us(state)
-        self.clock.latest_us = state.head.latest_us
+        self._received_us, self.clock.latest_us = received_us(state), state.head.latest_us
         self.anchor(now_s, present_us)
         resume(state, self.tenants, self.latency, self.scheduler)
+        self.clock.passed(self.scheduler.position_us)
         self.states.resume()
         forget_again(state, self.tenants)
         self.rounds.marks = published_marks(state)
@@ -167,7 +167,7 @@ class Task:
 
     def anchor(self, now_s: float, present_us: int) -> None:
         """Count idle time from when the broker had the newest event, however late it was read."""
-        self.clock.observe(self.clock.latest_us, moment(self._received_us, now_s, present_us))
+        self.clock.anchor(moment(self._received_us, now_s, present_us))
         self._mail_clock.restore(now_s, present_us)
 
     def _assessed(self, key: Key) -> Assessment | None:

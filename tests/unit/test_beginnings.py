@@ -149,13 +149,19 @@ def test_idle_time_counts_from_when_the_broker_had_what_a_worker_that_was_away_r
     assert run.task.clock.now_us(run.now_s) == at_us + 7_199_000_000
 
 
-def test_an_event_older_than_what_idle_time_has_come_to_holds_nothing_up():
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_event_older_than_what_idle_time_has_come_to_holds_nothing_up(restart):
     run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
     run.feed([heartbeat("first", "2026-10-20T12:00:00Z")], [at_us])
     run.pass_time(7_200.0)
+    run.checkpoint()
+    if restart:
+        run.restart()
     run.task.clock.waiting = True
     run.feed([heartbeat("old", "2026-10-20T12:10:00Z")], [at_us + 7_200_000_000])
     run.task.clock.waiting = False
+    if restart:
+        run.task.anchor(run.now_s, at_us + 7_200_000_000)  # as a worker does when all is read
     run.now_s += 10.0
     assert run.task.clock.now_us(run.now_s) > at_us + 7_200_000_000
 
