@@ -6,11 +6,14 @@ import orjson
 
 from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import Contract
-from mailsla.schemas.topics import MTA, OPS
+from mailsla.schemas.facts.lines import fact_of
+from mailsla.schemas.topics import BROADCAST, MTA, OPS
+from mailsla.streams.live.state.platform import broadcast_record
 from tests.live_run import contract_record
 from tests.reference.instants import parse
 from tests.reference.log import TOPIC_OF
 
+SECOND = 1_000_000
 BILLED = {"customer.charged", "billing.error_confirmed"}
 
 
@@ -30,9 +33,12 @@ def own_log(history, rng):
 def received(log):
     """When the broker received each record: as soon as everything before it had happened."""
     reached, times = 0, []
-    for _, _, value in log:
+    for topic, _, value in log:
         event = orjson.loads(value)
-        reached = max(reached, parse(event["time"])) if "time" in event else reached
+        if topic == BROADCAST.name:
+            reached = max(reached, event["heard_us"])
+        elif "time" in event:
+            reached = max(reached, parse(event["time"]))
         times.append(reached)
     return times
 
@@ -156,3 +162,51 @@ def late_news(rng):
                 publish(type_, done, **message, **way)
     # Topics keep no common order: what a contract changes is told when it comes.
     return [*versions(rng), *records]
+
+
+def with_platform(log, rng, ages_s):
+    """The log with word of the platform at drawn places, as every task hears it there.
+
+    Between the broadcast topic and a task's own there is no order: what is told hangs on where a
+    task hears of something, and must hang on nothing else.
+
+    Args:
+        log: records of a task's own topics.
+        rng: draws.
+        ages_s: how long ago, seconds, it may have been by then.
+
+    """
+    times = received(log)
+    first, made = next(at for at in times if at), []
+    for number in range(rng.randint(1, 12)):
+        place = rng.randrange(len(log))
+        at = times[place] or first
+        past = at - SECOND * rng.choice(ages_s)
+        made.append((place, number, _of_platform(rng, number, at, past)))
+    found = list(log)
+    for place, _, record in sorted(made, reverse=True):
+        found.insert(place, record)
+    return found
+
+
+def _of_platform(rng, number, at, past):
+    """Word of an incident, an exclusion or an outage of everybody, or that one was a mistake."""
+    name = f"p{rng.randrange(3)}"
+    span = {"starts_at": past, "ends_at": past + SECOND * rng.choice((60, 7_200))}
+    void = {"voids_source": "p", "voids_id": f"p{rng.randrange(number + 2)}", "reason": "a typo"}
+    outage = {"reason": "a test", "actor": "li"}
+    document = rng.choice(
+        (
+            {"type": "incident.opened", "time": past, "incident_id": name, "kind": "fault"},
+            {"type": "incident.opened", "time": past, "incident_id": name, "kind": "adjustment"},
+            {"type": "incident.closed", "time": past, "incident_id": name},
+            {"type": "exclusion.declared", "time": at, "exclusion_id": name, "code": "carrier"}
+            | span,
+            {"type": "exclusion.revoked", "time": at, "exclusion_id": name},
+            {"type": "outage.declared", "time": at, "outage_id": name} | outage | span,
+            {"type": "event.voided", "time": at, "voids_topic": OPS.name, "actor": "li"} | void,
+        )
+    )
+    head = {"id": f"p{number}", "source": "p", "tenant_id": PLATFORM}
+    fact = fact_of(document | head)
+    return BROADCAST.name, PLATFORM.encode(), broadcast_record(fact, at).value

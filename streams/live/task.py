@@ -44,6 +44,7 @@ from mailsla.streams.live.decode.records import DecodedBatch
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
+from mailsla.streams.live.evaluate.newcomers import Newcomers, meet_newcomers
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Key, Transition
 from mailsla.streams.live.publish.outbox import Outbox
@@ -151,10 +152,10 @@ class Task:
         self._log.restore(state)
         restore_entries(state, self.tenants, self.states)
         restore_messages(state, self.tenants)
-        self._received_us = received_us(state)
-        self.clock.latest_us = state.head.latest_us
+        self._received_us, self.clock.latest_us = received_us(state), state.head.latest_us
         self.anchor(now_s, present_us)
         resume(state, self.tenants, self.latency, self.scheduler)
+        self.clock.passed(self.scheduler.position_us)
         self.states.resume()
         forget_again(state, self.tenants)
         self.rounds.marks = published_marks(state)
@@ -166,7 +167,7 @@ class Task:
 
     def anchor(self, now_s: float, present_us: int) -> None:
         """Count idle time from when the broker had the newest event, however late it was read."""
-        self.clock.observe(self.clock.latest_us, moment(self._received_us, now_s, present_us))
+        self.clock.anchor(moment(self._received_us, now_s, present_us))
         self._mail_clock.restore(now_s, present_us)
 
     def _assessed(self, key: Key) -> Assessment | None:
@@ -235,9 +236,10 @@ class Task:
         self.outbox.publish(self.latency.advance(latency.clock_us, latency.heard_us))
         self._age(now_s, idle=False)
         yield
-        yield from self._tell(self.scheduler.meet_all(self.tenants.names[known:]))
-        to_us = min(int(batch.believed_us.max()), until_us)
-        yield from self._tell(self.scheduler.advance(to_us, self._reach_us(now_s)))
+        to_us, reach_us = min(int(believed_us.max()), until_us), self._reach_us(now_s)
+        new = Newcomers(self.tenants.names, known, codes, believed_us)
+        yield from self._tell(meet_newcomers(self.scheduler, new, to_us, reach_us))
+        yield from self._tell(self.scheduler.advance(to_us, reach_us))
 
     def _apply_facts(self, batches: Sequence[DecodedBatch], now_s: float) -> Iterator[None]:
         found = merged_facts(batches)
@@ -301,8 +303,7 @@ class Task:
         self._done(batch.topic, batch.next_offset)
 
     def _agree(self, contract: Contract) -> None:
-        tenant = contract.tenant_id
-        known = self.tenants.versions(tenant)
+        tenant, known = contract.tenant_id, self.tenants.versions(contract.tenant_id)
         self.tenants.agree(contract)
         self.tenants.exclude(tenant)
         self.outbox.publish(self.latency.judge_again(self.tenants.code(tenant)))

@@ -43,6 +43,14 @@ class EventClock:
             self._seen_at_s = now_s
         return moves
 
+    def anchor(self, seen_at_s: float) -> None:
+        """The newest event came at a monotonic time, however late it was read."""
+        self._seen_at_s = seen_at_s
+
+    def passed(self, reached_us: int) -> None:
+        """A former life has come to an event time, µs, by idle time or otherwise."""
+        self._idle_us = max(self._idle_us, reached_us)
+
     def now_us(self, now_s: float) -> int:
         """Event time reached; moves on by elapsed time since the last event that moved it.
 

@@ -49,8 +49,9 @@ def _many(first, options):
                 under_way.append(pool.apply_async(_of_load, (next(loads),)))
     taken_s = time.monotonic() - began
     print(f"{count} histories from seed {first} in {taken_s:.0f} s: {len(failed)} failed {failed}")
-    per_core = f"{count / cpu_s * 3600:,.0f} an hour of a core"
-    print(f"{count / taken_s * 3600:,.0f} an hour, {per_core}")
+    per_core = count / cpu_s * 3600
+    in_all = f"{options.processes * per_core:,.0f} in all with {options.processes} of them"
+    print(f"{count / taken_s * 3600:,.0f} an hour; of a core {per_core:,.0f}, {in_all}")
     return bool(failed)
 
 

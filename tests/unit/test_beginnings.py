@@ -13,20 +13,38 @@ from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.state.platform import broadcast_record
 from tests.live_run import LiveRun, contract_record
 
+NOON = "2026-10-20T12:00:00Z"
 
-def message(name, type_, time, accepted):
+
+def flooded():
+    """Word of a day without connectivity more than a week ago, for everybody."""
+    at_us, day_us = int(datetime.fromisoformat(NOON).timestamp()) * 1_000_000, 86_400_000_000
+    document = {
+        "id": "o1", "source": "s", "type": "outage.declared", "tenant_id": PLATFORM, "time": at_us,
+        "outage_id": "o1", "starts_at": at_us - 9 * day_us, "ends_at": at_us - 8 * day_us,
+        "reason": "a flood", "actor": "li",
+    }  # fmt: skip
+    return broadcast_record(fact_of(document), at_us).value
+
+
+def feed_of(run):
+    """What the feed was told."""
+    return [orjson.loads(one.value) for one in run.told if one.topic == BREACHES.name]
+
+
+def message(name, type_, time, accepted, tenant="a"):
     event = {
         "id": f"{name}/{type_}",
         "source": "mx",
         "type": f"message.{type_}",
-        "tenant_id": "a",
+        "tenant_id": tenant,
         "time": time,
         "accepted_at": accepted,
         "message_id": name,
         "recipient": "r@example.org",
         "direction": "inbound",
     }
-    return MTA.name, b"a", orjson.dumps(event)
+    return MTA.name, tenant.encode(), orjson.dumps(event)
 
 
 @pytest.fixture
@@ -94,18 +112,31 @@ def test_nor_does_word_of_everybody_that_comes_first(looks):
     """An outage long before is no budget that burns now, whoever looks before own events come."""
     run = LiveRun()
     run.feed([contract_record(Contract(tenant_id="a", version=1, effective_from=date(2025, 1, 1)))])
-    at_us, day_us = int(datetime(2026, 10, 20, tzinfo=UTC).timestamp()) * 1_000_000, 86_400_000_000
-    document = {
-        "id": "o1", "source": "s", "type": "outage.declared", "tenant_id": PLATFORM, "time": at_us,
-        "outage_id": "o1", "starts_at": at_us - 9 * day_us, "ends_at": at_us - 8 * day_us,
-        "reason": "a flood", "actor": "li",
-    }  # fmt: skip
-    run.broadcast([broadcast_record(fact_of(document), at_us).value])
+    run.broadcast([flooded()])
     run.checkpoint()
     run.pass_time(20.0)
     assert len(looks) < 10
-    told = [orjson.loads(one.value) for one in run.told if one.topic == BREACHES.name]
-    assert {one["type"] for one in told} == {"sla.indicator.breached"}
+    assert {one["type"] for one in feed_of(run)} == {"sla.indicator.breached"}
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_tenants_that_mail_brings_up_are_met_when_they_came_wherever_a_batch_is_cut(size):
+    run = LiveRun()
+    run.broadcast([flooded()])
+    seconds = {"a": 10, "b": 50, "c": 95}
+    mail = [
+        message("m", "delivered", f"2026-10-20T12:{at // 60:02d}:{at % 60:02d}Z", NOON, tenant)
+        for tenant, at in seconds.items()
+    ]
+    for at in range(0, len(mail), size):
+        run.feed(mail[at : at + size])
+        run.checkpoint()
+    run.pass_time(20.0)
+    began = {one["subject"]: one["data"]["since"] for one in feed_of(run)}
+    # The first is looked at with the next tick, and the others stand as it does.
+    assert began == {
+        "a": "2026-10-20T12:00:11Z", "b": "2026-10-20T12:00:50Z", "c": "2026-10-20T12:01:35Z"
+    }  # fmt: skip
 
 
 def test_idle_time_counts_from_when_the_broker_had_what_a_worker_that_was_away_reads_last():
@@ -118,13 +149,19 @@ def test_idle_time_counts_from_when_the_broker_had_what_a_worker_that_was_away_r
     assert run.task.clock.now_us(run.now_s) == at_us + 7_199_000_000
 
 
-def test_an_event_older_than_what_idle_time_has_come_to_holds_nothing_up():
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_event_older_than_what_idle_time_has_come_to_holds_nothing_up(restart):
     run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
     run.feed([heartbeat("first", "2026-10-20T12:00:00Z")], [at_us])
     run.pass_time(7_200.0)
+    run.checkpoint()
+    if restart:
+        run.restart()
     run.task.clock.waiting = True
     run.feed([heartbeat("old", "2026-10-20T12:10:00Z")], [at_us + 7_200_000_000])
     run.task.clock.waiting = False
+    if restart:
+        run.task.anchor(run.now_s, at_us + 7_200_000_000)  # as a worker does when all is read
     run.now_s += 10.0
     assert run.task.clock.now_us(run.now_s) > at_us + 7_200_000_000
 

@@ -29,7 +29,13 @@ from mailsla.streams.live.evaluate.dirty_sections import (
 from mailsla.streams.live.evaluate.dues import Timers
 from mailsla.streams.live.evaluate.groups import Group, Grouping, Standing, standing
 from mailsla.streams.live.evaluate.sections import assess_sections
-from mailsla.streams.live.evaluate.states import PAST_US, IndicatorStates, Transition, tick_end
+from mailsla.streams.live.evaluate.states import (
+    PAST_US,
+    IndicatorStates,
+    Transition,
+    tick_begin,
+    tick_end,
+)
 from mailsla.streams.live.evaluate.unpublished import Unpublished
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.time.calendar import SECOND, Month
@@ -60,13 +66,6 @@ class Scheduler:
 
     # 1. Who is looked at together.
 
-    def meet_all(self, tenants: Iterable[str]) -> Iterator[Transition | None]:
-        """Tenants have come up: find their groups; ``None`` where others may have a turn."""
-        stand: dict[int, Standing] = {}
-        for tenant in tenants:
-            yield from self.meet(tenant, stand)
-            yield None
-
     def meet(self, tenant: str, stand: dict[int, Standing] | None = None) -> Iterator[Transition]:
         """A tenant has come up, or has another contract or its first fact: find its group."""
         known, number = self._group_of.get(tenant), self._grouping.find(tenant)
@@ -82,7 +81,7 @@ class Scheduler:
         elif group.dirty.present is not None and self.position_us > 0:
             stand = {} if stand is None else stand  # the groups whose standing is known
             if number not in stand:
-                clocks = list(self._clocks(self.position_us))
+                clocks = list(self._clocks(tick_begin(self.position_us)))
                 stand[number] = standing(self._tenants, tenant, group.dirty, clocks)
             yield from self._join(tenant, stand[number])
 
@@ -101,7 +100,7 @@ class Scheduler:
         # Most stand well and have never stood otherwise: nothing turns.
         for found, over in stand.found if self._states.knows(tenant) else stand.not_well:
             own = replace(found, tenant_id=tenant)
-            yield from self._states.turn(own, self.position_us, over)
+            yield from self._states.turn(own, tick_begin(self.position_us), over)
 
     # 2. What is dirty.
 

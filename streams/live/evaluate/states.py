@@ -317,6 +317,11 @@ def key_of(assessment: Assessment) -> Key:
     return assessment.tenant_id, assessment.measure.indicator, assessment.month.label
 
 
+def tick_begin(at_us: int) -> int:
+    """The begin of the tick in which an instant lies, µs."""
+    return at_us // TICK_US * TICK_US
+
+
 def tick_end(at_us: int) -> int:
     """The end of the tick in which an instant lies, µs."""
     return (at_us // TICK_US + 1) * TICK_US
