@@ -3,8 +3,7 @@
 import uuid
 from typing import Final
 
-import orjson
-
+from mailsla.schemas.codec.kept_json import kept_json
 from mailsla.schemas.results import State
 from mailsla.schemas.topics import BREACHES
 from mailsla.streams.live.evaluate.assessment import Assessment
@@ -45,7 +44,7 @@ def breach_record(transition: Transition, partition: int) -> Outgoing:
     return Outgoing(
         BREACHES.name,
         assessment.tenant_id.encode(),
-        orjson.dumps(document),
+        kept_json(document),
         partition,
         _CONTENT_TYPE,
     )

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-import orjson
-
+from mailsla.schemas.codec.kept_json import kept_json
 from mailsla.schemas.topics import WINDOWS
 from mailsla.streams.latency.windows.window_kinds import LatencyWindow
 from mailsla.streams.live.publish.times import text_of
@@ -42,4 +41,4 @@ def latency_record(window: LatencyWindow, tenant: str, as_of: str, partition: in
         "p95_s": round(p95, 6) if count else None,
         "p99_s": round(p99, 6) if count else None,
     }
-    return Outgoing(WINDOWS.name, tenant.encode(), orjson.dumps(document), partition)
+    return Outgoing(WINDOWS.name, tenant.encode(), kept_json(document), partition)
