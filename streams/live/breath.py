@@ -42,7 +42,8 @@ class Breath:
             always: let them have it in any case.
 
         Returns:
-            For how long was worked since others had theirs, seconds of the processor.
+            How much of the time that the loop was held went into work, seconds: others may have had
+            the processor meanwhile.
 
         """
         held_s, worked_s = time.monotonic() - self._since, thread_time() - self._since_cpu_s
@@ -56,11 +57,11 @@ class Breath:
         return worked_s
 
     async def through(self, steps: Iterable[None], step: str) -> float:
-        """Do some steps of one kind with pauses between them; the longest work, as `take`."""
-        worked_s = 0.0
+        """Do some steps of one kind with pauses between them; the most work of one, seconds."""
+        most_s = 0.0
         for _ in steps:
-            worked_s = max(worked_s, await self.take(step))
-        return max(worked_s, await self.take(step))
+            most_s = max(most_s, await self.take(step))
+        return max(most_s, await self.take(step))
 
     def begin(self) -> None:
         """The loop is taken from now on."""
@@ -71,9 +72,9 @@ class Breath:
 class Portion:
     """How much is done in one go: as much as this machine does while others can wait.
 
-    What counts is work, not time: on a machine that others use as well everything takes long, and
-    smaller portions would only cost more in all; of 250 events each costs five times as much as of
-    8,000. Nothing that is published depends on it: results are the same however the work is cut.
+    Nothing that is published depends on it: results are the same however the work is cut. What
+    counts is what a portion costs, not how long it takes: on a busy machine portions would become
+    smaller and smaller, each at much the same price, until no time was left to get on.
     """
 
     size: int
@@ -81,7 +82,7 @@ class Portion:
     most: int
 
     def took(self, worked_s: float) -> None:
-        """One portion was so much work, seconds of the processor; the next is fitted to it."""
+        """One portion took so much work, seconds of the processor; the next is fitted to it."""
         if worked_s > _LONG_S:
             self.size = max(self.least, self.size // 2)
         elif worked_s < _SHORT_S:
