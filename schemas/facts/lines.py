@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from mailsla.schemas.codec.kept_json import kept_json
 from mailsla.schemas.facts import (
     abuse,
     antivirus,
@@ -38,9 +39,7 @@ FIELDS: Final[Mapping[str, Sequence[str]]] = {
 def encode_fact(fact: Fact) -> bytes:
     """A fact as one line of JSON, without the fields that are absent."""
     fields = FIELDS[fact.type]
-    return orjson.dumps(
-        {name: value for name in fields if (value := getattr(fact, name)) is not None}
-    )
+    return kept_json({name: value for name in fields if (value := getattr(fact, name)) is not None})
 
 
 def decode_fact(line: bytes) -> Fact:

@@ -35,7 +35,7 @@ MOST_EVENTS: Final = 8_000
 MOST_FACTS: Final = 500
 """Of each of the other topics."""
 ROOM: Final = 60_000
-"""Events of one topic that may wait to be applied; more of it is not fetched."""
+"""Events and dead letters of one topic that may wait to be applied; more of it is not fetched."""
 ROOM_BYTES: Final = 64 * 2**20
 """The same of the bytes that they came as, which stay until they are applied."""
 _CHANGES: Final = pa.array(
@@ -61,7 +61,8 @@ class _Queue:
     """What was fetched of one topic, and event time come to by what was taken from it."""
 
     batches: deque[DecodedBatch] = field(default_factory=deque)
-    events: int = 0
+    records: int = 0
+    """Events, and what leaves with them."""
     size_bytes: int = 0
     clock_us: int = 0
     newest_us: int = 0
@@ -79,7 +80,7 @@ class _Queue:
     def offer(self, batch: DecodedBatch) -> None:
         """Take a batch that was fetched."""
         self.batches.append(batch)
-        self.events += len(batch)
+        self.records += len(batch) + len(batch.outgoing)
         self.size_bytes += batch.size_bytes
 
     def note_changes(self, batch: DecodedBatch) -> None:
@@ -113,7 +114,7 @@ class _Queue:
             self.size_bytes -= batch.size_bytes
         if len(batch):
             self.clock_us = int(clocks[len(batch) - 1])
-        self.events -= len(batch)
+        self.records -= len(batch) + len(batch.outgoing)
         while self.changes and self.changes[0][1] < batch.next_offset:
             self.changes.popleft()
         return batch
@@ -146,7 +147,7 @@ class Inbox:
     def has_room(self, topic: str) -> bool:
         """Whether more of a topic may be fetched."""
         queue = self._queues[topic]
-        return queue.events < ROOM and queue.size_bytes < ROOM_BYTES
+        return queue.records < ROOM and queue.size_bytes < ROOM_BYTES
 
     @property
     def empty(self) -> bool:

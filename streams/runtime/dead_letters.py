@@ -4,10 +4,9 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Final
 
-import orjson
-
 from mailsla.schemas.codec.identifiers import rfc3339
 from mailsla.schemas.codec.instants import LATEST_US
+from mailsla.schemas.codec.kept_json import kept_json
 from mailsla.schemas.codec.records import Rejection
 from mailsla.schemas.topics import DEAD_LETTERS
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
@@ -48,4 +47,4 @@ def dead_letter(batch: RecordBatch, place: int, rejection: Rejection) -> Outgoin
         "received_at": rfc3339(received),
         "value_b64": b64encode(value).decode("ascii"),
     }
-    return Outgoing(DEAD_LETTERS.name, key, orjson.dumps(document))
+    return Outgoing(DEAD_LETTERS.name, key, kept_json(document))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mailsla.streams.live.decode.facts import merged_facts
 from mailsla.streams.live.decode.records import decode
-from mailsla.streams.live.inbox import CELL_US, STRIDE_US, Inbox
+from mailsla.streams.live.inbox import CELL_US, ROOM, STRIDE_US, Inbox
 from mailsla.streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
 from mailsla.streams.time.calendar import to_datetime
 
@@ -104,3 +104,17 @@ def clock_of(history, applied, topic):
     if len(applied[topic]) == len(times):
         return None
     return START_US + max(times[: len(applied[topic]) + 1]) * 60_000_000
+
+
+def test_records_that_are_refused_take_room_too_however_small():
+    """The dead letter of two bytes is half a kilobyte."""
+    inbox, half = Inbox(MAIL, [OPS, PROBE]), ROOM // 2
+    for start in (0, half):
+        assert inbox.has_room(OPS)
+        offsets, heard = np.arange(start, start + half), np.full(half, START_US)
+        bad = RecordBatch(OPS, 0, offsets, [b"a"] * half, [b"{}"] * half, heard, LOG_APPEND_TIME)
+        inbox.offer(decode(bad, START_US))
+    assert not inbox.has_room(OPS)
+    taken = inbox.take(lambda topic: False)
+    assert len(taken.batches[0].outgoing) == half
+    assert inbox.has_room(OPS)

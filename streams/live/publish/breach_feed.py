@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from mailsla.schemas.codec.kept_json import kept_json
 from mailsla.schemas.results import State
 from mailsla.schemas.topics import BREACHES
 from mailsla.streams.live.evaluate.assessment import Assessment
@@ -42,7 +43,7 @@ def breach_record(transition: Transition, partition: int) -> Outgoing:
             **transition.more,
         },
     }
-    return _record(assessment.tenant_id, orjson.dumps(document), partition)
+    return _record(assessment.tenant_id, kept_json(document), partition)
 
 
 def told_record(event: bytes, partition: int) -> Outgoing:
