@@ -61,11 +61,16 @@ def mixed_flood(scope, seed, tenants, count, bad_share=0.01):
     """``(records, expected)``: records are made while they are published, and reckoned up then.
 
     ``scope`` names tenants and source, so that floods on one stack have nothing in common.
-    ``expected`` is complete once ``records`` is exhausted.
+    ``expected`` is complete once ``records`` is exhausted. ``bad_share``: refused records for each
+    good one, 0 to 1; None leaves the good ones out.
     """
-    expected = Expected(scope)
-    source = flood(seed, tenants, count, bad_share, start=_START, duration=_DURATION)
-    scoped = (_scoped(record, scope.encode()) for record in source.records())
+    expected, share = Expected(scope), 1.0 if bad_share is None else bad_share
+    source = flood(seed, tenants, count, share, start=_START, duration=_DURATION)
+    scoped = (
+        _scoped(record, scope.encode())
+        for record in source.records()
+        if bad_share is not None or record.kind.startswith("bad:")
+    )
     return _mixed(random.Random(seed), scoped, expected), expected
 
 

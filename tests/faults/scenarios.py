@@ -115,6 +115,10 @@ SCENARIOS = {
         "records make the live task fail, or their batches cannot be read",
         ("tests/faults/test_poison.py", "tests/integration/test_unreadable_batches.py"),
     ),
+    "refused-records": Scenario(
+        "one in a hundred records, half of them or all are refused; records as large as can be",
+        ("tests/faults/test_refused_records.py",),
+    ),
     "invented-tenants": Scenario(
         "somebody invents a million tenants; memory is bounded, the others are unhurt",
         (f"{LOADS}::test_invented_tenants",),

@@ -49,7 +49,7 @@ def kafka(tmp_path_factory):
         yield stack
 
 
-def publish(stack, scope, count=EVENTS):
+def publish(stack, scope, count=EVENTS, bad_share=0.01):
     """A flood in the topic; ``(records before it, what must come of it)``."""
     before, seed = sum(stack.ends(MTA).values()), random.Random(scope).randrange(1 << 30)
     if "MAILSLA_FAULTS" in os.environ:
@@ -57,7 +57,7 @@ def publish(stack, scope, count=EVENTS):
             record for record in flood(seed, slow_scope(scope), SLOW_MESSAGES) if record[0] == MTA
         )
         before += stack.publish(slow)
-    records, expected = mixed_flood(scope, seed, 12, count)
+    records, expected = mixed_flood(scope, seed, 12, count, bad_share)
     stack.publish(records)
     return before, expected
 
