@@ -71,7 +71,7 @@ class _Member:
         """When more tenants may be published."""
         self.events = Portion(fewer(MOST_EVENTS // 4, 250), 250, MOST_EVENTS)
         """Of mail, applied at a time."""
-        self.tenants = Portion(50, 1, 1_000)
+        self.tenants = Portion(250, 1, 1_000)
         """Published at a time."""
 
 
@@ -207,9 +207,9 @@ class Live:
         for piece in pieces(bite, stride):
             member.piece = piece.batches
             steps = member.task.apply_decoded(piece.batches, now, piece.until_us)
-            held_s = await self.breath.through(steps, "apply")
+            worked_s = await self.breath.through(steps, "apply")
             if stride is None and piece.batches[0].topic == MTA.name:
-                member.events.took(held_s)
+                member.events.took(worked_s)
             if stride is not None:
                 await self._checkpoint(member, last=True)
                 await self._deliveries.arrived(member.task.partition)
@@ -269,8 +269,8 @@ class Live:
         before_s = self.breath.held_s
         with self._measures.stage("publish"):
             some = member.task.publish_some(member.tenants.size)
-            held_s = await self.breath.through(some, "publish")
-        member.tenants.took(held_s)
+            worked_s = await self.breath.through(some, "publish")
+        member.tenants.took(worked_s)
         pause = (self.breath.held_s - before_s) / _SHARE_OF_ROUNDS if busy else 0.0
         if not member.task.rounds.under_way:
             pause = max(pause, self._settings.checkpoint_s)

@@ -8,7 +8,7 @@ them, and `latency.exceedances` is breached at once.
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -19,9 +19,9 @@ from mailsla.schemas.topics import BREACHES, MTA, WINDOWS
 from mailsla.streams.runtime.kafka.drain import lags
 from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
 from mailsla.streams.settings import Settings
-from tests.bench.load import BEGUN, preload
+from tests.bench.load import BEGUN
 from tests.bench.options import BenchError, Options
-from tests.bench.race import timed
+from tests.bench.race import Load, timed
 from tests.bench.report import note, show, verdict, whole
 from tests.bench.stage import Stage, new_stage
 from tests.bench.streams import LIVE
@@ -64,12 +64,11 @@ class _Waiting:
 
 def run(options: Options) -> None:
     """Measure without and under load, and print the quantiles."""
-    events = options.events_or()
     with new_stage(options.broker) as stage:
         # Of the last day: a worker that leaps over months has every one of them to evaluate.
-        preload(stage.settings, events, 1, datetime.now(UTC) - timedelta(days=1))
+        backlog = Load(options.events_or(), datetime.now(UTC) - timedelta(days=1), 1)
         with stage.running("live", *LIVE.program) as worker:
-            score = timed(stage, worker, LIVE.group, events, 600.0)
+            score = timed(stage, worker, LIVE.group, backlog, replace(options, seconds=600.0))
             rate = options.rate or _SHARE * score.events_per_s
             note(f"latency: caught up at {whole(score.events_per_s)} events/s")
             idle = asyncio.run(_measured(stage.settings, options.seconds))
