@@ -35,7 +35,7 @@ from mailsla.streams.runtime.kafka.admin import ensure_topics
 from mailsla.streams.runtime.kafka.drain import drain
 from mailsla.streams.runtime.kafka.offsets import observing
 from mailsla.streams.settings import ConfigurationError, Settings
-from tests.topic_records import PARTITIONS, publish, read
+from tests.topic_records import PARTITIONS, count, publish, read
 
 GROUPS = {"streams": "mailsla-streams", "sinks": "mailsla-sinks"}
 FIGURE = "figure: "
@@ -81,6 +81,11 @@ def peak_bytes(pid):
     with open(f"/proc/{pid}/status") as source:
         line = next(line for line in source if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
+
+
+def descriptors(pid):
+    """Files and connections a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def cpu_seconds(pid):
@@ -289,9 +294,12 @@ class Stack:
         """The result rows of one query."""
         return self.client().query(query, parameters=parameters).result_rows
 
-    def publish(self, records):
-        """Publish ``(topic, key, value)`` in order and once, as fast as the broker takes them."""
-        return asyncio.run(publish(self.settings, records, idempotent=self.kind == "kafka"))
+    def publish(self, records, rate=None):
+        """Publish ``(topic, key, value)`` in order and once, as fast as the broker takes them, or
+        so many a second.
+        """
+        once = self.kind == "kafka"
+        return asyncio.run(publish(self.settings, records, idempotent=once, rate=rate))
 
     def drain(self, timeout_s=180.0):
         """Wait until both groups have processed everything."""
@@ -331,6 +339,10 @@ class Stack:
     def read(self, topic):
         """Every committed record of a topic, in offset order within each partition."""
         return asyncio.run(asyncio.wait_for(read(self.settings, topic), 120))
+
+    def count(self, topic):
+        """How many there are."""
+        return asyncio.run(asyncio.wait_for(count(self.settings, topic), 600))
 
 
 @contextmanager

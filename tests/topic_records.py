@@ -10,6 +10,7 @@ from kafka.partitioner.default import murmur2
 PARTITIONS = 4
 _BATCH_BYTES = 400_000
 _IN_FLIGHT = 8
+_PACE_S = 0.1
 
 
 def partition_of(key):
@@ -17,7 +18,7 @@ def partition_of(key):
     return (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
 
 
-async def publish(settings, records, idempotent):
+async def publish(settings, records, idempotent, rate=None):
     """Whole batches, built here: a producer that gathers record by record is five times slower."""
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
@@ -27,6 +28,7 @@ async def publish(settings, records, idempotent):
     )
     await producer.start()
     open_batches, places, pending, count = {}, {}, [], 0
+    begun, step = time.monotonic(), None if rate is None else max(1, int(rate * _PACE_S))
 
     async def close(place):
         batch = open_batches.pop(place)
@@ -49,6 +51,10 @@ async def publish(settings, records, idempotent):
                 batch = open_batches[place] = producer.create_batch()
                 assert batch.append(key=key, value=value, timestamp=now_ms) is not None
             count += 1
+            if step is not None and count % step == 0:
+                for place in list(open_batches):
+                    await close(place)
+                await asyncio.sleep(begun + count / rate - time.monotonic())
         for place in list(open_batches):
             await close(place)
         await asyncio.gather(*pending)
@@ -58,6 +64,17 @@ async def publish(settings, records, idempotent):
 
 
 async def read(settings, topic):
+    """Every committed record of a topic."""
+    return [record async for some in _fetches(settings, topic) for record in some]
+
+
+async def count(settings, topic):
+    """How many committed records a topic has."""
+    return sum([len(some) async for some in _fetches(settings, topic)])
+
+
+async def _fetches(settings, topic):
+    """The committed records of a topic, as they are fetched."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
         isolation_level="read_committed",
@@ -71,12 +88,10 @@ async def read(settings, topic):
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)
-        found = []
         for place in places:
             # As the latest offset Tansu gives that of the last batch.
             while await consumer.position(place) < max(ends[place], consumer.highwater(place) or 0):
                 fetched = await consumer.getmany(place, timeout_ms=200)
-                found.extend(fetched.get(place, ()))
-        return found
+                yield fetched.get(place, ())
     finally:
         await consumer.stop()

@@ -26,7 +26,12 @@ from mailsla.streams.live.state.platform_reader import BroadcastReader
 from mailsla.streams.live.task import Task
 from mailsla.streams.live.topics import INPUT
 from mailsla.streams.runtime.checkpoint.state_log import Head, read_state
-from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
+from mailsla.streams.runtime.checkpoint.writer import (
+    Delivery,
+    Fenced,
+    OrderedDelivery,
+    TransactionalDelivery,
+)
 from mailsla.streams.runtime.faust_app.application import Current
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 from mailsla.streams.runtime.faust_app.restart import fewer
@@ -71,7 +76,7 @@ class _Member:
         """When more tenants may be published."""
         self.events = Portion(fewer(MOST_EVENTS // 4, 250), 250, MOST_EVENTS)
         """Of mail, applied at a time."""
-        self.tenants = Portion(250, 1, 1_000)
+        self.tenants = Portion(250, 1, 2_000)
         """Published at a time."""
 
 
@@ -374,6 +379,7 @@ class Live:
                 int(self._settings.source_silence_s * MICROS),
                 self._settings.unknown_tenants,
                 self._settings.tenant_events,
+                keeps_feed=self._delivery.name == OrderedDelivery.name,
             )
             task.clock.waiting = True
             await asyncio.to_thread(task.restore, state, time.monotonic(), time.time_ns() // 1000)

@@ -117,13 +117,21 @@ SCENARIOS = {
     ),
     "invented-tenants": Scenario(
         "somebody invents a million tenants; memory is bounded, the others are unhurt",
-        (f"{WAITING}::test_invented_tenants",),
+        (f"{LOADS}::test_invented_tenants",),
         {"MAILSLA_TENANTS": "1000000"},
+    ),
+    "one-tenant": Scenario(
+        "one tenant has nine tenths of the load; the others wait no longer",
+        (f"{LOADS}::test_one_tenant_with_nine_tenths_of_the_load",),
     ),
     "restarts": Scenario(
         "the live worker of ten thousand tenants starts again fifty times",
         (f"{LOADS}::test_a_state_of_ten_thousand_tenants_is_read_back_every_time",),
         {"MAILSLA_ROUNDS": "50"},
+    ),
+    "soak": Scenario(
+        "half an hour, or MAILSLA_SOAK_MINUTES, at 70 % of what the workers sustain",
+        (f"{LOADS}::test_a_load_that_goes_on_leaves_no_slope",),
     ),
     "idle": Scenario("a stack has nothing to do", ("tests/faults/test_idle.py",)),
     "clocks": Scenario(

@@ -11,7 +11,6 @@ import urllib.request
 from contextlib import contextmanager
 from http import HTTPStatus
 
-import orjson
 import pytest
 
 from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
@@ -25,7 +24,7 @@ from tests.faults.test_faults import (
     reached,
 )
 from tests.floods import MTA
-from tests.stack import PARTITIONS, peak_bytes, resident_bytes, running_stack, say, wait_for
+from tests.stack import peak_bytes, resident_bytes, running_stack, say, wait_for
 from tests.undisturbed import assert_all
 
 TENANTS = int(os.environ.get("MAILSLA_TENANTS", "100000"))
@@ -185,26 +184,3 @@ def test_a_zombie_that_wakes(stack):
             os.kill(zombie.pid, signal.SIGCONT)
             stack.drain(300)
         assert_all(stack, expected)
-
-
-def test_invented_tenants(stack):
-    event = {"source": "watch", "type": "monitor.heartbeat", "monitor": "m", "interval_s": 60}
-    records = (
-        ("mail.ops", name.encode(), orjson.dumps({**event, "id": name, "tenant_id": name,
-                                                  "time": "2026-10-05T08:00:00Z"}))
-        for name in (f"invented-{number}" for number in range(TENANTS))
-    )  # fmt: skip
-    with stack.workers("streams", "sinks") as workers:
-        stack.publish(records)
-        stack.drain(1_800)
-        peaks = {worker.kind: peak_bytes(worker.pid) for worker in workers}
-        say(f"{TENANTS} tenants: peaks of "
-            + ", ".join(f"{kind} {peak / 1e6:.0f} MB" for kind, peak in peaks.items()))  # fmt: skip
-        # The live worker has four tasks with room for a thousand of them each, a fifth of a MB one.
-        assert peaks["streams"] < 1.5 * MEMORY_BOUND
-        assert peaks["sinks"] < MEMORY_BOUND
-        assert stack.rows("SELECT count() FROM ops_events FINAL") == [(TENANTS,)]
-        held_back = TENANTS - PARTITIONS * stack.settings.unknown_tenants
-        letters = "SELECT count(), uniqExact(topic, partition, offset) FROM dead_letters FINAL"
-        assert stack.rows(letters) == [(held_back, held_back)]
-        assert len(stack.read("sla.dead_letters")) == held_back

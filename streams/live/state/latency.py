@@ -8,6 +8,13 @@ from mailsla.schemas.contract import Contract
 from mailsla.streams.clauses.model.contracts import in_force
 from mailsla.streams.clauses.model.stuck_limits import LatencyLimits
 from mailsla.streams.latency.flights import AT_RISK, OVER
+from mailsla.streams.latency.folded import (
+    Folded,
+    FoldedMonth,
+    FoldedMonths,
+    quarters_of,
+    sums_of,
+)
 from mailsla.streams.latency.in_flight import InFlight
 from mailsla.streams.latency.messages import (
     LATE_HOUR,
@@ -30,12 +37,7 @@ from mailsla.streams.live.state.stretches import NOWHERE
 from mailsla.streams.live.state.window_terms import TermsOfTenants, WindowTerms
 from mailsla.streams.time.calendar import SECOND, Month
 from mailsla.streams.time.intervals import BEFORE_ALL
-from mailsla.streams.time.months import month_bounds_us, month_number
-
-_Sums = list[int]
-"""Count, sum and largest latency in µs, exceedances."""
-_Folded = tuple[int, str, _Sums, _Sums, _Sums, _Sums]
-"""Tenant, month label, sums of what counts sent, received, and of everything sent, received."""
+from mailsla.streams.time.months import month_number, month_starts_us
 
 
 class Latency:
@@ -72,7 +74,7 @@ class Latency:
         """When the last of it came, by the broker's clock."""
         self._limits: dict[int, LatencyLimits] = {}
         self._window_terms = TermsOfTenants(self._find_window_terms)
-        self._folded: dict[tuple[int, str], list[_Sums]] = {}
+        self._folded = FoldedMonths()
 
     def limits(self, series: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s]:
         """From which age on messages in flight are at risk, and the longest allowed, µs.
@@ -131,11 +133,10 @@ class Latency:
 
     def _month_bounds(self, series: Int64s, months: Int64s) -> tuple[Int64s, Int64s]:
         """First µs of local months, in the zones of their series' contracts, and of the next."""
-        bounds = [
-            month_bounds_us(self._window_terms.of(one // 2).timezone, month)
-            for one, month in zip(series.tolist(), months.tolist(), strict=True)
-        ]
-        first, end = np.array(bounds, dtype=np.int64).reshape(-1, 2).T
+        first, end = np.zeros((2, len(series)), dtype=np.int64)
+        for zone, own in self._window_terms.zones(tenant_of(series)):
+            first[own] = month_starts_us(zone, months[own])
+            end[own] = month_starts_us(zone, months[own] + 1)
         return first, end
 
     def _find_window_terms(self, tenant: int) -> WindowTerms:
@@ -248,12 +249,10 @@ class Latency:
             ]
             counted = rows[~self.left_out(rows)]
             latency = counted["finished_us"] - counted["accepted_us"]
-            folded = self._folded.get((stands_for.tenant, stands_for.month.label))
-            least = folded[way][2] if folded else 0
-            sums.largest_us[slot, way] = max(int(latency.max(initial=0)), least)
+            least = self._folded.largest_us(stands_for.tenant, stands_for.month.label, way)
+            sums.largest_us[slot, way] = max(int(latency.max(initial=0)), least[0])
             every = rows["finished_us"] - rows["accepted_us"]
-            least = folded[2 + way][2] if folded else 0
-            sums.all_largest_us[slot, way] = max(int(every.max(initial=0)), least)
+            sums.all_largest_us[slot, way] = max(int(every.max(initial=0)), least[1])
 
     def judge_again(self, tenant: int) -> list[Month]:
         """Work out all sums of a tenant anew, after its contract has changed.
@@ -276,7 +275,7 @@ class Latency:
         series = [2 * tenant, 2 * tenant + 1]
         former = self.months.forget(tenant)
         self.sum_up(rows)
-        for (owner, label), folded in self._folded.items():
+        for (owner, label), folded in self._folded:
             if owner == tenant:
                 self._add_folded(tenant, Month.parse(label), folded)
         self.in_flight.limit_again(series, self.sources.all_known_us())
@@ -310,7 +309,7 @@ class Latency:
         self.in_flight.restore(rows[rows["kind"] != LATENCY], names, self.sources.all_known_us())
         living = self.store.rows
         self.sum_up(living)
-        for (tenant, label), folded in self._folded.items():
+        for (tenant, label), folded in self._folded:
             self._add_folded(tenant, Month.parse(label), folded)
         flights = self.in_flight.flights
         self._add_flights(flights[flights["age"] > 0])
@@ -318,11 +317,11 @@ class Latency:
         ones = np.ones(len(counted), dtype=np.int64)
         self.windows.rebuild(self.window_changes(counted, ones), self.frontier_us())
 
-    def fold(self, count: int) -> tuple[list[_Folded], bytes]:
+    def fold(self, count: int) -> tuple[list[Folded], bytes]:
         """Forget the messages that came first; their sums stay.
 
         A repeated message among them is no longer recognised, and an exclusion declared later
-        no longer reaches them.
+        no longer reaches them, nor does another limit of a contract that comes later.
 
         Returns:
             What must be kept so that `unfold` brings back the sums of months, and of windows.
@@ -336,36 +335,39 @@ class Latency:
         self.unfold(folded, b"")
         return folded, panes
 
-    def _fold_months(self, rows: Rows) -> Iterator[_Folded]:
+    def _fold_months(self, rows: Rows) -> Iterator[Folded]:
         at = self.months.locate(tenant_of(rows["series"]).astype(np.int64), rows["accepted_us"])
         rows, slots = at.expand(rows), at.slots
         latency = rows["finished_us"] - rows["accepted_us"]
-        ways, counted = rows["series"] % 2, ~self.left_out(rows)
+        ways, left_out = rows["series"] % 2, self.left_out(rows)
+        over, everything = latency > at.limits_us, np.ones(len(rows), dtype=np.bool_)
+        part_over, part_counted = (
+            latency > at.part_limits_us,
+            ~self.left_out_of_parts(rows, left_out),
+        )
         for slot in np.unique(slots[slots != NOWHERE]).tolist():
-            sums: list[_Sums] = []
-            for chosen in (counted, np.ones(len(rows), dtype=np.bool_)):
-                for way in (0, 1):
-                    own = (slots == slot) & (ways == way) & chosen
-                    some = latency[own]
-                    over = int((some > at.limits_us[own]).sum())
-                    sums.append([len(some), int(some.sum()), int(some.max(initial=0)), over])
-            stands_for = self.months.slot(slot)
-            yield stands_for.tenant, stands_for.month.label, sums[0], sums[1], sums[2], sums[3]
+            sent, received, all_sent, all_received = (
+                sums_of(latency[own], over[own])
+                for own in (
+                    (slots == slot) & (ways == way) & chosen
+                    for chosen in (~left_out, everything)
+                    for way in (0, 1)
+                )
+            )
+            own = (slots == slot) & part_over
+            quarters = quarters_of(rows["accepted_us"][own], part_counted[own])
+            of = self.months.slot(slot)
+            yield of.tenant, of.month.label, sent, received, all_sent, all_received, quarters
 
-    def unfold(self, folded: Iterable[_Folded], panes: bytes) -> None:
+    def unfold(self, folded: Iterable[Folded], panes: bytes) -> None:
         """Take up the sums of messages that were forgotten, before `restore`."""
-        for tenant, label, *sums in folded:
-            known = self._folded.get((tenant, label), [[0] * 4 for _ in range(4)])
-            self._folded[tenant, label] = [
-                [old[0] + new[0], old[1] + new[1], max(old[2], new[2]), old[3] + new[3]]
-                for old, new in zip(known, sums, strict=True)
-            ]
+        self._folded.add(folded)
         if panes:
             self.windows.unfold(panes)
 
-    def folded(self) -> list[_Folded]:
+    def folded(self) -> list[Folded]:
         """The sums of all messages that were forgotten."""
-        return [(*key, sums[0], sums[1], sums[2], sums[3]) for key, sums in self._folded.items()]
+        return self._folded.everything()
 
     def forget(self, before_us: int, oldest: Month) -> None:
         """Drop the messages and sums of months before ``oldest``, which begins at ``before_us``."""
@@ -374,15 +376,19 @@ class Latency:
         self.slow.forget(before_us)
         self.months.forget_before(oldest)
         self.windows.forget_months(month_number(oldest.first))
-        for key in [key for key in self._folded if key[1] < oldest.label]:
-            del self._folded[key]
+        self._folded.forget(oldest.label)
 
-    def _add_folded(self, tenant: int, month: Month, folded: Sequence[_Sums]) -> None:
+    def _add_folded(self, tenant: int, month: Month, folded: FoldedMonth) -> None:
         slot, sums = self.months.of_first(tenant, month), self.months.sums
-        for place, (count, sum_us, largest_us, over) in enumerate(folded):
+        for place, (count, sum_us, largest_us, over) in enumerate(folded.sums):
             way, prefix = place % 2, "" if place < 2 else "all_"
             getattr(sums, f"{prefix}count")[slot, way] += count
             getattr(sums, f"{prefix}sum_us")[slot, way] += sum_us
             largest = getattr(sums, f"{prefix}largest_us")
             largest[slot, way] = max(int(largest[slot, way]), largest_us)
             getattr(sums, f"{prefix}over")[slot] += over
+        for part in self.months.parts(slot):
+            period = self.months.slot(part).governed.period
+            counted, every = folded.exceedances(period.start_us, period.end_us)
+            sums.over[part] += counted
+            sums.all_over[part] += every

@@ -2,8 +2,9 @@
 
 The order is always the same: results and state are produced and acknowledged, then the offsets
 are committed. With transactions the three become visible together and a zombie is fenced by the
-transactional id. Without, the state's head record is produced last, so that a crash in between
-leaves either the old state or the new one, and what is delivered again is skipped by offset.
+transactional id. Without, the state's head record is produced after them, so that a crash in
+between leaves either the old state or the new one, and what is delivered again is skipped by
+offset; the feed follows the head, which remembers it (`feed_apart`).
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
+from mailsla.schemas.topics import BREACHES
 from mailsla.streams.runtime.kafka.client_options import client_options
 from mailsla.streams.runtime.kafka.partitioner import home_of
 from mailsla.streams.runtime.kafka.refusals import TopicRefused, refused
@@ -106,7 +108,7 @@ class Delivery(Protocol):
 
 
 class OrderedDelivery:
-    """Results, then the head, then the offsets; exact under crashes of a single worker."""
+    """Results, the head, the feed, then the offsets; exact under crashes of a single worker."""
 
     name = "ordered"
 
@@ -127,9 +129,11 @@ class OrderedDelivery:
         """Produce, await every acknowledgement, then commit."""
         if self._producer is None:
             raise Fenced(f"task {task} was never claimed")
-        await send_all(self._producer, records)
+        results, feed = feed_apart(records)
+        await send_all(self._producer, results)
         if head is not None:
             await send_all(self._producer, [head])
+        await send_all(self._producer, feed)
         if offsets and not await self._commit(offsets):
             raise Fenced(f"task {task} was taken over during a checkpoint")
 
@@ -247,6 +251,18 @@ async def start_producer(settings: Settings, **options: Any) -> AIOKafkaProducer
     )
     await producer.start()
     return producer
+
+
+def feed_apart(records: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Outgoing]]:
+    """What precedes the head without transactions, and the feed, which follows it.
+
+    What the feed has said cannot be unsaid, and a life that reads the topics in another order than
+    one that was cut off may find otherwise. So it says what the state vouches for.
+    """
+    return (
+        [one for one in records if one.topic != BREACHES.name],
+        [one for one in records if one.topic == BREACHES.name],
+    )
 
 
 async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
