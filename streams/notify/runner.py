@@ -59,7 +59,7 @@ class Runner:
 
     @property
     def is_connected(self) -> bool | None:
-        """Whether it has a connection to a broker; None while it tries for the first time."""
+        """Whether it has a connection to a broker; None while nobody knows."""
         if self._consumer is None:
             return False if self._failed else None
         return is_connected(self._consumer)
@@ -70,7 +70,7 @@ class Runner:
             try:
                 await self._session(stop)
             except KafkaError as error:
-                self._failed = True
+                self._failed = bool(error.retriable)
                 self._note_refusal(error)
                 self._queue.forget()
                 await asyncio.sleep(_KAFKA_PAUSE_S)

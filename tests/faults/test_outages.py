@@ -16,7 +16,6 @@ import pytest
 from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
 from mailsla.sinks.schema import install_schema
 from tests.faults.test_faults import (
-    KILLS,
     MEMORY_BOUND,
     SMALL_STEPS,
     goes_on_s,
@@ -37,7 +36,6 @@ routes:
     to: {kind: webhook, url: "http://127.0.0.1:9/"}
     tenants: [nobody]
 """
-INSERTING = "SELECT count() FROM system.processes WHERE query_kind = 'Insert'"
 RECOVERY_S = 15.0
 """Within it a stack goes on once the cause is gone, on a quiet machine."""
 SLOW = pytest.mark.skipif("MAILSLA_FAULTS" not in os.environ, reason="make faults runs it")
@@ -126,8 +124,8 @@ def test_a_broker_that_is_away(stack, how):
             f"{how} for {AWAY_S:.0f} s: goes on {paused_s:.1f} s after it answers; lines logged "
             f"while away: {lines}; in all, starts too: {said}"
         )
-        assert paused_s < RECOVERY_S
         assert_all(stack, expected)
+        assert paused_s < RECOVERY_S
 
 
 def test_a_clickhouse_that_is_away(stack):
@@ -151,26 +149,8 @@ def test_a_clickhouse_that_is_away(stack):
             + f"; goes on {paused_s:.1f} s after it answers; {behind} records behind, caught up "
             f"at {behind / took_s:,.0f} a second; lines logged while away: {lines}"
         )
+        assert_all(stack, expected)
         assert paused_s < RECOVERY_S
-        assert_all(stack, expected)
-
-
-def test_clickhouse_killed_in_the_middle_of_inserts(stack):
-    before, expected = publish(stack, "cut", max(20_000, 4_000 * KILLS))
-    pauses = []
-    with stack.workers("streams", "sinks", **SMALL_STEPS) as (_, sinks):
-        for number in range(KILLS):
-            reached(stack, "sinks", before, expected.published * number // (KILLS + 2))
-            client, lines = stack.client(), sinks.log.count("takes no rows")
-            wait_for(lambda c=client: c.query(INSERTING).result_rows[0][0], 60, "an insert")
-            stack.clickhouse.kill()
-            wait_for(lambda n=lines: sinks.log.count("takes no rows") > n, 30, "the sinks notice")
-            stack.clickhouse.start()
-            pauses.append(goes_on_s(stack, "sinks"))
-        stack.drain(300)
-        say(f"{KILLS} kills while an insert ran: the sinks go on {max(pauses):.1f} s later at most")
-        assert max(pauses) < RECOVERY_S
-        assert_all(stack, expected)
 
 
 def test_a_zombie_that_wakes(stack):
