@@ -32,6 +32,8 @@ from mailsla.streams.time.calendar import Month
 _WINDOWS_OF_TENANTS: Final = 250
 """Whose windows are published in one go."""
 _NOTHING: Final[frozenset[int]] = frozenset()
+_OBSERVED: Final = frozenset({1, 3})
+"""The sections that have windows besides those of mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +184,29 @@ class Rounds:
                     yield from self._of_mail.emptied(code, month, now_us)
                 else:
                     yield from self._of_mail.records(slot, news[slot], now_us)
-        if any(not {1, 3}.isdisjoint(sections) for sections in months.values()):
-            present = self._tenants.month(tenant, now_us)
-            if months.get(present, set()) & {1, 3}:
-                of = self._scheduler.group_number(tenant), present
-                if of not in alike.observed:
-                    alike.observed[of] = self._observed.look(tenant, present, now_us)
-                yield from self._observed.records(tenant, alike.observed[of], now_us)
+        observed = [month for month in sorted(months) if not _OBSERVED.isdisjoint(months[month])]
+        if observed:
+            yield from self._windows_of(alike, tenant, observed, now_us)
+
+    def _windows_of(
+        self, alike: _Alike, tenant: str, months: Sequence[Month], now_us: int
+    ) -> Iterator[Outgoing]:
+        """Windows of connectivity and faults of some months, and outages of the present one.
+
+        A month that is over is looked at as it ends, and when something of it becomes known late.
+        """
+        present = self._tenants.month(tenant, now_us)
+        for month in months:
+            if month > present:
+                continue
+            of = self._scheduler.group_number(tenant), month
+            if of not in alike.observed:
+                alike.observed[of] = self._observed.look(tenant, month, now_us)
+            seen = alike.observed[of]
+            if month == present:
+                yield from self._observed.records(tenant, seen, now_us)
+            else:
+                yield from self._observed.past_records(tenant, seen)
 
     def _statuses(
         self, alike: _Alike, tenant: str, month: Month, now_us: int, sections: set[int]
