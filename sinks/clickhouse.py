@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import clickhouse_connect
+from clickhouse_connect.driver.exceptions import DatabaseError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from mailsla.streams.settings import ConfigurationError
@@ -29,6 +30,10 @@ Client: TypeAlias = Any
 """A `clickhouse_connect` HTTP client (the library is untyped)."""
 
 _LOUD: Final = ("clickhouse_connect.driver", "urllib3.connectionpool")
+_LOST_RACE: Final = frozenset({57, 60, 218, 517})
+"""TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, TABLE_IS_DROPPED and CANNOT_ASSIGN_ALTER:
+what a repeatable statement can still meet when another run does the same at the same instant."""
+_ATTEMPTS: Final = 5
 DEFAULT_PORTS: Final = {"http": 8123, "https": 8443}
 
 
@@ -123,3 +128,15 @@ def _client(settings: ClickHouseSettings, server_settings: dict[str, int]) -> Cl
     )
     client.database = settings.database
     return client
+
+
+def run_repeatable(client: Client, statement: str) -> None:
+    """Run one repeatable statement, again where another run got between."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            client.command(statement)
+        except DatabaseError as error:
+            if error.code not in _LOST_RACE or not left:
+                raise
+        else:
+            return

@@ -25,8 +25,9 @@ from mailsla.sinks.landing.faults import label, lasting
 from mailsla.streams.metrics import names
 from mailsla.streams.metrics.health import Health
 from mailsla.streams.metrics.sampling import beat
+from mailsla.streams.runtime.absence import Absence
 from mailsla.streams.runtime.faust_app.restart import give_up, settled
-from mailsla.streams.settings import Settings
+from mailsla.streams.settings import ConfigurationError, Settings
 
 _LAST_ZONE: Final = timedelta(hours=12)
 """How far the last place where a day ends is behind UTC."""
@@ -77,6 +78,8 @@ class Closer:
         self._after = timedelta(hours=settings.close_after_h)
         self._done: date | None = None
         """The newest month that is closed for everybody, and so are those before."""
+        self.absence = Absence()
+        """Of what a closing needs."""
 
     def turn(self, now: datetime) -> float:
         """Close the months that are due at ``now``; seconds until the next turn.
@@ -138,7 +141,7 @@ async def _run(closer: Closer, health: Health) -> None:
         loop.add_signal_handler(number, stop.set)
     beating = asyncio.create_task(beat(health))
     while not stop.is_set():
-        pause = await _turn(closer, health)
+        pause = await take_turn(closer, health)
         try:
             await asyncio.wait_for(stop.wait(), pause)
         except TimeoutError:
@@ -146,18 +149,25 @@ async def _run(closer: Closer, health: Health) -> None:
     beating.cancel()
 
 
-async def _turn(closer: Closer, health: Health) -> float:
+async def take_turn(closer: Closer, health: Health) -> float:
     """One turn; what passes by itself is tried again, what does not ends the worker."""
     try:
         pause = await asyncio.to_thread(closer.turn, datetime.now(UTC))
-    except (ClosingError, ClickHouseError, KafkaError, OSError) as error:
-        said = str(error) if isinstance(error, ClosingError) else label(error)
+    except (ClosingError, ConfigurationError, ClickHouseError, KafkaError, OSError) as error:
+        if isinstance(error, ClosingError | ConfigurationError):
+            said = str(error)
+        else:
+            server = "Kafka" if isinstance(error, KafkaError) else "ClickHouse"
+            said = f"{server}: {label(error)}"
         if lasting(error) == "permanent":
             give_up(f"no month can be closed ({said}); mend that, see mailsla doctor")
-        logger.warning("nothing is closed now: %s; tried again in %.0f s", said, _TURN_S)
+        if closer.absence.away(time.monotonic()) is not None:
+            logger.warning("nothing is closed now: %s; tried again every %.0f s", said, _TURN_S)
         since, _ = health.problems.get("closing", (time.monotonic(), ""))
         health.problems = {"closing": (since, f"nothing is closed: {said}")}
         return _TURN_S
+    if (away_s := closer.absence.back(time.monotonic())) is not None:
+        logger.info("months are closed again after %.0f s", away_s)
     health.problems = {}
     settled()
     return pause

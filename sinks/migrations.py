@@ -15,9 +15,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
-from clickhouse_connect.driver.exceptions import DatabaseError
-
-from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.clickhouse import Client, run_repeatable
 from mailsla.sinks.ddl import DERIVED_TABLES, Table
 from mailsla.sinks.ddl.comments import TABLES, column_comments
 
@@ -42,10 +40,6 @@ _REPEATABLE: Final = re.compile(
     r"|ALTER\s+TABLE\s+\S+\s+(?:ADD\s+\w+\s+IF\s+NOT\s+EXISTS|DROP\s+\w+\s+IF\s+EXISTS|MODIFY|UPDATE|MATERIALIZE)\s",
     re.IGNORECASE,
 )
-_LOST_RACE: Final = frozenset({57, 60, 218, 517})
-"""TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, TABLE_IS_DROPPED and CANNOT_ASSIGN_ALTER:
-what a repeatable statement can still meet when another run does the same at the same instant."""
-_ATTEMPTS: Final = 5
 
 
 class MigrationError(Exception):
@@ -137,13 +131,13 @@ def migrate(
     """
     known = read_migrations() if migrations is None else tuple(migrations)
     done = _make_database(client)
-    _run(client, _LEDGER)
+    run_repeatable(client, _LEDGER)
     pending = _pending(client, known)
     for table in tables:
         done += _derive(client, table)
     for migration in pending:
         for statement in migration.statements:
-            _run(client, statement)
+            run_repeatable(client, statement)
         client.insert(
             "schema_migrations",
             [[migration.version, migration.name, migration.checksum]],
@@ -168,7 +162,7 @@ def _explain_columns(client: Client) -> None:
             text = words.replace("\\", "\\\\").replace("'", "\\'")
             changes.setdefault(table, []).append(f"COMMENT COLUMN IF EXISTS `{column}` '{text}'")
     for table, parts in changes.items():
-        _run(client, f"ALTER TABLE {table} {', '.join(parts)}")
+        run_repeatable(client, f"ALTER TABLE {table} {', '.join(parts)}")
 
 
 def _make_database(client: Client) -> list[str]:
@@ -210,13 +204,13 @@ def _derive(client: Client, table: Table) -> list[str]:
     """Make one derived table, or give it what its model has gained."""
     present = _columns(client, table.name)
     if not present:
-        _run(client, table.create)
+        run_repeatable(client, table.create)
         return [f"created table {table.name}"]
     done: list[str] = []
     for column in table.columns:
         type_ = present.get(column.name)
         if type_ is None:
-            _run(client, table.add(column))
+            run_repeatable(client, table.add(column))
             done.append(f"added column {table.name}.{column.name}")
         elif type_ != column.type and not _holds(type_, column.type):
             if not _holds(column.type, type_):
@@ -224,7 +218,7 @@ def _derive(client: Client, table: Table) -> list[str]:
                     f"Column {table.name}.{column.name} is {type_} in the database and "
                     f"{column.type} in this program; convert it by hand, then migrate again."
                 )
-            _run(client, table.widen(column))
+            run_repeatable(client, table.widen(column))
             done.append(f"widened column {table.name}.{column.name} to {column.type}")
     return done
 
@@ -247,15 +241,3 @@ def _columns(client: Client, table: str) -> Mapping[str, str]:
         parameters={"database": client.database, "table": table},
     ).result_rows
     return dict(rows)
-
-
-def _run(client: Client, statement: str) -> None:
-    """Run one repeatable statement, again where another run got between."""
-    for left in reversed(range(_ATTEMPTS)):
-        try:
-            client.command(statement)
-        except DatabaseError as error:
-            if error.code not in _LOST_RACE or not left:
-                raise
-        else:
-            return

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.views import install_views, open_month_views, views
 from mailsla.sinks.ddl import DERIVED_TABLES
+from mailsla.sinks.ddl.arrivals import arrival_objects, install_arrivals
 from mailsla.sinks.migrations import migrate, read_migrations
 from mailsla.sinks.retention import apply_retention
 
@@ -23,6 +24,7 @@ def install_schema(client: Client, keep: Mapping[str, int] | None = None) -> lis
         MigrationError: an applied migration was changed, or the database is newer than the code.
     """
     done = migrate(client)
+    install_arrivals(client)
     install_views(client)
     return done if keep is None else done + apply_retention(client, keep)
 
@@ -36,7 +38,7 @@ def schema_trouble(client: Client) -> str | None:
     ).result_rows
     present = {(table, column) for table, column in found}
     wanted = {(table.name, column.name) for table in DERIVED_TABLES for column in table.columns}
-    wanted |= {(view, "") for view in views()} | {("schema_migrations", "")}
+    wanted |= {(name, "") for name in (*views(), *arrival_objects())} | {("schema_migrations", "")}
     if ("plans", "") in present:
         wanted |= {(view, "") for view in open_month_views(client).values()}
     lacking = sorted({table for table, _ in wanted - present})

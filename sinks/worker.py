@@ -131,10 +131,13 @@ class Gatherer:
 
 
 class PlanKeeper:
-    """Keeps what the live views join current: tenants, zones, calendars, terms."""
+    """Keeps what the live views join current: tenants, zones, calendars, terms.
 
-    def __init__(self, server: ClickHouseSettings) -> None:
-        self._server = server
+    That ClickHouse takes no rows is in ``metrics``, and said by whoever found it out.
+    """
+
+    def __init__(self, server: ClickHouseSettings, metrics: LandingMetrics) -> None:
+        self._server, self._metrics = server, metrics
         self._since_us = 0
         self._absence = Absence()
 
@@ -143,11 +146,13 @@ class PlanKeeper:
         try:
             self._since_us = await asyncio.to_thread(self._refresh)
         except Exception as error:
-            if self._absence.away(time.monotonic()) is not None:
+            said = self._metrics.down_since is not None
+            if not said and self._absence.away(time.monotonic()) is not None:
                 logger.warning("the live views are not brought up to date now (%s)", label(error))
             logger.debug("the live views: %s", error)
         else:
-            self._absence.back(time.monotonic())
+            if (away_s := self._absence.back(time.monotonic())) is not None:
+                logger.info("the live views are brought up to date again after %.0f s", away_s)
 
     def _refresh(self) -> int:
         return refresh_plans(connect(self._server), self._since_us)
@@ -209,7 +214,7 @@ def build_sinks(
     gatherer = Gatherer(Landing(delivery, key=AddressKey.of(settings.address_key)), app)
     attach(app, LANDED_TOPICS, gatherer.handle)
     background(app, gatherer.tick, _TICK_S)
-    background(app, PlanKeeper(server).tick, _PLANS_S)
+    background(app, PlanKeeper(server, counted).tick, _PLANS_S)
     if settings.tenant_events:
         background(app, QuotaWatch(server, settings.tenant_events).tick, LOOKED_EVERY_S)
     watch = TopicWatch(settings, app, gatherer)

@@ -107,10 +107,7 @@ class Settings(BaseSettings):
         Field(
             gt=0,
             le=60,
-            description=(
-                "seconds between checkpoints; half that for urgent news, four times that while "
-                "catching up"
-            ),
+            description="seconds between checkpoints; a fifth of a second for urgent news",
         ),
     ] = 1.0
     checkpoint_events: Annotated[

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from mailsla.sinks.embedded.ports import LOOPBACK
 
-PRODUCE, OFFSET_COMMIT, END_TXN = 0, 8, 26
-TRANSACTIONAL = frozenset({PRODUCE, 22, 24, 25, END_TXN, 28})
+PRODUCE, OFFSET_COMMIT, INIT_PRODUCER_ID, END_TXN = 0, 8, 22, 26
+TRANSACTIONAL = frozenset({PRODUCE, INIT_PRODUCER_ID, 24, 25, END_TXN, 28})
 """Produce, InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit."""
 _HEAD = struct.Struct(">i")
 _KEY = struct.Struct(">h")
@@ -27,12 +27,13 @@ class Weather:
     """How often what goes wrong, of the requests in ``keys``."""
 
     delayed: float = 0.02
-    """Forwarded up to two seconds later."""
+    """Forwarded later, within the bounds of ``delay_s``."""
     unanswered: float = 0.01
     """Forwarded at once; the connection breaks when the broker answers, so that it comes twice."""
     late: float = 0.01
     """The connection breaks at once, and the broker hears it up to five seconds later."""
     keys: frozenset = TRANSACTIONAL | {OFFSET_COMMIT}
+    delay_s: tuple = (0.0, 2.0)
 
 
 class Proxy:
@@ -78,7 +79,7 @@ class Proxy:
                 self._late.add(task)
                 return
             if what == "delayed":
-                await asyncio.sleep(2 * self._chance.random())
+                await asyncio.sleep(self._chance.uniform(*self.weather.delay_s))
             if what == "unanswered":
                 broken.set()
             up_writer.write(frame)

@@ -1,7 +1,7 @@
 """A history lived through by one live task, on a log and a clock of the test's own."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 
 import numpy as np
@@ -64,8 +64,8 @@ class LiveRun:
     Checkpoints are durable at once. `restart` is a crash right after one.
     """
 
-    def __init__(self, silence_us: int = SILENCE_US, now_s: float = 0.0, **room: int) -> None:
-        self._options = {"silence_us": silence_us, **room}
+    def __init__(self, silence_us: int = SILENCE_US, now_s: float = 0.0, **options: int) -> None:
+        self._options = {"silence_us": silence_us, **options}
         self.silence_us = silence_us
         self.now_s = now_s
         self.status: dict[tuple[str, str, str], Status] = {}
@@ -99,11 +99,16 @@ class LiveRun:
     def feed(self, records: list[Record], broker_us: list[int] | None = None) -> None:
         """Apply consecutive records of the log, one batch per topic, as a worker does: in step.
 
+        Records of the broadcast topic come alone.
+
         Args:
             records: in log order.
             broker_us: when the broker received each; long after every event where not given.
 
         """
+        if records[0][0] == BROADCAST.name:
+            self.broadcast(value for _, _, value in records)
+            return
         times = broker_us or [BROKER_US] * len(records)
         for topic in sorted({topic for topic, _, _ in records}):
             own = [
@@ -140,6 +145,11 @@ class LiveRun:
         read = self._read_broadcast()
         if read:
             self.task.hear(read, self.now_s)
+
+    def broadcast(self, values: Iterable[bytes]) -> None:
+        """Hear what the platform's task tells everybody."""
+        self._broadcast.extend(values)
+        self.hear()
 
     def pass_time(self, seconds: float) -> None:
         """Let the clock run, and the worker with it, until nothing is left to tell."""

@@ -7,20 +7,20 @@ Broker and ClickHouse keep their ports and their data directories over restarts;
 import asyncio
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+import urllib.request
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka import TopicPartition as AioPartition
 from kafka import KafkaConsumer, TopicPartition
-from kafka.partitioner.default import murmur2
+from kafka.errors import KafkaError
 
 from mailsla.sinks.clickhouse import connect
 from mailsla.sinks.embedded.brokers.broker import is_broker_ready, make_broker
@@ -34,13 +34,11 @@ from mailsla.sinks.worker import clickhouse_settings
 from mailsla.streams.runtime.kafka.admin import ensure_topics
 from mailsla.streams.runtime.kafka.drain import drain
 from mailsla.streams.runtime.kafka.offsets import observing
-from mailsla.streams.settings import Settings
+from mailsla.streams.settings import ConfigurationError, Settings
+from tests.topic_records import PARTITIONS, count, publish, read
 
-PARTITIONS = 4
 GROUPS = {"streams": "mailsla-streams", "sinks": "mailsla-sinks"}
 FIGURE = "figure: "
-_BATCH_BYTES = 400_000
-_IN_FLIGHT = 8
 
 
 def needs_kafka():
@@ -85,6 +83,11 @@ def peak_bytes(pid):
     return int(line.split()[1]) * 1024
 
 
+def descriptors(pid):
+    """Files and connections a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def cpu_seconds(pid):
     """Processor time a process has used, user and system."""
     with open(f"/proc/{pid}/stat") as source:
@@ -102,7 +105,15 @@ class Service:
 
     def start(self):
         """Start and wait until it answers."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self):
+        """Start, and wait for nothing."""
         self._running = Running(Child(self._name, self._argv()), self._logs)
+
+    def await_ready(self):
+        """Wait until it answers."""
         wait_for(lambda: self._running.has_ended() or self._ready(), self._within_s, self._name)
         assert not self._running.has_ended(), self._running.last_lines()
 
@@ -120,6 +131,11 @@ class Service:
     def has_ended(self):
         """Whether it has ended by itself."""
         return self._running.has_ended()
+
+    def terminate(self):
+        """End it in order."""
+        self._running.process.terminate()
+        self._running.process.wait(60)
 
     @contextmanager
     def held(self):
@@ -149,6 +165,12 @@ class Worker:
         """Everything it has logged."""
         return self._running.log.read_text(errors="replace")
 
+    def metrics(self):
+        """Its metrics as they are now, as text."""
+        address = re.search(r"metrics and health at (\S+)", self.log)[1]
+        with urllib.request.urlopen(f"{address}/metrics") as answer:
+            return answer.read().decode()
+
     def is_running(self):
         """Whether the process is there."""
         return not self._running.has_ended()
@@ -175,6 +197,8 @@ class Worker:
 class Stack:
     """Broker, ClickHouse, and any number of workers."""
 
+    replication = 1
+
     def __init__(self, data, broker):
         self.data, self.kind = Path(data), broker
         self.logs = self.data / "logs"
@@ -199,15 +223,21 @@ class Stack:
         places = ("--data", str(self.data / "clickhouse"), "--http-port", str(self._http))
         return (*module, *places, "--tcp-port", str(self._native))
 
+    @property
+    def servers(self):
+        """Where clients find the broker."""
+        return f"{LOOPBACK}:{self.kafka_port}"
+
     @cached_property
     def settings(self):
         """Configuration of everything that talks to this stack."""
         return Settings(
-            kafka=f"{LOOPBACK}:{self.kafka_port}",
+            kafka=self.servers,
             clickhouse=f"http://{LOOPBACK}:{self._http}",
             clickhouse_user=OPERATOR,
             clickhouse_password=ensure_credentials(self.data / "clickhouse")[OPERATOR],
             partitions=PARTITIONS,
+            replication=self.replication,
             session_timeout_s=6.0,
         )
 
@@ -264,21 +294,35 @@ class Stack:
         """The result rows of one query."""
         return self.client().query(query, parameters=parameters).result_rows
 
-    def publish(self, records):
-        """Publish ``(topic, key, value)`` in order, as fast as the broker takes them."""
-        return asyncio.run(_publish(self.settings, records))
+    def publish(self, records, rate=None):
+        """Publish ``(topic, key, value)`` in order and once, as fast as the broker takes them, or
+        so many a second.
+        """
+        once = self.kind == "kafka"
+        return asyncio.run(publish(self.settings, records, idempotent=once, rate=rate))
 
     def drain(self, timeout_s=180.0):
         """Wait until both groups have processed everything."""
         drain(self.settings, timeout_s, lambda lag: None)
 
     def behind(self, kind, topic):
-        """Records of a topic that a kind of worker has still to commit."""
+        """Records of a topic that a kind of worker has still to commit.
+
+        Asked again while a broker starts or leaders change, when nobody can tell for a moment.
+        """
+        while True:
+            with suppress(KafkaError, ConfigurationError), observing(self.settings) as log:
+                ends = log.ends([topic])
+                behind = log.behind(GROUPS[kind], ends)
+                log.leave_out_markers(behind, ends, list(behind))
+                return sum(behind.values())
+
+    def committed(self, kind, topic):
+        """Partition → the offset at which a kind of worker goes on."""
         with observing(self.settings) as log:
             ends = log.ends([topic])
             behind = log.behind(GROUPS[kind], ends)
-            log.leave_out_markers(behind, ends, list(behind))
-        return sum(behind.values())
+        return {place[1]: end - behind.get(place, 0) for place, end in ends.items()}
 
     def applied(self, kind, topic):
         """Records of a topic that a kind of worker has committed."""
@@ -294,7 +338,11 @@ class Stack:
 
     def read(self, topic):
         """Every committed record of a topic, in offset order within each partition."""
-        return asyncio.run(asyncio.wait_for(_read(self.settings, topic), 120))
+        return asyncio.run(asyncio.wait_for(read(self.settings, topic), 120))
+
+    def count(self, topic):
+        """How many there are."""
+        return asyncio.run(asyncio.wait_for(count(self.settings, topic), 600))
 
 
 @contextmanager
@@ -307,70 +355,3 @@ def running_stack(data, broker):
         yield stack.start()
     finally:
         stack.stop()
-
-
-def partition_of(key):
-    """Where the default partitioner puts a key."""
-    return (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
-
-
-async def _publish(settings, records):
-    """Whole batches, built here: a producer that gathers record by record is five times slower."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka, acks="all", max_batch_size=_BATCH_BYTES
-    )
-    await producer.start()
-    open_batches, places, pending, count = {}, {}, [], 0
-
-    async def close(place):
-        batch = open_batches.pop(place)
-        batch.close()
-        pending.append(await producer.send_batch(batch, place[0], partition=place[1]))
-        if len(pending) >= _IN_FLIGHT:
-            await asyncio.gather(*pending)
-            pending.clear()
-
-    try:
-        for topic, key, value in records:
-            place = places.get((topic, key))
-            if place is None:
-                place = places[topic, key] = (topic, partition_of(key))
-            batch = open_batches.get(place)
-            now_ms = time.time_ns() // 1_000_000
-            if batch is None or batch.append(key=key, value=value, timestamp=now_ms) is None:
-                if batch is not None:
-                    await close(place)
-                batch = open_batches[place] = producer.create_batch()
-                assert batch.append(key=key, value=value, timestamp=now_ms) is not None
-            count += 1
-        for place in list(open_batches):
-            await close(place)
-        await asyncio.gather(*pending)
-    finally:
-        await producer.stop()
-    return count
-
-
-async def _read(settings, topic):
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=8_000_000,
-        fetch_max_wait_ms=20,  # other questions wait behind a fetch
-    )
-    await consumer.start()
-    try:
-        places = [AioPartition(topic, number) for number in range(PARTITIONS)]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = await consumer.end_offsets(places)
-        found = []
-        for place in places:
-            # As the latest offset Tansu gives that of the last batch.
-            while await consumer.position(place) < max(ends[place], consumer.highwater(place) or 0):
-                fetched = await consumer.getmany(place, timeout_ms=200)
-                found.extend(fetched.get(place, ()))
-        return found
-    finally:
-        await consumer.stop()

@@ -5,7 +5,6 @@ that the reference refuses.
 """
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -80,6 +79,8 @@ class _Checker:
     def column(self, column: Column) -> pa.Array:
         """The checked column: nulls where the type has no such field, defaults filled in."""
         values = _combined(self.parsed, column.name)
+        if values.null_count == len(values) and not column.has_default:
+            return self._absent(column)
         present = _valid(values)
         if len(column.rules) < len(self.names) and present.any():
             carried = self.of_types(column.rules)
@@ -96,9 +97,16 @@ class _Checker:
             return pa.nulls(len(values), column.arrow)
         return self._defaults(column, values, present)
 
+    def _absent(self, column: Column) -> pa.Array:
+        """The checked column where no row has the field, as is so of most in a small batch."""
+        for rule, types in column.by_rule:
+            if rule.required:
+                self.clean &= ~self.of_types(types)
+        return pa.nulls(len(self.clean), column.arrow)
+
     def _apply_rules(self, column: Column, values: pa.Array, present: Mask) -> None:
         anything = bool(present.any())
-        encoded = cache(values.dictionary_encode)  # one for all rules, where any asks for it
+        encoded = _once(values.dictionary_encode)  # one for all rules, where any asks for it
         for rule, types in column.by_rule:
             if not anything and not rule.required:
                 continue
@@ -141,12 +149,26 @@ class _Checker:
         """Rules that span fields."""
         for code, model in enumerate(self.models.values()):
             for earlier, later in model.in_order:
+                if earlier not in self.instants or later not in self.instants:
+                    continue
                 both = (self.codes == code) & self.present[earlier] & self.present[later]
                 self.clean &= ~both | (self.instants[earlier] <= self.instants[later])
         own = [name for name, model in self.models.items() if not model.platform_allowed]
         platform = _mask(pc.equal(_combined(self.parsed, "tenant_id"), PLATFORM))
         if own and platform.any():
             self.clean &= ~(platform & self.of_types(own))
+
+
+def _once(made: Callable[[], pa.DictionaryArray]) -> Callable[[], pa.DictionaryArray]:
+    """What is made when it is first asked for; `functools.cache` costs more than most columns."""
+    known: list[pa.DictionaryArray] = []
+
+    def get() -> pa.DictionaryArray:
+        if not known:
+            known.append(made())
+        return known[0]
+
+    return get
 
 
 def _allowed(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -73,10 +73,15 @@ class Column:
     by_rule: tuple[tuple[Rule, tuple[str, ...]], ...]
     """The same rules, each with the event types that share it."""
 
-    @property
+    @cached_property
     def is_month(self) -> bool:
         """Whether it holds a month, ``YYYY-MM``."""
         return any(rule.pattern == MONTH_PATTERN for rule in self.rules.values())
+
+    @cached_property
+    def has_default(self) -> bool:
+        """Whether any type has a value for it where an event has none."""
+        return any(rule.default is not None for rule in self.rules.values())
 
     @property
     def arrow(self) -> pa.DataType:

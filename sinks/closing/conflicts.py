@@ -8,10 +8,10 @@ out at every cutoff at which it could be seen.
 
 from typing import Final
 
-from mailsla.schemas.codec.columns import clickhouse_columns
 from mailsla.schemas.topics import MTA
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.ddl.arrivals import arrivals, compared_columns
 from mailsla.streams.metrics.names import CONFLICTS
 
 _FACTS_A_SECOND: Final = 200_000
@@ -33,18 +33,24 @@ _MTA_CONTENT: Final = """cityHash64(
     toUnixTimestamp64Micro(coalesce(accepted_at, time)), coalesce(attempt, 1),
     coalesce(toString(liability), '')
   )"""
-"""What section 2 judges by; to compare every column of a month's messages would take minutes."""
+"""Of mail: values that mean the same are the same, such as no attempt and the first."""
 
+_LANDED: Final = """(
+    SELECT {columns}, landed_at, `partition`, `offset` FROM {table}
+    UNION ALL
+    SELECT {columns}, landed_at, `partition`, `offset` FROM {arrivals}
+  )"""
+"""The facts, and once more those of the last day: so also what has been merged away since."""
 _CANDIDATES: Final = """
 SELECT {identity} AS identity
-FROM {table}
+FROM {landed}
 WHERE landed_at <= fromUnixTimestamp64Micro({{until:Int64}}, 'UTC') {fresh}
 GROUP BY identity
 HAVING min({content}) != max({content})
 """
 _FRESH: Final = """AND identity IN (
     SELECT {identity}
-    FROM {table}
+    FROM {landed}
     WHERE landed_at > fromUnixTimestamp64Micro({{after:Int64}}, 'UTC')
       AND landed_at <= fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
   )"""
@@ -61,7 +67,7 @@ FROM (
     first_value(contents) OVER earliest AS first_contents,
     first_value(tenant_id) OVER earliest AS first_tenant_id,
     first_value(landed_at) OVER earliest AS first_landed_at
-  FROM {table}
+  FROM {landed}
   WHERE landed_at <= fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
     AND {identity} IN ({candidates})
   WINDOW earliest AS (PARTITION BY source, id ORDER BY landed_at, `partition`, `offset`)
@@ -97,11 +103,7 @@ def note_conflicts(client: Client, until_us: int) -> None:
 
 
 def note_conflicts_now_and_then(client: Client, now_us: int) -> None:
-    """`note_conflicts`, unless it was done a short while ago; the more facts there are, the longer.
-
-    Soon is better also because what differs from an earlier event of mail in its instants alone
-    is one row with that one once ClickHouse has merged them, and is found no more.
-    """
+    """`note_conflicts`, unless it was done a short while ago; the more facts, the longer."""
     (searched_us,) = client.query("SELECT max(until_us) FROM conflict_scans").result_rows[0]
     (facts,) = client.query(
         "SELECT sum(total_rows) FROM system.tables"
@@ -121,17 +123,17 @@ def _noted(client: Client) -> dict[str, int]:
 
 def _candidates(topic: str, searched_before: bool) -> str:
     """A query for the identities under which different contents have come."""
-    parts = {"table": FACT_TABLES[topic], "identity": _IDENTITY, "content": _content(topic)}
+    parts = {"landed": _landed(topic), "identity": _IDENTITY, "content": _content(topic)}
     fresh = _FRESH.format(**parts) if searched_before else ""
     return _CANDIDATES.format(**parts, fresh=fresh)
 
 
 def _note(topic: str, candidates: str) -> str:
-    names = [name for name, _ in clickhouse_columns(topic) if name not in {"source", "id"}]
+    names = [name for name, _ in compared_columns(topic) if name not in {"source", "id"}]
     contents = ", ".join(f"ifNull(toString(`{name}`), '')" for name in names)
     return _NOTE.format(
         topic=topic,
-        table=FACT_TABLES[topic],
+        landed=_landed(topic),
         identity=_IDENTITY,
         names="[" + ", ".join(f"'{name}'" for name in names) + "]",
         contents=f"[{contents}]",
@@ -139,9 +141,14 @@ def _note(topic: str, candidates: str) -> str:
     )
 
 
+def _landed(topic: str) -> str:
+    columns = ", ".join(f"`{name}`" for name, _ in compared_columns(topic))
+    return _LANDED.format(columns=columns, table=FACT_TABLES[topic], arrivals=arrivals(topic))
+
+
 def _content(topic: str) -> str:
     """An expression that differs where two events differ in what counts."""
     if topic == MTA.name:
         return _MTA_CONTENT
-    names = ", ".join(f"`{name}`" for name, _ in clickhouse_columns(topic))
+    names = ", ".join(f"`{name}`" for name, _ in compared_columns(topic))
     return f"cityHash64(toString(({names})))"

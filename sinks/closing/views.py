@@ -12,7 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from mailsla.schemas.topics import MTA
 from mailsla.sinks.access.roles import ANALYST_VIEWS, OPEN_MONTHS
-from mailsla.sinks.clickhouse import Client
+from mailsla.sinks.clickhouse import Client, run_repeatable
 from mailsla.sinks.ddl import FACT_TABLES
 
 SQL: Traversable = files("mailsla.sinks.closing").joinpath("sql")
@@ -208,7 +208,7 @@ def install_views(client: Client) -> None:
     for name, query in known.items():
         open_month = fnmatch(name, OPEN_MONTHS)
         rights = _RIGHTS if open_month or name in ANALYST_VIEWS else ""
-        client.command(f"CREATE OR REPLACE VIEW {name} {rights} AS\n{query}")
+        run_repeatable(client, f"CREATE OR REPLACE VIEW {name} {rights} AS\n{query}")
     for month in open_month_views(client):
         _make_open_month(client, month, "OR REPLACE VIEW", known)
 
@@ -241,4 +241,4 @@ def _make_open_month(client: Client, month: date, make: str, known: Mapping[str,
     ):
         query = query.replace(parameter, value)
     name = _open_month(month)
-    client.command(f"CREATE {make} {name} ({_RESULT_COLUMNS}) {_RIGHTS} AS\n{query}")
+    run_repeatable(client, f"CREATE {make} {name} ({_RESULT_COLUMNS}) {_RIGHTS} AS\n{query}")

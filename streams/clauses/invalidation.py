@@ -59,7 +59,12 @@ def changed_since(fact: Fact, scope: Callable[[], Scope]) -> int:
     return time_us if earlier is None else min(time_us, earlier)
 
 
-def is_quiet(fact: Fact, position_us: int, down_until_us: int, watched: bool) -> bool:
+def may_be_quiet(fact: Fact | None) -> bool:
+    """Whether a fact is of those that `is_quiet` may be true of: the later, the sooner it is."""
+    return isinstance(fact, MonitorHeartbeatFact) or (isinstance(fact, ProbeResultFact) and fact.ok)
+
+
+def is_quiet(fact: Fact, position_us: int, down_until_us: int, watched: Callable[[], bool]) -> bool:
     """Whether a fact changes no present state, and puts off what is to come if anything.
 
     A good probe result speaks for the time after it, in which nothing is down; a heartbeat
@@ -76,7 +81,7 @@ def is_quiet(fact: Fact, position_us: int, down_until_us: int, watched: bool) ->
         case ProbeResultFact():
             return fact.ok and fact.time >= min(position_us, down_until_us)
         case MonitorHeartbeatFact():
-            return not watched or fact.time >= position_us
+            return fact.time >= position_us or not watched()
     return False
 
 

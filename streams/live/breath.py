@@ -42,25 +42,26 @@ class Breath:
             always: let them have it in any case.
 
         Returns:
-            For how long the loop was held, seconds.
+            How much of the time that the loop was held went into work, seconds: others may have had
+            the processor meanwhile.
 
         """
-        held_s = time.monotonic() - self._since
+        held_s, worked_s = time.monotonic() - self._since, thread_time() - self._since_cpu_s
         if always or held_s >= _BREATH_S:
             if held_s > self.longest_s:
                 self.longest_s, self._longest_step = held_s, step
-                self._longest_cpu_s = thread_time() - self._since_cpu_s
+                self._longest_cpu_s = worked_s
             self._held_s += held_s
             await asyncio.sleep(0)
             self.begin()
-        return held_s
+        return worked_s
 
     async def through(self, steps: Iterable[None], step: str) -> float:
-        """Do some steps of one kind with pauses between them; the longest hold, seconds."""
-        held_s = 0.0
+        """Do some steps of one kind with pauses between them; the most work of one, seconds."""
+        most_s = 0.0
         for _ in steps:
-            held_s = max(held_s, await self.take(step))
-        return max(held_s, await self.take(step))
+            most_s = max(most_s, await self.take(step))
+        return max(most_s, await self.take(step))
 
     def begin(self) -> None:
         """The loop is taken from now on."""
@@ -71,16 +72,18 @@ class Breath:
 class Portion:
     """How much is done in one go: as much as this machine does while others can wait.
 
-    Nothing that is published depends on it: results are the same however the work is cut.
+    Nothing that is published depends on it: results are the same however the work is cut. What
+    counts is what a portion costs, not how long it takes: on a busy machine portions would become
+    smaller and smaller, each at much the same price, until no time was left to get on.
     """
 
     size: int
     least: int
     most: int
 
-    def took(self, held_s: float) -> None:
-        """One portion held the event loop for so long, seconds; the next is fitted to it."""
-        if held_s > _LONG_S:
+    def took(self, worked_s: float) -> None:
+        """One portion took so much work, seconds of the processor; the next is fitted to it."""
+        if worked_s > _LONG_S:
             self.size = max(self.least, self.size // 2)
-        elif held_s < _SHORT_S:
+        elif worked_s < _SHORT_S:
             self.size = min(self.most, self.size * 5 // 4 + 1)

@@ -26,7 +26,12 @@ from mailsla.streams.live.state.platform_reader import BroadcastReader
 from mailsla.streams.live.task import Task
 from mailsla.streams.live.topics import INPUT
 from mailsla.streams.runtime.checkpoint.state_log import Head, read_state
-from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced, TransactionalDelivery
+from mailsla.streams.runtime.checkpoint.writer import (
+    Delivery,
+    Fenced,
+    OrderedDelivery,
+    TransactionalDelivery,
+)
 from mailsla.streams.runtime.faust_app.application import Current
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 from mailsla.streams.runtime.faust_app.restart import fewer
@@ -71,7 +76,7 @@ class _Member:
         """When more tenants may be published."""
         self.events = Portion(fewer(MOST_EVENTS // 4, 250), 250, MOST_EVENTS)
         """Of mail, applied at a time."""
-        self.tenants = Portion(50, 1, 1_000)
+        self.tenants = Portion(250, 1, 2_000)
         """Published at a time."""
 
 
@@ -207,9 +212,9 @@ class Live:
         for piece in pieces(bite, stride):
             member.piece = piece.batches
             steps = member.task.apply_decoded(piece.batches, now, piece.until_us)
-            held_s = await self.breath.through(steps, "apply")
+            worked_s = await self.breath.through(steps, "apply")
             if stride is None and piece.batches[0].topic == MTA.name:
-                member.events.took(held_s)
+                member.events.took(worked_s)
             if stride is not None:
                 await self._checkpoint(member, last=True)
                 await self._deliveries.arrived(member.task.partition)
@@ -269,8 +274,8 @@ class Live:
         before_s = self.breath.held_s
         with self._measures.stage("publish"):
             some = member.task.publish_some(member.tenants.size)
-            held_s = await self.breath.through(some, "publish")
-        member.tenants.took(held_s)
+            worked_s = await self.breath.through(some, "publish")
+        member.tenants.took(worked_s)
         pause = (self.breath.held_s - before_s) / _SHARE_OF_ROUNDS if busy else 0.0
         if not member.task.rounds.under_way:
             pause = max(pause, self._settings.checkpoint_s)
@@ -374,6 +379,7 @@ class Live:
                 int(self._settings.source_silence_s * MICROS),
                 self._settings.unknown_tenants,
                 self._settings.tenant_events,
+                keeps_feed=self._delivery.name == OrderedDelivery.name,
             )
             task.clock.waiting = True
             await asyncio.to_thread(task.restore, state, time.monotonic(), time.time_ns() // 1000)

@@ -18,7 +18,10 @@ from mailsla.streams.notify.pacing import Backoff
 from mailsla.streams.notify.queue import Place, Queue, Waiting
 from mailsla.streams.notify.routes import Route, rank
 from mailsla.streams.notify.senders import Away, Refused, Send
+from mailsla.streams.runtime.absence import Absence
+from mailsla.streams.runtime.faust_app.notices import is_connected
 from mailsla.streams.runtime.kafka.client_options import client_options
+from mailsla.streams.runtime.lasting import lasting_reason
 from mailsla.streams.runtime.unreadable import pass_over_unreadable
 from mailsla.streams.settings import Settings
 
@@ -45,11 +48,21 @@ class Runner:
         """When a partition (None: a gathered message) is tried again, monotonic seconds."""
         self._gathered_at: float | None = None
         self._anchored: set[TopicPartition] = set()
+        self._consumer: AIOKafkaConsumer | None = None
+        self._refused = Absence()
+        self._failed = False
 
     @property
     def partitions(self) -> int:
         """How many it reads now."""
         return len(self._anchored)
+
+    @property
+    def is_connected(self) -> bool | None:
+        """Whether it has a connection to a broker; None while it tries for the first time."""
+        if self._consumer is None:
+            return False if self._failed else None
+        return is_connected(self._consumer)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set; an absent broker is waited for."""
@@ -57,7 +70,8 @@ class Runner:
             try:
                 await self._session(stop)
             except KafkaError as error:
-                logger.warning("route %s: the broker is away (%r)", self._route.name, error)
+                self._failed = True
+                self._note_refusal(error)
                 self._queue.forget()
                 await asyncio.sleep(_KAFKA_PAUSE_S)
 
@@ -73,13 +87,22 @@ class Runner:
             heartbeat_interval_ms=int(self._settings.session_timeout_s * 200),
         )
         consumer.subscribe([BREACHES.name, CLOSINGS.name], listener=_Forgetting(self))
-        await consumer.start()
-        pass_over_unreadable(consumer)
         try:
+            await consumer.start()
+            pass_over_unreadable(consumer)
+            self._consumer = consumer
             while not stop.is_set():
                 await self._turn(consumer)
+                self._refused.back(time.monotonic())
         finally:
+            self._consumer = None
             await consumer.stop()
+
+    def _note_refusal(self, error: KafkaError) -> None:
+        """Say what a broker that is there refuses; of one that is away others tell."""
+        if not error.retriable and self._refused.away(time.monotonic()) is not None:
+            why = lasting_reason(error) or repr(error)
+            logger.warning("route %s waits: %s", self._route.name, why)
 
     def forget(self) -> None:
         """Partitions move: what waits is read again by whoever has them then."""

@@ -16,6 +16,7 @@ from mailsla.streams.notify.events import News, read_news
 from mailsla.streams.notify.routes import Route
 from mailsla.streams.notify.runner import Runner
 from mailsla.streams.notify.senders import sender
+from mailsla.streams.runtime.faust_app.notices import BROKER, Notice
 from mailsla.streams.settings import Settings
 
 
@@ -31,15 +32,22 @@ async def _run(settings: Settings, routes: Sequence[Route], health: Health) -> N
         loop.add_signal_handler(number, stop.set)
     async with aiohttp.ClientSession() as session:
         runners = [Runner(route, settings, sender(route, session)) for route in routes]
-        beside = [asyncio.create_task(beat(health)), asyncio.create_task(_note(runners, health))]
+        noting = _note(runners, health, settings.kafka)
+        beside = [asyncio.create_task(beat(health)), asyncio.create_task(noting)]
         await asyncio.gather(*(runner.run(stop) for runner in runners))
     for task in beside:
         task.cancel()
 
 
-async def _note(runners: Sequence[Runner], health: Health) -> None:
-    """Ready is a worker whose every route has partitions."""
+async def _note(runners: Sequence[Runner], health: Health, kafka: str) -> None:
+    """Ready is a worker whose every route has partitions; that none reaches a broker is said."""
+    broker = Notice(BROKER)
     while True:
+        connected = [runner.is_connected for runner in runners]
+        if True in connected:
+            broker.good()
+        elif False in connected:
+            broker.bad(f"no connection to {kafka}")
         held = [runner.partitions for runner in runners]
         health.partitions = sum(held) if all(held) else 0
         await asyncio.sleep(BEAT_S)

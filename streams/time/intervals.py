@@ -76,19 +76,21 @@ class IntervalSet:
     def clip(self, start: int, end: int) -> "IntervalSet":
         """The part within ``[start, end)``; the cost depends on that part alone."""
         met = self.meeting(start, end)
+        if len(met.starts) == 0:
+            return EMPTY
         return IntervalSet(np.maximum(met.starts, start), np.minimum(met.ends, end))
 
     def meeting(self, start: int, end: int) -> "IntervalSet":
         """The whole intervals that lie at least partly within ``[start, end)``."""
-        if end <= start:
+        if end <= start or len(self.starts) == 0:
             return EMPTY
-        low = int(np.searchsorted(self.ends, start, side="right"))
-        high = int(np.searchsorted(self.starts, end, side="left"))
+        low = int(self.ends.searchsorted(start, side="right"))
+        high = int(self.starts.searchsorted(end, side="left"))
         return IntervalSet(self.starts[low:high], self.ends[low:high]) if low < high else EMPTY
 
     def length(self) -> int:
         """Total length in microseconds."""
-        return int((self.ends - self.starts).sum())
+        return int((self.ends - self.starts).sum()) if len(self.starts) else 0
 
     def within(self, start: int, end: int) -> int:
         """Length of the part within ``[start, end)``, microseconds."""

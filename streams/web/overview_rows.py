@@ -13,7 +13,9 @@ from mailsla.streams.web.readings.connection import Unavailable
 PATIENCE_S: Final = 0.4
 """A visitor waits so long for what has changed, then gets what is kept: the rows of very many
 tenants take seconds to read, and an open page is told as soon as they have been."""
-_AGAIN_S: Final = 0.5
+_AGAIN_S: Final = 2.0
+"""Before the open months are asked for again while the server is away, or without tables: a try is
+three connections, and a visitor asks for them anyhow."""
 _MONTHS_KEPT: Final = 8
 _LEVEL: Final = 1
 """Of compression: nine tenths smaller, at a quarter of what the usual level costs."""

@@ -68,7 +68,8 @@ def main(names: tuple[str, ...], quick: bool, broker: BrokerKind, **sizes: float
              rate, memory, recovery
     month    a simulated month of everything: events per second of processor time
     busy     mailsla demo beside a loop on every processor, against a quiet machine
-    pressure  the live worker with a fifth of a processor, and with a rebalance every 10 s
+    pressure  the live worker with a fifth of a processor, beside many loops, and with
+             a rebalance every 10 s
 
     All but codec, closing and statements run on Apache Kafka (Java and Maven), or on --broker
     tansu. Start-up takes no part in rates. Run it on a machine that does nothing else. --facts is

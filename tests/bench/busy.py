@@ -27,7 +27,7 @@ def run(options: Options) -> None:
     """Run the demonstration twice and print seconds and processor time."""
     quiet = _demo(options)
     note(f"busy: quiet {quiet[0]:.0f} s")
-    with _busy_cores():
+    with busy_cores():
         busy = _demo(options)
     rows = [
         (
@@ -68,10 +68,10 @@ def _children_cpu_s() -> float:
 
 
 @contextmanager
-def _busy_cores() -> Iterator[None]:
-    """Every processor runs a loop besides, which ends by itself should nobody end it."""
+def busy_cores(loops: int = 1) -> Iterator[None]:
+    """Every processor runs so many loops besides, which end by themselves should nobody do it."""
     with ExitStack() as stack:
-        for _ in range(os.cpu_count() or 1):
+        for _ in range(loops * (os.cpu_count() or 1)):
             loop = subprocess.Popen(leashed([sys.executable, "-c", _LOOP]))
             stack.callback(loop.wait)
             stack.callback(loop.kill)

@@ -7,6 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -25,22 +26,27 @@ _IN_FLIGHT = 8
 _SLICE = 5_000
 _PACE_S = 0.05
 _PREPARED_PER_S = 20_000
+_LOADING_MS = 600_000
 BEGUN = "the load has begun"
 
 
-async def publish(settings: Settings, records: Iterable[SimulatedRecord]) -> None:
+async def publish(
+    settings: Settings, records: Iterable[SimulatedRecord], at_once: bool = False
+) -> None:
     """Publish good records in order; return when the broker has them.
 
     Batches are built here: a producer that gathers record by record is several times slower.
+    ``at_once``: in one transaction, so that nobody reads any of them before all are there.
     """
+    transaction = {"transactional_id": "bench-load", "transaction_timeout_ms": _LOADING_MS}
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka, acks="all", max_batch_size=_BATCH_BYTES
+        bootstrap_servers=settings.kafka,
+        acks="all",
+        max_batch_size=_BATCH_BYTES,
+        **transaction if at_once else {},
     )
-    await producer.start()
-    try:
+    async with producer, producer.transaction() if at_once else nullcontext():
         await _send(producer, settings.partitions, records)
-    finally:
-        await producer.stop()
 
 
 async def publish_in_order(settings: Settings, records: Sequence[SimulatedRecord]) -> None:
@@ -56,10 +62,20 @@ async def publish_in_order(settings: Settings, records: Sequence[SimulatedRecord
         await producer.stop()
 
 
-def preload(settings: Settings, events: int, days: int = 30, start: datetime = MONTH) -> None:
-    """Put so many events into the topic, spread over some days of event time."""
+def warm_up(settings: Settings, events: int, before: datetime) -> None:
+    """Publish a few events of the day before, of messages that are none of `preload`'s."""
+    day = timedelta(days=1)
+    planned = flood(2, TENANTS, events, start=before - 2 * day, duration=day)
+    records = (_of_another_server(record) for record in planned.records())
+    asyncio.run(publish(settings, records))
+
+
+def preload(
+    settings: Settings, events: int, days: int, start: datetime, at_once: bool = False
+) -> None:
+    """Put so many events into the topic, spread over some days of event time; see `publish`."""
     planned = flood(1, TENANTS, events, start=start, duration=timedelta(days=days))
-    asyncio.run(publish(settings, planned.records()))
+    asyncio.run(publish(settings, planned.records(), at_once))
 
 
 async def _send(

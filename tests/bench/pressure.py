@@ -1,6 +1,6 @@
-"""`pressure`: a worker with a fifth of a processor, and one beside which another comes and goes.
+"""`pressure`: a worker with a fifth of a processor, beside others, beside one that comes and goes.
 
-Both have a backlog to work off. What counts is that they get on: the longest time in which nothing
+All have a backlog to work off. What counts is that they get on: the longest time in which nothing
 was committed is measured, and that everything is in the end.
 """
 
@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from mailsla.sinks.embedded.children import Running
 from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
 from mailsla.streams.runtime.kafka.offsets import observing
+from tests.bench.busy import busy_cores
 from tests.bench.live import INPUTS, worker
 from tests.bench.load import publish
 from tests.bench.material import Material
@@ -26,6 +27,7 @@ _EVENTS = 200_000
 _TENANTS = 500
 _HOURS = 6.0
 _SHARE = 0.2
+_LOOPS = 6
 _PERIOD_S = 0.1
 _REBALANCE_S = 10.0
 _MOST_STILL_S = 60.0
@@ -37,13 +39,14 @@ Around = Callable[[Stage, Running], Iterator[None]]
 
 
 def run(options: Options) -> None:
-    """Work the same backlog off in peace and under either pressure, and print how it got on."""
+    """Work the same backlog off in peace and under each pressure, and print how it got on."""
     count, tenants = options.events_or(_EVENTS), options.tenants_or(_TENANTS)
     records = [record for _, record in Material(count, tenants, _HOURS).timed()]
     rows = []
     for name, around in (
         ("in peace", _in_peace),
         ("a fifth of a processor", _throttled),
+        (f"{_LOOPS} loops on each processor", _crowded),
         ("a rebalance every 10 s", _joined_and_left),
     ):
         with new_stage(options.broker) as stage:
@@ -78,6 +81,12 @@ def _worked_off(stage: Stage, child: Running) -> tuple[float, float]:
 
 def _in_peace(stage: Stage, child: Running) -> Iterator[None]:
     yield
+
+
+def _crowded(stage: Stage, child: Running) -> Iterator[None]:
+    """Let others want the processors all the time."""
+    with busy_cores(_LOOPS):
+        yield
 
 
 def _throttled(stage: Stage, child: Running) -> Iterator[None]:

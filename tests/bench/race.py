@@ -1,13 +1,15 @@
 """Programs that read the same topic one after the other, timed from outside alike.
 
-What counts is what a program's consumer group has committed: from its first commit (everything
-before is start-up) to its last, which is the end of the topic or the end of its time.
+What counts is what a program's consumer group commits of a load that becomes readable all at once,
+when the program is up and has committed a few events before: until the end of the load, or of the
+program's time. A broker without transactions (Tansu) shows the load while it is published.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from math import nan
 from statistics import median
 
@@ -16,13 +18,14 @@ from kafka.errors import KafkaError
 from mailsla.schemas.topics import MTA
 from mailsla.sinks.embedded.children import Running
 from mailsla.streams.runtime.kafka.admin import administration
-from tests.bench.load import preload
+from tests.bench.load import MONTH, preload, warm_up
 from tests.bench.options import BenchError, Options
 from tests.bench.report import note, ratio, show, whole
 from tests.bench.stage import Stage, cpu_seconds, new_stage
 
 _STARTUP_S = 90.0
 _POLL_S = 0.05
+_WARM_UP = 200
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,15 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Load:
+    """So many events, spread over some days of event time from ``start`` on."""
+
+    events: int
+    start: datetime = MONTH
+    days: int = 30
+
+
+@dataclass(frozen=True)
 class _Point:
     at_s: float
     committed: int
@@ -60,31 +72,41 @@ class _Point:
 
 
 def timed(
-    stage: Stage, child: Running, group: str, events: int, seconds: float, server: str = "broker"
+    stage: Stage,
+    child: Running,
+    group: str,
+    load: Load,
+    options: Options,
+    server: str = "broker",
 ) -> Score:
-    """Watch a program until it has committed ``events``, or for ``seconds`` from its first commit.
+    """Give a load to a program and watch it until that is committed, or its time is up.
 
     Raises:
-        BenchError: it ended by itself, or committed nothing in time.
+        BenchError: it ended by itself, or did not commit in time what it was given first.
     """
-    points: list[_Point] = []
-    deadline = time.monotonic() + _STARTUP_S
     with administration(stage.settings) as admin:
-        while not points or points[-1].committed < events:
+
+        def point() -> _Point:
             if child.has_ended():
                 raise BenchError(f"{child.child.name} ended by itself: {child.last_lines()}")
-            committed, now = _committed(admin, group), time.monotonic()
-            if committed > (points[-1].committed if points else 0):
-                if not points:
-                    deadline = now + seconds
-                cpu, other = cpu_seconds(child.pid), cpu_seconds(stage.pids[server])
-                points.append(_Point(now, committed, cpu, other))
-            if now > deadline:
-                break
+            cpu_s, server_cpu_s = cpu_seconds(child.pid), cpu_seconds(stage.pids[server])
+            return _Point(time.monotonic(), _committed(admin, group), cpu_s, server_cpu_s)
+
+        # 1. It is up when it has committed a few events that lie before all others.
+        warm_up(stage.settings, _WARM_UP, load.start)
+        deadline = time.monotonic() + _STARTUP_S
+        while point().committed < _WARM_UP:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{child.child.name} does not commit: {child.last_lines()}")
             time.sleep(_POLL_S)
-    if not points:
-        raise BenchError(f"{child.child.name} committed nothing in time: {child.last_lines()}")
-    first, last = points[0], points[-1]
+        # 2. It sees nothing of the load before all of it is there.
+        at_once = options.broker == "kafka"
+        preload(stage.settings, load.events, load.days, load.start, at_once)
+        first = last = point()
+        out_of_time_at = first.at_s + options.seconds
+        while last.committed < _WARM_UP + load.events and (now := point()).at_s < out_of_time_at:
+            last = now if now.committed > last.committed else last
+            time.sleep(_POLL_S)
     count = last.committed - first.committed
     return Score(
         last.committed,
@@ -100,23 +122,22 @@ def race(
     server: str,
     check: Check = lambda *_: None,
 ) -> dict[str, list[Score]]:
-    """Every contender in every round, on a new stack each round and in another order.
+    """Every contender in every round, each on a new stack, and in another order each round.
 
     ``check`` is called after each contender's turn, with the number of events it has committed.
     """
     scores: dict[str, list[Score]] = {contender.name: [] for contender in contenders}
-    events = options.events_or()
+    load = Load(options.events_or())
     for number in range(options.rounds):
         turn = number % len(contenders)
         order = [*contenders[turn:], *contenders[:turn]]
-        with new_stage(options.broker) as stage:
-            preload(stage.settings, events)
-            for one in order:
+        for one in order:
+            with new_stage(options.broker) as stage:
                 with stage.running(one.name.replace(" ", "-"), *one.program) as child:
-                    score = timed(stage, child, one.group, events, options.seconds, server)
+                    score = timed(stage, child, one.group, load, options, server)
                 check(stage, one, score.committed)
-                scores[one.name].append(score)
-                note(f"round {number + 1}: {one.name}: {whole(score.events_per_s)} events/s")
+            scores[one.name].append(score)
+            note(f"round {number + 1}: {one.name}: {whole(score.events_per_s)} events/s")
     return scores
 
 

@@ -29,8 +29,17 @@ def main():
 def _holds(name, scenario):
     """Run one; say how long it took, whether it held, and its figures."""
     began = time.monotonic()
-    command = (sys.executable, "-m", "pytest", "-q", "-s", "--timeout=3600", *scenario.tests)
-    variables = {**os.environ, "MAILSLA_FAULTS": "1", **scenario.variables}
+    command = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-s",
+        "--show-capture=no",
+        "--timeout=3600",
+        *scenario.tests,
+    )
+    variables = {**scenario.variables, **os.environ, "MAILSLA_FAULTS": "1"}
     ended = subprocess.run(command, env=variables, capture_output=True, text=True)
     held = ended.returncode == 0
     print(f"{name}: {'holds' if held else 'FAILS'}, {time.monotonic() - began:.0f} s")

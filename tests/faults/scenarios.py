@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Scenario:
-    """Something that goes wrong, the tests that do it, and their variables."""
+    """Something that goes wrong, the tests that do it, and their variables.
+
+    The environment may say otherwise: ``MAILSLA_AWAY_S=30 make faults SCENARIO=broker-away``.
+    """
 
     about: str
     tests: tuple[str, ...]
@@ -21,6 +24,7 @@ WAITING = "tests/faults/test_outages.py"
 CLOCKS = "tests/faults/test_clocks.py"
 LOADS = "tests/faults/test_loads.py"
 TOPICS = "tests/faults/test_topics.py"
+SUPERVISION = "tests/integration/test_supervision.py"
 LIVE = "tests/integration/test_closing_live.py"
 
 SCENARIOS = {
@@ -44,11 +48,18 @@ SCENARIOS = {
         (f"{FAULTS}::test_sigterm_in_the_middle_ends_a_worker_cleanly",),
     ),
     "broker-kill": Scenario(
-        "the broker is killed and comes back", (f"{FAULTS}::test_the_broker_dies_and_comes_back",)
+        "the broker is killed and comes back, five times",
+        (f"{FAULTS}::test_the_broker_dies_and_comes_back",),
+        {"MAILSLA_BROKER_KILLS": "5"},
     ),
     "broker-away": Scenario(
-        "the broker is away for half a minute, as behind a dead network",
-        (f"{WAITING}::test_a_broker_that_does_not_answer",),
+        "the broker is away for two minutes, as behind a dead network, then dead itself",
+        (f"{WAITING}::test_a_broker_that_is_away",),
+        {"MAILSLA_AWAY_S": "120"},
+    ),
+    "three-brokers": Scenario(
+        "of three brokers leaders are killed, and all are restarted in turn, under load",
+        ("tests/faults/test_three_brokers.py",),
     ),
     "proxy": Scenario(
         "the network to the broker is late, says things twice and breaks off",
@@ -63,8 +74,17 @@ SCENARIOS = {
         ("tests/faults/test_refusals.py",),
     ),
     "clickhouse-kill": Scenario(
-        "ClickHouse is killed in the middle of inserts",
-        (f"{FAULTS}::test_clickhouse_dies_while_the_live_worker_goes_on",),
+        "ClickHouse is killed in the middle of an insert, twenty times",
+        (
+            f"{FAULTS}::test_clickhouse_dies_while_the_live_worker_goes_on",
+            f"{WAITING}::test_clickhouse_killed_in_the_middle_of_inserts",
+        ),
+        {"MAILSLA_KILLS": "20"},
+    ),
+    "clickhouse-away": Scenario(
+        "ClickHouse is gone for three minutes, under load",
+        (f"{WAITING}::test_a_clickhouse_that_is_away",),
+        {"MAILSLA_AWAY_S": "180"},
     ),
     "clickhouse-hung": Scenario(
         "ClickHouse takes connections and answers nothing",
@@ -82,19 +102,36 @@ SCENARIOS = {
         "a live worker stands still past its session, others take over, and it wakes",
         (f"{WAITING}::test_a_zombie_that_wakes",),
     ),
+    "watchdog": Scenario(
+        "a worker is stuck, or cannot go on for a lasting reason, under mailsla up",
+        (
+            f"{SUPERVISION}::test_a_partition_that_grows_while_nothing_is_committed_ends_the_worker"
+            "_and_the_next_goes_on",
+            f"{SUPERVISION}::test_a_worker_that_cannot_go_on_stays_down_and_says_why_and_the_rest"
+            "_goes_on",
+        ),
+    ),
     "poison": Scenario(
         "records make the live task fail, or their batches cannot be read",
         ("tests/faults/test_poison.py", "tests/integration/test_unreadable_batches.py"),
     ),
     "invented-tenants": Scenario(
         "somebody invents a million tenants; memory is bounded, the others are unhurt",
-        (f"{WAITING}::test_invented_tenants",),
+        (f"{LOADS}::test_invented_tenants",),
         {"MAILSLA_TENANTS": "1000000"},
+    ),
+    "one-tenant": Scenario(
+        "one tenant has nine tenths of the load; the others wait no longer",
+        (f"{LOADS}::test_one_tenant_with_nine_tenths_of_the_load",),
     ),
     "restarts": Scenario(
         "the live worker of ten thousand tenants starts again fifty times",
         (f"{LOADS}::test_a_state_of_ten_thousand_tenants_is_read_back_every_time",),
         {"MAILSLA_ROUNDS": "50"},
+    ),
+    "soak": Scenario(
+        "half an hour, or MAILSLA_SOAK_MINUTES, at 70 % of what the workers sustain",
+        (f"{LOADS}::test_a_load_that_goes_on_leaves_no_slope",),
     ),
     "idle": Scenario("a stack has nothing to do", ("tests/faults/test_idle.py",)),
     "clocks": Scenario(

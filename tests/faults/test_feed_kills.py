@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from tests.live_run import LiveRun
-from tests.stack import PARTITIONS, partition_of, running_stack, wait_for
+from tests.stack import PARTITIONS, running_stack, wait_for
+from tests.topic_records import partition_of
 
 KILLS = int(os.environ.get("MAILSLA_KILLS", "6"))
 MESSAGES = 1_500 * max(KILLS, 10)

@@ -6,17 +6,38 @@ Too long for the suite; `make faults SCENARIO=...` runs them.
 import os
 import signal
 import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from http import HTTPStatus
 
-import orjson
 import pytest
 
-from tests.faults.test_faults import MEMORY_BOUND, SMALL_STEPS, publish, reached
+from mailsla.sinks.embedded.ports import LOOPBACK, resolve_port
+from mailsla.sinks.schema import install_schema
+from tests.faults.test_faults import (
+    KILLS,
+    MEMORY_BOUND,
+    SMALL_STEPS,
+    goes_on_s,
+    publish,
+    reached,
+)
 from tests.floods import MTA
-from tests.stack import PARTITIONS, peak_bytes, resident_bytes, running_stack, say, wait_for
+from tests.stack import peak_bytes, resident_bytes, running_stack, say, wait_for
 from tests.undisturbed import assert_all
 
 TENANTS = int(os.environ.get("MAILSLA_TENANTS", "100000"))
-HUNG_S = float(os.environ.get("MAILSLA_AWAY_S", "30"))
+AWAY_S = float(os.environ.get("MAILSLA_AWAY_S", "30"))
+LINES_AT_MOST = 2 + AWAY_S // 60
+"""Of a worker, while a server is away: one when it goes, one a minute."""
+ROUTES = """
+routes:
+  - name: desk
+    to: {kind: webhook, url: "http://127.0.0.1:9/"}
+    tenants: [nobody]
+"""
+INSERTING = "SELECT count() FROM system.processes WHERE query_kind = 'Insert'"
 RECOVERY_S = 15.0
 """Within it a stack goes on once the cause is gone, on a quiet machine."""
 SLOW = pytest.mark.skipif("MAILSLA_FAULTS" not in os.environ, reason="make faults runs it")
@@ -27,6 +48,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(3_600), SLOW]
 @pytest.fixture
 def stack(tmp_path):
     with running_stack(tmp_path, "kafka") as started:
+        install_schema(started.client())  # views too, which the page asks
         yield started
 
 
@@ -36,7 +58,7 @@ def test_a_clickhouse_that_hangs(stack):
         reached(stack, "sinks", before, 3_000)
         with stack.clickhouse.held():
             wait_for(lambda: stack.behind("streams", MTA) == 0, 120, "the live worker")
-            time.sleep(HUNG_S)
+            time.sleep(AWAY_S)
             behind = stack.behind("sinks", MTA)
             assert behind > 0
             assert resident_bytes(sinks.pid) < MEMORY_BOUND
@@ -46,20 +68,108 @@ def test_a_clickhouse_that_hangs(stack):
         assert_all(stack, expected)
 
 
-def test_a_broker_that_does_not_answer(stack):
-    before, expected = publish(stack, "away", 40_000)
-    with stack.workers("streams", "sinks", **SMALL_STEPS) as workers:
+@contextmanager
+def everybody(stack):
+    """A worker of every kind, by kind; the last two have nothing to tell and nothing to close."""
+    routes = stack.data / "routes.yaml"
+    routes.write_text(ROUTES)
+    kinds = ("streams", "sinks", "web", "notify", "closer")
+    mine = {"web_port": str(resolve_port(0, "the page")), "notify_routes": str(routes)}
+    with stack.workers(*kinds, **SMALL_STEPS, **mine) as workers:
+        page = f"http://{LOOPBACK}:{mine['web_port']}/"
+        wait_for(lambda: asked(page + "ready") == HTTPStatus.OK, what="the page is there")
+        yield {worker.kind: worker for worker in workers}, page
+
+
+def asked(address):
+    """The status of an HTTP answer, None where there is none in time."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def stay_away(page, workers):
+    """Let the time pass while somebody looks on; how many lines each worker logs meanwhile."""
+    before = {kind: worker.log.count("\n") for kind, worker in workers.items()}
+    until = time.monotonic() + AWAY_S
+    while (left := until - time.monotonic()) > 0:
+        for path in ("", "ready", "platform", "api/overview"):
+            asked(page + path)
+        time.sleep(min(1.0, left))
+    lines = {kind: worker.log.count("\n") - before[kind] for kind, worker in workers.items()}
+    assert max(lines.values()) <= LINES_AT_MOST, lines
+    return lines
+
+
+@pytest.mark.parametrize("how", ["silent", "gone"])
+def test_a_broker_that_is_away(stack, how):
+    before, expected = publish(stack, how, 40_000)
+    with everybody(stack) as (workers, page):
         reached(stack, "streams", before, 3_000)
-        lines = {worker.kind: worker.log.count("\n") for worker in workers}
-        with stack.broker.held():
-            time.sleep(HUNG_S)
-        answers, behind = time.monotonic(), stack.behind("streams", MTA)
-        wait_for(lambda: stack.behind("streams", MTA) < behind, 60, "the workers go on")
-        took_s = time.monotonic() - answers
+        if how == "silent":
+            with stack.broker.held():
+                lines = stay_away(page, workers)
+        else:
+            stack.broker.kill()
+            lines = stay_away(page, workers)
+            stack.broker.start()
+        paused_s = goes_on_s(stack, "streams")
         stack.drain(300)
-        said = {worker.kind: worker.log.count("\n") - lines[worker.kind] for worker in workers}
-        say(f"away {HUNG_S:.0f} s: goes on {took_s:.1f} s after it answers; lines logged: {said}")
-        assert took_s < RECOVERY_S
+        for kind in ("streams", "sinks"):
+            assert workers[kind].log.count("Kafka is back") == 1
+        said = sum(len(worker.log.splitlines()) for worker in workers.values())
+        say(
+            f"{how} for {AWAY_S:.0f} s: goes on {paused_s:.1f} s after it answers; lines logged "
+            f"while away: {lines}; in all, starts too: {said}"
+        )
+        assert paused_s < RECOVERY_S
+        assert_all(stack, expected)
+
+
+def test_a_clickhouse_that_is_away(stack):
+    with everybody(stack) as (workers, page):
+        stack.clickhouse.kill()
+        _, expected = publish(stack, "away", 80_000)
+        lines = stay_away(page, workers)
+        told, behind = sum(stack.ends("sla.breaches").values()), stack.behind("sinks", MTA)
+        assert told > 0
+        assert stack.behind("streams", MTA) == 0
+        peaks = {kind: peak_bytes(workers[kind].pid) for kind in ("streams", "sinks")}
+        assert max(peaks.values()) < MEMORY_BOUND
+        stack.clickhouse.start()
+        paused_s, back = goes_on_s(stack, "sinks"), time.monotonic()
+        stack.drain(300)
+        took_s = time.monotonic() - back
+        assert workers["sinks"].log.count("takes rows again") == 1
+        say(
+            f"away for {AWAY_S:.0f} s: {told} records of the feed meanwhile; peaks of "
+            + ", ".join(f"{kind} {peak / 1e6:.0f} MB" for kind, peak in peaks.items())
+            + f"; goes on {paused_s:.1f} s after it answers; {behind} records behind, caught up "
+            f"at {behind / took_s:,.0f} a second; lines logged while away: {lines}"
+        )
+        assert paused_s < RECOVERY_S
+        assert_all(stack, expected)
+
+
+def test_clickhouse_killed_in_the_middle_of_inserts(stack):
+    before, expected = publish(stack, "cut", max(20_000, 4_000 * KILLS))
+    pauses = []
+    with stack.workers("streams", "sinks", **SMALL_STEPS) as (_, sinks):
+        for number in range(KILLS):
+            reached(stack, "sinks", before, expected.published * number // (KILLS + 2))
+            client, lines = stack.client(), sinks.log.count("takes no rows")
+            wait_for(lambda c=client: c.query(INSERTING).result_rows[0][0], 60, "an insert")
+            stack.clickhouse.kill()
+            wait_for(lambda n=lines: sinks.log.count("takes no rows") > n, 30, "the sinks notice")
+            stack.clickhouse.start()
+            pauses.append(goes_on_s(stack, "sinks"))
+        stack.drain(300)
+        say(f"{KILLS} kills while an insert ran: the sinks go on {max(pauses):.1f} s later at most")
+        assert max(pauses) < RECOVERY_S
         assert_all(stack, expected)
 
 
@@ -74,26 +184,3 @@ def test_a_zombie_that_wakes(stack):
             os.kill(zombie.pid, signal.SIGCONT)
             stack.drain(300)
         assert_all(stack, expected)
-
-
-def test_invented_tenants(stack):
-    event = {"source": "watch", "type": "monitor.heartbeat", "monitor": "m", "interval_s": 60}
-    records = (
-        ("mail.ops", name.encode(), orjson.dumps({**event, "id": name, "tenant_id": name,
-                                                  "time": "2026-10-05T08:00:00Z"}))
-        for name in (f"invented-{number}" for number in range(TENANTS))
-    )  # fmt: skip
-    with stack.workers("streams", "sinks") as workers:
-        stack.publish(records)
-        stack.drain(1_800)
-        peaks = {worker.kind: peak_bytes(worker.pid) for worker in workers}
-        say(f"{TENANTS} tenants: peaks of "
-            + ", ".join(f"{kind} {peak / 1e6:.0f} MB" for kind, peak in peaks.items()))  # fmt: skip
-        # The live worker has four tasks with room for a thousand of them each, a fifth of a MB one.
-        assert peaks["streams"] < 1.5 * MEMORY_BOUND
-        assert peaks["sinks"] < MEMORY_BOUND
-        assert stack.rows("SELECT count() FROM ops_events FINAL") == [(TENANTS,)]
-        held_back = TENANTS - PARTITIONS * stack.settings.unknown_tenants
-        letters = "SELECT count(), uniqExact(topic, partition, offset) FROM dead_letters FINAL"
-        assert stack.rows(letters) == [(held_back, held_back)]
-        assert len(stack.read("sla.dead_letters")) == held_back

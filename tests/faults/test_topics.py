@@ -12,7 +12,8 @@ from mailsla.streams.cli.support.doctor.live_state import live_state_finding
 from mailsla.streams.cli.support.doctor.placement import placement_finding
 from mailsla.streams.runtime.kafka.admin import ensure_topics, topic_identities
 from tests.mta_flood import flood
-from tests.stack import GROUPS, needs_program, partition_of, running_stack, wait_for
+from tests.stack import GROUPS, needs_program, running_stack, wait_for
+from tests.topic_records import partition_of
 
 pytestmark = [pytest.mark.embedded, pytest.mark.kafka]
 

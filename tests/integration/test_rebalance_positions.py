@@ -6,7 +6,8 @@ import pytest
 
 from mailsla.streams.runtime.faust_app.application import attach, build_app, commit_offsets
 from mailsla.streams.runtime.kafka.admin import ensure_topics
-from tests.stack import Stack, partition_of
+from tests.stack import Stack
+from tests.topic_records import partition_of
 
 TOPIC, KEY = "mail.ops", b"acme"
 

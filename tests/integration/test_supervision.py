@@ -1,7 +1,10 @@
 """Workers that die, get stuck or cannot go on, for real."""
 
+import asyncio
 import os
+import re
 import signal
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -13,10 +16,18 @@ from kafka import KafkaAdminClient
 from landing_server import wait_for
 
 from mailsla.sinks.clickhouse import connect
+from mailsla.sinks.closer import Closer, take_turn
+from mailsla.sinks.worker import clickhouse_settings
+from mailsla.streams.cli.support.kafka_publish import Record
+from mailsla.streams.cli.support.kafka_publish import publish as publish_records
+from mailsla.streams.metrics.health import Health
+from mailsla.streams.settings import load
 from tests.stack import running_stack as running_services
+from tests.stack import say
 
 pytestmark = pytest.mark.embedded
 
+WATCHDOG_S = "5"
 HEARTBEAT = {
     "source": "watch", "type": "monitor.heartbeat", "tenant_id": "acme", "monitor": "watch-1",
     "interval_s": 30,
@@ -35,6 +46,7 @@ def is_running(pid):
 def up(tmp_path_factory):
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MAILSLA_SESSION_TIMEOUT_S", "3")
+        environment.setenv("MAILSLA_WATCHDOG_S", WATCHDOG_S)
         folder = tmp_path_factory.mktemp("up")
         with running_stack(folder, "--closer") as stack:
             yield stack, folder / "up.log"
@@ -65,6 +77,36 @@ def test_the_closer_of_up_looks_for_what_is_due(up):
     wait_for(lambda: "tenants closed" in log.read_text())
 
 
+def test_a_partition_that_grows_while_nothing_is_committed_ends_the_worker_and_the_next_goes_on(up):
+    stack, log = up
+
+    def publish():
+        event = HEARTBEAT | {"id": str(uuid4()), "time": f"{datetime.now(UTC):%FT%TZ}"}
+        publish_records(load(stack.state_file), [Record("mail.ops", b"acme", orjson.dumps(event))])
+
+    publish()
+    stack.run("drain", "--timeout", "60")
+    stuck, clickhouse = (stack.state["pids"][name] for name in ("sinks", "clickhouse"))
+    os.killpg(clickhouse, signal.SIGSTOP)
+    held_at = time.monotonic()
+    try:
+        wait_for(lambda: publish() or f"sinks (process {stuck}) ended" in log.read_text())
+        ended_s = time.monotonic() - held_at
+        wait_for(lambda: stack.state["pids"]["sinks"] != stuck)
+    finally:
+        os.killpg(clickhouse, signal.SIGCONT)
+    back_at = time.monotonic()
+    stack.run("drain", "--timeout", "60")
+    say(
+        f"stuck, with MAILSLA_WATCHDOG_S at {WATCHDOG_S}: ended after {ended_s:.1f} s; all landed "
+        f"{time.monotonic() - back_at:.1f} s after ClickHouse answers"
+    )
+    said = Path(stack.state["data"], "logs/sinks.log").read_text()
+    assert re.search(r"mailsla-sinks has committed nothing of partition \d of \S+ for \d+ s", said)
+    assert "though it grows: it stands at" in said
+    assert f"sinks (process {stuck}) ended with exit code 1; started again in" in log.read_text()
+
+
 def test_a_worker_that_cannot_go_on_stays_down_and_says_why_and_the_rest_goes_on(up):
     stack, log = up
     connect(stack.clickhouse()).command("DROP TABLE ops_events")
@@ -93,30 +135,18 @@ def test_a_missing_topic_is_named_and_waited_for(up):
     wait_for(lambda: "task " in log.read_text()[before:])
 
 
-def test_a_partition_that_grows_while_nothing_is_committed_ends_the_worker(tmp_path):
-    def publish():
-        event = HEARTBEAT | {"id": str(uuid4()), "time": f"{datetime.now(UTC):%FT%TZ}"}
-        services.publish([("mail.ops", event["tenant_id"].encode(), orjson.dumps(event))])
-
-    with running_services(tmp_path, "tansu") as services:
-        sinks = services.worker("sinks", watchdog_s="4")
-        publish()
-        wait_for(lambda: services.behind("sinks", "mail.ops") == 0)
-        with services.clickhouse.held():
-            wait_for(lambda: publish() or not sinks.is_running())
-        said = sinks.log
-    assert "mailsla-sinks has committed nothing of partition" in said
-    assert "of mail.ops for" in said
-    assert "it stands at offset" in said
-
-
 @pytest.mark.kafka
 def test_a_broker_that_goes_and_comes_is_two_lines_and_nothing_of_the_libraries(tmp_path):
+    routes = tmp_path / "routes.yaml"
+    routes.write_text('routes: [{name: desk, to: {kind: webhook, url: "http://127.0.0.1:9/"}}]')
     with running_services(tmp_path, "kafka") as services:
-        workers = services.worker("sinks"), services.worker("streams")
+        notify = services.worker("notify", notify_routes=str(routes))
+        workers = services.worker("sinks"), services.worker("streams"), notify
         services.publish([("mail.ops", b"acme", b"refused")])
         services.drain()
         services.broker.kill()
+        closer = Closer(services.settings, clickhouse_settings(services.settings))
+        assert asyncio.run(take_turn(closer, Health("closer", consumes=False))) > 0
         for worker in workers:
             wait_for(lambda log=worker: "Kafka is away" in log.log)
         services.broker.start()

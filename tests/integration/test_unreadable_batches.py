@@ -14,7 +14,8 @@ from aiokafka.record.util import calc_crc32c
 from click.testing import CliRunner
 
 from mailsla.streams.cli.main import cli
-from tests.stack import partition_of, running_stack
+from tests.stack import running_stack
+from tests.topic_records import partition_of
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 TOPIC, WINDOWS = "mail.support", "sla.windows"

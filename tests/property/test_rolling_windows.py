@@ -177,7 +177,7 @@ class Worker:
         for (kind, series, end_us), said in self.published.items():
             window = said[-1]
             inside = naive(self.counted, kind, series, window.start_us, end_us)
-            assert (window.count, window.sum_us) == (len(inside), sum(inside)), (kind, end_us)
+            assert (window.messages, window.sum_us) == (len(inside), sum(inside)), (kind, end_us)
             assert window.max_us == max(inside, default=0)
             assert window.exceedances == sum(latency > LIMIT_US for latency in inside)
 
@@ -262,7 +262,7 @@ def test_a_restart_changes_nothing_in_what_is_published(history):
 def test_each_publication_says_something_new_under_the_next_revision(history):
     for said in live_through(history).published.values():
         assert [window.revision for window in said] == list(range(1, len(said) + 1))
-        values = [replace(window, revision=0) for window in said]
+        values = [window._replace(revision=0) for window in said]
         assert all(before != after for before, after in pairwise(values))
 
 
@@ -271,7 +271,7 @@ def test_each_publication_says_something_new_under_the_next_revision(history):
 def test_a_late_event_never_lowers_a_window(history):
     kept = [replace(step, remove=None) for step in history]
     for said in live_through(kept).published.values():
-        counts = [window.count for window in said]
+        counts = [window.messages for window in said]
         assert counts == sorted(counts)
 
 

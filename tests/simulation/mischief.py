@@ -5,7 +5,7 @@ import asyncio
 from aiokafka.errors import KafkaError
 
 from mailsla.streams.live.caution import NOTE
-from mailsla.streams.runtime.checkpoint.writer import Fenced
+from mailsla.streams.runtime.checkpoint.writer import Fenced, feed_apart
 
 WELL = "well"
 FATES = ("crash before", "crash within", "crash after", "refused", "acknowledgement lost")
@@ -82,7 +82,7 @@ class Transactions(Delivery):
 
 
 class Ordered(Delivery):
-    """Without transactions: results and state, then the head, then offsets; any of it may be cut.
+    """Without transactions: results and state, the head, the feed, offsets; any of it may be cut.
 
     Topics have no common order on their way, and what was sent may be sent twice.
     """
@@ -93,30 +93,34 @@ class Ordered(Delivery):
         return KafkaError("refused")
 
     async def _write(self, task, records, head, offsets, crash):
+        results, feed = feed_apart(records)
+        left = self._chance.randrange(len(records) + 3) if crash else None
+        left = await self._send(results, left)
+        await self._pass()
+        left = await self._send([head], left)
+        left = await self._send(feed, left)
+        if crash:
+            await self._crash()
+        await self._pass()
+        self._broker.committed |= offsets
+
+    async def _send(self, records, left):
+        """Send some records; those that are left until the crash, where there is one, after."""
         logs = {}
         for one in records:
             logs.setdefault((one.topic, one.partition), []).append(one)
         groups = [list(group) for group in logs.values()]
-        cut = self._chance.randrange(len(records) + 2) if crash else None
-        count = 0
         while groups:
             group = self._chance.choice(groups)
             some = group[: self._chance.choice((1, 5, 500))]
             del group[: len(some)]
             groups = [one for one in groups if one]
             for one in some:
-                if count == cut:
+                if left == 0:
                     await self._crash()
-                count += 1
+                left = None if left is None else left - 1
                 self._broker.append(one.topic, one.key, one.value, one.partition)
             if self.share and self._chance.random() < self.share:
                 for one in some:
                     self._broker.append(one.topic, one.key, one.value, one.partition)
-        if crash and count == cut:
-            await self._crash()
-        await self._pass()
-        self._broker.append(head.topic, head.key, head.value, head.partition)
-        if crash:
-            await self._crash()
-        await self._pass()
-        self._broker.committed |= offsets
+        return left

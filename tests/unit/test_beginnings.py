@@ -3,11 +3,14 @@
 from datetime import UTC, date, datetime
 
 import orjson
+import pytest
 
 from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import Contract
-from mailsla.schemas.topics import BACKUP, MTA, OPS, STATUS
+from mailsla.schemas.facts.lines import fact_of
+from mailsla.schemas.topics import BACKUP, BREACHES, MTA, OPS, STATUS
 from mailsla.streams.live.evaluate.scheduler import Scheduler
+from mailsla.streams.live.state.platform import broadcast_record
 from tests.live_run import LiveRun, contract_record
 
 
@@ -24,6 +27,14 @@ def message(name, type_, time, accepted):
         "direction": "inbound",
     }
     return MTA.name, b"a", orjson.dumps(event)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """The event times of all looks at groups of tenants."""
+    looks, look = [], Scheduler._look
+    monkeypatch.setattr(Scheduler, "_look", lambda *a: looks.append(a[2]) or look(*a))
+    return looks
 
 
 def months_told(run, since):
@@ -70,15 +81,31 @@ def heartbeat(name, time):
     return OPS.name, b"a", orjson.dumps(event)
 
 
-def test_an_event_ahead_of_time_that_comes_first_makes_nobody_look_back_to_1970(monkeypatch):
-    looks, look = [], Scheduler._look
-    monkeypatch.setattr(Scheduler, "_look", lambda *a: looks.append(a[2]) or look(*a))
+def test_an_event_ahead_of_time_that_comes_first_makes_nobody_look_back_to_1970(looks):
     run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
     agreed = contract_record(Contract(tenant_id="a", version=1, effective_from=date(2025, 1, 1)))
     records = [heartbeat("ahead", "2026-10-20T14:00:00Z"), heartbeat("now", "2026-10-20T12:00:00Z")]
     run.feed([agreed, *records], [at_us] * 3)
     run.checkpoint()
     assert len(looks) < 10
+
+
+def test_nor_does_word_of_everybody_that_comes_first(looks):
+    """An outage long before is no budget that burns now, whoever looks before own events come."""
+    run = LiveRun()
+    run.feed([contract_record(Contract(tenant_id="a", version=1, effective_from=date(2025, 1, 1)))])
+    at_us, day_us = int(datetime(2026, 10, 20, tzinfo=UTC).timestamp()) * 1_000_000, 86_400_000_000
+    document = {
+        "id": "o1", "source": "s", "type": "outage.declared", "tenant_id": PLATFORM, "time": at_us,
+        "outage_id": "o1", "starts_at": at_us - 9 * day_us, "ends_at": at_us - 8 * day_us,
+        "reason": "a flood", "actor": "li",
+    }  # fmt: skip
+    run.broadcast([broadcast_record(fact_of(document), at_us).value])
+    run.checkpoint()
+    run.pass_time(20.0)
+    assert len(looks) < 10
+    told = [orjson.loads(one.value) for one in run.told if one.topic == BREACHES.name]
+    assert {one["type"] for one in told} == {"sla.indicator.breached"}
 
 
 def test_idle_time_counts_from_when_the_broker_had_what_a_worker_that_was_away_reads_last():

@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from mailsla.schemas.results import Closing, ClosingItem
+from mailsla.schemas.topics import OPS, STATUS
 from mailsla.sinks.closing.run.audit import Audit, AuditDifference, Value, compare, without
+from tests.live_run import LiveRun
 
 
 def item(observed, verdict, indicator="latency.send.mean"):
@@ -84,3 +87,18 @@ def test_what_time_alone_changes_is_no_difference_while_the_month_runs_live():
     told = without(Audit(2, 3, tuple(found)), running={"runs"})
     assert [(one.tenant_id, one.indicator) for one in told.differences] == names[1:]
     assert told.running == ("runs",)
+
+
+def test_a_month_is_over_for_whoever_fell_silent_once_it_is_for_another():
+    """So their differences are told: the states of both are as late as the month's end."""
+    run = LiveRun()
+    for tenant, day in (("silent", "09-10"), ("other", "09-20"), ("other", "10-02")):
+        event = {"source": "watch", "type": "monitor.heartbeat", "monitor": "m", "interval_s": 60}
+        event |= {"id": day, "tenant_id": tenant, "time": f"2026-{day}T00:00:00Z"}
+        run.feed([(OPS.name, tenant.encode(), orjson.dumps(event))])
+        run.checkpoint()
+    run.checkpoint()
+    told = [orjson.loads(one.value) for one in run.told if one.topic == STATUS.name]
+    for tenant in ("silent", "other"):
+        latest = max(one["event_time"] for one in told if one["tenant_id"] == tenant)
+        assert latest >= "2026-09-30T16:00:00Z"

@@ -37,8 +37,8 @@ class Ending:
         return Checkpoint([f"last of {self.partition}"], None, {}, {})
 
 
-async def finish(broker, tasks):
-    deliveries = Deliveries(broker, lambda: False, {})
+async def finish(broker, tasks, moving=False):
+    deliveries = Deliveries(broker, lambda: moving, {})
     for task in tasks:
         deliveries.start(task.partition, Checkpoint(["one before it"], None, {}, {}))
     await deliveries.finish(tasks)
@@ -52,6 +52,21 @@ def test_the_last_checkpoint_follows_the_one_under_way_and_a_refused_one_holds_n
         (task, [what]) for task in "02" for what in (f"last of {task}", "one before it")
     ]
     assert "task 1: no last checkpoint" in caplog.text
+
+
+def test_nothing_is_built_on_a_checkpoint_that_was_refused_while_partitions_move():
+    class Forgetful(Broker):
+        """Refuses the first checkpoint only of a task."""
+
+        async def deliver(self, task, records, head, offsets):
+            try:
+                await super().deliver(task, records, head, offsets)
+            finally:
+                self.refused = self.refused - {task}
+
+    broker = Forgetful(refused={"1"})
+    asyncio.run(finish(broker, [Ending(0), Ending(1)], moving=True))
+    assert {task for task, _ in broker.taken} == {"0"}
 
 
 def test_a_worker_whose_last_checkpoint_is_not_answered_begins_anew(monkeypatch):

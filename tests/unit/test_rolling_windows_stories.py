@@ -55,7 +55,7 @@ def mail(*minutes: float, series=0, latency_us=2_000_000, sign=1, frontier=None)
 def said(published: list[LatencyWindow], kind: str) -> list[tuple[float, int, int]]:
     """End in minutes, count and revision of the windows of one kind."""
     return [
-        ((window.end_us - START_US) / MINUTE_US, window.count, window.revision)
+        ((window.end_us - START_US) / MINUTE_US, window.messages, window.revision)
         for window in published
         if window.window == kind
     ]
@@ -80,7 +80,7 @@ def test_an_open_window_is_published_as_it_fills():
     assert said(published, "5m") == [(5, 3, 2)]
     assert said(published, "1h") == [(5, 3, 2)]
     assert said(published, "24h") == [(60, 3, 2)]
-    assert [window.count for window in published if window.window == "month"] == [3]
+    assert [window.messages for window in published if window.window == "month"] == [3]
 
 
 def test_a_message_within_the_lateness_corrects_every_published_end_that_holds_it():
@@ -105,7 +105,7 @@ def test_a_late_message_counts_in_the_month_and_lowers_nothing():
     rolling.apply(mail(3, frontier=24 * 60), at(24 * 60))
     published = rolling.publish()
     assert {window.window for window in published} == {"month"}
-    assert published[0].count == 51
+    assert published[0].messages == 51
     assert rolling.late == 1
 
 
@@ -125,7 +125,7 @@ def test_what_is_taken_away_from_a_forgotten_pane_is_ignored():
     rolling.publish()
     rolling.apply(mail(2, sign=-1), at(300))
     published = rolling.publish()
-    assert [(window.window, window.count) for window in published] == [("month", 2)]
+    assert [(window.window, window.messages) for window in published] == [("month", 2)]
 
 
 def test_an_old_end_is_corrected_even_if_the_frontier_leaps_in_the_same_batch():

@@ -47,13 +47,14 @@ controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={log_dirs}
 """
-_LOG4J = """Configuration:
+LOG4J = """Configuration:
   status: WARN
   Appenders:
     Console: {name: STDOUT, target: SYSTEM_OUT, PatternLayout: {pattern: "%d %p %m (%c)%n"}}
   Loggers:
     Root: {level: WARN, AppenderRef: [{ref: STDOUT}]}
 """
+"""What a broker logs."""
 
 
 class ApacheKafka:
@@ -79,7 +80,7 @@ class ApacheKafka:
             ),
             encoding="utf-8",
         )
-        log4j.write_text(_LOG4J, encoding="utf-8")
+        log4j.write_text(LOG4J, encoding="utf-8")
         logging = f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"
         if not (home / "log" / "meta.properties").is_file():
             format_storage([java, "-Xmx128m", logging, "-cp", classpath], settings)
@@ -104,12 +105,20 @@ def find_java() -> str:
     return java
 
 
-def format_storage(java: Sequence[str], settings: Path, *options: str) -> None:
+def make_cluster_id() -> str:
+    """An id that no other cluster has."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def format_storage(
+    java: Sequence[str], settings: Path, *options: str, cluster_id: str | None = None
+) -> None:
     """Format what the properties in ``settings`` name, unless it is; `StackError` when it fails.
 
-    ``java`` is the program with its class path, ``options`` are further ones of Kafka's tool.
+    ``java`` is the program with its class path, ``options`` are further ones of Kafka's tool. The
+    nodes of one cluster have one ``cluster_id``; one that is alone needs none.
     """
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster_id = cluster_id or make_cluster_id()
     tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
     outcome = subprocess.run(
         leashed([*java, *tool, "-c", str(settings), "--ignore-formatted", *options]),

@@ -92,10 +92,14 @@ def next_mark_us(
         return first * MARK_US if len(spent.clip(at_us, FOREVER)) > 0 or burning else None
     if budget.allowed <= 0:
         return None
+    left = budget.spent <= budget.allowed
+    ends_us = (first + _LOOK_AHEAD - 1) * MARK_US
+    spending = left and len(spent.meeting(ends_us, FOREVER)) > 0
+    if not burning and not (left and _may_begin(spent, governed, budget, first * MARK_US, ends_us)):
+        return ends_us if spending else None
     marks = np.arange(first, first + _LOOK_AHEAD, dtype=np.int64) * MARK_US
     burned = _burned(spent, marks).astype(np.float64)
     changes = np.zeros(len(marks), dtype=np.bool_)
-    left = budget.spent <= budget.allowed
     for number, ((long, long_us, _, short_us), threshold) in enumerate(
         zip(LEVELS, _thresholds(governed), strict=True)
     ):
@@ -109,8 +113,21 @@ def next_mark_us(
     found = np.flatnonzero(changes)
     if len(found):
         return int(marks[found[0]])
-    spending = left and len(spent.clip(int(marks[-1]), FOREVER)) > 0
-    return int(marks[-1]) if spending or burning else None
+    return ends_us if spending or burning else None
+
+
+def _may_begin(
+    spent: IntervalSet, governed: Governed, budget: Budget, first_us: int, last_us: int
+) -> bool:
+    """Whether a level might burn at a mark in ``[first, last]``; mostly far too little was spent.
+
+    No long window there has spent more than all of them together.
+    """
+    return any(
+        spent.within(first_us - long_us, last_us) * governed.period.length_us
+        >= (float(threshold) - 2 * _NEAR) * long_us * float(budget.allowed)
+        for (_, long_us, _, _), threshold in zip(LEVELS, _thresholds(governed), strict=True)
+    )
 
 
 def _budget(measure: Measure, governed: Governed) -> Budget | None:

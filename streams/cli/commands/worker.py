@@ -1,6 +1,5 @@
 """``mailsla worker``."""
 
-import asyncio
 import time
 from pathlib import Path
 from typing import Final
@@ -54,13 +53,14 @@ def _run_streams(settings: Settings) -> None:
         run,
         wait_for_broker,
         wait_for_topics,
+        wait_for_transactions,
         wait_until_taken,
     )
 
     health = _observed(settings, "streams")
     wait_for_broker(settings)
     wait_for_topics(settings, live_topics(settings))
-    transactions = _transactions(settings)
+    transactions = wait_for_transactions(settings)
     if transactions:  # without them the try would stay in the log
         wait_until_taken(settings)
     app = build_live(settings, transactions)
@@ -73,13 +73,18 @@ def _run_sinks(settings: Settings) -> None:
     from mailsla.sinks.landing.metrics import LandingCollector, LandingMetrics
     from mailsla.sinks.worker import build_sinks
     from mailsla.streams.metrics.names import REGISTRY
-    from mailsla.streams.runtime.faust_app.process import run, wait_for_broker, wait_for_topics
+    from mailsla.streams.runtime.faust_app.process import (
+        run,
+        wait_for_broker,
+        wait_for_topics,
+        wait_for_transactions,
+    )
 
     health, metrics = _observed(settings, "sinks"), LandingMetrics()
     REGISTRY.register(LandingCollector(metrics))
     wait_for_broker(settings)
     wait_for_topics(settings, LANDED_TOPICS)
-    app = build_sinks(settings, _transactions(settings), metrics)
+    app = build_sinks(settings, wait_for_transactions(settings), metrics)
     app.health = health
     run(app, settings)
 
@@ -124,12 +129,3 @@ def _observed(settings: Settings, kind: str) -> Health:
     health = Health(kind, consumes=kind not in {"web", "closer"}, moved_at=time.monotonic())
     serve_metrics(settings, health)
     return health
-
-
-def _transactions(settings: Settings) -> bool:
-    """Whether checkpoints are Kafka transactions: as configured, else as the broker can."""
-    from mailsla.streams.runtime.checkpoint.writer import supports_transactions
-
-    if settings.delivery == "auto":
-        return asyncio.run(supports_transactions(settings))
-    return settings.delivery == "transactions"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mailsla.streams.latency.key_index import KeyIndex
 from mailsla.streams.latency.sorted_sets import Int64s, group_starts
-from mailsla.streams.latency.windows.sketch import BINS, middle_us
+from mailsla.streams.latency.windows.sketch import middle_us
 
 BIN_BITS: Final = 10
 _BIN_MASK: Final = (1 << BIN_BITS) - 1
@@ -69,13 +69,16 @@ def sort_messages(
 
 @dataclass(frozen=True, slots=True)
 class WindowSums:
-    """Sums of several windows, one entry each; ``bins`` has shape (n, BINS)."""
+    """Sums of several windows, one entry each; ``filled`` are the bins of their sketches.
+
+    It says of each entry to which window it belongs, which bin it is, and how many are in it.
+    """
 
     count: Int64s
     sum_us: Int64s
     max_us: Int64s
     over: Int64s
-    bins: Int64s
+    filled: tuple[Int64s, Int64s, Int64s]
 
 
 class Panes:
@@ -167,7 +170,6 @@ class Panes:
         """Sums of windows of ``span`` panes, ``ends`` being the last pane of each."""
         size = len(series)
         count, sum_us, max_us, over = (np.zeros(size, dtype=np.int64) for _ in range(4))
-        bins = np.zeros((size, BINS), dtype=np.int64)
         # 1. The panes of each window that there are.
         panes = ends[:, None] - np.arange(span)
         cells = cells_of(series[:, None], panes).reshape(-1)
@@ -180,9 +182,8 @@ class Panes:
         np.add.at(over, into, self._over[slots])
         # 2. Their filled bins.
         owner, codes, slots = self._bin_index.between(cells << BIN_BITS, cells + 1 << BIN_BITS)
-        flat = into[owner] * BINS + (codes & _BIN_MASK)
-        np.add.at(bins.reshape(-1), flat, self._bin_count[slots])
-        return WindowSums(count, sum_us, max_us, over, bins)
+        filled = into[owner], codes & _BIN_MASK, self._bin_count[slots].astype(np.int64)
+        return WindowSums(count, sum_us, max_us, over, filled)
 
     def export(self) -> tuple[Records, Records]:
         """Every pane and every filled bin, for the state."""

@@ -20,6 +20,7 @@ messages, and again whenever its value differs from the one published last.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -80,8 +81,8 @@ class _Store:
 
 
 _UNKNOWN: Final = -(1 << 62)
-_CHUNK: Final = 1024
-"""Windows summed up at a time: a dense sketch takes 4 KB each."""
+_CHUNK: Final = 4096
+"""Windows summed up at a time."""
 
 
 class RollingWindows:
@@ -338,7 +339,8 @@ class RollingWindows:
         self, kind: WindowKind, series: Int64s, ends: Int64s, sums: WindowSums
     ) -> list[LatencyWindow]:
         # The middle of a bin may lie beyond the largest latency in it.
-        quantiles = np.minimum(quantiles_s(sums.bins, QUANTILES), sums.max_us[:, None] / 1e6)
+        found = quantiles_s(*sums.filled, len(series), QUANTILES)
+        quantiles = np.minimum(found, sums.max_us[:, None] / 1e6)
         values = [sums.count, sums.sum_us, sums.max_us, sums.over]
         digests = digests_of([*values, *quantiles.T])
         revisions = self._published.update(kind.number, ends, series, digests)
@@ -353,19 +355,15 @@ class RollingWindows:
             starts_us, ends_us = (ends - kind.span + 1) * width_us, (ends + 1) * width_us
         columns = zip(
             series.tolist(),
+            repeat(kind.name),
             starts_us.tolist(),
             ends_us.tolist(),
             *(column[news].tolist() for column in values),
-            quantiles[news].tolist(),
+            map(tuple, np.round(quantiles[news], 6).tolist()),
             revisions[news].tolist(),
-            strict=True,
+            strict=False,
         )
-        return [
-            LatencyWindow(
-                number, kind.name, start, end, count, sum_us, max_us, over, (a, b, c), turn
-            )
-            for number, start, end, count, sum_us, max_us, over, (a, b, c), turn in columns
-        ]
+        return list(map(LatencyWindow._make, columns))
 
 
 def _split(

@@ -39,23 +39,36 @@ def middle_us(bins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def quantiles_s(
-    counts: npt.NDArray[np.int64], wanted: tuple[float, ...]
+    owners: npt.NDArray[np.int64],
+    bins: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    size: int,
+    wanted: tuple[float, ...],
 ) -> npt.NDArray[np.float64]:
-    """Quantiles in seconds of each row of counts.
+    """Quantiles in seconds of several sketches, each told by some of its bins.
 
     Args:
-        counts: shape (n, BINS); a row without counts gives 0.
+        owners: the number of the sketch that each entry belongs to; entries may repeat a bin.
+        bins: which one it is.
+        counts: how many latencies are in it.
+        size: how many sketches there are; one without counts gives 0.
         wanted: quantiles between 0 and 1, such as 0.95.
 
     Returns:
-        Shape (n, len(wanted)), the nearest-rank quantile within `RELATIVE_ERROR`.
+        Shape (size, len(wanted)), the nearest-rank quantile within `RELATIVE_ERROR`.
 
     """
-    summed = np.cumsum(counts, axis=1, dtype=np.int64)
-    total = summed[:, -1]
-    result = np.zeros((len(counts), len(wanted)))
+    result = np.zeros((size, len(wanted)))
+    if len(owners) == 0:
+        return result
+    order = np.argsort(owners * BINS + bins)
+    summed = np.cumsum(counts[order])
+    total = np.zeros(size, dtype=np.int64)
+    np.add.at(total, owners, counts)
+    before = np.cumsum(total) - total
     for column, share in enumerate(wanted):
-        rank = np.maximum(np.ceil(share * total), 1)
-        first = np.argmax(summed >= rank[:, None], axis=1)
-        result[:, column] = np.where(total > 0, _MIDDLES_S[first], 0.0)
+        rank = np.maximum(np.ceil(share * total), 1).astype(np.int64)
+        # The first entry with so many latencies up to it, those of former sketches included.
+        first = np.minimum(np.searchsorted(summed, before + rank), len(summed) - 1)
+        result[:, column] = np.where(total > 0, _MIDDLES_S[bins[order[first]]], 0.0)
     return result

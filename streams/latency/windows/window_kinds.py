@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailsla.streams.latency.windows.changes import HOUR_US, PANE_US
 
@@ -38,15 +38,14 @@ KINDS: Final = (
 )
 
 
-@dataclass(slots=True)
-class LatencyWindow:
-    """One window ``[start_us, end_us)`` of one series; latencies in seconds."""
+class LatencyWindow(NamedTuple):
+    """One window ``[start_us, end_us)`` of one series; quantiles in seconds, to the µs."""
 
     series: int
     window: str
     start_us: int
     end_us: int
-    count: int
+    messages: int
     sum_us: int
     max_us: int
     exceedances: int

@@ -3,7 +3,7 @@
 from mailsla.schemas.codec.records import Rejection
 from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.ops import EventVoidedFact
-from mailsla.streams.clauses.invalidation import EXCLUSIONS, changed_since, is_quiet
+from mailsla.streams.clauses.invalidation import EXCLUSIONS, changed_since
 from mailsla.streams.live.apply.quarantine import hold_back_fact
 from mailsla.streams.live.decode.facts import Arrived
 from mailsla.streams.live.decode.records import letter
@@ -57,18 +57,3 @@ def _changed_since(tenants: Tenants, fact: Fact) -> int:
     if isinstance(fact, EXCLUSIONS):
         tenants.exclude(fact.tenant_id)
     return changed_since(fact, lambda: tenants.scope(fact.tenant_id))
-
-
-def changes_no_state(tenants: Tenants, fact: Fact, position_us: int, down_until_us: int) -> bool:
-    """Whether a fact changes values at most: nothing has to be looked at for it.
-
-    Args:
-        tenants: whose fact it is.
-        fact: just applied, or about to be.
-        position_us: event time reached before.
-        down_until_us: until when the tenant was ever seen, or foreseen, to be disconnected.
-
-    """
-    versions = tenants.versions(fact.tenant_id)
-    watched = any("operations.monitoring" in each.overrides for each in versions)
-    return is_quiet(fact, position_us, down_until_us, watched)

@@ -51,14 +51,20 @@ class Deliveries:
     ) -> None:
         self._delivery, self._on_the_move, self._durable = delivery, on_the_move, durable
         self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._refused: set[int] = set()
+        """Tasks that are being given up, and of which a checkpoint was refused."""
 
     def is_under_way(self, partition: int) -> bool:
         """Whether a checkpoint of the task waits for the broker, or has failed unnoticed."""
         return partition in self._under_way
 
     def start(self, partition: int, checkpoint: Checkpoint) -> None:
-        """Deliver a checkpoint; the task's previous one has `arrived`, which it builds on."""
-        self._under_way[partition] = asyncio.create_task(self._deliver(partition, checkpoint))
+        """Deliver a checkpoint; the task's previous one has `arrived`, which it builds on.
+
+        On one that was refused while partitions move nothing is built: its records are missing.
+        """
+        if partition not in self._refused:
+            self._under_way[partition] = asyncio.create_task(self._deliver(partition, checkpoint))
 
     async def arrived(self, partition: int) -> None:
         """Return when nothing of a task is under way.
@@ -109,6 +115,7 @@ class Deliveries:
         """
         ended = await asyncio.gather(*self._under_way.values(), return_exceptions=True)
         self._under_way.clear()
+        self._refused.clear()
         for outcome in ended:
             if isinstance(outcome, BaseException):
                 logger.warning("a last checkpoint was not delivered: %r", outcome)
@@ -121,6 +128,7 @@ class Deliveries:
             )
         except Fenced:
             if self._on_the_move():
+                self._refused.add(partition)
                 return
             raise
         self._durable.update({(topic, partition): at for topic, at in checkpoint.applied.items()})

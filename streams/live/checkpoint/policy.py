@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class WaitingRecords:
     """What waits for a checkpoint of one task.
 
-    ``since_s`` is how long ago the last one was begun; ``events`` are rows and records that wait,
-    ``urgent`` says that transitions are among them, ``anything`` that there is anything at all.
+    ``since_s`` is how long ago the last one was begun; ``events`` are the rows that wait, a record
+    counting for several; ``urgent`` says that transitions are among them, ``anything`` that there
+    is anything at all.
     """
 
     since_s: float

@@ -37,6 +37,8 @@ PANES: Final = "panes"
 PUBLISHED: Final = "published"
 OPEN: Final = "open"
 """What was touched in the tick that is not over, written anew at every checkpoint."""
+TOLD: Final = "told"
+"""The feed of the last checkpoint, where it leaves only after the head (`Outbox.told`)."""
 FACTS: Final = "facts/"
 HEARTBEATS: Final = "facts/heartbeats"
 

@@ -1,7 +1,7 @@
 """When sections are to be looked at: when they change by themselves, and what settles."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from heapq import heappop, heappush
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappop, heappush, heapreplace
 
 from mailsla.streams.live.evaluate.dirty_sections import KNOWLEDGE, PATIENT, PROMPT
 from mailsla.streams.live.evaluate.groups import Group
@@ -47,6 +47,22 @@ class Dues:
             heappop(self._heap)
         return None
 
+    def put_off(self, to_us: int, until_us: Callable[[int, Month], int]) -> None:
+        """Put off what is due by an instant where it holds for longer by now.
+
+        Args:
+            to_us: the instant.
+            until_us: number of the group, month → until when it holds.
+
+        """
+        while (at_us := self.top()) is not None and at_us <= to_us:
+            _, number, month, section = self._heap[0]
+            later_us = until_us(number, month)
+            if later_us <= at_us:
+                return
+            self._groups[number].dirty.due_us[month][section] = later_us
+            heapreplace(self._heap, (later_us, number, month, section))
+
     def bound(self) -> int:
         """No instant that holds is earlier."""
         return self._heap[0][0] if self._heap else FOREVER
@@ -72,15 +88,25 @@ class Timers:
 
     def __init__(self, groups: Sequence[Group]) -> None:
         self._groups = groups
-        self._prompt = Dues(groups, PROMPT | {KNOWLEDGE})
+        self._prompt = Dues(groups, PROMPT)
         self._patient = Dues(groups, PATIENT)
+        self._knowledge = Dues(groups, frozenset({KNOWLEDGE}))
         self._settling: list[tuple[int, int]] = []
         """An instant, and the number of a group that is not settled before it: a heap."""
 
     def note(self, number: int, month: Month, section: int, at_us: int) -> None:
         """A section is to be looked at by an instant at the latest."""
-        dues = self._patient if section in PATIENT else self._prompt
+        of = {KNOWLEDGE: self._knowledge}
+        dues = self._patient if section in PATIENT else of.get(section, self._prompt)
         dues.note(number, month, section, at_us)
+
+    def put_off_knowledge(self, to_us: int, until_us: Callable[[int, Month], int]) -> None:
+        """See to it that nobody looks at an end of knowledge that more was heard about since.
+
+        With good results, which come all the time, nothing else has to be done.
+        """
+        if to_us >= self._knowledge.bound():
+            self._knowledge.put_off(to_us, until_us)
 
     def settle(self, number: int, sections: Iterable[int], now_us: int) -> None:
         """Something earlier became known of some sections: they wait until it has been told."""
@@ -94,6 +120,7 @@ class Timers:
         """Take what is due of a group as its `DirtySections` has it."""
         self._prompt.watch(number)
         self._patient.watch(number)
+        self._knowledge.watch(number)
         self._watch_settling(number)
 
     def _watch_settling(self, number: int) -> None:
@@ -108,15 +135,17 @@ class Timers:
             reach_us: what may be absent is not looked at beyond.
 
         """
-        prompt, patient, settled = self._prompt.top(), self._patient.top(), self._settled_us()
+        patient = self._patient.top()
         if patient is not None and patient > reach_us:
             patient = None
-        return min((at for at in (prompt, patient, settled) if at is not None), default=None)
+        found = self._prompt.top(), self._knowledge.top(), patient, self._settled_us()
+        return min((at for at in found if at is not None), default=None)
 
     def bound(self) -> int:
         """Before it there is surely nothing to look at; cheaper than `top`, which says when."""
         settled_us = self._settling[0][0] if self._settling else FOREVER
-        return min(self._prompt.bound(), self._patient.bound(), settled_us)
+        dues = self._prompt, self._patient, self._knowledge
+        return min(*(each.bound() for each in dues), settled_us)
 
     def _settled_us(self) -> int | None:
         """When a group has settled next; what came since puts it off."""
@@ -128,10 +157,18 @@ class Timers:
             self._watch_settling(number)
         return None
 
-    def take(self, at_us: int) -> Iterator[tuple[int, Month, int]]:
-        """What is due by an instant: number of the group, month, section."""
+    def take(self, at_us: int, reach_us: int) -> Iterator[tuple[int, Month, int]]:
+        """What is due by an instant: number of the group, month, section.
+
+        Args:
+            at_us: the instant.
+            reach_us: what may be absent is not looked at beyond: a look would find nothing new,
+                and the same would be due again.
+
+        """
         yield from self._prompt.take(at_us)
-        yield from self._patient.take(at_us)
+        yield from self._knowledge.take(at_us)
+        yield from self._patient.take(min(at_us, reach_us))
 
     def take_settled(self, at_us: int) -> Iterator[int]:
         """The numbers of the groups of which something has settled by an instant."""

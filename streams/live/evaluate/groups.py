@@ -39,6 +39,36 @@ class Group:
         return next(iter(self.tenants))
 
 
+class Grouping:
+    """Which group a tenant belongs to."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
+        self.groups: list[Group] = []
+        self.number_of: dict[str, int] = {}
+        """Tenant → the number of its group."""
+        self._alike: dict[tuple[bytes, ...], int] = {}
+        """Contracts, but for their tenants → the group of those of whom only mail is known."""
+        self.shared: set[int] = set()
+        """The numbers of those groups."""
+
+    def find(self, tenant: str) -> int:
+        """The number of the group that a tenant belongs to by now."""
+        if self._tenants.has_facts(tenant):
+            known = self.number_of.get(tenant)
+            return known if known is not None and known not in self.shared else self._add()
+        versions = self._tenants.versions(tenant)
+        alike = tuple(sorted(self._tenants.promises(each) for each in versions))
+        if alike not in self._alike:
+            self._alike[alike] = self._add()
+            self.shared.add(self._alike[alike])
+        return self._alike[alike]
+
+    def _add(self) -> int:
+        self.groups.append(Group())
+        return len(self.groups) - 1
+
+
 def standing(
     tenants: Tenants,
     tenant: str,

@@ -11,11 +11,12 @@ sections: one look serves all of them (`Group`).
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
-from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.schemas.facts.fact import Fact
 from mailsla.streams.clauses.facts.exclusions import CONNECTIVITY
+from mailsla.streams.clauses.invalidation import is_quiet
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.burning import burned, mark_after, may_burn
 from mailsla.streams.live.evaluate.dirty_sections import (
@@ -26,18 +27,17 @@ from mailsla.streams.live.evaluate.dirty_sections import (
     DirtySections,
 )
 from mailsla.streams.live.evaluate.dues import Timers
-from mailsla.streams.live.evaluate.groups import Group, Standing, standing
+from mailsla.streams.live.evaluate.groups import Group, Grouping, Standing, standing
 from mailsla.streams.live.evaluate.sections import assess_sections
 from mailsla.streams.live.evaluate.states import PAST_US, IndicatorStates, Transition, tick_end
 from mailsla.streams.live.evaluate.unpublished import Unpublished
 from mailsla.streams.live.state.tenants import Tenants
-from mailsla.streams.time.calendar import SECOND, Month, midnight
+from mailsla.streams.time.calendar import SECOND, Month
 from mailsla.streams.time.intervals import FOREVER
 
 PATIENCE_US: Final = 15 * SECOND
 """How long: what is absent is told within 30 s of its deadline; to this come the time after which
 a partition is idle, the platform's clock and the checkpoint."""
-_DEFAULT_ZONE: Final = ZoneInfo(DEFAULT_TIMEZONE)
 
 
 class Scheduler:
@@ -52,13 +52,10 @@ class Scheduler:
         self._tenants, self._states = tenants, states
         self.position_us = 0
         self.patient_us = 0
-        self._groups: list[Group] = []
-        self._group_of: dict[str, int] = {}
-        self._alike: dict[tuple[bytes, ...], int] = {}
-        """Contracts, but for their tenants → the group of those of whom only mail is known."""
-        self._shared: set[int] = set()
+        self._grouping = Grouping(tenants)
+        self._groups, self._group_of = self._grouping.groups, self._grouping.number_of
         self._stale: set[int] = set()
-        self.unpublished = Unpublished()
+        self.unpublished = Unpublished(self._groups)
         self._timers = Timers(self._groups)
 
     # 1. Who is looked at together.
@@ -72,7 +69,7 @@ class Scheduler:
 
     def meet(self, tenant: str, stand: dict[int, Standing] | None = None) -> Iterator[Transition]:
         """A tenant has come up, or has another contract or its first fact: find its group."""
-        known, number = self._group_of.get(tenant), self._number_for(tenant)
+        known, number = self._group_of.get(tenant), self._grouping.find(tenant)
         if number == known:
             return
         if known is not None:
@@ -80,7 +77,7 @@ class Scheduler:
         group = self._groups[number]
         group.tenants[tenant] = None
         self._group_of[tenant] = number
-        if number not in self._shared or len(group.tenants) == 1:
+        if number not in self._grouping.shared or len(group.tenants) == 1:
             self._mark_everything(number)
         elif group.dirty.present is not None and self.position_us > 0:
             stand = {} if stand is None else stand  # the groups whose standing is known
@@ -96,21 +93,6 @@ class Scheduler:
             # Nothing is due or dirty of nobody; who comes later is looked at from the start.
             self._groups[number] = Group()
             self._stale.discard(number)
-
-    def _number_for(self, tenant: str) -> int:
-        if self._tenants.has_facts(tenant):
-            known = self._group_of.get(tenant)
-            return known if known is not None and known not in self._shared else self._add_group()
-        versions = self._tenants.versions(tenant)
-        alike = tuple(sorted(self._tenants.promises(each) for each in versions))
-        if alike not in self._alike:
-            self._alike[alike] = self._add_group()
-            self._shared.add(self._alike[alike])
-        return self._alike[alike]
-
-    def _add_group(self) -> int:
-        self._groups.append(Group())
-        return len(self._groups) - 1
 
     def _join(self, tenant: str, stand: Standing) -> Iterator[Transition]:
         """Bring a tenant to where the others of its group stand."""
@@ -138,23 +120,40 @@ class Scheduler:
         number = self._group_of[tenant]
         chosen, month = frozenset(sections) & OTHERS, self._tenants.month(tenant, instant_us)
         if quiet:
-            present = self._groups[number].dirty.present
-            for each in {month, present or month}:
-                self.unpublished.note(tenant, each, chosen)
-            return
-        self._mark(number, month, chosen, self._is_past(instant_us))
+            self._note_quiet(number, month, chosen)
+        else:
+            self._mark(number, month, chosen, self._is_past(instant_us))
 
     def touch_since(self, tenant: str, month: Month) -> None:
         """Everything of a tenant may have changed from a month on."""
         past = month < self._tenants.month(tenant, self.position_us)
         self._mark(self._group_of[tenant], month, OTHERS, past)
 
-    def touch_all(self, sections: Iterable[int], instant_us: int) -> None:
-        """Something about the platform changed from an instant on, which concerns every tenant."""
+    def touch_all(self, sections: Iterable[int], instant_us: int, come: Fact | None = None) -> None:
+        """Something about the platform changed from an instant on, which concerns every tenant.
+
+        Args:
+            sections: which.
+            instant_us: from when on.
+            come: the fact by which, if nothing has to be looked at where it is quiet.
+
+        """
         chosen, past = frozenset(sections) & OTHERS, self._is_past(instant_us)
         for number, group in enumerate(self._groups):
             if group.tenants:
-                self._mark(number, self._tenants.month(group.one, instant_us), chosen, past)
+                month = self._tenants.month(group.one, instant_us)
+                if come is not None and self._is_quiet(group, come):
+                    self._note_quiet(number, month, chosen)
+                else:
+                    self._mark(number, month, chosen, past)
+
+    def _note_quiet(self, number: int, month: Month, sections: frozenset[int]) -> None:
+        """Values changed, but no state; what was no longer known may be known again."""
+        dirty = self._groups[number].dirty
+        for each in {month, present := dirty.present or month}:
+            self.unpublished.note_group(number, each, sections)
+        if CONNECTIVITY in sections and KNOWLEDGE not in dirty.due_us.get(present, ()):
+            self._await_end_of_knowledge(number, present)
 
     def _is_past(self, instant_us: int) -> bool:
         return instant_us <= self.position_us - PAST_US
@@ -178,14 +177,14 @@ class Scheduler:
             self._mark(number, first, OTHERS)
         self._stale.add(number)
 
-    def is_quiet_until(self, tenant: str) -> int:
-        """Until when a tenant was ever seen, or foreseen, to be disconnected, event time."""
-        return self._groups[self._group_of[tenant]].down_until_us
+    def is_quiet(self, tenant: str, fact: Fact) -> bool:
+        """Whether a fact just applied changes values at most: nothing is to be looked at for it."""
+        return self._is_quiet(self._groups[self._group_of[tenant]], fact)
 
-    def is_new(self, tenant: str) -> bool:
-        """Whether a tenant was never looked at."""
-        number = self._group_of.get(tenant)
-        return number is None or self._groups[number].dirty.present is None
+    def _is_quiet(self, group: Group, fact: Fact) -> bool:
+        seen = self.position_us, group.down_until_us
+        was_looked_at = group.dirty.present is not None
+        return was_looked_at and is_quiet(fact, *seen, partial(self._tenants.is_watched, group.one))
 
     # 3. When to look.
 
@@ -211,6 +210,10 @@ class Scheduler:
         # With most facts nothing is due: these bounds say so at less cost than `next_us`.
         tick_us = tick_end(self.position_us) if self._stale else FOREVER
         bound_us = min(tick_us, self._timers.bound(), self._states.hold_bound_us(mail=False))
+        if to_us >= bound_us:
+            for _ in self._tenants.renew():
+                yield None
+            self._timers.put_off_knowledge(to_us, self._known_until_us)
         while to_us >= bound_us and (at := self.next_us(reach_us)) is not None and at <= to_us:
             for _ in self._tenants.renew():
                 yield None
@@ -218,7 +221,7 @@ class Scheduler:
             self.position_us = max(self.position_us, at)
             yield from self._states.mature(at, mail=False)
             chosen = set(self._stale) if tick else set()
-            for number, month, section in self._timers.take(at):
+            for number, month, section in self._timers.take(at, reach_us):
                 if section == KNOWLEDGE:
                     if self._await_end_of_knowledge(number, month):
                         continue  # results have come since, and all were good
@@ -260,8 +263,7 @@ class Scheduler:
         """What was dirty as it stands, and the event time up to which each is known."""
         group = self._groups[number]
         for month, sections in taken.items():
-            for tenant in group.tenants:
-                self.unpublished.note(tenant, month, sections)
+            self.unpublished.note_group(number, month, sections)
             dues = group.dirty.due_us.get(month, {})
             for section in sections:
                 dues.pop(section, None)
@@ -269,9 +271,8 @@ class Scheduler:
                 dues.pop(KNOWLEDGE, None)
                 self._await_end_of_knowledge(number, month)
             for chosen, at_us in self._clocks(now_us):
-                for found in assess_sections(
-                    self._tenants, group.one, month, at_us, sections & chosen
-                ):
+                some = sections & chosen
+                for found in assess_sections(self._tenants, group.one, month, at_us, some):
                     yield found, at_us
             if not group.dirty.due_us.get(month, True):
                 del group.dirty.due_us[month]
@@ -318,17 +319,19 @@ class Scheduler:
 
     def _await_end_of_knowledge(self, number: int, month: Month) -> bool:
         """Look again when the last probe result no longer holds, if any holds now."""
-        until_us = self._tenants.probed_until_us(self._groups[number].one, month)
+        until_us = self._known_until_us(number, month)
         if until_us <= self.position_us:
             return False
         self._timers.note(number, month, KNOWLEDGE, until_us)
         return True
 
+    def _known_until_us(self, number: int, month: Month) -> int:
+        return self._tenants.probed_until_us(self._groups[number].one, month)
+
     def _await_next_month(self, number: int, present: Month, now_us: int) -> None:
         """Look again when the next month begins, whatever its zone by then."""
-        versions = self._tenants.versions(self._groups[number].one)
-        for zone in {each.zone for each in versions} | {_DEFAULT_ZONE}:
-            if (begins_us := midnight(present.end, zone)) > now_us:
+        for begins_us in self._tenants.ends_us(self._groups[number].one, present):
+            if begins_us > now_us:
                 self._timers.note(number, present, CONNECTIVITY, begins_us)
 
     def _clocks(self, now_us: int) -> Iterator[tuple[frozenset[int], int]]:

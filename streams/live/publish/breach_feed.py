@@ -42,13 +42,16 @@ def breach_record(transition: Transition, partition: int) -> Outgoing:
             **transition.more,
         },
     }
-    return Outgoing(
-        BREACHES.name,
-        assessment.tenant_id.encode(),
-        orjson.dumps(document),
-        partition,
-        _CONTENT_TYPE,
-    )
+    return _record(assessment.tenant_id, orjson.dumps(document), partition)
+
+
+def told_record(event: bytes, partition: int) -> Outgoing:
+    """The record of an event that is written already."""
+    return _record(orjson.loads(event)["subject"], event, partition)
+
+
+def _record(tenant: str, event: bytes, partition: int) -> Outgoing:
+    return Outgoing(BREACHES.name, tenant.encode(), event, partition, _CONTENT_TYPE)
 
 
 def _common(assessment: Assessment, state: State) -> dict[str, object]:

@@ -31,10 +31,8 @@ class LatencyNews:
     def forget(self, tenant: str) -> None:
         """Take everything of a tenant for news: a transition has been published meanwhile."""
         code = self._tenants.code(tenant)
-        for month in self._months.months_of(code):
-            slot = self._months.of_month(code, month)
-            if slot is not None and slot < len(self._told):
-                self._told[slot] = 0
+        slots = self._months.slots_of([code])
+        self._told[slots[slots < len(self._told)]] = 0
 
     def take(self, slots: Int64s, known_us: int) -> npt.NDArray[np.bool_]:
         """Which indicators of some slots have changed since the last call.

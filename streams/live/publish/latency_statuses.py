@@ -7,12 +7,13 @@ from mailsla.schemas.contract import Term
 from mailsla.schemas.results import State
 from mailsla.streams.clauses.model.contracts import Governed
 from mailsla.streams.clauses.sections.latency import INDICATORS
-from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.latency.sorted_sets import Int64s
 from mailsla.streams.live.evaluate.latency.figures import NANOS, Figures
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.latency_news import LatencyNews
-from mailsla.streams.live.publish.statuses import StatusRecords, StatusWording
+from mailsla.streams.live.publish.statuses import Found, StatusRecords, StatusWording
+from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
@@ -56,37 +57,31 @@ class LatencyStatuses:
         self._months, self._names = tenants.latency.months, tenants.names
         self._latency, self._states, self._statuses = latency, states, statuses
         self.news = LatencyNews(tenants)
-        self._promises: dict[tuple[int, int], _Promise] = {}
+        self._promises: dict[int, tuple[_Promise, ...]] = {}
 
-    def stand(self, slots: Int64s) -> dict[int, tuple[list[int], Figures]]:
-        """Slot of a whole month → the indicators, by number, that have news; how they stand."""
-        found = self.news.take(slots, self._latency.known_us)
-        figures = self._latency.figures(slots)
-        return {
-            slot: ([number for number, is_news in enumerate(row) if is_news], of)
-            for slot, row, of in zip(slots.tolist(), found.tolist(), figures, strict=True)
-        }
-
-    def records(
-        self, slot: int, news: tuple[list[int], Figures], now_us: int
-    ) -> Iterator[Outgoing]:
-        """The records of a month, as `stand` gave it.
+    def records(self, slots: Int64s, now_us: int) -> list[Outgoing]:
+        """What is news of some months.
 
         Args:
-            slot: of the month.
-            news: what of it is to be published.
+            slots: of whole months, those of a tenant month after month.
             now_us: event time reached.
 
         """
-        numbers, of = news
-        tenant = self._names[self._months.sums.tenant[slot]]
-        for number in numbers:
-            if number == _COUNTED and self._months.parts(slot):
-                record = self._record(slot, number, of, now_us)
-            else:
-                record = self._written(tenant, slot, number, of, now_us)
-            if record is not None:
-                yield record
+        news = self.news.take(slots, self._latency.known_us)
+        some = news.any(axis=1)
+        slots, at = slots[some], text_of(now_us).encode()
+        tenants = self._months.tenants_of(slots).tolist()
+        figures, records = self._latency.figures(slots), list[Outgoing]()
+        for slot, row, of, code in zip(
+            slots.tolist(), news[some].tolist(), figures, tenants, strict=True
+        ):
+            tenant = self._names[code]
+            if row[_COUNTED] and self._months.parts(slot):
+                row[_COUNTED] = False
+                if (record := self._by_parts(slot, of, now_us)) is not None:
+                    records.append(record)
+            records += self._statuses.of_mail(tenant, self._found(tenant, slot, row, of), at)
+        return records
 
     def emptied(self, code: int, month: Month, now_us: int) -> Iterator[Outgoing]:
         """The records of a month that has no message any more."""
@@ -98,26 +93,28 @@ class LatencyStatuses:
             if record is not None:
                 yield record
 
-    def _record(self, slot: int, number: int, of: Figures, now_us: int) -> Outgoing | None:
+    def _by_parts(self, slot: int, of: Figures, now_us: int) -> Outgoing | None:
         """What is judged by the segments of a contract: such months are few."""
-        one = self._latency.present(slot, number)
+        one = self._latency.present(slot, _COUNTED)
         key = one.tenant_id, one.measure.indicator, one.month.label
         sequence, state = self._states.sequence(key), state_of(one, of.final)
         return self._statuses.record(one.tenant_id, one, state, sequence, now_us)
 
-    def _written(
-        self, tenant: str, slot: int, number: int, of: Figures, now_us: int
-    ) -> Outgoing | None:
-        numerator, denominator = of.numerators[number], of.denominators[number]
-        promise = self._promise(slot, number)
-        state = self._state(promise, slot, number, of)
-        # Cut to nine decimals, as the value of a measure is.
-        observed = numerator * NANOS // denominator / NANOS if denominator else None
-        says = observed is not None or state != "ok" or bool(of.excluded[number])
-        sequence = self._states.sequence((tenant, *promise.wording.key))
-        return self._statuses.written(
-            tenant, promise.wording, state, observed, sequence, now_us, says
-        )
+    def _found(self, tenant: str, slot: int, row: list[bool], of: Figures) -> list[Found]:
+        """How those indicators of a month stand that ``row`` says are news."""
+        promises = self._promises_of(self._months.slot(slot).governed)
+        turned, found = self._states.knows(tenant), []
+        for number, promise in enumerate(promises):
+            if not row[number]:
+                continue
+            numerator, denominator = of.numerators[number], of.denominators[number]
+            state = self._state(promise, slot, number, of)
+            # Cut to nine decimals, as the value of a measure is.
+            observed = numerator * NANOS // denominator / NANOS if denominator else None
+            says = denominator > 0 or state != "ok" or of.excluded[number] > 0
+            sequence = self._states.sequence((tenant, *promise.wording.key)) if turned else 0
+            found.append((promise.wording, state, observed, sequence, says))
+        return found
 
     def _state(self, promise: _Promise, slot: int, number: int, of: Figures) -> State:
         if number < _COUNTED:
@@ -134,14 +131,15 @@ class LatencyStatuses:
             promise.states[key] = state
         return promise.states[key]
 
-    def _promise(self, slot: int, number: int) -> _Promise:
-        of = self._months.slot(slot)
-        key = id(of.governed), number
-        known = self._promises.get(key)
+    def _promises_of(self, governed: Governed) -> tuple[_Promise, ...]:
+        known = self._promises.get(id(governed))
         if known is None:
             if len(self._promises) >= _MOST_PROMISES:
                 self._promises.clear()
-            term = of.governed.contract.term(INDICATORS[number])
-            wording = StatusWording.of(INDICATORS[number], of.governed, term, of.month.label)
-            known = self._promises[key] = _Promise(of.governed, term, wording, {})
+            found, label = [], governed.period.month.label
+            for indicator in INDICATORS:
+                term = governed.contract.term(indicator)
+                wording = StatusWording.of(indicator, governed, term, label)
+                found.append(_Promise(governed, term, wording, {}))
+            known = self._promises[id(governed)] = tuple(found)
         return known

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from mailsla.schemas.topics import BREACHES
 from mailsla.streams.live.evaluate.states import Transition
-from mailsla.streams.live.publish.breach_feed import breach_record
+from mailsla.streams.live.publish.breach_feed import breach_record, told_record
 from mailsla.streams.live.publish.statuses import StatusRecords
 from mailsla.streams.live.state.platform import mark_record
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
@@ -40,6 +41,14 @@ class Outbox:
             status = self._statuses.of_transition(one)
             if status is not None:
                 self.records.append(status)
+
+    def told(self) -> list[bytes]:
+        """What waits of the feed: without transactions it leaves after the state, and may not."""
+        return [one.value for one in self.records if one.topic == BREACHES.name and one.value]
+
+    def tell_again(self, events: Iterable[bytes]) -> None:
+        """Add what a former life had to tell, and may not have told."""
+        self.records += [told_record(event, self._partition) for event in events]
 
     def mark(self, instant_us: int) -> None:
         """Tell every task, every few seconds, how far the platform's events have come."""

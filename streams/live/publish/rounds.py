@@ -5,7 +5,7 @@ with very many tenants goes on reading while it says how they stand, and the gro
 only when everything that followed from a record has been published.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -13,15 +13,14 @@ from typing import Final
 import numpy as np
 
 from mailsla.schemas.results import State
-from mailsla.streams.clauses.facts.exclusions import LATENCY
-from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.latency.messages import tenant_of
+from mailsla.streams.latency.sorted_sets import Int64s, distinct
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
-from mailsla.streams.live.evaluate.latency.figures import Figures
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.latency_statuses import LatencyStatuses
-from mailsla.streams.live.publish.latency_windows import latency_record
+from mailsla.streams.live.publish.latency_windows import latency_records
 from mailsla.streams.live.publish.statuses import StatusRecords, StatusWording, says_anything
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.live.publish.windows import Observed, ObservedWindows
@@ -29,8 +28,10 @@ from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
 
-_WINDOWS_OF_TENANTS: Final = 250
+_WINDOWS_OF_TENANTS: Final = 500
 """Whose windows are published in one go."""
+_STATES_OF_TENANTS: Final = 250
+"""Whose present states of section 2 are."""
 _NOTHING: Final[frozenset[int]] = frozenset()
 _OBSERVED: Final = frozenset({1, 3})
 """The sections that have windows besides those of mail."""
@@ -50,8 +51,11 @@ class _Said:
 class _Alike:
     """What the tenants of a group have in common, found out once for each piece of a round."""
 
-    said: dict[tuple[int, Month, frozenset[int]], list[_Said]] = field(default_factory=dict)
-    """By the number of the group, the month, and the sections."""
+    said: dict[tuple[int, Month, tuple[int, ...]], tuple[list[_Said], list[_Said]]] = field(
+        default_factory=dict
+    )
+    """By the number of the group, the month, and the sections: all, and those who say anything."""
+    present: dict[int, Month] = field(default_factory=dict)
     observed: dict[tuple[int, Month], Observed] = field(default_factory=dict)
 
 
@@ -76,6 +80,11 @@ class Rounds:
         self._observed = ObservedWindows(tenants, partition)
         self._of_mail = LatencyStatuses(tenants, latency, states, self.statuses)
         self._waiting: Waiting = {}
+        """Whose sections but 2 are still to be published in this round."""
+        self._mail: Int64s = np.empty(0, dtype=np.int64)
+        """The same of section 2, by number, ascending."""
+        self._emptied: dict[int, set[Month]] = {}
+        """Tenant, by number → months that have no message any more."""
         self.offsets: dict[str, int] = {}
         """Input topic → offset up to which everything that followed has been published."""
         self.committed: dict[str, int] = {}
@@ -87,7 +96,7 @@ class Rounds:
     @property
     def under_way(self) -> bool:
         """Whether tenants of this round are still to be published."""
-        return bool(self._waiting)
+        return bool(self._waiting) or len(self._mail) > 0
 
     @property
     def has_news(self) -> bool:
@@ -118,105 +127,97 @@ class Rounds:
 
         """
         self._begun = dict(offsets), dict(marks)
-        for tenant, months in self._scheduler.unpublished.take().items():
-            own = self._waiting.setdefault(tenant, {})
-            for month, sections in months.items():
-                own.setdefault(month, set()).update(sections)
-        windows = self._tenants.latency.windows.dirty_series()
-        changed = self._latency.take_dirty()
+        self._waiting = self._scheduler.unpublished.take()
+        changed, self._emptied = self._latency.take_dirty()
         # A transition tells the figure of its instant; more may have been published before it.
         turned, self.statuses.turned = self.statuses.turned, set()
-        for tenant, month in turned:
+        for tenant in turned:
             self._of_mail.news.forget(tenant)
-            if self._tenants.latency.months.of_month(self._tenants.code(tenant), month) is not None:
-                self._waiting.setdefault(tenant, {}).setdefault(month, set()).add(LATENCY)
-        for code in {*changed, *(windows // 2).tolist()}:
-            own = self._waiting.setdefault(self._tenants.names[code], {})
-            for month in changed.get(code, ()):
-                own.setdefault(month, set()).add(LATENCY)
+        series = self._tenants.latency.windows.dirty_series()
+        codes = np.array(self._tenants.codes(turned), dtype=np.int64)
+        self._mail = distinct(changed, tenant_of(series), codes)
 
     def publish(self, most: int, now_us: int) -> Iterator[list[Outgoing]]:
-        """The records of so many tenants of the round, tenant by tenant, then their windows.
+        """The records of so many tenants of the round.
 
         Args:
-            most: how many tenants at the most.
+            most: how many tenants at the most have theirs of mail published, and of other topics.
             now_us: event time reached.
 
         """
-        chosen = list(islice(self._waiting, most))
-        codes = [self._tenants.code(tenant) for tenant in chosen]
-        alike, news = _Alike(), self._news_of(chosen, codes)
-        for tenant, code in zip(chosen, codes, strict=True):
-            yield list(self._tenant(alike, news, tenant, code, self._waiting.pop(tenant), now_us))
-        yield from self._windows(np.array(codes, dtype=np.int64))
-        if not self._waiting:
+        alike = _Alike()
+        for tenant in list(islice(self._waiting, most)):
+            yield list(self._of_others(alike, tenant, self._waiting.pop(tenant), now_us))
+        codes, self._mail = self._mail[:most], self._mail[most:]
+        for at in range(0, len(codes), _STATES_OF_TENANTS):
+            some = codes[at : at + _STATES_OF_TENANTS].tolist()
+            yield list(self._states_of_mail(some, now_us))
+        yield from self._windows(codes)
+        if not self.under_way:
             self.offsets, self.marks = self._begun
 
-    def _news_of(
-        self, tenants: Sequence[str], codes: Sequence[int]
-    ) -> dict[int, tuple[list[int], Figures]]:
-        """What is news of section 2 of some tenants, by the slots of months."""
-        slots = [
-            slot
-            for tenant, code in zip(tenants, codes, strict=True)
-            for month, sections in self._waiting[tenant].items()
-            if LATENCY in sections
-            and (slot := self._tenants.latency.months.of_month(code, month)) is not None
-        ]
-        return self._of_mail.stand(np.array(slots, dtype=np.int64))
-
-    def _tenant(
-        self,
-        alike: _Alike,
-        news: dict[int, tuple[list[int], Figures]],
-        tenant: str,
-        code: int,
-        months: Mapping[Month, set[int]],
-        now_us: int,
-    ) -> Iterator[Outgoing]:
-        for month in sorted(months):
-            sections = months[month]
-            if sections != {LATENCY}:
-                yield from self._statuses(alike, tenant, month, now_us, sections)
-            if LATENCY in sections:
-                slot = self._tenants.latency.months.of_month(code, month)
+    def _states_of_mail(self, codes: list[int], now_us: int) -> Iterator[Outgoing]:
+        months = self._tenants.latency.months
+        emptied = [code for code in codes if code in self._emptied]
+        for code in emptied:
+            # Month after month: of an indicator the topic keeps what is said last.
+            for month in sorted({*months.months_of(code), *self._emptied.pop(code)}):
+                slot = months.of_month(code, month)
                 if slot is None:
                     yield from self._of_mail.emptied(code, month, now_us)
                 else:
-                    yield from self._of_mail.records(slot, news[slot], now_us)
+                    yield from self._of_mail.records(np.array([slot]), now_us)
+        whole = codes if not emptied else [code for code in codes if code not in emptied]
+        yield from self._of_mail.records(months.slots_of(whole), now_us)
+
+    def _of_others(
+        self, alike: _Alike, tenant: str, months: Mapping[Month, set[int]], now_us: int
+    ) -> Iterator[Outgoing]:
+        group = self._scheduler.group_number(tenant)
+        for month in sorted(months):
+            yield from self._statuses(alike, group, tenant, month, now_us, months[month])
         observed = [month for month in sorted(months) if not _OBSERVED.isdisjoint(months[month])]
         if observed:
-            yield from self._windows_of(alike, tenant, observed, now_us)
+            yield from self._windows_of(alike, group, tenant, observed, now_us)
 
     def _windows_of(
-        self, alike: _Alike, tenant: str, months: Sequence[Month], now_us: int
+        self, alike: _Alike, group: int, tenant: str, months: Sequence[Month], now_us: int
     ) -> Iterator[Outgoing]:
         """Windows of connectivity and faults of some months, and outages of the present one.
 
         A month that is over is looked at as it ends, and when something of it becomes known late.
         """
-        present = self._tenants.month(tenant, now_us)
+        present = alike.present.get(group)
+        if present is None:
+            present = alike.present[group] = self._tenants.month(tenant, now_us)
         for month in months:
             if month > present:
                 continue
-            of = self._scheduler.group_number(tenant), month
-            if of not in alike.observed:
-                alike.observed[of] = self._observed.look(tenant, month, now_us)
-            seen = alike.observed[of]
+            if (group, month) not in alike.observed:
+                alike.observed[group, month] = self._observed.look(tenant, month, now_us)
+            seen = alike.observed[group, month]
             if month == present:
                 yield from self._observed.records(tenant, seen, now_us)
             else:
                 yield from self._observed.past_records(tenant, seen)
 
     def _statuses(
-        self, alike: _Alike, tenant: str, month: Month, now_us: int, sections: set[int]
+        self,
+        alike: _Alike,
+        group: int,
+        tenant: str,
+        month: Month,
+        now_us: int,
+        sections: Collection[int],
     ) -> Iterator[Outgoing]:
         """Sections as they stand, but for section 2; tenants that are looked at as one share it."""
-        of = self._scheduler.group_number(tenant), month, frozenset(sections)
+        of = group, month, tuple(sorted(sections))
         if of not in alike.said:
-            alike.said[of] = list(self._say(tenant, month, now_us, sections))
-        emptied, known = self._emptied(tenant), self.statuses.said_of_others(tenant)
-        for one in alike.said[of]:
+            found = list(self._say(tenant, month, now_us, sections))
+            alike.said[of] = found, [one for one in found if one.says_anything]
+        emptied, known = self._corrected(tenant), self.statuses.said_of_others(tenant)
+        every, speaking = alike.said[of]
+        for one in every if emptied or known else speaking:
             wording = one.wording
             always = one.says_anything or wording.section in emptied
             if not always and wording.key not in known:
@@ -233,7 +234,9 @@ class Rounds:
             if record is not None:
                 yield record
 
-    def _say(self, tenant: str, month: Month, now_us: int, sections: set[int]) -> Iterator[_Said]:
+    def _say(
+        self, tenant: str, month: Month, now_us: int, sections: Collection[int]
+    ) -> Iterator[_Said]:
         for found in self._scheduler.assess(tenant, month, sections):
             measure = found.measure
             state = state_of(found, now_us >= found.governed.period.end_us)
@@ -242,7 +245,7 @@ class Rounds:
             value = None if observed is None else float(observed)
             yield _Said(wording, state, value, says_anything(found, state))
 
-    def _emptied(self, tenant: str) -> frozenset[int]:
+    def _corrected(self, tenant: str) -> frozenset[int]:
         """The sections of which what was known may have been voided."""
         topics = self._tenants.corrected(tenant)
         if not topics:
@@ -256,7 +259,4 @@ class Rounds:
             some = codes[at : at + _WINDOWS_OF_TENANTS]
             series = np.concatenate([2 * some, 2 * some + 1])
             # Whole: what is taken from those that changed is among the records at once.
-            yield [
-                latency_record(one, names[one.series // 2], as_of, self._partition)
-                for one in latency.windows.publish(series)
-            ]
+            yield latency_records(latency.windows.publish(series), names, as_of, self._partition)

@@ -1,7 +1,8 @@
 """Present states of indicators as records of ``sla.status``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 
@@ -14,7 +15,11 @@ from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.states import Transition
 from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
-from mailsla.streams.time.calendar import Month
+
+_VALUE: Final = (
+    b'{"tenant_id":"%b",%b,"state":"%b","observed":%b,%b,"sequence":%d,"event_time":"%b"}'
+)
+"""A tenant's id needs no quoting: it has letters, digits, and three signs."""
 
 _SaidOf = dict[str, dict[tuple[str, str], int]]
 """Tenant → indicator and period → a digest of what was published last."""
@@ -29,6 +34,7 @@ class StatusWording:
     """
 
     key: tuple[str, str]
+    name: bytes
     section: int
     head: bytes
     tail: bytes
@@ -52,7 +58,13 @@ class StatusWording:
             "profile": contract.profile.label,
         }
         written = orjson.dumps(head)[1:-1], orjson.dumps(tail)[1:-1]
-        return cls((indicator, period), term.section, *written, hash(written))
+        key, name = (indicator, period), indicator.encode()
+        return cls(key, name, term.section, *written, hash(written))
+
+
+Found = tuple[StatusWording, State, float | None, int, bool]
+"""How an indicator stands: its wording, state, value, the number of its last transition, and
+whether there is anything to say where nothing was said before."""
 
 
 class StatusRecords:
@@ -62,8 +74,8 @@ class StatusRecords:
         self._partition = partition
         self._of_mail: _SaidOf = {}
         self._of_others: _SaidOf = {}
-        self.turned: set[tuple[str, Month]] = set()
-        """Tenants and months with transitions of section 2 since the last round."""
+        self.turned: set[str] = set()
+        """Tenants with transitions of section 2 since the last round."""
 
     def said_of_others(self, tenant: str) -> Mapping[tuple[str, str], int]:
         """What was published of the sections of a tenant but 2."""
@@ -136,13 +148,12 @@ class StatusRecords:
         if before == digest or (before is None and not always):
             return None
         known[wording.key] = digest
-        value = b'{"tenant_id":%b,%b,"state":"%b","observed":%b,%b,"sequence":%d,"event_time":"%b"}'
         return Outgoing(
             STATUS.name,
             f"{tenant}/{wording.key[0]}".encode(),
-            value
+            _VALUE
             % (
-                orjson.dumps(tenant),
+                tenant.encode(),
                 wording.head,
                 state.encode(),
                 orjson.dumps(observed),
@@ -153,11 +164,38 @@ class StatusRecords:
             self._partition,
         )
 
+    def of_mail(
+        self,
+        tenant: str,
+        found: Iterable[Found],
+        at: bytes,
+    ) -> list[Outgoing]:
+        """The records of some indicators of section 2 of a tenant: most records are of these.
+
+        Args:
+            tenant: whose they are.
+            found: how each of them stands.
+            at: event time reached.
+
+        """
+        known, name, records = self._of_mail.setdefault(tenant, {}), tenant.encode(), []
+        for wording, state, observed, sequence, always in found:
+            digest = hash((wording.digest, state, observed, sequence))
+            before = known.get(wording.key)
+            if before == digest or (before is None and not always):
+                continue
+            known[wording.key] = digest
+            told = b"null" if observed is None else repr(observed).encode()
+            value = _VALUE % (name, wording.head, state.encode(), told, wording.tail, sequence, at)
+            key = b"%b/%b" % (name, wording.name)
+            records.append(Outgoing(STATUS.name, key, value, self._partition))
+        return records
+
     def of_transition(self, transition: Transition) -> Outgoing | None:
         """The record of the state that a transition leads to."""
         found = transition.assessment
         if found.term.section == LATENCY:
-            self.turned.add((found.tenant_id, found.month))
+            self.turned.add(found.tenant_id)
         return self.record(
             found.tenant_id, found, transition.state, transition.sequence, transition.at_us
         )

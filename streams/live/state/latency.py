@@ -37,7 +37,7 @@ from mailsla.streams.live.state.stretches import NOWHERE
 from mailsla.streams.live.state.window_terms import TermsOfTenants, WindowTerms
 from mailsla.streams.time.calendar import SECOND, Month
 from mailsla.streams.time.intervals import BEFORE_ALL
-from mailsla.streams.time.months import month_bounds_us, month_number
+from mailsla.streams.time.months import month_number, month_starts_us
 
 
 class Latency:
@@ -133,11 +133,10 @@ class Latency:
 
     def _month_bounds(self, series: Int64s, months: Int64s) -> tuple[Int64s, Int64s]:
         """First µs of local months, in the zones of their series' contracts, and of the next."""
-        bounds = [
-            month_bounds_us(self._window_terms.of(one // 2).timezone, month)
-            for one, month in zip(series.tolist(), months.tolist(), strict=True)
-        ]
-        first, end = np.array(bounds, dtype=np.int64).reshape(-1, 2).T
+        first, end = np.zeros((2, len(series)), dtype=np.int64)
+        for zone, own in self._window_terms.zones(tenant_of(series)):
+            first[own] = month_starts_us(zone, months[own])
+            end[own] = month_starts_us(zone, months[own] + 1)
         return first, end
 
     def _find_window_terms(self, tenant: int) -> WindowTerms:

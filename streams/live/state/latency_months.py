@@ -4,22 +4,23 @@ A *slot* is one row of sums: a tenant-month, or a contract segment of it where t
 within the month.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from operator import is_not
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from mailsla.schemas.contract import Contract, Term, default_contract
 from mailsla.streams.clauses.model.contracts import Governed, governing, in_force, month_at
-from mailsla.streams.latency.row_index import Int64s, Mask
-from mailsla.streams.live.state.stretches import NOWHERE, Located, Place, Stretches
+from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct, members
+from mailsla.streams.live.state.stretches import NOWHERE, Alike, Located, Place, Stretches
 from mailsla.streams.time.calendar import SECOND, Month, midnight
+from mailsla.streams.time.months import month_first, months_of
 
 COUNTED: Final = "latency.exceedances"
 MEANS: Final = ("latency.send.mean", "latency.receive.mean")
@@ -27,6 +28,7 @@ LARGEST: Final = ("latency.send.max", "latency.receive.max")
 OPEN_MONTHS: Final = 2
 """So many months before the present one can still change; what is older is left to the closing."""
 
+_NO_MONTHS: Final[Mapping[Month, int]] = {}
 _COMPARATORS: Final = {"<": 0, "<=": 1, ">=": 2, "=": 3}
 
 
@@ -62,13 +64,16 @@ class _Columns:
         for name, (kind, shape) in kinds.items():
             setattr(self, name, np.zeros((64, *shape), dtype=kind))
 
-    def add(self) -> int:
-        """The number of a new row."""
-        row, self.used = self.used, self.used + 1
-        if self.used > len(getattr(self, next(iter(self._kinds)))):
-            for name in self._kinds:
-                old = getattr(self, name)
-                setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
+    def add(self, count: int) -> int:
+        """The number of the first of so many new rows."""
+        row, self.used = self.used, self.used + count
+        room = len(getattr(self, next(iter(self._kinds))))
+        if self.used > room:
+            for name, (kind, shape) in self._kinds.items():
+                size = max(2 * room, self.used)
+                grown: npt.NDArray[Any] = np.zeros((size, *shape), dtype=kind)
+                grown[:room] = getattr(self, name)
+                setattr(self, name, grown)
         return row
 
     def __getattr__(self, name: str) -> npt.NDArray[np.int64]:
@@ -89,8 +94,8 @@ class LatencyMonths:
     ) -> None:
         self._versions, self._name = versions, name
         self._slots: list[Slot | None] = []
-        self._by_month: dict[tuple[int, Month], int] = {}
-        self._months_of: dict[int, list[Month]] = {}
+        self._wholes: dict[int, dict[Month, int]] = {}
+        """Tenant → month → its slot"""
         self._parts: dict[int, tuple[int, ...]] = {}
         self.default_contract: Final = default_contract("-")
         self._by_default: dict[Month, Governed] = {}
@@ -122,7 +127,7 @@ class LatencyMonths:
         )
         """How the means of a slot are judged, whether they miss their targets by now, and up to
         when mail must be known so that they are final; `mean_target_us` has the exact target."""
-        self._stretches = Stretches(self._stretch)
+        self._stretches = Stretches(self._stretch, self._alike)
         self.judges_largest: set[int] = set()
         """Slots with a largest latency that is judged."""
 
@@ -139,7 +144,15 @@ class LatencyMonths:
 
     def wholes(self) -> list[int]:
         """The slots of all months."""
-        return list(self._by_month.values())
+        return [slot for own in self._wholes.values() for slot in own.values()]
+
+    def slots_of(self, tenants: Iterable[int]) -> Int64s:
+        """The slots of the months of some tenants, tenant by tenant, each month after month."""
+        slots: list[int] = []
+        for tenant in tenants:
+            own = self._wholes.get(tenant, _NO_MONTHS)
+            slots += own.values() if len(own) < 2 else (own[month] for month in sorted(own))
+        return np.array(slots, dtype=np.int64)
 
     def tenants_of(self, slots: Int64s) -> Int64s:
         """The number of the tenant of each slot."""
@@ -147,7 +160,7 @@ class LatencyMonths:
 
     def of_month(self, tenant: int, month: Month) -> int | None:
         """The slot of a tenant's month, if a message was ever accepted in it."""
-        return self._by_month.get((tenant, month))
+        return self._wholes.get(tenant, _NO_MONTHS).get(month)
 
     def parts(self, whole: int) -> tuple[int, ...]:
         """The slots of a month's contract segments, if its exceedances are judged by them."""
@@ -155,7 +168,7 @@ class LatencyMonths:
 
     def months_of(self, tenant: int) -> list[Month]:
         """The months of a tenant that have a slot."""
-        return list(self._months_of.get(tenant, ()))
+        return list(self._wholes.get(tenant, ()))
 
     def governed(self, tenant: int, month: Month) -> Governed:
         """The contract and the active part of a tenant's month."""
@@ -166,6 +179,9 @@ class LatencyMonths:
                 governed = governing(self._name(tenant), versions, month)
                 self._governed[tenant, month] = versions, governed
             return governed
+        return self._governed_by_default(month)
+
+    def _governed_by_default(self, month: Month) -> Governed:
         if month not in self._by_default:
             self._by_default[month] = governing("-", (), month)
         return self._by_default[month]
@@ -176,14 +192,12 @@ class LatencyMonths:
 
     def of_first(self, tenant: int, month: Month) -> int:
         """The slot of a tenant's month, whether a message was ever accepted in it or not."""
-        known = self._by_month.get((tenant, month))
+        known = self.of_month(tenant, month)
         return self._add_month(tenant, self.governed(tenant, month)) if known is None else known
 
     def _stretch(self, tenant: int, accepted_us: int) -> tuple[int, int, list[Place]]:
         """The stretch of one instant of acceptance, as `Stretches` wants it."""
         versions = self._versions(tenant)
-        if not versions:
-            return self._stretch_by_default(tenant, accepted_us)
         month = month_at(in_force(versions), accepted_us)
         near = [month]
         if len({each.timezone for each in versions}) > 1:
@@ -208,12 +222,24 @@ class LatencyMonths:
         until_us = min(at for at in edges_us if at > accepted_us)
         return since_us, until_us, places
 
-    def _stretch_by_default(self, tenant: int, accepted_us: int) -> tuple[int, int, list[Place]]:
-        """The same of a tenant without a contract: it is a whole month, as for all of them."""
-        governed = self.governed(tenant, month_at((), accepted_us))
-        period, limit_us = governed.period, longest_us(governed)
-        slot = self.of_first(tenant, period.month)
-        return period.start_us, period.end_us, [Place(slot, NOWHERE, limit_us, limit_us)]
+    def _alike(self, tenants: Int64s, accepted_us: Int64s) -> Iterator[Alike]:
+        """The stretches of tenants without a contract, many at once: they are whole months."""
+        codes = distinct(tenants)
+        codes = codes[[not self._versions(tenant) for tenant in codes.tolist()]]
+        own = members(tenants, codes)
+        tenants, accepted_us = tenants[own], accepted_us[own]
+        months = months_of(accepted_us, self.default_contract.timezone)
+        for number in distinct(months).tolist():
+            governed = self._governed_by_default(Month.of(month_first(number)))
+            period, limit_us = governed.period, longest_us(governed)
+            codes = distinct(tenants[months == number])
+            own_months = [self.of_month(tenant, period.month) for tenant in codes.tolist()]
+            slots = np.array(
+                [NOWHERE if slot is None else slot for slot in own_months], dtype=np.int64
+            )
+            new = slots == NOWHERE
+            slots[new] = self._add_months(codes[new].tolist(), governed)
+            yield Alike(codes, period.start_us, period.end_us, slots, limit_us)
 
     def _part(self, whole: int, accepted_us: int) -> tuple[int, set[int], int]:
         """The contract segment of an instant; where all of them begin and end; its limit, µs."""
@@ -227,58 +253,68 @@ class LatencyMonths:
         return found, edges_us, limit_us
 
     def _add_month(self, tenant: int, governed: Governed) -> int:
-        whole = self._add_slot(tenant, governed, None)
-        self._by_month[tenant, governed.period.month] = whole
-        self._months_of.setdefault(tenant, []).append(governed.period.month)
+        whole = int(self._add_months([tenant], governed)[0])
         parts = governed.parts(COUNTED)
         if parts:
-            self._parts[whole] = tuple(self._add_slot(tenant, part, whole) for part in parts)
+            self._parts[whole] = tuple(
+                int(self._add_slots([tenant], part, whole)[0]) for part in parts
+            )
         return whole
 
-    def _add_slot(self, tenant: int, governed: Governed, whole: int | None) -> int:
-        number = self.sums.add()
-        self.sums.tenant[number] = tenant
-        self.means.add()
-        own = number if whole is None else whole
-        self._slots.append(Slot(tenant, governed.period.month, governed, own))
+    def _add_months(self, tenants: Sequence[int], governed: Governed) -> Int64s:
+        """The slots of a month of some tenants, who have none of it yet."""
+        slots = self._add_slots(tenants, governed, None)
+        for tenant, slot in zip(tenants, slots.tolist(), strict=True):
+            self._wholes.setdefault(tenant, {})[governed.period.month] = slot
+        return slots
+
+    def _add_slots(self, tenants: Sequence[int], governed: Governed, whole: int | None) -> Int64s:
+        first, count = self.sums.add(len(tenants)), len(tenants)
+        self.means.add(count)
+        new, numbers = slice(first, first + count), range(first, first + count)
+        self.sums.tenant[new] = tenants
+        month = governed.period.month
+        self._slots += [
+            Slot(tenant, month, governed, number if whole is None else whole)
+            for tenant, number in zip(tenants, numbers, strict=True)
+        ]
         # Until then a message of the month may finish without being an exceedance.
-        self.means.final_us[number] = governed.period.end_us + longest_us(governed)
-        self.means.heard_until_us[number] = governed.heard_until_us
-        self.means.hold_us[number] = governed.contract.profile.feed_hold_s * SECOND
+        self.means.final_us[new] = governed.period.end_us + longest_us(governed)
+        self.means.heard_until_us[new] = governed.heard_until_us
+        self.means.hold_us[new] = governed.contract.profile.feed_hold_s * SECOND
         if whole is None:
             for way, indicator in enumerate(MEANS):
                 term = governed.contract.term(indicator)
                 judged = term.judged and term.target is not None and term.comparator is not None
-                self.means.judged[number, way] = judged
+                self.means.judged[new, way] = judged
                 if judged:
-                    self.means.comparator[number, way] = _COMPARATORS[str(term.comparator)]
-                    self.means.target_us[number, way] = float(target_us(term))
+                    self.means.comparator[new, way] = _COMPARATORS[str(term.comparator)]
+                    self.means.target_us[new, way] = float(target_us(term))
             if any(_is_judged(governed.contract.term(name)) for name in LARGEST):
-                self.judges_largest.add(number)
-        return number
+                self.judges_largest.update(numbers)
+        return np.arange(first, first + count)
 
     def forget(self, tenant: int) -> list[Month]:
         """Drop the slots of a tenant, because its contract has changed; the months it had."""
-        months = self._months_of.pop(tenant, [])
-        for month in months:
-            whole = self._by_month.pop((tenant, month))
+        months = self._wholes.pop(tenant, {})
+        for whole in months.values():
             for number in (whole, *self._parts.pop(whole, ())):
                 self._slots[number] = None
                 self.judges_largest.discard(number)
         self._stretches.forget(tenant)
-        return months
+        return list(months)
 
     def forget_before(self, oldest: Month) -> None:
         """Drop the months before one."""
         for key in [key for key in self._governed if key[1] < oldest]:
             del self._governed[key]
-        for tenant, month in [key for key in self._by_month if key[1] < oldest]:
-            whole = self._by_month.pop((tenant, month))
-            self._months_of[tenant].remove(month)
-            for number in (whole, *self._parts.pop(whole, ())):
-                self._slots[number] = None
-                self.judges_largest.discard(number)
-            self._stretches.forget(tenant)
+        for tenant, own in self._wholes.items():
+            for month in [month for month in own if month < oldest]:
+                whole = own.pop(month)
+                for number in (whole, *self._parts.pop(whole, ())):
+                    self._slots[number] = None
+                    self.judges_largest.discard(number)
+                self._stretches.forget(tenant)
 
     def add(
         self,

@@ -5,7 +5,7 @@ that topic from its beginning. Facts do not depend on order or repetition, so ne
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -18,7 +18,12 @@ from mailsla.schemas.facts.lines import encode_fact, fact_of
 from mailsla.schemas.facts.ops import EventVoidedFact, SourceProgressFact
 from mailsla.schemas.topics import BROADCAST, CALENDARS
 from mailsla.streams.clauses.facts.billing import BillingRegister
-from mailsla.streams.clauses.invalidation import EXCLUSIONS, ChangesSince, changed_since
+from mailsla.streams.clauses.invalidation import (
+    EXCLUSIONS,
+    ChangesSince,
+    changed_since,
+    may_be_quiet,
+)
 from mailsla.streams.clauses.registry import Scope
 from mailsla.streams.live.state.landed import LandedEvents, matters_until_us
 from mailsla.streams.live.state.progress import Progress
@@ -32,6 +37,7 @@ _MARK: Final = "clock.mark"
 platform's events have come."""
 _HEARD: Final = "heard_us"
 """In the record of a fact: when the broker received it."""
+_BEFORE_HEARD: Final = b',"%b":' % _HEARD.encode()
 _OWN: Final = 0
 _BILL: Final = 1
 """Who the events that everybody hears of belong to: the platform, or the register of bills."""
@@ -41,11 +47,13 @@ _BILLED: Final = (CustomerChargedFact, BillingErrorConfirmedFact)
 class Broadcast(NamedTuple):
     """What a record of the broadcast topic tells: a fact, or else that a calendar was published.
 
-    ``heard_us`` is when the broker received the fact, µs.
+    ``heard_us`` is when the broker received the fact, µs; ``changes`` what it changed of what
+    everybody hears of: a topic, from which instant on, µs, and the fact that has come, if one has.
     """
 
     fact: Fact | None
     heard_us: int = 0
+    changes: Sequence[tuple[str, int, Fact | None]] = ()
 
 
 class Platform:
@@ -108,13 +116,20 @@ class Platform:
             self._register.observe(fact)
             yield
 
-    def observe(self, fact: Fact) -> None:
-        """Take a fact of the platform, a billing fact or a voiding of any tenant."""
+    def observe(self, fact: Fact, line: bytes | None = None) -> None:
+        """Take a fact of the platform, a billing fact or a voiding of any tenant.
+
+        Args:
+            fact: what was heard.
+            line: the same as `encode_fact` writes it, where that is known.
+
+        """
         if isinstance(fact, EventVoidedFact):
             self._landed.void(fact)
         if not _is_shared(fact):
             return
-        if self._landed.take(fact, encode_fact(fact)).is_new and self._landed.counts(fact):
+        line = line or encode_fact(fact)
+        if self._landed.take(fact, line).is_new and self._landed.counts(fact):
             taker = self._scope if fact.tenant_id == PLATFORM else self._register
             taker.observe(fact)
             about_us = changed_since(fact, lambda: self.scope)
@@ -143,19 +158,20 @@ class Platform:
             return None
         if document["type"] == _CALENDAR:
             self.calendars.publish(WorkingCalendar.model_validate(document["document"]))
-            told = Broadcast(None)
+            told = Broadcast(None, changes=[(CALENDARS.name, 0, None)])
         else:
-            fact = fact_of(document)
-            told = Broadcast(fact, document.get(_HEARD, 0))
+            fact, heard_us = fact_of(document), document.get(_HEARD, 0)
             if isinstance(fact, SourceProgressFact):
-                self._note_progress(Progress(fact.of, fact.time, told.heard_us))
-                return told
+                # It moves time, and says nothing of operations.
+                self._note_progress(Progress(fact.of, fact.time, heard_us))
+                return Broadcast(fact, heard_us)
             if isinstance(fact, EventVoidedFact):
                 self._voidings.append((offset, fact))
-            self.observe(fact)
-        if told.fact is not None and self.excludes(told.fact):
-            self._exclusions_end = offset + 1
-        for topic, since_us in self.changed([told]).items():
+            self.observe(fact, _line_of(value))
+            if self.excludes(fact):
+                self._exclusions_end = offset + 1
+            told = Broadcast(fact, heard_us, list(self._changes_of(fact)))
+        for topic, since_us, _ in told.changes:
             self._changes.setdefault(topic, ChangesSince()).note(offset, since_us)
         return told
 
@@ -164,26 +180,11 @@ class Platform:
         if known is None or said.to_us >= known.to_us:
             self.progress[said.of] = said
 
-    def changed(self, read: Iterable[Broadcast]) -> dict[str, int]:
-        """Topic → the instant, µs, from which on what was read changed anything.
-
-        What it takes out of what everybody hears of changes as much as when it came.
-        """
-        since: dict[str, int] = {}
-        for topic, about_us in self._changes_of(read):
-            since[topic] = min(about_us, since.get(topic, about_us))
-        return since
-
-    def _changes_of(self, read: Iterable[Broadcast]) -> Iterator[tuple[str, int]]:
-        for fact, _ in read:
-            if fact is None:
-                yield CALENDARS.name, 0
-                continue
-            if isinstance(fact, SourceProgressFact):
-                continue  # it moves time, and says nothing of operations
-            for one in (fact, self._voided_by(fact)):
-                if one is not None and _is_shared(one):
-                    yield one.topic, changed_since(one, lambda: self.scope)
+    def _changes_of(self, fact: Fact) -> Iterator[tuple[str, int, Fact | None]]:
+        """What a fact takes out of what everybody hears of changes as much as when it came."""
+        for one, come in ((fact, fact), (self._voided_by(fact), None)):
+            if one is not None and _is_shared(one):
+                yield one.topic, changed_since(one, lambda: self.scope), come
 
     def excludes(self, fact: Fact) -> bool:
         """Whether a fact that was read changes which messages are left out, or what it voids."""
@@ -207,6 +208,22 @@ class Platform:
         return None if self._clock is None else self._clock.now_us(now_s)
 
 
+def earliest_changes(read: Iterable[Broadcast]) -> Iterable[tuple[str, int, Fact | None]]:
+    """The earliest of the `Broadcast.changes` of every topic.
+
+    Of each type of facts that may change no state (`may_be_quiet`) there is one of its own, with
+    its fact: if that changes none, no later one does.
+    """
+    found: dict[tuple[str, str | None], tuple[str, int, Fact | None]] = {}
+    for told in read:
+        for topic, since_us, come in told.changes:
+            quiet = come if may_be_quiet(come) else None
+            key = topic, None if quiet is None else quiet.type
+            if key not in found or since_us < found[key][1]:
+                found[key] = topic, since_us, quiet
+    return found.values()
+
+
 def concerns_platform(fact: Fact) -> bool:
     """Whether a fact must be known to every task: a voiding may be of anybody's event."""
     return _is_shared(fact) or isinstance(fact, EventVoidedFact)
@@ -221,10 +238,15 @@ def _is_shared(fact: Fact) -> bool:
     return fact.tenant_id == PLATFORM or isinstance(fact, _BILLED)
 
 
+def _line_of(value: bytes) -> bytes:
+    """The line of the fact in a record that `broadcast_record` has made."""
+    return value[: value.rindex(_BEFORE_HEARD)] + b"}" if _BEFORE_HEARD in value else value
+
+
 def broadcast_record(fact: Fact, heard_us: int) -> Outgoing:
     """The record that tells every task of a fact, and when the broker received it."""
     # The fact's own JSON with one more member.
-    value = b'%b,"%b":%d}' % (encode_fact(fact)[:-1], _HEARD.encode(), heard_us)
+    value = b"%b%b%d}" % (encode_fact(fact)[:-1], _BEFORE_HEARD, heard_us)
     return Outgoing(BROADCAST.name, fact.tenant_id.encode(), value, 0)
 
 

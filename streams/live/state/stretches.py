@@ -1,13 +1,13 @@
 """Spans of acceptance times whose messages add to the same slots, looked up in columns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.latency.row_index import Int64s, Mask
 
 NOWHERE: Final = -1
 _NONE: Final = 0
@@ -60,17 +60,34 @@ class Located:
         return messages if len(messages) == len(self.rows) else messages[self.rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Stretches of several tenants with the same bounds and limit, each a slot without segments."""
+
+    tenants: Int64s
+    start_us: int
+    end_us: int
+    slots: Int64s
+    limit_us: int
+
+
 class Stretches:
     """The stretches of a task's tenants.
 
     Args:
         find: the stretch of a tenant (by its number) that holds an instant of acceptance: its
             first µs, the one after its last, and where its messages add up, at least one place.
+        find_alike: from tenants and instants the same of those for whom it costs little to find
+            many at once.
 
     """
 
-    def __init__(self, find: Callable[[int, int], tuple[int, int, Sequence[Place]]]) -> None:
-        self._find = find
+    def __init__(
+        self,
+        find: Callable[[int, int], tuple[int, int, Sequence[Place]]],
+        find_alike: Callable[[Int64s, Int64s], Iterable[Alike]],
+    ) -> None:
+        self._find, self._find_alike = find, find_alike
         self._table: npt.NDArray[np.void] = np.zeros(64, dtype=STRETCH)
         self._used = 1
         self._recent = np.full((64, _RECENT), _NONE, dtype=np.int64)
@@ -92,14 +109,11 @@ class Stretches:
             more = max(int(tenants.max()) + 1, 2 * len(self._recent)) - len(self._recent)
             grown = np.full((more, _RECENT), _NONE, dtype=np.int64)
             self._recent = np.concatenate([self._recent, grown])
-        found = np.full(len(tenants), _NONE, dtype=np.int64)
-        missing = np.ones(len(tenants), dtype=np.bool_)
-        for recent in range(_RECENT):
-            at = self._recent[tenants, recent]
-            fits = missing & (self._table["start_us"][at] <= accepted_us)
-            fits &= accepted_us < self._table["end_us"][at]
-            found[fits] = at[fits]
-            missing &= ~fits
+        found, missing = self._recent_ones(tenants, accepted_us)
+        if missing.any():
+            for alike in self._find_alike(tenants[missing], accepted_us[missing]):
+                self._add_alike(alike)
+            found, missing = self._recent_ones(tenants, accepted_us)
         if missing.any():
             self._look_up(tenants, accepted_us, np.flatnonzero(missing), found)
         rows = np.arange(len(tenants))
@@ -117,6 +131,37 @@ class Stretches:
             rows, found = rows[order], found[order]
         own = self._table[found]
         return Located(rows, own["slot"], own["part"], own["limit_us"], own["part_limit_us"])
+
+    def _recent_ones(self, tenants: Int64s, accepted_us: Int64s) -> tuple[Int64s, Mask]:
+        """The stretch of each message among the recent ones of its tenant; which have none."""
+        found = np.full(len(tenants), _NONE, dtype=np.int64)
+        missing = np.ones(len(tenants), dtype=np.bool_)
+        for recent in range(_RECENT):
+            at = self._recent[tenants, recent]
+            fits = missing & (self._table["start_us"][at] <= accepted_us)
+            fits &= accepted_us < self._table["end_us"][at]
+            found[fits] = at[fits]
+            missing &= ~fits
+        return found, missing
+
+    def _add_alike(self, alike: Alike) -> None:
+        first = self._take_rows(len(alike.tenants))
+        rows = np.arange(first, first + len(alike.tenants))
+        own = self._table[rows]
+        own["start_us"], own["end_us"], own["slot"] = alike.start_us, alike.end_us, alike.slots
+        own["part"], own["other"] = NOWHERE, _NONE
+        own["limit_us"] = own["part_limit_us"] = alike.limit_us
+        self._table[rows] = own
+        self._recent[alike.tenants, 1:] = self._recent[alike.tenants, :-1]
+        self._recent[alike.tenants, 0] = rows
+
+    def _take_rows(self, count: int) -> int:
+        """The number of the first of so many new rows of the table."""
+        first, self._used = self._used, self._used + count
+        if self._used > len(self._table):
+            more = max(len(self._table), self._used - len(self._table))
+            self._table = np.concatenate([self._table, np.zeros(more, dtype=STRETCH)])
+        return first
 
     def _look_up(
         self, tenants: Int64s, accepted_us: Int64s, missing: Int64s, found: Int64s
@@ -144,9 +189,7 @@ class Stretches:
         return row
 
     def _add(self, start_us: int, end_us: int, place: Place, other: int) -> int:
-        if self._used == len(self._table):
-            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
-        row, self._used = self._used, self._used + 1
+        row = self._take_rows(1)
         self._table[row] = (
             start_us,
             end_us,

@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from mailsla.schemas.codec.identifiers import PLATFORM
-from mailsla.schemas.contract import Contract, default_contract
+from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
 from mailsla.schemas.facts.fact import Fact
 from mailsla.streams.clauses.model.contracts import Force, governed_since, in_force, month_at
 from mailsla.streams.clauses.model.exclusions import Exclusions
@@ -29,6 +30,7 @@ from mailsla.streams.time.calendar import Month, midnight
 from mailsla.streams.time.intervals import BEFORE_ALL, FOREVER
 
 _DEFAULT_CONTRACT: Final = default_contract("-")
+_DEFAULT_ZONE: Final = ZoneInfo(DEFAULT_TIMEZONE)
 
 
 class Tenants:
@@ -206,6 +208,10 @@ class Tenants:
             known = self._promises[key] = contract, document
         return known[1]
 
+    def is_watched(self, tenant: str) -> bool:
+        """Whether a contract of a tenant says something about monitoring."""
+        return any("operations.monitoring" in one.overrides for one in self.versions(tenant))
+
     def context(self, tenant: str, month: Month, now_us: int) -> Context:
         """What a tenant-month is measured from."""
         governed = self.latency.months.governed(self.code(tenant), month)
@@ -230,6 +236,11 @@ class Tenants:
         if forces is None:
             forces = self._forces[tenant] = in_force(self.versions(tenant))
         return month_at(forces, instant_us)
+
+    def ends_us(self, tenant: str, month: Month) -> set[int]:
+        """When a month ends for a tenant, in whichever zone it may be by then."""
+        zones = {each.zone for each in self.versions(tenant)} | {_DEFAULT_ZONE}
+        return {midnight(month.end, zone) for zone in zones}
 
     # Mail.
 

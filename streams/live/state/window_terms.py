@@ -1,11 +1,11 @@
 """By what the windows count the messages of a tenant: its zone, and its longest latency."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from mailsla.streams.latency.sorted_sets import Int64s, distinct
+from mailsla.streams.latency.sorted_sets import Int64s, Mask, distinct
 from mailsla.streams.time.months import months_of
 
 _UNKNOWN = -1
@@ -48,15 +48,20 @@ class TermsOfTenants:
 
     def months_and_limits(self, tenants: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s]:
         """The local month of each message's acceptance, and how long it may take, µs."""
-        numbers = self._numbers_of(tenants)
         months = np.zeros(len(tenants), dtype=np.int64)
+        for zone, own in self.zones(tenants):
+            months[own] = months_of(accepted_us[own], zone)
+        return months, self._longest_us[self._numbers_of(tenants)]
+
+    def zones(self, tenants: Int64s) -> Iterator[tuple[str, Mask | slice]]:
+        """The time zones of some tenants, each with which of them are in it."""
+        numbers = self._numbers_of(tenants)
         zones = [terms.timezone for terms in self._terms]
         if len(set(zones)) == 1:
-            return months_of(accepted_us, zones[0]), self._longest_us[numbers]
+            yield zones[0], slice(None)
+            return
         for zone in {zones[number] for number in distinct(numbers).tolist()}:
-            inside = np.array([one == zone for one in zones])[numbers]
-            months[inside] = months_of(accepted_us[inside], zone)
-        return months, self._longest_us[numbers]
+            yield zone, np.array([one == zone for one in zones])[numbers]
 
     def _numbers_of(self, tenants: Int64s) -> Int64s:
         most = int(tenants.max(initial=0)) + 1

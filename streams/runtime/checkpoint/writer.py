@@ -2,8 +2,9 @@
 
 The order is always the same: results and state are produced and acknowledged, then the offsets
 are committed. With transactions the three become visible together and a zombie is fenced by the
-transactional id. Without, the state's head record is produced last, so that a crash in between
-leaves either the old state or the new one, and what is delivered again is skipped by offset.
+transactional id. Without, the state's head record is produced after them, so that a crash in
+between leaves either the old state or the new one, and what is delivered again is skipped by
+offset; the feed follows the head, which remembers it (`feed_apart`).
 """
 
 import asyncio
@@ -15,14 +16,18 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
+    IncompatibleBrokerVersion,
     InvalidProducerEpoch,
     InvalidTxnState,
     KafkaError,
     KafkaTimeoutError,
     ProducerFenced,
+    UnknownError,
     UnknownTopicOrPartitionError,
+    UnsupportedVersionError,
 )
 
+from mailsla.schemas.topics import BREACHES
 from mailsla.streams.runtime.kafka.client_options import client_options
 from mailsla.streams.runtime.kafka.partitioner import home_of
 from mailsla.streams.runtime.kafka.refusals import TopicRefused, refused
@@ -40,6 +45,9 @@ _ATTEMPTS: Final = 3
 _RECORDS_AT_ONCE: Final = 500
 """Records put into batches before others have a turn."""
 MAX_RECORD_BYTES: Final = 4_194_304
+_WITHOUT: Final = (UnknownError, UnsupportedVersionError, IncompatibleBrokerVersion)
+"""How a broker without transactions answers. A late answer, or none, says nothing about it: to take
+that for a no would give up exactly-once without a word."""
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +108,7 @@ class Delivery(Protocol):
 
 
 class OrderedDelivery:
-    """Results, then the head, then the offsets; exact under crashes of a single worker."""
+    """Results, the head, the feed, then the offsets; exact under crashes of a single worker."""
 
     name = "ordered"
 
@@ -121,9 +129,11 @@ class OrderedDelivery:
         """Produce, await every acknowledgement, then commit."""
         if self._producer is None:
             raise Fenced(f"task {task} was never claimed")
-        await send_all(self._producer, records)
+        results, feed = feed_apart(records)
+        await send_all(self._producer, results)
         if head is not None:
             await send_all(self._producer, [head])
+        await send_all(self._producer, feed)
         if offsets and not await self._commit(offsets):
             raise Fenced(f"task {task} was taken over during a checkpoint")
 
@@ -243,6 +253,18 @@ async def start_producer(settings: Settings, **options: Any) -> AIOKafkaProducer
     return producer
 
 
+def feed_apart(records: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Outgoing]]:
+    """What precedes the head without transactions, and the feed, which follows it.
+
+    What the feed has said cannot be unsaid, and a life that reads the topics in another order than
+    one that was cut off may find otherwise. So it says what the state vouches for.
+    """
+    return (
+        [one for one in records if one.topic != BREACHES.name],
+        [one for one in records if one.topic == BREACHES.name],
+    )
+
+
 async def send_all(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
     """Produce and await every acknowledgement; the first failure is raised.
 
@@ -352,14 +374,22 @@ async def _send_one(producer: AIOKafkaProducer, record: Outgoing) -> _Sent:
 
 
 async def supports_transactions(settings: Settings) -> bool:
-    """Whether the broker grants transactional ids; asked once at start."""
+    """Whether the broker grants transactional ids; it is waited for until it says so.
+
+    Raises:
+        KafkaError: it says neither: it refuses this user, or is away by now.
+    """
     producer = AIOKafkaProducer(
-        **client_options(settings), transactional_id="mailsla-probe", request_timeout_ms=5_000
+        **client_options(settings),
+        transactional_id="mailsla-probe",
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
     )
     try:
-        await asyncio.wait_for(producer.start(), timeout=10)
-    except (KafkaError, TimeoutError, AssertionError):
-        return False
+        await producer.start()
+    except KafkaError as error:
+        if isinstance(error, _WITHOUT) or isinstance(error.__cause__, _WITHOUT):
+            return False
+        raise
     finally:
         await producer.stop()
     return True

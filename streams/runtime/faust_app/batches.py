@@ -22,6 +22,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
+from mailsla.streams.runtime.faust_app.notices import is_connected
 from mailsla.streams.runtime.unreadable import offset_after, pass_over_unreadable, reasons
 
 LOG_APPEND_TIME: Final = 1
@@ -227,8 +228,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
 
     def is_connected(self) -> bool:
         """Whether there is a connection to any broker."""
-        connections = self._thread._ensure_consumer()._client._conns
-        return any(connection.connected() for connection in tuple(connections.values()))
+        return is_connected(self._thread._ensure_consumer())
 
     def is_behind(self, tp: TP, offered: int) -> bool:
         """Whether records of a partition wait at the broker or on their way, or may do so.

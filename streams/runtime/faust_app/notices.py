@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from aiokafka import AIOKafkaConsumer
+
 from mailsla.streams.runtime.absence import Absence
 from mailsla.streams.runtime.faust_app.restart import before_restart
 
@@ -34,6 +36,12 @@ WRITING: Final = Wording(
     "Kafka has not taken what this worker writes for {s:.0f} s: {why}",
     "Kafka takes what this worker writes again after {s:.0f} s",
 )
+TRANSACTIONS: Final = Wording(
+    "MAILSLA_KAFKA_UNDECIDED",
+    "Kafka does not say whether it has transactions ({why}); waiting, see MAILSLA_DELIVERY",
+    "Kafka has not said for {s:.0f} s whether it has transactions ({why}); see MAILSLA_DELIVERY",
+    "Kafka says whether it has transactions after {s:.0f} s",
+)
 
 
 class Notice:
@@ -56,3 +64,8 @@ class Notice:
         seconds = self._absence.back(time.monotonic())
         if seconds is not None:
             logger.info("%s", self._wording.is_over.format(s=seconds))
+
+
+def is_connected(consumer: AIOKafkaConsumer) -> bool:
+    """Whether it has a connection to any broker."""
+    return any(one.connected() for one in tuple(consumer._client._conns.values()))

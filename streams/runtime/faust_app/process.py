@@ -13,14 +13,16 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from mailsla.streams.metrics.sampling import beat
+from mailsla.streams.runtime.checkpoint.writer import supports_transactions
 from mailsla.streams.runtime.faust_app.application import BatchApp
-from mailsla.streams.runtime.faust_app.notices import BROKER, WRITING, Notice
-from mailsla.streams.runtime.faust_app.restart import before_restart, end
+from mailsla.streams.runtime.faust_app.notices import BROKER, TRANSACTIONS, WRITING, Notice
+from mailsla.streams.runtime.faust_app.restart import before_restart, end, give_up
 from mailsla.streams.runtime.kafka.client_options import client_options
 from mailsla.streams.runtime.kafka.consumer_lag import waiting_records
 from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
 from mailsla.streams.runtime.kafka.probe import Trouble, late_trouble, probe
 from mailsla.streams.runtime.kafka.refusals import inherited, missing_topics, takes_again
+from mailsla.streams.runtime.lasting import lasting_reason
 from mailsla.streams.runtime.watchdog import Watchdog
 from mailsla.streams.settings import ConfigurationError, Settings
 
@@ -31,6 +33,8 @@ _LOOK_S: Final = 10.0
 """Between two looks at what is stuck."""
 _ANSWER_S: Final = 5.0
 """A broker that does not tell an offset in this time is away."""
+_TRANSACTIONS_S: Final = 60.0
+"""After it the broker is asked anew whether it has transactions."""
 _BOOTSTRAP_MS: Final = 5_000
 _BREAKS_OFF: Final = 2
 """How often a broker may greet and then say nothing more: one that is starting does so once."""
@@ -90,6 +94,32 @@ def wait_for_topics(settings: Settings, names: Collection[str]) -> None:
             return
         notice.bad(why)
         time.sleep(_PAUSE_S)
+
+
+def wait_for_transactions(settings: Settings) -> bool:
+    """Whether checkpoints are transactions: as configured, else as the broker says, once it does.
+
+    A worker that its user's rights keep from finding out ends with a sentence.
+
+    Raises:
+        ConfigurationError: the broker cannot be used.
+    """
+    if settings.delivery != "auto":
+        return settings.delivery == "transactions"
+    notice = Notice(TRANSACTIONS)
+    while True:
+        try:
+            asked = asyncio.wait_for(supports_transactions(settings), _TRANSACTIONS_S)
+            found = asyncio.run(asked)
+        except (AioKafkaError, TimeoutError, AssertionError) as error:  # no broker, to the client
+            if sentence := lasting_reason(error):
+                give_up(sentence)
+            notice.bad(repr(error))
+            time.sleep(_PAUSE_S)
+            wait_for_broker(settings)
+        else:
+            notice.good()
+            return found
 
 
 def wait_until_taken(settings: Settings) -> None:

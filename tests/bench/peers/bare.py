@@ -20,6 +20,7 @@ async def main() -> None:
         group_id="bench-bare",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
+        isolation_level="read_committed",
         max_partition_fetch_bytes=settings.fetch_bytes,
     )
     await consumer.start()

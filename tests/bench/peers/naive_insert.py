@@ -28,6 +28,7 @@ async def main() -> None:
         group_id="bench-naive",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
+        isolation_level="read_committed",
         max_partition_fetch_bytes=settings.fetch_bytes,
     )
     await consumer.start()

@@ -3,6 +3,7 @@
 import pytest
 
 from mailsla.sinks.ddl import FACT_TABLES
+from mailsla.sinks.ddl.arrivals import arrivals
 
 RESULT_TABLES = (
     "plans", "plan_tenants", "plan_terms", "plan_days", "plan_failures",
@@ -31,5 +32,5 @@ def forget(client):
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
     ).result_rows
     for (name,) in filled:
-        if name in {*FACT_TABLES.values(), *RESULT_TABLES}:
+        if name in {*FACT_TABLES.values(), *map(arrivals, FACT_TABLES), *RESULT_TABLES}:
             client.command(f"TRUNCATE TABLE {name}")

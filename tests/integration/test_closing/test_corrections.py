@@ -84,14 +84,26 @@ def test_what_comes_again_under_its_id_with_other_content_never_counts_and_is_li
     assert "from mx1;" in told.detail
 
 
-def test_among_few_facts_what_comes_again_with_other_content_is_listed_soon(client):
-    land(client, [SLOW, OTHER], CUTOFF)
+def test_what_comes_again_with_other_content_is_listed_soon_also_when_it_is_merged_away(client):
+    known = {"exclusion_id": "x", "code": "force_majeure", "id": "declared", "source": "desk"}
+    declared, longer = (excluded(at(3), length_s, **known) for length_s in (60, 120))
+    land(client, [SLOW, OTHER, declared], CUTOFF)
     note_conflicts_now_and_then(client, micros(CUTOFF + timedelta(seconds=1)))
-    again = SLOW | {"message_id": "m9"}, OTHER | {"recipient": "another@example.org"}
+    again = [
+        SLOW | {"accepted_at": SLOW["time"]},
+        OTHER | {"recipient": "another@example.org"},
+        longer,
+    ]
     land(client, again, CUTOFF + timedelta(seconds=2), 10)
+    for table in ("mta_events", "ops_events"):
+        client.command(f"OPTIMIZE TABLE {table} FINAL")
+    merged = "SELECT (SELECT count() FROM mta_events), (SELECT count() FROM ops_events)"
+    assert client.query(merged).result_rows == [(3, 1)]
     note_conflicts_now_and_then(client, micros(CUTOFF + timedelta(seconds=31)))
     listed = client.query("SELECT id, fields FROM conflicts ORDER BY id").result_rows
-    assert listed == [("other", ["recipient"]), ("slow", ["message_id"])]
+    assert listed == [
+        ("declared", ["ends_at"]), ("other", ["recipient"]), ("slow", ["accepted_at"]),
+    ]  # fmt: skip
 
 
 def test_a_declared_outage_is_downtime_once_it_is_approved(client):

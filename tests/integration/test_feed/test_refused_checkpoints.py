@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaTimeoutError
 from mailsla.schemas.topics import OUTAGES, RAW_MAILLOG
 from mailsla.streams.runtime.checkpoint import writer
 from mailsla.streams.runtime.checkpoint.writer import Fenced, Outgoing, TransactionalDelivery
-from tests.stack import PARTITIONS, partition_of
+from tests.topic_records import PARTITIONS, partition_of
 
 RECORDS = [Outgoing(OUTAGES.name, b"somebody/1", b"{}", 0)]
 

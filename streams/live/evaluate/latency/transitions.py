@@ -35,6 +35,7 @@ from mailsla.streams.live.evaluate.states import (
 from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS, OPEN_MONTHS
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.time.calendar import SECOND, Month
+from mailsla.streams.time.months import surely_this_month_us
 
 
 class LatencyEvaluation:
@@ -184,7 +185,11 @@ class LatencyEvaluation:
             now_us: event time of all topics.
 
         """
+        # Mostly all of it is of the present month, wherever a tenant's days begin.
+        earliest_us = surely_this_month_us(now_us)
         for tenant, first_us in firsts:
+            if first_us >= earliest_us:
+                continue
             name = self._tenants.names[tenant]
             month, first = (self._tenants.month(name, us) for us in (now_us, first_us))
             for _ in range(OPEN_MONTHS):
@@ -265,16 +270,15 @@ class LatencyEvaluation:
             keys.append((of.tenant, of.month.label, way))
         return self._means.open_tick, keys
 
-    def take_dirty(self) -> dict[int, set[Month]]:
-        """The tenants, by number, of which anything changed since the last call; their months."""
+    def take_dirty(self) -> tuple[Int64s, dict[int, set[Month]]]:
+        """The tenants, by number, of which anything changed since the last call.
+
+        Also the months of theirs that have no message any more.
+        """
         emptied, self._emptied = self._emptied, {}
-        months = self._latency.months
-        found = {
-            tenant: {*months.months_of(tenant), *emptied.get(tenant, ())}
-            for tenant in np.flatnonzero(self._dirty).tolist()
-        }
+        changed = np.flatnonzero(self._dirty)
         self._dirty[:] = False
-        return found
+        return changed, emptied
 
     @property
     def dirty(self) -> bool:
