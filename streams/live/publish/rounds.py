@@ -5,7 +5,7 @@ with very many tenants goes on reading while it says how they stand, and the gro
 only when everything that followed from a record has been published.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -33,6 +33,8 @@ _WINDOWS_OF_TENANTS: Final = 500
 _STATES_OF_TENANTS: Final = 250
 """Whose present states of section 2 are."""
 _NOTHING: Final[frozenset[int]] = frozenset()
+_OBSERVED: Final = frozenset({1, 3})
+"""The sections that have windows besides those of mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,7 @@ class _Alike:
     )
     """By the number of the group, the month, and the sections: all, and those who say anything."""
     present: dict[int, Month] = field(default_factory=dict)
-    observed: dict[int, Observed] = field(default_factory=dict)
-    """In the present month."""
+    observed: dict[tuple[int, Month], Observed] = field(default_factory=dict)
 
 
 Waiting = dict[str, dict[Month, set[int]]]
@@ -175,15 +176,30 @@ class Rounds:
         group = self._scheduler.group_number(tenant)
         for month in sorted(months):
             yield from self._statuses(alike, group, tenant, month, now_us, months[month])
-        if any(1 in sections or 3 in sections for sections in months.values()):
-            present = alike.present.get(group)
-            if present is None:
-                present = alike.present[group] = self._tenants.month(tenant, now_us)
-            sections = months.get(present, _NOTHING)
-            if 1 in sections or 3 in sections:
-                if group not in alike.observed:
-                    alike.observed[group] = self._observed.look(tenant, present, now_us)
-                yield from self._observed.records(tenant, alike.observed[group], now_us)
+        observed = [month for month in sorted(months) if not _OBSERVED.isdisjoint(months[month])]
+        if observed:
+            yield from self._windows_of(alike, group, tenant, observed, now_us)
+
+    def _windows_of(
+        self, alike: _Alike, group: int, tenant: str, months: Sequence[Month], now_us: int
+    ) -> Iterator[Outgoing]:
+        """Windows of connectivity and faults of some months, and outages of the present one.
+
+        A month that is over is looked at as it ends, and when something of it becomes known late.
+        """
+        present = alike.present.get(group)
+        if present is None:
+            present = alike.present[group] = self._tenants.month(tenant, now_us)
+        for month in months:
+            if month > present:
+                continue
+            if (group, month) not in alike.observed:
+                alike.observed[group, month] = self._observed.look(tenant, month, now_us)
+            seen = alike.observed[group, month]
+            if month == present:
+                yield from self._observed.records(tenant, seen, now_us)
+            else:
+                yield from self._observed.past_records(tenant, seen)
 
     def _statuses(
         self,

@@ -74,20 +74,16 @@ class ObservedWindows:
     def look(self, tenant: str, month: Month, now_us: int) -> Observed:
         """What is to be seen of a tenant at an event time, and of all who stand like it."""
         context = self._tenants.context(tenant, month, now_us)
-        view, reading = context.view(), context.reading()
-        windows: list[_Window] = []
-        for span in _spans(context, now_us):
-            _, start, end = span
-            if len(reading.known):
-                values = _connectivity(reading, view, start, min(end, now_us))
-                windows.append(_Window.of("connectivity", span, values, now_us))
-            if view.spoken(context.own.ops, context.platform.ops):
-                values = _faults(context, view, start, min(end, now_us))
-                windows.append(_Window.of("fault", span, values, now_us))
+        reading = context.reading()
+        windows = list(_look(context, reading, now_us))
         probes = (context.own.probes, context.platform.probes)
         since = context.period.start_us
         found = connectivity.outages(reading, probes, since, now_us)
         return Observed(windows, {each.outage_id: each for each in found}, since)
+
+    def past_records(self, tenant: str, seen: Observed) -> Iterator[Outgoing]:
+        """The windows of a month that is over, whether they changed or not: they seldom come."""
+        return (self._record(tenant, one) for one in seen.windows)
 
     def records(self, tenant: str, seen: Observed, now_us: int) -> Iterator[Outgoing]:
         """What changed of a tenant, by what is to be seen of it at an event time."""
@@ -95,10 +91,13 @@ class ObservedWindows:
             place = tenant, one.family, one.name
             if self._windows.get(place) != one.told:
                 self._windows[place] = one.told
-                value = b'{"tenant_id":%b,%b' % (orjson.dumps(tenant), one.body)
-                yield Outgoing(WINDOWS.name, tenant.encode(), value, self._partition)
+                yield self._record(tenant, one)
         if seen.outages or tenant in self._outages:
             yield from self._outages_of(tenant, seen, now_us)
+
+    def _record(self, tenant: str, window: _Window) -> Outgoing:
+        value = b'{"tenant_id":%b,%b' % (orjson.dumps(tenant), window.body)
+        return Outgoing(WINDOWS.name, tenant.encode(), value, self._partition)
 
     def _outages_of(self, tenant: str, seen: Observed, now_us: int) -> Iterator[Outgoing]:
         found, since = seen.outages, seen.since_us
@@ -135,14 +134,30 @@ class ObservedWindows:
         return Outgoing(OUTAGES.name, key, orjson.dumps(document), self._partition)
 
 
+def _look(context: Context, reading: Reading, now_us: int) -> Iterator[_Window]:
+    """The windows of a month at an event time; of one that is over, that of all of it."""
+    view = context.view()
+    was_observed = reading.known.within(0, context.period.end_us) > 0
+    for span in _spans(context, now_us):
+        _, start, end = span
+        if was_observed:
+            values = _connectivity(reading, view, start, min(end, now_us))
+            yield _Window.of("connectivity", span, values, now_us)
+        if view.spoken(context.own.ops, context.platform.ops):
+            values = _faults(context, view, start, min(end, now_us))
+            yield _Window.of("fault", span, values, now_us)
+
+
 def _spans(context: Context, now_us: int) -> Iterator[tuple[str, int, int]]:
     """The windows that hold an instant: short ones end at the next five minutes or hour."""
+    yield "month", context.period.start_us, context.period.end_us
+    if now_us >= context.period.end_us:
+        return
     pane_end = (now_us // PANE_US + 1) * PANE_US
     hour_end = (now_us // HOUR_US + 1) * HOUR_US
     yield "5m", pane_end - PANE_US, pane_end
     yield "1h", pane_end - HOUR_US, pane_end
     yield "24h", hour_end - _DAY_US, hour_end
-    yield "month", context.period.start_us, context.period.end_us
 
 
 def _connectivity(reading: Reading, view: View, start: int, end: int) -> dict[str, object]:
