@@ -131,7 +131,7 @@ def assert_results_landed(stack, scope):
         if one["tenant_id"].startswith(f"{scope}-") and one["family"] == "latency":
             key = tuple(one[name] for name in ("tenant_id", "direction", "window"))
             end = datetime.fromisoformat(one["window_end"])
-            windows[*key, end] = one["count"], one["revision"]
+            windows[*key, end] = one["count"], one.get("revision", 1)
     landed = stack.rows(
         "SELECT tenant_id, indicator, period, state, sequence FROM status FINAL "
         "WHERE startsWith(tenant_id, {scope:String})",

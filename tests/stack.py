@@ -37,6 +37,7 @@ from mailsla.streams.runtime.kafka.offsets import observing
 from mailsla.streams.settings import ConfigurationError, Settings
 from tests.topic_records import PARTITIONS, count, publish, read
 
+PROGRAM = "mailsla.streams.cli.main"
 GROUPS = {"streams": "mailsla-streams", "sinks": "mailsla-sinks"}
 FIGURE = "figure: "
 
@@ -150,9 +151,9 @@ class Service:
 class Worker:
     """One ``mailsla worker`` process."""
 
-    def __init__(self, kind, number, logs, env):
+    def __init__(self, kind, number, logs, env, module=PROGRAM):
         self.kind = kind
-        argv = (sys.executable, "-m", "mailsla.streams.cli.main", "worker", kind)
+        argv = (sys.executable, "-m", module, "worker", kind)
         self._running = Running(Child(f"{kind}-{number}", argv, env), logs)
 
     @property
@@ -253,11 +254,15 @@ class Stack:
 
     def start(self):
         """Broker, ClickHouse, topics and tables."""
-        self.broker.start()
-        self.clickhouse.start()
+        self.start_servers()
         ensure_topics(self.settings)
         migrate(self.client())
         return self
+
+    def start_servers(self):
+        """Broker and ClickHouse, both empty."""
+        self.broker.start()
+        self.clickhouse.start()
 
     def stop(self):
         """Everything gone."""

@@ -49,7 +49,7 @@ def assert_as_undisturbed(stack, scope):
     stack.drain()
     found = {topic: _of(stack, topic, prefix) for topic in (WINDOWS, STATUS, FEED)}
     assert_equal(_states(found[STATUS]), _states(expected[STATUS]))
-    assert_equal(_feed(found[FEED]), _feed(expected[FEED]))
+    assert_equal(feed(found[FEED]), feed(expected[FEED]))
     # Which ends are published hangs on how often a worker looks, their values do not.
     told, wanted = _windows(found[WINDOWS]), _windows(expected[WINDOWS])
     common = told.keys() & wanted.keys()
@@ -57,7 +57,7 @@ def assert_as_undisturbed(stack, scope):
     _assert_landed(stack, scope, found)
     say(
         f"{scope}: {len(common)} windows, {len(_states(found[STATUS]))} states, "
-        f"{len(_feed(found[FEED]))} events of the feed as in an undisturbed life"
+        f"{len(feed(found[FEED]))} events of the feed as in an undisturbed life"
     )
 
 
@@ -104,7 +104,7 @@ def _states(values):
     return {_picked(value, _STATUS): _picked(value, _STATE) for value in mail}
 
 
-def _feed(values):
+def feed(values):
     """Event id → what it says; an id comes once, and none is left out."""
     found, sequences = {}, {}
     for value in values:
@@ -123,7 +123,7 @@ def _assert_landed(stack, scope, found):
     def rows(query):
         return stack.rows(query + " WHERE startsWith(tenant_id, {scope:String})", scope=f"{scope}-")
 
-    assert_equal({row[0] for row in rows("SELECT id FROM breaches FINAL")}, set(_feed(found[FEED])))
+    assert_equal({row[0] for row in rows("SELECT id FROM breaches FINAL")}, set(feed(found[FEED])))
     states = {key: state[0] for key, state in _states(found[STATUS]).items()}
     landed = rows("SELECT tenant_id, indicator, period, state FROM status FINAL")
     assert_equal({row[:3]: row[3] for row in landed if row[:3] in states}, states)

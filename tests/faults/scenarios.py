@@ -124,6 +124,10 @@ SCENARIOS = {
         "one tenant has nine tenths of the load; the others wait no longer",
         (f"{LOADS}::test_one_tenant_with_nine_tenths_of_the_load",),
     ),
+    "rolling-upgrade": Scenario(
+        "workers of the release before are replaced one after the other under load",
+        ("tests/faults/test_rolling_upgrade.py",),
+    ),
     "restarts": Scenario(
         "the live worker of ten thousand tenants starts again fifty times",
         (f"{LOADS}::test_a_state_of_ten_thousand_tenants_is_read_back_every_time",),
