@@ -74,8 +74,12 @@ SCENARIOS = {
         ("tests/faults/test_refusals.py",),
     ),
     "clickhouse-kill": Scenario(
-        "ClickHouse is killed in the middle of inserts",
-        (f"{FAULTS}::test_clickhouse_dies_while_the_live_worker_goes_on",),
+        "ClickHouse is killed in the middle of an insert, twenty times",
+        (
+            f"{FAULTS}::test_clickhouse_dies_while_the_live_worker_goes_on",
+            f"{WAITING}::test_clickhouse_killed_in_the_middle_of_inserts",
+        ),
+        {"MAILSLA_KILLS": "20"},
     ),
     "clickhouse-away": Scenario(
         "ClickHouse is gone for three minutes, under load",
