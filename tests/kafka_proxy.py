@@ -46,8 +46,9 @@ class Proxy:
         """(what was done, api key) → how often."""
         self._late = set()
 
-    async def serve(self, stop):
+    async def serve(self, listening, stop):
         server = await asyncio.start_server(self._connected, LOOPBACK, self._port)
+        listening.set()
         await asyncio.to_thread(stop.wait)
         server.close()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
@@ -116,16 +117,18 @@ class Proxy:
 
 @contextmanager
 def proxy(port, broker_port, weather, seed):
-    """A running proxy."""
-    made, stop = Proxy(port, broker_port, weather, seed), threading.Event()
+    """A running proxy, which listens."""
+    made = Proxy(port, broker_port, weather, seed)
+    listening, stop = threading.Event(), threading.Event()
 
     def run():
         with suppress(asyncio.CancelledError):
-            asyncio.run(made.serve(stop))
+            asyncio.run(made.serve(listening, stop))
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
+        assert listening.wait(10)
         yield made
     finally:
         stop.set()
