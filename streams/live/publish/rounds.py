@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from mailsla.schemas.results import State
+from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.latency.messages import tenant_of
 from mailsla.streams.latency.sorted_sets import Int64s, distinct
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
@@ -145,16 +146,29 @@ class Rounds:
             now_us: event time reached.
 
         """
-        alike = _Alike()
+        alike, also = _Alike(), list[int]()
         for tenant in list(islice(self._waiting, most)):
-            yield list(self._of_others(alike, tenant, self._waiting.pop(tenant), now_us))
+            months = self._waiting.pop(tenant)
+            if any(LATENCY in sections for sections in months.values()):
+                also.append(self._note_mail(tenant, months))
+            yield list(self._of_others(alike, tenant, months, now_us))
         codes, self._mail = self._mail[:most], self._mail[most:]
+        if also:
+            codes = distinct(codes, np.array(also, dtype=np.int64))
         for at in range(0, len(codes), _STATES_OF_TENANTS):
             some = codes[at : at + _STATES_OF_TENANTS].tolist()
             yield list(self._states_of_mail(some, now_us))
         yield from self._windows(codes)
         if not self.under_way:
             self.offsets, self.marks = self._begun
+
+    def _note_mail(self, tenant: str, months: Mapping[Month, Collection[int]]) -> int:
+        """A tenant's mail is to be told of, also in months without any; the tenant's number."""
+        code = self._tenants.code(tenant)
+        for month, sections in months.items():
+            if LATENCY in sections and self._tenants.latency.months.of_month(code, month) is None:
+                self._emptied.setdefault(code, set()).add(month)
+        return code
 
     def _states_of_mail(self, codes: list[int], now_us: int) -> Iterator[Outgoing]:
         months = self._tenants.latency.months
