@@ -10,6 +10,11 @@ import pytest
 from tests.floods import MTA, WRONG_KEY, assert_reason_fits
 from tests.stack import say
 
+_COUNTED = (
+    "startsWith(tenant_id, {scope:String}) AND (landed_at, partition, offset) NOT IN "
+    "(SELECT landed_at, partition, offset FROM conflict_log WHERE topic = 'mail.mta')"
+)
+
 
 def assert_exact(stack, expected, once=True):
     """Facts, month windows, dead letters and re-keyed records equal the reckoning.
@@ -39,14 +44,27 @@ def assert_equal(found, expected):
 
 
 def assert_facts(stack, expected):
-    """ClickHouse has every good event, once."""
+    """ClickHouse has every good event, once; what contradicts it does not count."""
     found = stack.rows(
-        "SELECT tenant_id, direction, id FROM mta_events FINAL "
-        "WHERE startsWith(tenant_id, {scope:String})",
+        f"SELECT tenant_id, direction, id FROM mta_events FINAL WHERE {_COUNTED}",
         scope=f"{expected.scope}-",
     )
     assert_equal(set(found), expected.facts)
     assert len(found) == len(expected.facts)
+
+
+def assert_first_landed(stack, scope, values):
+    """What counts in ClickHouse has the content of these events, the first of their ids."""
+    wanted = set()
+    for value in values:
+        event = orjson.loads(value)
+        times = tuple(datetime.fromisoformat(event[name]) for name in ("accepted_at", "time"))
+        wanted.add((event["tenant_id"], event["source"], event["id"], *times))
+    found = stack.rows(
+        f"SELECT tenant_id, source, id, accepted_at, time FROM mta_events FINAL WHERE {_COUNTED}",
+        scope=f"{scope}-",
+    )
+    assert_equal(set(found), wanted)
 
 
 def assert_months(stack, expected):
@@ -145,3 +163,21 @@ def assert_results_landed(stack, scope):
     )
     assert_equal({row[:4]: row[4:] for row in map(tuple, landed)}, windows)
     say(f"{scope}: {len(states)} states, {len(windows)} windows: lost 0, doubled 0, altered 0")
+
+
+def told_feed(stack, scope):
+    """(tenant, indicator, period) → its events on the feed, in order; an id tells one thing."""
+    contents, told = {}, defaultdict(list)
+    for record in stack.read("sla.breaches"):
+        event = orjson.loads(record.value)
+        data = event["data"]
+        if not data["tenant_id"].startswith(f"{scope}-"):
+            continue
+        assert contents.setdefault(event["id"], record.value) == record.value, event["id"]
+        lines = told[data["tenant_id"], data["indicator"], data["period"]]
+        if event not in lines:
+            lines.append(event)
+    for key, lines in told.items():
+        numbers = [event["data"]["sequence"] for event in lines]
+        assert numbers == list(range(1, len(lines) + 1)), key
+    return dict(told)

@@ -66,15 +66,16 @@ def mixed_flood(scope, seed, tenants, count, bad_share=0.01):
     """
     expected, share = Expected(scope), 1.0 if bad_share is None else bad_share
     source = flood(seed, tenants, count, share, start=_START, duration=_DURATION)
-    scoped = (
-        _scoped(record, scope.encode())
+    within = (
+        scoped(record, scope.encode())
         for record in source.records()
         if bad_share is not None or record.kind.startswith("bad:")
     )
-    return _mixed(random.Random(seed), scoped, expected), expected
+    return _mixed(random.Random(seed), within, expected), expected
 
 
-def _scoped(record, scope):
+def scoped(record, scope):
+    """The record of a flood with tenant and source of a scope of its own, bytes."""
     value = record.value.replace(b'"tenant_id":"t', b'"tenant_id":"%s-t' % scope, 1)
     value = value.replace(b"example.net/postfix", b"example.net/" + scope, 1)
     return record._replace(key=scope + b"-" + record.key, value=value)

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from mailsla.schemas.topics import CALENDARS, CONTRACTS, MTA
+from mailsla.streams.live.checkpoint.same_topics import TopicWatch
 from mailsla.streams.live.checkpoint.watched import WatchedDelivery
 from mailsla.streams.live.measures import Measures
 from mailsla.streams.live.topics import INPUT
@@ -26,6 +27,9 @@ from mailsla.streams.runtime.faust_app.application import (
 from mailsla.streams.runtime.kafka.groups import STREAMS_GROUP
 from mailsla.streams.settings import Settings
 from mailsla.streams.time.clock import MICROS
+
+_TOPICS_S: Final = 10.0
+"""Between two looks whether the topics are still those that the tasks go on from."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     app.has_room = live.may_fetch
     attach_checking(app, [*INPUT, CONTRACTS.name, CALENDARS.name], live.handle)
     background(app, live.work, live.pause_s)
+    background(app, TopicWatch(settings, live.heads).tick, _TOPICS_S)
     maillog = attach_maillog(app, settings, delivery)
 
     async def close() -> None:

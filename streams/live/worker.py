@@ -139,10 +139,6 @@ class Live:
         known = max(member.offered.get(batch.topic, 0), member.task.applied(batch.topic))
         fresh = batch.after(known)
         if fresh is None:  # after a rebalance some come again
-            if batch.at_end and batch.next_offset < known:
-                # Its log ends before what was read of it: it may have been made anew.
-                await self._ask_topics()
-                remember_topics(member.head, self._topics)
             return
         member.offered[batch.topic] = batch.next_offset
         if batch.topic not in INPUT:
@@ -352,6 +348,10 @@ class Live:
             for record in await reader.catch_up():
                 self._platform.read(*record, time.monotonic())
             self._reader = reader
+
+    def heads(self) -> list[Head]:
+        """The heads of this worker's tasks, which remember the topics."""
+        return [member.head for member in self._members.values()]
 
     async def _ask_topics(self) -> None:
         """Ask what the topics are whose records or state a task goes on from."""

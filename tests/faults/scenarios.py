@@ -142,9 +142,17 @@ SCENARIOS = {
         (f"{LOADS}::test_a_load_that_goes_on_leaves_no_slope",),
     ),
     "idle": Scenario("a stack has nothing to do", ("tests/faults/test_idle.py",)),
+    "reshipped": Scenario(
+        "a log comes again whole, in part, a year later, and altered under the same ids",
+        ("tests/faults/test_reshipped.py",),
+    ),
     "clocks": Scenario(
         "disorder within and beyond the lateness; hosts an hour ahead, in 1971, ten years ahead",
         (f"{CLOCKS}::test_disorder_and_wrong_clocks_change_nothing",),
+    ),
+    "producers": Scenario(
+        "producers in other languages, with the partitioners they have by default",
+        ("tests/faults/test_producers.py",),
     ),
     "topics-anew": Scenario("topics are deleted and made anew, partitions added", (TOPICS,)),
     "closings": Scenario(

@@ -5,14 +5,16 @@ from collections import Counter
 
 import orjson
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
+from kafka.errors import NoError
 
 from mailsla.schemas.topics import ALL_TOPICS
 from mailsla.streams.cli.support.doctor.live_state import live_state_finding
 from mailsla.streams.cli.support.doctor.placement import placement_finding
 from mailsla.streams.runtime.kafka.admin import ensure_topics, topic_identities
+from mailsla.streams.runtime.kafka.drain import DrainStandstill, drain
 from tests.mta_flood import flood
-from tests.stack import GROUPS, needs_program, running_stack, wait_for
+from tests.stack import GROUPS, PARTITIONS, needs_program, running_stack, wait_for
 from tests.topic_records import partition_of
 
 pytestmark = [pytest.mark.embedded, pytest.mark.kafka]
@@ -51,8 +53,8 @@ def test_a_tenant_lives_in_one_partition_whatever_the_producer_s_partitioner(sta
     assert "by mx1.example.net/postfix;" in finding.detail
 
 
-def stays_down(stack):
-    worker = stack.worker("streams", checkpoint_s="0.2")
+def end_of(worker):
+    """What a worker has said once it has ended by itself."""
     wait_for(lambda: not worker.is_running(), what="the end of the worker")
     return worker.log
 
@@ -62,31 +64,48 @@ def doctor(stack):
     return live_state_finding(stack.settings, topic_identities(stack.settings, names))
 
 
-def test_a_topic_made_anew_is_not_taken_for_the_one_before(stack):
-    assert stack.applied("streams", "mail.mta") > EVENTS
-    assert doctor(stack).state == "ok"
-    admin = KafkaAdminClient(bootstrap_servers=stack.settings.kafka)
-    admin.delete_topics(["mail.probe"])
-    wait_for(lambda: "mail.probe" not in admin.list_topics())
-    ensure_topics(stack.settings)
-    said = stays_down(stack)
-    assert "mail.probe was deleted and made anew" in said
-    assert f"delete mailsla.streams.state and the consumer group {GROUPS['streams']}" in said
-    found = doctor(stack)
-    assert found.state == "wrong"
-    assert found.detail.startswith("mail.probe was deleted and made anew")
-    admin.create_partitions({"mail.ops": 5})
-    wait_for(lambda: len(admin.describe_topics(["mail.ops"])[0]["partitions"]) == 5)
-    said = stays_down(stack)
-    assert "mail.ops has 5 partitions, other topics 4" in said
-    admin.close()
-
-
 def heartbeats(first, count):
     event = {"source": "watch", "type": "monitor.heartbeat", "monitor": "m", "interval_s": 60}
     for number in range(first, first + count):
         own = {"id": f"h{number}", "tenant_id": f"t{number % 9}", "time": "2025-10-05T08:00:00Z"}
         yield "mail.ops", own["tenant_id"].encode(), orjson.dumps(event | own)
+
+
+def assert_not_drained_beyond_the_end(stack, admin):
+    """A place that was committed in the former topic does not pass for having read the new one."""
+    places = [TopicPartition("mail.ops", number) for number in range(PARTITIONS)]
+    beyond = dict.fromkeys(places, OffsetAndMetadata(1_000, "", -1))
+
+    def committed():
+        return set(admin.alter_group_offsets(GROUPS["streams"], beyond).values()) == {NoError}
+
+    wait_for(committed, what="the places, once the group has no members")
+    stack.publish(heartbeats(0, 60))
+    with pytest.raises(DrainStandstill, match="mailsla-streams is still 60 records behind"):
+        drain(stack.settings, None, lambda progress: None, standstill_s=0.5)
+
+
+def test_a_topic_made_anew_is_not_taken_for_the_one_before(stack):
+    assert stack.applied("streams", "mail.mta") > EVENTS
+    assert doctor(stack).state == "ok"
+    running = stack.worker("streams", checkpoint_s="0.2")
+    wait_for(lambda: running.log.count("read back in") == PARTITIONS, what="all tasks")
+    admin = KafkaAdminClient(bootstrap_servers=stack.settings.kafka)
+    admin.delete_topics(["mail.probe"])
+    wait_for(lambda: "mail.probe" not in admin.list_topics())
+    ensure_topics(stack.settings)
+    for said in (end_of(running), end_of(stack.worker("streams", checkpoint_s="0.2"))):
+        assert "mail.probe was deleted and made anew" in said
+        assert f"delete mailsla.streams.state and the consumer group {GROUPS['streams']}" in said
+    found = doctor(stack)
+    assert found.state == "wrong"
+    assert found.detail.startswith("mail.probe was deleted and made anew")
+    assert_not_drained_beyond_the_end(stack, admin)
+    admin.create_partitions({"mail.ops": 5})
+    wait_for(lambda: len(admin.describe_topics(["mail.ops"])[0]["partitions"]) == 5)
+    said = end_of(stack.worker("streams", checkpoint_s="0.2"))
+    assert "mail.ops has 5 partitions, other topics 4" in said
+    admin.close()
 
 
 def test_sinks_land_a_topic_made_anew_from_its_beginning(stack):

@@ -1,10 +1,16 @@
 """Whether the topics are those that a state was derived from."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
+from aiokafka.errors import KafkaConnectionError
+
 from mailsla.streams.runtime.checkpoint.state_log import Head, StateError
+from mailsla.streams.runtime.kafka.admin import topic_identities
 from mailsla.streams.runtime.kafka.identity import TopicIdentity
+from mailsla.streams.settings import Settings
 
 _TOPICS: Final = "topics"
 _PARTITIONS: Final = "partitions"
@@ -46,8 +52,7 @@ def remember_topics(head: Head, topics: Mapping[str, TopicIdentity]) -> None:
             f"the topics had {before} partitions when the state of this task was written and have "
             f"{partitions} now: tenants would live in others than before; {_ANEW}"
         )
-    found = head.extra.get(_TOPICS)
-    known = found if isinstance(found, dict) else {}
+    known = _known(head)
     anew = sorted(name for name, topic in topics.items() if known.get(name, topic.id) != topic.id)
     if anew:
         raise StateError(
@@ -56,3 +61,34 @@ def remember_topics(head: Head, topics: Mapping[str, TopicIdentity]) -> None:
         )
     head.extra[_PARTITIONS] = partitions
     head.extra[_TOPICS] = {name: topic.id for name, topic in sorted(topics.items())}
+
+
+class TopicWatch:
+    """Ends a running worker whose topics are no longer those that its tasks go on from.
+
+    It would take a topic made anew for the one before, and pass over as many of its records.
+    """
+
+    def __init__(self, settings: Settings, heads: Callable[[], Sequence[Head]]) -> None:
+        self._settings, self._heads = settings, heads
+
+    async def tick(self) -> None:
+        """Look what the topics are; the broker may be away, or one missing, meanwhile.
+
+        Raises:
+            StateError: as `remember_topics`.
+
+        """
+        heads = self._heads()
+        names = {str(name) for head in heads for name in _known(head)}
+        with suppress(KafkaConnectionError):
+            found = await asyncio.to_thread(topic_identities, self._settings, names)
+            if names and all(topic.partitions for topic in found.values()):
+                for head in heads:
+                    remember_topics(head, found)
+
+
+def _known(head: Head) -> Mapping[str, str]:
+    """Name → id of the topics that a head remembers; none before the first checkpoint."""
+    found = head.extra.get(_TOPICS)
+    return found if isinstance(found, dict) else {}

@@ -176,8 +176,8 @@ def lags(settings: Settings) -> list[Lag]:
             (STREAMS_GROUP, _live_inputs(settings, log.admin)),
             (SINKS_GROUP, _SINK_INPUTS),
         ):
-            ends = log.ends(topics)
-            behind = log.behind(group, ends)
+            ends, overrun = log.overrun(group, topics)
+            behind = log.behind(group, ends) | overrun
             log.leave_out_markers(behind, ends, behind)
             found.append(_lag(group, behind, ends))
         return found
@@ -235,11 +235,11 @@ def _await(
     """Wait until a group has committed what its topics hold now; the wait as it is then."""
     group, topics = reading
     wait = wait.next_stage(time.monotonic())
-    ends = log.ends(topics)
+    ends, overrun = log.overrun(group, topics)
     total: int | None = None
     before: Ends = {}
     while True:
-        behind = log.behind(group, ends, before)
+        behind = log.behind(group, ends, before) | overrun
         # Looked at only where nothing moves: what is being worked off holds records anyway.
         still = [place for place, count in behind.items() if before.get(place) == count]
         log.leave_out_markers(behind, ends, still)
@@ -261,6 +261,8 @@ def _await(
             raise DrainTimeout(lag, now_s - wait.started_s)
         before = behind
         time.sleep(POLL_S)
+        if overrun:
+            ends, overrun = log.overrun(group, topics)
 
 
 def _lag(

@@ -89,6 +89,16 @@ class LogView:
                 break
         return {place: max(end, told.get(place, end)) for place, end in ends.items()}
 
+    def overrun(self, group: str, topics: Sequence[str]) -> tuple[Ends, Ends]:
+        """End offsets as `ends` gives them, and of them those before what a group has committed.
+
+        There the topic was deleted and made anew, and the commit is of the one before: all that it
+        holds has still to be read.
+        """
+        held = committed_offsets(self.admin, group)  # first: nobody has read beyond a later end
+        ends = self.ends(topics)
+        return ends, {p: end for p, end in ends.items() if p in held and held[p].offset > end}
+
     def behind(
         self, group: str, ends: Ends, before: Mapping[TopicPartition, int] = _UNKNOWN
     ) -> Ends:
