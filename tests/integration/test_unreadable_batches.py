@@ -14,11 +14,12 @@ from aiokafka.record.util import calc_crc32c
 from click.testing import CliRunner
 
 from mailsla.streams.cli.main import cli
+from mailsla.streams.runtime.kafka.offsets import observing
 from tests.stack import running_stack
-from tests.topic_records import partition_of
+from tests.topic_records import PARTITIONS, partition_of
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
-TOPIC, WINDOWS = "mail.support", "sla.windows"
+TOPIC, WINDOWS, UNREAD = "mail.support", "sla.windows", "raw.maillog"
 KEY = b"acme"
 PLACE = partition_of(KEY)
 LENGTH_AT, CRC_AT, ATTRIBUTES_AT, DELTA_AT, RECORDS_AT = 8, 17, 21, 23, 61
@@ -40,7 +41,7 @@ def event():
     ).encode()
 
 
-def publish(stack, topic, codec, values):
+def publish(stack, topic, codec, values, partition=PLACE):
     """One batch; its first offset."""
 
     async def send():
@@ -52,7 +53,7 @@ def publish(stack, topic, codec, values):
             batch = producer.create_batch()
             for value in values:
                 assert batch.append(key=KEY, value=value, timestamp=1_792_497_600_000)
-            sent = await (await producer.send_batch(batch, topic, partition=PLACE))
+            sent = await (await producer.send_batch(batch, topic, partition=partition))
             return sent.offset
         finally:
             await producer.stop()
@@ -107,6 +108,11 @@ def doctor(stack):
 @pytest.mark.timeout(240)
 def test_every_codec_is_read_and_what_cannot_be_read_stops_nobody(tmp_path):
     with running_stack(tmp_path, "kafka") as stack:
+        # Whoever looks how far a log goes needs no codec for it.
+        for number in range(PARTITIONS):
+            publish(stack, UNREAD, "snappy", [b"{}"], number)
+        with observing(stack.settings) as log:
+            assert list(log.ends([UNREAD]).values()) == [1] * PARTITIONS
         good = 0
         damaged = {}
         harms = [(future_codec, True, "codec"), (flip_payload, False, "checksum")]

@@ -1,5 +1,6 @@
 """What partitions hold and what groups have committed, seen from outside."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ _FETCH_WAIT_MS: Final = 50
 _ATTEMPTS: Final = 20
 _COORDINATOR_S: Final = 30.0
 """How long a broker that has just come back may take to read what groups have committed."""
+
+logger = logging.getLogger(__name__)
 
 Ends = dict[TopicPartition, int]
 Places = set[TopicPartition]
@@ -160,12 +163,14 @@ class LogView:
         """Where records come within a while; None where a batch comes that cannot be read."""
         try:
             return set(self._consumer.poll(timeout_ms=_POLL_MS))
-        except (CorruptRecordError, UnsupportedCodecError):
-            return None
-        except KafkaError:
-            raise
-        except Exception:  # whatever a codec makes of damaged bytes
-            return None
+        except KafkaError as error:
+            if not isinstance(error, (CorruptRecordError, UnsupportedCodecError)):
+                raise
+        except Exception as error:  # whatever a codec makes of damaged bytes
+            logger.debug("a batch cannot be read: %r", error)
+        # The client would ask what is left of such a batch for records for ever.
+        self._consumer._fetcher._next_partition_records = None
+        return None
 
 
 def committed_offsets(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, Any]:
