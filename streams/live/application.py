@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from mailsla.schemas.topics import CALENDARS, CONTRACTS, MTA
-from mailsla.streams.live.checkpoint.same_topics import TopicWatch
+from mailsla.streams.live.checkpoint.same_topics import SameTopics
 from mailsla.streams.live.checkpoint.watched import WatchedDelivery
 from mailsla.streams.live.measures import Measures
 from mailsla.streams.live.topics import INPUT
@@ -53,7 +53,7 @@ def build_live(settings: Settings, transactions: bool) -> BatchApp:
     app.has_room = live.may_fetch
     attach_checking(app, [*INPUT, CONTRACTS.name, CALENDARS.name], live.handle)
     background(app, live.work, live.pause_s)
-    background(app, TopicWatch(settings, live.heads).tick, _TOPICS_S)
+    background(app, SameTopics(settings, live.heads).tick, _TOPICS_S)
     maillog = attach_maillog(app, settings, delivery)
 
     async def close() -> None:

@@ -63,7 +63,7 @@ def remember_topics(head: Head, topics: Mapping[str, TopicIdentity]) -> None:
     head.extra[_TOPICS] = {name: topic.id for name, topic in sorted(topics.items())}
 
 
-class TopicWatch:
+class SameTopics:
     """Ends a running worker whose topics are no longer those that its tasks go on from.
 
     It would take a topic made anew for the one before, and pass over as many of its records.
