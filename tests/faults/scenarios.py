@@ -74,10 +74,10 @@ SCENARIOS = {
         ("tests/faults/test_refusals.py",),
     ),
     "clickhouse-kill": Scenario(
-        "ClickHouse is killed in the middle of an insert, twenty times",
+        "ClickHouse is killed while the sinks land, twenty times",
         (
             f"{FAULTS}::test_clickhouse_dies_while_the_live_worker_goes_on",
-            f"{WAITING}::test_clickhouse_killed_in_the_middle_of_inserts",
+            f"{WAITING}::test_clickhouse_killed_again_and_again",
         ),
         {"MAILSLA_KILLS": "20"},
     ),
