@@ -81,7 +81,8 @@ def assert_not_drained_beyond_the_end(stack, admin):
 
     wait_for(committed, what="the places, once the group has no members")
     stack.publish(heartbeats(0, 60))
-    with pytest.raises(DrainStandstill, match="mailsla-streams is still 60 records behind"):
+    # Other topics may hold records besides: the worker has ended.
+    with pytest.raises(DrainStandstill, match=r"behind \(.*mail\.ops/\d: \d+ from offset 0 on"):
         drain(stack.settings, None, lambda progress: None, standstill_s=0.5)
 
 
