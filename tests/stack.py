@@ -168,7 +168,9 @@ class Worker:
 
     def metrics(self):
         """Its metrics as they are now, as text."""
-        address = re.search(r"metrics and health at (\S+)", self.log)[1]
+        told = r"metrics and health at (\S+)"
+        wait_for(lambda: re.search(told, self.log), what=f"the {self.kind} worker's metrics")
+        address = re.search(told, self.log)[1]
         with urllib.request.urlopen(f"{address}/metrics") as answer:
             return answer.read().decode()
 
