@@ -107,12 +107,11 @@ def _odd(data: bytes, records: int) -> bool:
 
 
 def _holds(text: npt.NDArray[np.uint8], word: bytes) -> bool:
-    """Whether a word stands in a text; three times as fast as Python's search for a short one."""
-    last = len(text) - len(word) + 1
-    found = np.ones(max(last, 0), dtype=np.bool_)
-    for place, letter in enumerate(word):
-        found &= text[place : last + place] == letter
-    return bool(found.any())
+    """Whether a word stands in a text; faster than Python's search for a short one."""
+    places = np.flatnonzero(text[: max(0, len(text) - len(word) + 1)] == word[0])
+    for further, letter in enumerate(word[1:], 1):
+        places = places[text[places + further] == letter]
+    return len(places) > 0
 
 
 def _is_utf8(data: bytes) -> bool:
