@@ -34,34 +34,45 @@ class Breath:
         held_ms = 1000 * self.longest_s
         return f"{held_ms:.0f} ms, {cpu_ms:.0f} ms of it working, up to {self._longest_step}"
 
-    async def take(self, step: str, always: bool = False) -> float:
+    @property
+    def _is_long(self) -> bool:
+        return time.monotonic() - self._since >= _BREATH_S
+
+    async def take(self, step: str, always: bool = False) -> None:
         """Let others have a turn, if the loop has been held for a while.
 
         Args:
             step: what was done last.
             always: let them have it in any case.
 
-        Returns:
-            How much of the time that the loop was held went into work, seconds: others may have had
-            the processor meanwhile.
-
         """
-        held_s, worked_s = time.monotonic() - self._since, thread_time() - self._since_cpu_s
-        if always or held_s >= _BREATH_S:
-            if held_s > self.longest_s:
-                self.longest_s, self._longest_step = held_s, step
-                self._longest_cpu_s = worked_s
-            self._held_s += held_s
-            await asyncio.sleep(0)
-            self.begin()
-        return worked_s
+        if not (always or self._is_long):
+            return
+        held_s = time.monotonic() - self._since
+        if held_s > self.longest_s:
+            self.longest_s, self._longest_step = held_s, step
+            self._longest_cpu_s = thread_time() - self._since_cpu_s
+        self._held_s += held_s
+        await asyncio.sleep(0)
+        self.begin()
 
     async def through(self, steps: Iterable[None], step: str) -> float:
-        """Do some steps of one kind with pauses between them; the most work of one, seconds."""
-        most_s = 0.0
+        """Do some steps of one kind with pauses between them.
+
+        Returns:
+            How much work there was at the most without a pause, seconds: others may have had the
+            processor meanwhile.
+
+        """
+        begun_s, most_s = thread_time(), 0.0
         for _ in steps:
-            most_s = max(most_s, await self.take(step))
-        return max(most_s, await self.take(step))
+            if self._is_long:
+                most_s = max(most_s, thread_time() - begun_s)
+                await self.take(step)
+                begun_s = thread_time()
+        most_s = max(most_s, thread_time() - begun_s)
+        await self.take(step)
+        return most_s
 
     def begin(self) -> None:
         """The loop is taken from now on."""

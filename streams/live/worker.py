@@ -48,6 +48,8 @@ _IDLE_PAUSE_S: Final = 0.25
 _IDLE_AFTER_S: Final = 2.0
 _TURN_S: Final = 0.2
 """How long a task may apply what has come until it is another one's turn."""
+_TENANTS_AT_ONCE: Final = 2_000
+"""Published in one go, with pauses: more than that would keep a checkpoint waiting."""
 _SHARE_OF_ROUNDS: Final = 0.2
 """Of the time that may go into publishing how tenants stand, while records wait."""
 
@@ -76,8 +78,6 @@ class _Member:
         """When more tenants may be published."""
         self.events = Portion(fewer(MOST_EVENTS // 4, 250), 250, MOST_EVENTS)
         """Of mail, applied at a time."""
-        self.tenants = Portion(250, 1, 2_000)
-        """Published at a time."""
 
 
 class Live:
@@ -153,8 +153,11 @@ class Live:
 
     def pause_s(self) -> float:
         """How long to wait before the next look at what there is to do, seconds."""
-        idle = time.monotonic() - self._came_at > _IDLE_AFTER_S
-        return _IDLE_PAUSE_S if idle else _PAUSE_S
+        now = time.monotonic()
+        under_way = [one.round_at for one in self._members.values() if one.task.rounds.under_way]
+        if under_way:
+            return min(_PAUSE_S, max(0.0, min(under_way) - now))
+        return _IDLE_PAUSE_S if now - self._came_at > _IDLE_AFTER_S else _PAUSE_S
 
     def may_fetch(self, tp: TP) -> bool:
         """Whether more of a partition may be fetched: what is ahead waits for the others."""
@@ -269,9 +272,7 @@ class Live:
             return
         before_s = self.breath.held_s
         with self._measures.stage("publish"):
-            some = member.task.publish_some(member.tenants.size)
-            worked_s = await self.breath.through(some, "publish")
-        member.tenants.took(worked_s)
+            await self.breath.through(member.task.publish_some(_TENANTS_AT_ONCE), "publish")
         pause = (self.breath.held_s - before_s) / _SHARE_OF_ROUNDS if busy else 0.0
         if not member.task.rounds.under_way:
             pause = max(pause, self._settings.checkpoint_s)

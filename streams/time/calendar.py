@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 SECOND: Final = 1_000_000
@@ -65,9 +65,8 @@ def _label(year: int, number: int) -> str:
     return f"{year:04d}-{number:02d}"
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Month:
-    """A calendar month, ``number`` 1 to 12."""
+class Month(NamedTuple):
+    """A calendar month, ``number`` 1 to 12: very much is looked up by it."""
 
     year: int
     number: int

@@ -30,12 +30,16 @@ class Unpublished:
         """The same of every tenant of a group."""
         self._of_groups.setdefault(number, {}).setdefault(month, set()).update(sections)
 
-    def take(self) -> dict[str, dict[Month, set[int]]]:
-        """Tenant → month → sections; none of them is to be published any more."""
-        for number, months in self._of_groups.items():
-            for tenant in self._groups[number].tenants:
-                for month, sections in months.items():
-                    self.note(tenant, month, sections)
-        self._of_groups = {}
-        taken, self._noted = self._noted, {}
-        return taken
+    def take(self) -> list[tuple[str, dict[Month, set[int]]]]:
+        """Each tenant with its months and their sections; nothing is to be published any more."""
+        noted, self._noted = self._noted, {}
+        groups, self._of_groups = self._of_groups, {}
+        found = []
+        for number, months in groups.items():
+            tenants = self._groups[number].tenants
+            for tenant, own in noted.items():
+                if tenant in tenants:
+                    for month, sections in months.items():
+                        own.setdefault(month, set()).update(sections)
+            found += [(tenant, months) for tenant in tenants if tenant not in noted]
+        return [*noted.items(), *found]

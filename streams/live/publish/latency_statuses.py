@@ -1,12 +1,13 @@
 """Present states of section 2, made of columns: most tenants with news have it of their mail."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from mailsla.schemas.contract import Term
 from mailsla.schemas.results import State
 from mailsla.streams.clauses.sections.latency import INDICATORS
 from mailsla.streams.latency.sorted_sets import Int64s
+from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.latency.figures import NANOS, Figures
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
@@ -20,6 +21,10 @@ from mailsla.streams.time.calendar import Month
 _COUNTED: Final = 2
 """The number of the exceedances; before it come the means, behind it the largest latencies."""
 _MOST_PROMISES: Final = 10_000
+
+
+_Stand = tuple[StatusWording, State, float | None]
+"""How an indicator stands: its wording, state and value."""
 
 
 class _Promise(NamedTuple):
@@ -81,15 +86,33 @@ class LatencyStatuses:
             records += self._statuses.of_mail(tenant, self._found(tenant, slot, row, of), at)
         return records
 
-    def emptied(self, code: int, month: Month, now_us: int) -> Iterator[Outgoing]:
-        """The records of a month that has no message any more."""
-        name = self._names[code]
-        for one in self._latency.assess(code, month):
-            state = state_of(one, self._latency.is_over(one))
-            sequence = self._states.sequence((name, one.measure.indicator, month.label))
-            record = self._statuses.record(name, one, state, sequence, now_us, emptied=True)
-            if record is not None:
-                yield record
+    def emptied(self, tenants: Iterable[int], month: Month, now_us: int) -> Iterator[Outgoing]:
+        """The records of a month without a message: who is judged alike stands alike.
+
+        Args:
+            tenants: whose, by number.
+            month: which.
+            now_us: event time reached.
+
+        """
+        at = text_of(now_us).encode()
+        alike: dict[tuple[tuple[bytes, ...], bool], list[_Stand]] = {}
+        for code in tenants:
+            key = self._alike(code), self._latency.has_spoken(code, month)
+            if key not in alike:
+                alike[key] = [self._stand_of(one) for one in self._latency.assess(code, month)]
+            name = self._names[code]
+            found = [
+                (wording, state, observed, self._states.sequence((name, *wording.key)), True)
+                for wording, state, observed in alike[key]
+            ]
+            yield from self._statuses.of_mail(name, found, at)
+
+    def _stand_of(self, found: Assessment) -> _Stand:
+        measure, observed = found.measure, found.measure.observed
+        wording = StatusWording.of(measure.indicator, found.governed, found.term, found.month.label)
+        state = state_of(found, self._latency.is_over(found))
+        return wording, state, None if observed is None else float(observed)
 
     def _by_parts(self, slot: int, of: Figures, now_us: int) -> Outgoing | None:
         """What is judged by the segments of a contract: such months are few."""

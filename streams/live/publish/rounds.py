@@ -7,7 +7,6 @@ only when everything that followed from a record has been published.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -60,10 +59,6 @@ class _Alike:
     observed: dict[tuple[int, Month], Observed] = field(default_factory=dict)
 
 
-Waiting = dict[str, dict[Month, set[int]]]
-"""Tenant → month → sections that have news"""
-
-
 class Rounds:
     """Publishes how the tenants of a task stand."""
 
@@ -80,8 +75,8 @@ class Rounds:
         self.statuses = StatusRecords(partition)
         self._observed = ObservedWindows(tenants, partition)
         self._of_mail = LatencyStatuses(tenants, latency, states, self.statuses)
-        self._waiting: Waiting = {}
-        """Whose sections but 2 are still to be published in this round."""
+        self._waiting: Sequence[tuple[str, Mapping[Month, set[int]]]] = ()
+        """Whose sections but 2 are still to be published in this round: months and sections."""
         self._mail: Int64s = np.empty(0, dtype=np.int64)
         """The same of section 2, by number, ascending."""
         self._emptied: dict[int, set[Month]] = {}
@@ -147,8 +142,8 @@ class Rounds:
 
         """
         alike, also = _Alike(), list[int]()
-        for tenant in list(islice(self._waiting, most)):
-            months = self._waiting.pop(tenant)
+        some, self._waiting = self._waiting[-most:], self._waiting[:-most]
+        for tenant, months in some:
             if any(LATENCY in sections for sections in months.values()):
                 also.append(self._note_mail(tenant, months))
             yield list(self._of_others(alike, tenant, months, now_us))
@@ -163,26 +158,31 @@ class Rounds:
             self.offsets, self.marks = self._begun
 
     def _note_mail(self, tenant: str, months: Mapping[Month, Collection[int]]) -> int:
-        """A tenant's mail is to be told of, also in months without any; the tenant's number."""
-        code = self._tenants.code(tenant)
+        """A tenant's mail is to be told of, also in later months without any; its number."""
+        code, known = self._tenants.code(tenant), self._tenants.latency.months
         for month, sections in months.items():
-            if LATENCY in sections and self._tenants.latency.months.of_month(code, month) is None:
+            if LATENCY not in sections or known.of_month(code, month) is not None:
+                continue
+            if self._latency.has_spoken(code, month):  # before, there is nothing to say
                 self._emptied.setdefault(code, set()).add(month)
         return code
 
     def _states_of_mail(self, codes: list[int], now_us: int) -> Iterator[Outgoing]:
         months = self._tenants.latency.months
-        emptied = [code for code in codes if code in self._emptied]
-        for code in emptied:
-            # Month after month: of an indicator the topic keeps what is said last.
-            for month in sorted({*months.months_of(code), *self._emptied.pop(code)}):
-                slot = months.of_month(code, month)
-                if slot is None:
-                    yield from self._of_mail.emptied(code, month, now_us)
-                else:
-                    yield from self._of_mail.records(np.array([slot]), now_us)
-        whole = codes if not emptied else [code for code in codes if code not in emptied]
-        yield from self._of_mail.records(months.slots_of(whole), now_us)
+        by_month: dict[Month, list[int]] = {}
+        emptied = {code for code in codes if code in self._emptied}
+        for code in sorted(emptied):
+            for month in {*months.months_of(code), *self._emptied.pop(code)}:
+                by_month.setdefault(month, []).append(code)
+        # Month after month: of an indicator the topic keeps what is said last.
+        for month in sorted(by_month):
+            slots = {code: months.of_month(code, month) for code in by_month[month]}
+            none = [code for code, slot in slots.items() if slot is None]
+            yield from self._of_mail.emptied(none, month, now_us)
+            known = [slot for slot in slots.values() if slot is not None]
+            yield from self._of_mail.records(np.array(known, dtype=np.int64), now_us)
+        others = [code for code in codes if code not in emptied]
+        yield from self._of_mail.records(months.slots_of(others), now_us)
 
     def _of_others(
         self, alike: _Alike, tenant: str, months: Mapping[Month, set[int]], now_us: int

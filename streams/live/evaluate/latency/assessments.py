@@ -94,6 +94,11 @@ class LatencyAssessments:
         excluded = everything.count[way] - counted.count[way]
         return self.mean(slot, way, (counted.sum_us[way], counted.count[way], excluded))
 
+    def has_spoken(self, tenant: int, month: Month) -> bool:
+        """Whether mail of a tenant was heard of by the end of a month: silence means zero then."""
+        until_us = self._latency.months.governed(tenant, month).heard_until_us
+        return self._tenants.has_mail(tenant, until_us)
+
     def present(self, slot: int, number: int) -> Assessment:
         """One indicator of a month as its sums stand, without evidence.
 
@@ -124,8 +129,7 @@ class LatencyAssessments:
         slot = months.of_month(tenant, month)
         if slot is None:
             governed = months.governed(tenant, month)
-            spoken = self._tenants.has_mail(tenant, governed.heard_until_us)
-            nothing = DirectionTotals()
+            nothing, spoken = DirectionTotals(), self.has_spoken(tenant, month)
             name = self._tenants.names[tenant]
             for found in measure(nothing, nothing, Exceedances(), spoken):
                 term = governed.contract.term(found.indicator)

@@ -326,6 +326,10 @@ class LatencyEvaluation:
             else:
                 yield self._exceedances.with_evidence(found, slot)
 
+    def has_spoken(self, tenant: int, month: Month) -> bool:
+        """Whether mail of a tenant was heard of by the end of a month: silence means zero then."""
+        return self._assessments.has_spoken(tenant, month)
+
     def present(self, slot: int, number: int) -> Assessment:
         """One indicator of a month as it stands, without evidence.
 
