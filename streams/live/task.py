@@ -27,7 +27,6 @@ from mailsla.streams.live.checkpoint.position import position
 from mailsla.streams.live.checkpoint.recovery import (
     look_again,
     mark_unpublished,
-    published_marks,
     received_us,
     restore_entries,
     restore_messages,
@@ -154,16 +153,16 @@ class Task:
         restore_messages(state, self.tenants)
         self._received_us, self.clock.latest_us = received_us(state), state.head.latest_us
         self.anchor(now_s, present_us)
-        resume(state, self.tenants, self.latency, self.scheduler)
+        restored = state, self.tenants, self.latency, self.scheduler
+        resume(*restored)
         self.clock.passed(self.scheduler.position_us)
         self.states.resume()
         forget_again(state, self.tenants)
-        self.rounds.marks = published_marks(state)
-        mark_unpublished(state, self.tenants, self.latency, self.scheduler)
+        self.rounds.marks = mark_unpublished(*restored, self.rounds.take_back)
         for voiding in unheard_voidings(state, self.tenants):
             self._take_out(voiding)
         self.outbox.tell_again(state.of(logs.TOLD))
-        self.outbox.publish(look_again(state, self.tenants, self.latency, self.scheduler))
+        self.outbox.publish(look_again(*restored))
 
     def anchor(self, now_s: float, present_us: int) -> None:
         """Count idle time from when the broker had the newest event, however late it was read."""
@@ -311,6 +310,7 @@ class Task:
         # From the first day of any version: the one published again may have had an earlier one.
         first = min(each.effective_from for each in (contract, *known))
         self.scheduler.touch_since(tenant, Month.of(first))
+        self.rounds.agree(tenant)
 
     def _done(self, topic: str, offset: int) -> None:
         self._log.head.offsets[topic] = offset

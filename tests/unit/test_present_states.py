@@ -1,10 +1,12 @@
 """The last word on ``sla.status`` is how an indicator stands, whatever was told in between."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import orjson
+import pytest
 
-from tests.live_run import LiveRun
+from mailsla.schemas.contract import Contract
+from tests.live_run import LiveRun, contract_record
 
 START = datetime(2026, 9, 10, 4, tzinfo=UTC)
 
@@ -35,3 +37,34 @@ def test_a_breach_that_had_to_settle_does_not_put_an_older_figure_on_the_present
     run.pass_time(600)
     present = run.status["a", "latency.exceedances", "2026-09"]
     assert (present.state, present.observed, present.sequence) == ("breached", 5, 2)
+
+
+PROBES = [
+    {
+        "id": f"p{minute}", "source": "probe", "type": "probe.result", "tenant_id": "a",
+        "probe": "p", "channel": "imap", "capability": "receive", "scope": "external",
+        "time": (START + timedelta(minutes=minute)).isoformat(), "ok": True, "interval_s": 60,
+    }
+    for minute in range(3)
+]  # fmt: skip
+ENDED = Contract(
+    tenant_id="a", version=1, effective_from=date(2026, 1, 1), effective_to=date(2026, 9, 5)
+)
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["not published", "published"])
+def test_what_a_contract_that_comes_late_leaves_out_is_taken_back_after_a_restart(published):
+    """The service ended before everything that was heard: nothing of it counts any more."""
+    run = LiveRun()
+    run.feed([message(0, 0, 1), *[("mail.probe", b"a", orjson.dumps(one)) for one in PROBES]])
+    run.feed([message(1, 3_600, 1)])
+    run.checkpoint()
+    assert run.status["a", "connectivity.downtime", "2026-09"].observed == 0
+    assert run.status["a", "latency.send.mean", "2026-09"].observed == 1
+    run.feed([contract_record(ENDED)])
+    run.checkpoint(everything=published)
+    run.restart()
+    run.checkpoint()
+    run.pass_time(600)
+    for indicator in ("connectivity.downtime", "latency.send.mean"):
+        assert run.status["a", indicator, "2026-09"].observed is None, indicator

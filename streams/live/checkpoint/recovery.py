@@ -1,6 +1,6 @@
 """What a former life of a task kept, taken up again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import compress
 
 import numpy as np
@@ -99,12 +99,6 @@ def received_us(state: State) -> int:
     return int(saved.get("received_us", 0))
 
 
-def published_marks(state: State) -> dict[str, int]:
-    """Log of the state → the number of its first record that had not been published."""
-    saved = position(state.head)
-    return dict(saved.get("published", {}))
-
-
 def resume(
     state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
 ) -> None:
@@ -150,10 +144,31 @@ def _touch_voided(
 
 
 def mark_unpublished(
-    state: State, tenants: Tenants, latency: LatencyEvaluation, scheduler: Scheduler
-) -> None:
-    """What was applied since the last round began is to be published by the next one."""
-    marks = published_marks(state)
+    state: State,
+    tenants: Tenants,
+    latency: LatencyEvaluation,
+    scheduler: Scheduler,
+    take_back: Callable[[str], None],
+) -> dict[str, int]:
+    """What was applied since the last round began is to be published by the next one.
+
+    Args:
+        state: what a former life kept, restored by now.
+        tenants: of the task.
+        latency: how section 2 stands.
+        scheduler: how the others do.
+        take_back: tells what a tenant's contracts leave out.
+
+    Returns:
+        Log of the state → the number of its first record that has not been published.
+
+    """
+    marks = dict(position(state.head).get("published", {}))
+    for number, entries in state.entries.get(logs.CONTRACTS, ()):
+        if number >= marks.get(logs.CONTRACTS, 0):
+            for contract in map(decode_contract, entries):
+                if isinstance(contract, Contract):
+                    take_back(contract.tenant_id)
     for number, rows, _ in state.rows:
         if number >= marks.get(ROWS, 0):
             latency.mark_dirty(np.unique(tenant_of(rows["series"])).tolist())
@@ -166,6 +181,7 @@ def mark_unpublished(
                     scheduler.touch(fact.tenant_id, sections, fact.time, quiet=True)
                     if isinstance(fact, EventVoidedFact):
                         _touch_voided(fact, tenants, scheduler, quiet=True)
+    return marks
 
 
 def look_again(

@@ -93,12 +93,9 @@ class DirtySections:
         for section, first in self.since.items():
             if section in waiting:
                 continue
-            month = present
-            for _ in range(OPEN_MONTHS + 1):
-                if month < max(first, known):
-                    break
-                self.mark(month, {section})
-                month = month.previous()
+            for month in open_months(present):
+                if month >= max(first, known):
+                    self.mark(month, {section})
         # A later month is looked at whole when it begins.
         oldest = oldest_open(present)
         taken = {
@@ -136,8 +133,14 @@ class DirtySections:
         )
 
 
+def open_months(present: Month) -> list[Month]:
+    """The months that can still change, the present one first."""
+    months = [present]
+    for _ in range(OPEN_MONTHS):
+        months.append(months[-1].previous())
+    return months
+
+
 def oldest_open(present: Month) -> Month:
     """The earliest month that can still change."""
-    for _ in range(OPEN_MONTHS):
-        present = present.previous()
-    return present
+    return open_months(present)[-1]

@@ -15,7 +15,7 @@ from mailsla.schemas.results import State
 from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.latency.messages import tenant_of
 from mailsla.streams.latency.sorted_sets import Int64s, distinct
-from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
+from mailsla.streams.live.evaluate.dirty_sections import OTHERS, SECTIONS_OF_TOPIC, open_months
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
@@ -81,6 +81,10 @@ class Rounds:
         """The same of section 2, by number, ascending."""
         self._emptied: dict[int, set[Month]] = {}
         """Tenant, by number → months that have no message any more."""
+        self._doubtful: set[str] = set()
+        """Tenants of whom a former life may have told what their contracts now leave out."""
+        self._taken_back: frozenset[str] = frozenset()
+        """Those of this round: what is not known of them is told, too."""
         self.offsets: dict[str, int] = {}
         """Input topic → offset up to which everything that followed has been published."""
         self.committed: dict[str, int] = {}
@@ -88,6 +92,24 @@ class Rounds:
         self.marks: dict[str, int] = {}
         """Log of the state → the number of its first record that has not been published."""
         self._begun: tuple[dict[str, int], dict[str, int]] = ({}, {})
+
+    def agree(self, tenant: str) -> None:
+        """A contract of a tenant has come: what it leaves out is taken back, if it was told."""
+        now_us = self._scheduler.position_us
+        if now_us <= 0 or not self._tenants.has_facts(tenant):
+            return  # nothing has been told yet
+        for month in open_months(self._tenants.month(tenant, now_us)):
+            self._scheduler.unpublished.note(tenant, month, OTHERS)
+        if not self.statuses.said_of_others(tenant):
+            self._doubtful.add(tenant)
+
+    def take_back(self, tenant: str) -> None:
+        """The same of a contract that came in a former life, and of mail."""
+        self.agree(tenant)
+        now_us = self._scheduler.position_us
+        if now_us > 0:
+            months = open_months(self._tenants.month(tenant, now_us))
+            self._latency.note_emptied(self._tenants.code(tenant), months)
 
     @property
     def under_way(self) -> bool:
@@ -124,6 +146,7 @@ class Rounds:
         """
         self._begun = dict(offsets), dict(marks)
         self._waiting = self._scheduler.unpublished.take()
+        self._taken_back, self._doubtful = frozenset(self._doubtful), set()
         changed, self._emptied = self._latency.take_dirty()
         # A transition tells the figure of its instant; more may have been published before it.
         turned, self.statuses.turned = self.statuses.turned, set()
@@ -260,7 +283,9 @@ class Rounds:
             yield _Said(wording, state, value, says_anything(found, state))
 
     def _corrected(self, tenant: str) -> frozenset[int]:
-        """The sections of which what was known may have been voided."""
+        """The sections of which what was known may no longer be so."""
+        if tenant in self._taken_back:
+            return OTHERS
         topics = self._tenants.corrected(tenant)
         if not topics:
             return _NOTHING

@@ -201,6 +201,17 @@ class LatencyEvaluation:
                     self._emptied.setdefault(tenant, set()).add(month)
                     self._dirty_tenant(tenant)
 
+    def note_emptied(self, tenant: int, months: Iterable[Month]) -> None:
+        """Of some months of a tenant it may have been told what no longer counts."""
+        first_us = int(self._tenants.mail_since_us(np.array([tenant]))[0])
+        if first_us == FOREVER:
+            return
+        first = self._tenants.month(self._tenants.names[tenant], first_us)
+        for month in months:
+            if first <= month and self._latency.months.of_month(tenant, month) is None:
+                self._emptied.setdefault(tenant, set()).add(month)
+                self._dirty_tenant(tenant)
+
     def _present_us(self) -> int:
         """Event time that mail, or idle time, has come to."""
         return max(self._latency.clock_us, self._means.open_tick * TICK_US)
