@@ -1,13 +1,13 @@
 """Everything a scope knows, and every indicator measured from it in the order of the agreement."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
 
 from mailsla.schemas.calendars import Calendars
 from mailsla.schemas.contract import Contract
 from mailsla.schemas.facts.fact import Fact
-from mailsla.streams.clauses.facts.base import Facts
+from mailsla.streams.clauses.facts.base import Facts, FirstHeard
 from mailsla.streams.clauses.facts.billing import BillingFacts, BillingRegister
 from mailsla.streams.clauses.facts.ops import OpsFacts
 from mailsla.streams.clauses.facts.probes import ProbeFacts
@@ -109,6 +109,20 @@ class Scope:
         """Drop the facts that no month beginning at or after ``before_us`` can need."""
         for facts in self._facts:
             facts.forget(before_us)
+
+    def long_ago(self) -> dict[str, list[FirstHeard]]:
+        """What `forget` left of each topic (`Facts.long_ago`), for `remember`."""
+        return {
+            topic: [facts.long_ago for facts in own]
+            for topic, own in self._by_topic.items()
+            if any(facts.long_ago[0] is not None for facts in own)
+        }
+
+    def remember(self, long_ago: Mapping[str, Sequence[FirstHeard]]) -> None:
+        """Take up what `long_ago` gave."""
+        for topic, firsts in long_ago.items():
+            for facts, first in zip(self._by_topic[topic], firsts, strict=True):
+                facts.remember(first)
 
     @property
     def first_us(self) -> int | None:

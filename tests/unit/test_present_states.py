@@ -68,3 +68,34 @@ def test_what_a_contract_that_comes_late_leaves_out_is_taken_back_after_a_restar
     run.pass_time(600)
     for indicator in ("connectivity.downtime", "latency.send.mean"):
         assert run.status["a", indicator, "2026-09"].observed is None, indicator
+
+
+def incident(number, time):
+    event = {
+        "id": f"i{number}", "source": "desk", "type": "security.incident", "tenant_id": "a",
+        "time": time, "incident_id": f"n{number}", "kind": "login", "severity": "high",
+    }  # fmt: skip
+    return "mail.security", b"a", orjson.dumps(event)
+
+
+def test_whoever_was_heard_of_long_ago_has_had_no_incident_since():
+    """The first incident is forgotten with its month, that there was one is not.
+
+    Neither by a restart, nor as the others are counted anew because one was voided.
+    """
+    run = LiveRun()
+    run.feed([incident(0, "2026-01-10T00:00:00Z")])
+    run.checkpoint()
+    run.feed([message(0, 0, 1), incident(1, START.isoformat())])
+    run.checkpoint()
+    run.feed([message(1, 100, 1)])
+    run.checkpoint()
+    run.restart()
+    voiding = {
+        "id": "v", "source": "desk", "type": "event.voided", "tenant_id": "a",
+        "time": (START + timedelta(seconds=200)).isoformat(), "voids_topic": "mail.security",
+        "voids_source": "desk", "voids_id": "i1", "reason": "a drill", "actor": "desk",
+    }  # fmt: skip
+    run.feed([("mail.ops", b"a", orjson.dumps(voiding))])
+    run.pass_time(600)
+    assert run.status["a", "security.incidents", "2026-09"].observed == 0

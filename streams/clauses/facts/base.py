@@ -19,6 +19,10 @@ def micros(amount: float, unit_us: int) -> int:
     return int(np.floor(amount * unit_us + 0.5))
 
 
+FirstHeard = tuple[int | None, int | None]
+"""The earliest event time of a topic, and that of an event after which silence means zero."""
+
+
 class Facts(ABC):
     """The facts of one topic in one scope; a subclass says which events it keeps."""
 
@@ -31,6 +35,8 @@ class Facts(ABC):
         """Earliest event time the topic ever carried; survives `forget`."""
         self.spoken_us: int | None = None
         """The same of those events after which silence means zero (contract, verdicts)."""
+        self.long_ago: FirstHeard = (None, None)
+        """Both of what was forgotten: what is told anew begins with them."""
         self.version = 0
         """Grows with every change."""
 
@@ -51,14 +57,29 @@ class Facts(ABC):
     def forget(self, before_us: int) -> None:
         """Drop what no month that begins at or after ``before_us`` can need."""
         horizon = before_us - self.reach_us
+        first_us, spoken_us = self.first_us, self.spoken_us
+        self.remember(
+            (
+                first_us if first_us is not None and first_us < horizon else None,
+                spoken_us if spoken_us is not None and spoken_us < horizon else None,
+            )
+        )
         self._drop(horizon)
         self.version += 1
 
+    def remember(self, long_ago: FirstHeard) -> None:
+        """Events were heard of that nobody tells any more: the earliest of them."""
+        first_us, spoken_us = long_ago
+        self.long_ago = _earlier(self.long_ago[0], first_us), _earlier(self.long_ago[1], spoken_us)
+        self.first_us = _earlier(self.first_us, first_us)
+        self.spoken_us = _earlier(self.spoken_us, spoken_us)
+
     def start_over(self) -> None:
-        """Forget everything, as if no event had come yet; those that count are to come again."""
-        version = self.version + 1
+        """Forget everything that is not long ago; the events that count are to come again."""
+        version, long_ago = self.version + 1, self.long_ago
         vars(self).update(vars(type(self)()))
         self.version = version
+        self.remember(long_ago)
 
     @abstractmethod
     def _take(self, fact: Fact) -> None:
@@ -67,6 +88,10 @@ class Facts(ABC):
     @abstractmethod
     def _drop(self, horizon_us: int) -> None:
         """Forget what happened before an instant and reaches no further."""
+
+
+def _earlier(one_us: int | None, other_us: int | None) -> int | None:
+    return min((us for us in (one_us, other_us) if us is not None), default=None)
 
 
 class Marks:

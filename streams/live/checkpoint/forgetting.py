@@ -76,6 +76,7 @@ def forget_months(
     log.forget(before_us)
     # What is small and changes often is written anew, and all that was written of it given up.
     latency = tenants.latency
+    log.rewrite(logs.LONG_AGO, [orjson.dumps(tenants.long_ago())])
     log.rewrite(logs.STATES, [orjson.dumps(states.take_unsaved(everything=True))])
     log.rewrite(logs.SLOW, [orjson.dumps(latency.slow.take_unsaved(everything=True))])
     log.rewrite(logs.FOLDED, [orjson.dumps(latency.folded())])

@@ -42,6 +42,9 @@ def restore_entries(state: State, tenants: Tenants, states: IndicatorStates) -> 
                 # Written anew: an earlier release's line says the same in other bytes.
                 if tenants.landed.take(fact, encode_fact(fact)).is_new:
                     tenants.observe(fact)
+    for entry in state.of(logs.LONG_AGO):
+        for code, long_ago in orjson.loads(entry):
+            tenants.remember(code, long_ago)
     for entry in state.of(logs.FIRST_MAIL):
         codes, times = zip(*orjson.loads(entry), strict=True)
         tenants.note_mail(np.array(codes), np.array(times))

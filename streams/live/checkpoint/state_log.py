@@ -30,6 +30,8 @@ from mailsla.streams.time.intervals import FOREVER
 TENANTS: Final = "tenants"
 CONTRACTS: Final = "contracts"
 FIRST_MAIL: Final = "first_mail"
+LONG_AGO: Final = "long_ago"
+"""Since when tenants have been heard of, of the facts that were given up."""
 STATES: Final = "states"
 SLOW: Final = "slow"
 FOLDED: Final = "folded"

@@ -1,7 +1,7 @@
 """What a task knows of its tenants: their facts, contracts and messages."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ import numpy as np
 from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import DEFAULT_TIMEZONE, Contract, default_contract
 from mailsla.schemas.facts.fact import Fact
+from mailsla.streams.clauses.facts.base import FirstHeard
 from mailsla.streams.clauses.model.contracts import Force, governed_since, in_force, month_at
 from mailsla.streams.clauses.model.exclusions import Exclusions
 from mailsla.streams.clauses.registry import Context, Scope
@@ -107,15 +108,18 @@ class Tenants:
 
     def observe(self, fact: Fact) -> None:
         """Take a new fact of a tenant, if it counts; exclusions take effect with `exclude`."""
-        code = self.code(fact.tenant_id)
-        if code not in self._scopes:
-            self._scopes[code] = Scope(fact.tenant_id)
-            if code not in self._contracts:
-                self.strangers.take_facts(code)
+        scope = self._scope_of(self.code(fact.tenant_id))
         if self.landed.counts(fact):
-            self._scopes[code].observe(fact)
+            scope.observe(fact)
         else:
             self.landed.correct(fact)
+
+    def _scope_of(self, code: int) -> Scope:
+        if code not in self._scopes:
+            self._scopes[code] = Scope(self.names[code])
+            if code not in self._contracts:
+                self.strangers.take_facts(code)
+        return self._scopes[code]
 
     def corrected(self, tenant: str) -> set[str]:
         """The topics of which an event that concerns a tenant was voided."""
@@ -296,6 +300,14 @@ class Tenants:
     def codes(self, tenants: Collection[str]) -> list[int]:
         """The numbers of those tenants that have come up."""
         return [self._codes[each] for each in tenants if each in self._codes]
+
+    def long_ago(self) -> list[tuple[int, dict[str, list[FirstHeard]]]]:
+        """What was forgotten of each tenant, by number (`Scope.long_ago`)."""
+        return [(code, found) for code, own in self._scopes.items() if (found := own.long_ago())]
+
+    def remember(self, code: int, long_ago: Mapping[str, Sequence[FirstHeard]]) -> None:
+        """Take up what `long_ago` gave of a tenant."""
+        self._scope_of(code).remember(long_ago)
 
     def forget(self, before_us: int, oldest: Month) -> None:
         """Drop what no month from ``oldest`` on, beginning at ``before_us``, can need."""
