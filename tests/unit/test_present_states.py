@@ -99,3 +99,30 @@ def test_whoever_was_heard_of_long_ago_has_had_no_incident_since():
     run.feed([("mail.ops", b"a", orjson.dumps(voiding))])
     run.pass_time(600)
     assert run.status["a", "security.incidents", "2026-09"].observed == 0
+
+
+AGREED = Contract(
+    tenant_id="b",
+    version=1,
+    effective_from=date(2026, 1, 1),
+    overrides={"operations.monitoring": {"target": 1}},
+)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one checkpoint", "several"])
+def test_a_month_that_ends_is_told_of_whoever_is_heard_of_then_for_the_first_time(together):
+    """Those of whom nothing is known are looked at as one, until something is known of one."""
+    run, later_s = LiveRun(), 25 * 86_400
+    run.feed([contract_record(AGREED), message(0, 0, 1), message(1, 3_600, 1)])
+    run.checkpoint()
+    opened = {
+        "id": "o", "source": "desk", "type": "incident.opened", "tenant_id": "b",
+        "incident_id": "n", "kind": "adjustment",
+        "time": (START + timedelta(seconds=later_s)).isoformat(),
+    }  # fmt: skip
+    for records in ([message(2, later_s, 1)], [("mail.ops", b"b", orjson.dumps(opened))]):
+        run.feed(records)
+        if not together:
+            run.checkpoint()
+    run.checkpoint()
+    assert run.status["b", "operations.monitoring", "2026-09"].observed == 0

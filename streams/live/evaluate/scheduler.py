@@ -87,6 +87,7 @@ class Scheduler:
 
     def _leave(self, number: int, tenant: str) -> None:
         group = self._groups[number]
+        self.unpublished.leave(tenant, number)
         del group.tenants[tenant]
         if not group.tenants:
             # Nothing is due or dirty of nobody; who comes later is looked at from the start.

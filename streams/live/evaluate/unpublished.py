@@ -30,6 +30,11 @@ class Unpublished:
         """The same of every tenant of a group."""
         self._of_groups.setdefault(number, {}).setdefault(month, set()).update(sections)
 
+    def leave(self, tenant: str, number: int) -> None:
+        """A tenant leaves a group: what is noted of it goes along."""
+        for month, sections in self._of_groups.get(number, {}).items():
+            self.note(tenant, month, sections)
+
     def take(self) -> list[tuple[str, dict[Month, set[int]]]]:
         """Each tenant with its months and their sections; nothing is to be published any more."""
         noted, self._noted = self._noted, {}
