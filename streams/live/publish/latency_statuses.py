@@ -13,7 +13,6 @@ from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.states import IndicatorStates, state_of
 from mailsla.streams.live.publish.latency_news import LatencyNews
 from mailsla.streams.live.publish.statuses import Found, StatusRecords, StatusWording
-from mailsla.streams.live.publish.times import text_of
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.time.calendar import Month
@@ -72,7 +71,7 @@ class LatencyStatuses:
         """
         news = self.news.take(slots, self._latency.known_us)
         some = news.any(axis=1)
-        slots, at = slots[some], text_of(now_us).encode()
+        slots = slots[some]
         tenants = self._months.tenants_of(slots).tolist()
         figures, records = self._latency.figures(slots), list[Outgoing]()
         for slot, row, of, code in zip(
@@ -83,7 +82,7 @@ class LatencyStatuses:
                 row[_COUNTED] = False
                 if (record := self._by_parts(slot, of, now_us)) is not None:
                     records.append(record)
-            records += self._statuses.of_mail(tenant, self._found(tenant, slot, row, of), at)
+            records += self._statuses.of(tenant, self._found(tenant, slot, row, of), now_us)
         return records
 
     def emptied(self, tenants: Iterable[int], month: Month, now_us: int) -> Iterator[Outgoing]:
@@ -95,7 +94,6 @@ class LatencyStatuses:
             now_us: event time reached.
 
         """
-        at = text_of(now_us).encode()
         alike: dict[tuple[tuple[bytes, ...], bool], list[_Stand]] = {}
         for code in tenants:
             key = self._alike(code), self._latency.has_spoken(code, month)
@@ -106,7 +104,7 @@ class LatencyStatuses:
                 (wording, state, observed, self._states.sequence((name, *wording.key)), True)
                 for wording, state, observed in alike[key]
             ]
-            yield from self._statuses.of_mail(name, found, at)
+            yield from self._statuses.of(name, found, now_us)
 
     def _stand_of(self, found: Assessment) -> _Stand:
         measure, observed = found.measure, found.measure.observed

@@ -246,30 +246,25 @@ class Rounds:
         month: Month,
         now_us: int,
         sections: Collection[int],
-    ) -> Iterator[Outgoing]:
+    ) -> list[Outgoing]:
         """Sections as they stand, but for section 2; tenants that are looked at as one share it."""
         of = group, month, tuple(sorted(sections))
         if of not in alike.said:
-            found = list(self._say(tenant, month, now_us, sections))
-            alike.said[of] = found, [one for one in found if one.says_anything]
+            stand = list(self._say(tenant, month, now_us, sections))
+            alike.said[of] = stand, [one for one in stand if one.says_anything]
         emptied, known = self._corrected(tenant), self.statuses.said_of_others(tenant)
         every, speaking = alike.said[of]
-        for one in every if emptied or known else speaking:
-            wording = one.wording
-            always = one.says_anything or wording.section in emptied
-            if not always and wording.key not in known:
-                continue
-            record = self.statuses.written(
-                tenant,
-                wording,
+        found = [
+            (
+                one.wording,
                 one.state,
                 one.observed,
-                self._states.sequence((tenant, *wording.key)),
-                now_us,
-                always,
+                self._states.sequence((tenant, *one.wording.key)),
+                one.says_anything or one.wording.section in emptied,
             )
-            if record is not None:
-                yield record
+            for one in (every if emptied or known else speaking)
+        ]
+        return self.statuses.of(tenant, found, now_us)
 
     def _say(
         self, tenant: str, month: Month, now_us: int, sections: Collection[int]

@@ -21,6 +21,7 @@ _VALUE: Final = (
 )
 """A tenant's id needs no quoting: it has letters, digits, and three signs."""
 
+_NOTHING: Final[dict[tuple[str, str], int]] = {}
 _SaidOf = dict[str, dict[tuple[str, str], int]]
 """Tenant → indicator and period → a digest of what was published last."""
 
@@ -105,85 +106,30 @@ class StatusRecords:
         wording = StatusWording.of(
             measure.indicator, assessment.governed, assessment.term, assessment.month.label
         )
-        return self.written(
-            tenant,
-            wording,
-            state,
-            None if observed is None else float(observed),
-            sequence,
-            now_us,
-            emptied or says_anything(assessment, state),
-        )
+        always = emptied or says_anything(assessment, state)
+        value = None if observed is None else float(observed)
+        found = (wording, state, value, sequence, always)
+        return next(iter(self.of(tenant, [found], now_us)), None)
 
-    def written(
-        self,
-        tenant: str,
-        wording: StatusWording,
-        state: State,
-        observed: float | None,
-        sequence: int,
-        now_us: int,
-        always: bool,
-    ) -> Outgoing | None:
-        """The same, told in what its indicator has in common with that of others.
-
-        Args:
-            tenant: whose it is.
-            wording: what is said of the indicator whoever has it.
-            state: its state.
-            observed: its value, if it has any.
-            sequence: the number of its last transition.
-            now_us: event time reached.
-            always: whether there is anything to say where nothing was said before.
-
-        """
-        said = self._of_mail if wording.section == LATENCY else self._of_others
-        known = said.get(tenant)
-        if known is None:
-            if not always:
-                return None
-            known = said[tenant] = {}
-        before = known.get(wording.key)
-        digest = hash((wording.digest, state, observed, sequence))
-        if before == digest or (before is None and not always):
-            return None
-        known[wording.key] = digest
-        return Outgoing(
-            STATUS.name,
-            f"{tenant}/{wording.key[0]}".encode(),
-            _VALUE
-            % (
-                tenant.encode(),
-                wording.head,
-                state.encode(),
-                orjson.dumps(observed),
-                wording.tail,
-                sequence,
-                text_of(now_us).encode(),
-            ),
-            self._partition,
-        )
-
-    def of_mail(
-        self,
-        tenant: str,
-        found: Iterable[Found],
-        at: bytes,
-    ) -> list[Outgoing]:
-        """The records of some indicators of section 2 of a tenant: most records are of these.
+    def of(self, tenant: str, found: Iterable[Found], now_us: int) -> list[Outgoing]:
+        """The records of some indicators of a tenant of which there is news.
 
         Args:
             tenant: whose they are.
-            found: how each of them stands.
-            at: event time reached.
+            found: how each of them stands; most have much in common with those of others.
+            now_us: event time reached.
 
         """
-        known, name, records = self._of_mail.setdefault(tenant, {}), tenant.encode(), []
+        name, at, records = tenant.encode(), text_of(now_us).encode(), []
         for wording, state, observed, sequence, always in found:
+            said = self._of_mail if wording.section == LATENCY else self._of_others
+            known = said.get(tenant, _NOTHING)
             digest = hash((wording.digest, state, observed, sequence))
             before = known.get(wording.key)
             if before == digest or (before is None and not always):
                 continue
+            if known is _NOTHING:
+                known = said[tenant] = {}
             known[wording.key] = digest
             told = b"null" if observed is None else repr(observed).encode()
             value = _VALUE % (name, wording.head, state.encode(), told, wording.tail, sequence, at)
