@@ -62,9 +62,12 @@ def lived(history, seed, restarts):
 
 
 def wrongly_told(run, history):
-    """Where the last state told of the month is not what the reference finds at that time."""
+    """Where the last state told of the month is not what the reference finds at that time.
+
+    Or where that of a later month is not the last of its key.
+    """
     now = to_datetime(run.task.clock.now_us(run.now_s))
-    wrong = {}
+    wrong: dict = dict(run.overtaken())
     for (tenant, indicator), finding in history.judged(now).items():
         told = run.status.get((tenant, indicator, history.month))
         if told is None and indicator == "operations.monitoring" and finding.observed == 0:

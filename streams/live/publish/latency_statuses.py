@@ -81,13 +81,15 @@ class LatencyStatuses:
             records += self._statuses.of_mail(tenant, self._found(tenant, slot, row, of), at)
         return records
 
-    def emptied(self, code: int, month: Month, now_us: int) -> Iterator[Outgoing]:
-        """The records of a month that has no message any more."""
+    def emptied(
+        self, code: int, month: Month, now_us: int, always: bool = True
+    ) -> Iterator[Outgoing]:
+        """The records of a month that has no message any more; or only of what was told of it."""
         name = self._names[code]
         for one in self._latency.assess(code, month):
             state = state_of(one, self._latency.is_over(one))
             sequence = self._states.sequence((name, one.measure.indicator, month.label))
-            record = self._statuses.record(name, one, state, sequence, now_us, emptied=True)
+            record = self._statuses.record(name, one, state, sequence, now_us, emptied=always)
             if record is not None:
                 yield record
 
