@@ -148,3 +148,6 @@ INDICATORS: Final = {
     )
 }
 """indicator id → its definition, in the order of the agreement."""
+
+OPEN_MONTHS: Final = 2
+"""So many months before the present one are followed live; what is older is left to the closing."""

@@ -69,6 +69,8 @@ class LiveRun:
         self.silence_us = silence_us
         self.now_s = now_s
         self.status: dict[tuple[str, str, str], Status] = {}
+        self.last_period: dict[tuple[str, str], str] = {}
+        """Tenant and indicator → the period of the last record under that key of ``sla.status``."""
         self.told: list[Outgoing] = []
         """Every record it has made, states included, in order."""
         self._state: dict[bytes, bytes] = {}
@@ -139,6 +141,18 @@ class LiveRun:
             elif record.topic == STATUS.name:
                 told = Status.model_validate_json(record.value)
                 self.status[told.tenant_id, told.indicator, told.period] = told
+                self.last_period[told.tenant_id, told.indicator] = told.period
+
+    def overtaken(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """Keys of ``sla.status`` whose last record is not of the newest period told; the two."""
+        newest: dict[tuple[str, str], str] = {}
+        for tenant, indicator, period in self.status:
+            newest[tenant, indicator] = max(period, newest.get((tenant, indicator), ""))
+        return {
+            key: (self.last_period[key], period)
+            for key, period in newest.items()
+            if self.last_period[key] != period
+        }
 
     def hear(self) -> None:
         """Take what was broadcast since the last time."""

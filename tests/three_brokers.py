@@ -6,6 +6,7 @@ from kafka.errors import KafkaError
 
 from mailsla.sinks.embedded.brokers.apache_kafka import (
     LOG4J,
+    NODE,
     find_java,
     format_storage,
     make_cluster_id,
@@ -20,15 +21,7 @@ from tests.stack import Service, Stack, needs_kafka, wait_for
 _NODES = (1, 2, 3)
 _READY_S = 180
 _JVM = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-Xshare:auto", "-XX:TieredStopAtLevel=1")
-_PROPERTIES = """process.roles=broker,controller
-node.id={node}
-controller.quorum.voters={voters}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={home}/log
-auto.create.topics.enable=false
+_ONE_OF_THREE = """auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 min.insync.replicas=2
@@ -67,16 +60,15 @@ class Cluster:
         home.mkdir(parents=True, exist_ok=True)
         properties, log4j = home / "server.properties", home / "log4j2.yaml"
         voters = ",".join(f"{n}@{LOOPBACK}:{port}" for n, port in self._controllers.items())
-        properties.write_text(
-            _PROPERTIES.format(
-                node=node,
-                voters=voters,
-                host=LOOPBACK,
-                port=self.ports[node],
-                controller=self._controllers[node],
-                home=home,
-            )
+        node_properties = NODE.format(
+            node=node,
+            voters=voters,
+            host=LOOPBACK,
+            port=self.ports[node],
+            controller_port=self._controllers[node],
+            home=home,
         )
+        properties.write_text(node_properties + _ONE_OF_THREE)
         log4j.write_text(LOG4J)
         java = [find_java(), *_JVM, f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"]
         java += ["-cp", f"{kafka_jars()}/*"]

@@ -415,6 +415,7 @@ class Task:
         # What is under way first, then a round of its own.
         for _ in range((1 + self.rounds.under_way) * everything):
             deque(self.publish_some(), 0)
+        self.outbox.add(self.rounds.present_again())
         if self._meets_platform:
             self.outbox.mark(max(self._now_us(now_s), self.scheduler.position_us))
         # Nothing is looked at behind either of these any more.

@@ -11,15 +11,15 @@ from itertools import islice
 
 import pytest
 
-from mailsla.sinks.schema import install_schema
 from tests.exactness import (
     assert_exact,
     assert_results_landed,
 )
 from tests.faults.altered_worker import altered_worker
 from tests.faults.test_faults import SMALL_STEPS
+from tests.faults.test_outages import SLOW
 from tests.floods import MTA, mixed_flood
-from tests.stack import running_stack, say, wait_for
+from tests.stack import say, wait_for
 
 EVENTS = 12_000
 MONTHS = ("2025-09", "2025-10")
@@ -33,18 +33,7 @@ time.time = lambda: real_s() + ahead_s
 time.time_ns = lambda: real_ns() + int(ahead_s * 1e9)
 """
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.timeout(3_600),
-    pytest.mark.skipif("MAILSLA_FAULTS" not in os.environ, reason="make faults runs it"),
-]
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    with running_stack(tmp_path_factory.mktemp("clocks"), "kafka") as stack:
-        install_schema(stack.client())
-        yield stack
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(3_600), SLOW]
 
 
 def audited(stack):
@@ -54,6 +43,7 @@ def audited(stack):
         variables = {**os.environ, **stack.variables}
         done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "no longer followed" not in done.stdout
         say(f"audit {month}: {done.stdout.strip()}")
 
 

@@ -13,7 +13,8 @@ import pytest
 from tests.exactness import assert_exact
 from tests.faults.altered_worker import altered_worker
 from tests.faults.test_faults import SMALL_STEPS, publish
-from tests.stack import running_stack, say, wait_for
+from tests.faults.test_outages import SLOW
+from tests.stack import say, wait_for
 
 ROUNDS = int(os.environ.get("MAILSLA_KILL_ROUNDS", "1"))
 EVENTS = 12_000
@@ -81,17 +82,7 @@ http.client.HTTPConnection.send = half_sent
 """,
 }
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.timeout(1_200),
-    pytest.mark.skipif("MAILSLA_FAULTS" not in os.environ, reason="make faults runs it"),
-]
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    with running_stack(tmp_path_factory.mktemp("points"), "kafka") as stack:
-        yield stack
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1_200), SLOW]
 
 
 @pytest.mark.parametrize("kind", ["streams", "sinks"])

@@ -14,28 +14,17 @@ from datetime import datetime, timedelta
 import orjson
 import pytest
 
-from mailsla.sinks.schema import install_schema
 from tests.exactness import assert_exact, assert_first_landed, assert_results_landed, told_feed
 from tests.faults.test_faults import SMALL_STEPS
+from tests.faults.test_outages import SLOW
 from tests.floods import WRONG_KEY, mixed_flood
-from tests.stack import running_stack, say
+from tests.stack import say
 
 EVENTS = 12_000
 MONTHS = ("2025-09", "2025-10")
 SCOPE = "again"
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.timeout(3_600),
-    pytest.mark.skipif("MAILSLA_FAULTS" not in os.environ, reason="make faults runs it"),
-]
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    with running_stack(tmp_path_factory.mktemp("reshipped"), "kafka") as stack:
-        install_schema(stack.client())
-        yield stack
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(3_600), SLOW]
 
 
 def mailsla(stack, *words):
@@ -94,7 +83,9 @@ def test_logs_that_come_again_change_nothing(kafka):
         assert_exact(kafka, expected)
         assert_first_landed(kafka, SCOPE, {one[2] for one in records if one[2]} - refused)
         assert_results_landed(kafka, SCOPE)
-        say(f"audit {MONTHS[0]}: {mailsla(kafka, 'audit', MONTHS[0])}")
+        audited = mailsla(kafka, "audit", MONTHS[0])
+        assert "no longer followed" not in audited
+        say(f"audit {MONTHS[0]}: {audited}")
         found = kafka.rows("SELECT uniqExact(source, id) FROM conflicts")[0][0]
         say(
             f"{sum(expected.repeated.values())} records again, {others} with other instants: "

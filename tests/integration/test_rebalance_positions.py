@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from mailsla.streams.runtime.faust_app.application import attach, build_app, commit_offsets
-from mailsla.streams.runtime.kafka.admin import ensure_topics
-from tests.stack import Stack
+from tests.integration.shipping import broker_with_topics
 from tests.topic_records import partition_of
 
 TOPIC, KEY = "mail.ops", b"acme"
@@ -14,13 +13,8 @@ TOPIC, KEY = "mail.ops", b"acme"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    started = Stack(tmp_path_factory.mktemp("tansu"), "tansu")
-    try:
-        started.broker.start()
-        ensure_topics(started.settings)
+    with broker_with_topics(tmp_path_factory.mktemp("tansu")) as started:
         yield started
-    finally:
-        started.stop()
 
 
 async def offsets_read(settings, name, committed):

@@ -81,6 +81,13 @@ def test_tenants_whose_events_were_held_back_are_named_apart():
     assert found.held_back == ("held",)
 
 
+def test_of_a_month_that_is_no_longer_followed_live_nothing_is_a_difference():
+    values = {(name, "latency.send.mean"): value("3", False) for name in ("given-up", "followed")}
+    found = without(compare([], values), given_up={"given-up", "agrees"}, running={"given-up"})
+    assert [one.tenant_id for one in found.differences] == ["followed"]
+    assert (found.given_up, found.running) == (("given-up",), ())
+
+
 def test_what_time_alone_changes_is_no_difference_while_the_month_runs_live():
     names = [("runs", "backup.full"), ("runs", "latency.send.mean"), ("over", "backup.full")]
     found = [AuditDifference(*name, value("21", True), value("30", True)) for name in names]

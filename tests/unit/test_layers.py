@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("schemas", "sinks", "streams")
 INSTALLED = "mailsla"  # the folder of links to them: the one name that a wheel installs
 LONGEST_FILE = 400
-LONGER_FILES = {"streams/live/task.py": 430}
+LONGER_FILES = {"streams/live/task.py": 431}
 """The steps of a task in their order; each is a call of its package."""
 LONGEST_FUNCTION = 50
 LONGER_FUNCTIONS = {

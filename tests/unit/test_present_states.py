@@ -1,4 +1,7 @@
-"""The last word on ``sla.status`` is how an indicator stands, whatever was told in between."""
+"""The last word on ``sla.status`` is how an indicator stands, whatever was told in between.
+
+Of each key the topic keeps the last record: that of the present month, also after word of the past.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,6 +10,7 @@ import pytest
 
 from mailsla.schemas.contract import Contract
 from tests.live_run import LiveRun, contract_record
+from tests.reference.log import TOPIC_OF
 
 START = datetime(2026, 9, 10, 4, tzinfo=UTC)
 
@@ -126,3 +130,55 @@ def test_a_month_that_ends_is_told_of_whoever_is_heard_of_then_for_the_first_tim
             run.checkpoint()
     run.checkpoint()
     assert run.status["b", "operations.monitoring", "2026-09"].observed == 0
+
+
+def booked(number, type_, when, **fields):
+    head = {"id": f"o{number}", "source": "ops", "type": type_, "tenant_id": "a"}
+    event = head | {"time": when.isoformat(), "incident_id": f"i{number}"} | fields
+    return TOPIC_OF[type_], b"a", orjson.dumps(event)
+
+
+def fault(number, when):
+    return [
+        booked(number, "incident.opened", when, kind="fault"),
+        booked(f"{number}-closed", "incident.closed", when + timedelta(hours=2)),
+    ]
+
+
+AUGUST, JULY = timedelta(days=-31), timedelta(days=-61)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("late", [AUGUST, JULY], ids=["a month ago", "two months ago"])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "urgent"])
+def test_word_of_a_past_month_leaves_the_present_state_the_last_of_its_key(late, restarts, whole):
+    run = LiveRun()
+    run.feed([message(0, 0, 70), *fault(0, START - timedelta(hours=3))])
+    run.pass_time(120)
+    for number in range(1, 4):
+        if restarts:
+            run.restart()
+        accepted_s = round(late.total_seconds()) + number
+        run.feed([message(number, accepted_s, 4_000 * number), *fault(number, START + late)])
+        for _ in range(4):
+            run.checkpoint(everything=whole)
+            assert run.overtaken() == {}
+            run.now_s += 20
+    run.pass_time(120)
+    assert run.overtaken() == {}
+    month = f"{START + late:%Y-%m}"
+    assert run.status["a", "latency.exceedances", month].observed == 3
+    assert run.status["a", "operations.fault_duration", month].observed > 0
+    present = run.status["a", "latency.send.mean", "2026-09"]
+    assert (run.last_period["a", "latency.send.mean"], present.observed) == ("2026-09", 70)
+
+
+def test_a_month_that_ends_leaves_the_next_one_the_last_of_its_key():
+    run = LiveRun()
+    run.feed([message(0, 0, 70), *fault(0, START)])
+    run.feed([message(1, 25 * 86_400, 10)])
+    for _ in range(10):
+        run.pass_time(60)
+        assert run.overtaken() == {}
+    assert run.last_period["a", "latency.send.mean"] == "2026-10"
+    assert run.last_period["a", "operations.fault_duration"] == "2026-10"

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.codec.records import HELD_BACK, OVER_QUOTA
+from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.schemas.indicators import OPEN_MONTHS
 from mailsla.schemas.results import Closing, ClosingItem
 from mailsla.sinks.clickhouse import Client
 from mailsla.sinks.closing.errors import Failed, TenantFailure, log_failure
-from mailsla.sinks.closing.plan.contract_segments import micros
+from mailsla.sinks.closing.plan.contract_segments import micros, midnight_us, next_month
 from mailsla.sinks.closing.run.close_month import close_month
 
 _TOLERANCE: Final = Decimal("1e-9")
@@ -51,6 +54,13 @@ _RUNNING: Final = """
 SELECT toString(tenant_id) FROM status WHERE period >= {period:String}
 GROUP BY tenant_id HAVING toUnixTimestamp64Micro(max(event_time)) < {end:Int64}
 """
+_BEYOND: Final = """
+SELECT DISTINCT toString(tenant_id), `partition` IN (
+  SELECT `partition` FROM status
+  GROUP BY `partition` HAVING toUnixTimestamp64Micro(max(event_time)) >= {since:Int64}
+) FROM status
+"""
+"""Tenants, and whether the live task of each has come to an instant."""
 
 Key = tuple[str, str]
 """tenant_id, indicator"""
@@ -87,6 +97,9 @@ class Audit:
     held_back: tuple[str, ...] = ()
     """Tenants that differ because the live worker had no room for all of their events: closings
     count what it held back. Their differences are not told."""
+    given_up: tuple[str, ...] = ()
+    """Tenants that differ, of whom the live worker no longer follows the month (`OPEN_MONTHS`):
+    what came later counts in closings alone. Their differences are not told."""
     running: tuple[str, ...] = ()
     """Tenants that differ because the log ends within the month: the live worker goes on from
     there, a closing looks back from the month's end. Only differences of what no time changes are
@@ -134,12 +147,28 @@ def audit_month(
     kinds = {"stranger": HELD_BACK, "quota": OVER_QUOTA}
     rows = client.query(_HELD_BACK, parameters=kinds).result_rows
     held_back = {tenant for (tenant,) in rows}
-    return without(compare(closings, live), held_back, _running(client, month))
+    found = compare(closings, live)
+    given_up = _given_up(client, month, {one.tenant_id for one in found.differences})
+    return without(found, held_back, given_up, _running(client, month))
+
+
+def _given_up(client: Client, month: date, tenants: set[str]) -> set[str]:
+    """Of some tenants those whose month the live worker no longer follows.
+
+    Where nothing was ever told of one, any task may be its.
+    """
+    first = month
+    for _ in range(OPEN_MONTHS + 1):
+        first = next_month(first)
+    parameters = {"since": midnight_us(first, ZoneInfo(DEFAULT_TIMEZONE))}
+    beyond = dict(client.query(_BEYOND, parameters=parameters).result_rows)
+    others = any(beyond.values())
+    return {tenant for tenant in tenants if beyond.get(tenant, others)}
 
 
 def _running(client: Client, month: date) -> set[str]:
     """Tenants of whom the live worker has told nothing that is as late as the month's end."""
-    after = (month.replace(day=1) + timedelta(days=31)).replace(day=1)
+    after = next_month(month)
     end = datetime(after.year, after.month, 1, tzinfo=UTC) - _EARLIEST
     parameters = {"period": f"{month:%Y-%m}", "end": micros(end)}
     return {tenant for (tenant,) in client.query(_RUNNING, parameters=parameters).result_rows}
@@ -162,25 +191,33 @@ def compare(closings: Iterable[Closing], live: dict[Key, Value]) -> Audit:
     return Audit(len(tenants), len(items), tuple(sorted(found, key=lambda one: one.tenant_id)))
 
 
-def without(audit: Audit, held_back: Container[str] = (), running: Container[str] = ()) -> Audit:
+def without(
+    audit: Audit,
+    held_back: Container[str] = (),
+    given_up: Container[str] = (),
+    running: Container[str] = (),
+) -> Audit:
     """An audit without the differences that are explained; whose they are is named.
 
     Args:
         audit: with all differences.
         held_back: tenants of whom events were held back.
+        given_up: tenants whose month the live worker no longer follows.
         running: tenants whose month is not over for the live worker.
 
     """
-    told, apart = list[AuditDifference](), (set[str](), set[str]())
+    told, apart = list[AuditDifference](), (set[str](), set[str](), set[str]())
     for each in audit.differences:
         if each.tenant_id in held_back:
             apart[0].add(each.tenant_id)
-        elif each.tenant_id in running and each.indicator not in _SAMPLED:
+        elif each.tenant_id in given_up:
             apart[1].add(each.tenant_id)
+        elif each.tenant_id in running and each.indicator not in _SAMPLED:
+            apart[2].add(each.tenant_id)
         else:
             told.append(each)
-    held, still = (tuple(sorted(one)) for one in apart)
-    return replace(audit, differences=tuple(told), held_back=held, running=still)
+    held, gone, still = (tuple(sorted(one)) for one in apart)
+    return replace(audit, differences=tuple(told), held_back=held, given_up=gone, running=still)
 
 
 def differs(live: Value | None, recomputed: Value) -> bool:

@@ -38,15 +38,16 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 """
 """Properties of a broker that is alone, and in no hurry to rebalance."""
-_SERVER = """process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller_port}
+NODE = """process.roles=broker,controller
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
 advertised.listeners=PLAINTEXT://{host}:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={log_dirs}
+log.dirs={home}/log
 """
+"""Properties of a broker that is a controller too: who it is, among whom, and where it listens."""
 LOG4J = """Configuration:
   status: WARN
   Appenders:
@@ -70,16 +71,16 @@ class ApacheKafka:
         home = data / "kafka"
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         settings, log4j = home / "server.properties", home / "log4j2.yaml"
-        settings.write_text(
-            ONE_NODE
-            + _SERVER.format(
-                host=LOOPBACK,
-                port=port,
-                controller_port=resolve_port(0, "the Kafka controller"),
-                log_dirs=home / "log",
-            ),
-            encoding="utf-8",
+        controller_port = resolve_port(0, "the Kafka controller")
+        node = NODE.format(
+            node=1,
+            voters=f"1@{LOOPBACK}:{controller_port}",
+            host=LOOPBACK,
+            port=port,
+            controller_port=controller_port,
+            home=home,
         )
+        settings.write_text(ONE_NODE + node, encoding="utf-8")
         log4j.write_text(LOG4J, encoding="utf-8")
         logging = f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"
         if not (home / "log" / "meta.properties").is_file():

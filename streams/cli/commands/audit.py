@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from mailsla.schemas.indicators import OPEN_MONTHS
 from mailsla.sinks.clickhouse import connect
 from mailsla.sinks.closing.errors import ClosingError, TenantFailure
 from mailsla.sinks.closing.run.audit import Audit, AuditDifference, Value, audit_month
@@ -37,7 +38,8 @@ def audit(
     the live worker's, and held against the last state that the worker told of that month. Prints
     every difference and exits 1 if there is any. Nothing is closed or changed. Tenants whose events
     the live worker held back (dead letters with reason quarantined or quota) cannot agree and are
-    named apart; so are those whose log ends within the month, where time alone makes a difference.
+    named apart; so are those whose log ends within the month, where time alone makes a difference,
+    and those of a month more than two months back, which the live worker no longer follows.
 
     \b
     Examples:
@@ -58,6 +60,10 @@ def audit(
         if done.held_back:
             names = cell(", ".join(done.held_back)).plain
             click.echo(f"not followed live, their events were held back: {names}")
+        if done.given_up:
+            names = cell(", ".join(done.given_up)).plain
+            back = f"a month more than {OPEN_MONTHS} months back is no longer followed live"
+            click.echo(f"{back}, closings alone count what came since: {names}")
         if done.running:
             names = cell(", ".join(done.running)).plain
             click.echo(f"not over for the live worker, which has heard of nothing later: {names}")
@@ -114,6 +120,7 @@ def _document(done: Audit, month: date) -> dict[str, object]:
         "tenants": done.tenants,
         "compared": done.compared,
         "held_back": list(done.held_back),
+        "given_up": list(done.given_up),
         "running": list(done.running),
         "differences": [
             {

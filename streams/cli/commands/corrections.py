@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, get_args
 
@@ -83,58 +83,60 @@ def declare(
     click.echo(name)
 
 
+def _of_declared(about: Callable[[str], tuple[str, dict[str, Any]]]) -> Callable[..., None]:
+    """Publishes an event about an outage that somebody declared, and prints the outage's id.
+
+    Args:
+        about: the event's type and fields, given the id.
+
+    """
+
+    @_TENANT
+    @_OUTAGE
+    @_UNCHECKED
+    @_NEW_TENANT
+    @state_file_option
+    @click.pass_context
+    @wraps(about)
+    def command(
+        ctx: click.Context,
+        tenant: str,
+        outage_id: str,
+        unchecked: bool,
+        new_tenant: bool,
+        own_state_file: Path | None,
+    ) -> None:
+        type_, fields = about(outage_id)
+        declared = partial(check_id, kind="outage", tenant=tenant, name=outage_id)
+        known = None if unchecked else declared
+        _publish(ctx, own_state_file, type_, tenant, fields, new_tenant, known)
+        click.echo(outage_id)
+
+    return command
+
+
 @outage.command()
-@_TENANT
-@_OUTAGE
-@_UNCHECKED
-@_NEW_TENANT
-@state_file_option
-@click.pass_context
-def revoke(
-    ctx: click.Context,
-    tenant: str,
-    outage_id: str,
-    unchecked: bool,
-    new_tenant: bool,
-    own_state_file: Path | None,
-) -> None:
+@_of_declared
+def revoke(outage_id: str) -> tuple[str, dict[str, Any]]:
     """Take a declared outage back and print its id.
 
     \b
     Example:
       mailsla outage revoke --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
     """  # noqa: D301 - \b is click's mark for text to leave as it is
-    fields = {"outage_id": outage_id}
-    known = None if unchecked else _declared(tenant, outage_id)
-    _publish(ctx, own_state_file, "outage.revoked", tenant, fields, new_tenant, known)
-    click.echo(outage_id)
+    return "outage.revoked", {"outage_id": outage_id}
 
 
 @outage.command()
-@_TENANT
-@_OUTAGE
-@_UNCHECKED
-@_NEW_TENANT
-@state_file_option
-@click.pass_context
-def approve(
-    ctx: click.Context,
-    tenant: str,
-    outage_id: str,
-    unchecked: bool,
-    new_tenant: bool,
-    own_state_file: Path | None,
-) -> None:
+@_of_declared
+def approve(outage_id: str) -> tuple[str, dict[str, Any]]:
     """Agree to an outage that another person declared, where the contract asks for it.
 
     \b
     Example:
       mailsla outage approve --tenant acme --id 0b8d4c0e-6f0f-4c55-9d2b-3f1f6d4f5a10
     """  # noqa: D301 - \b is click's mark for text to leave as it is
-    fields = {"approves": outage_id, "actor": user()}
-    known = None if unchecked else _declared(tenant, outage_id)
-    _publish(ctx, own_state_file, "approval.given", tenant, fields, new_tenant, known)
-    click.echo(outage_id)
+    return "approval.given", {"approves": outage_id, "actor": user()}
 
 
 @click.command()
@@ -181,11 +183,6 @@ def void(
     known = None if unchecked else partial(check_event, topic=topic, source=source, name=event_id)
     _publish(ctx, own_state_file, "event.voided", tenant, fields, new_tenant, known)
     click.echo(f"{source}#{event_id}")
-
-
-def _declared(tenant: str, outage_id: str) -> Callable[[Settings], None]:
-    """Refuses an outage that nobody declared."""
-    return partial(check_id, kind="outage", tenant=tenant, name=outage_id)
 
 
 def _publish(

@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 
 from mailsla.schemas.contract import DEFAULT_TIMEZONE
+from mailsla.schemas.indicators import OPEN_MONTHS
 from mailsla.streams.latency.flights import Aging
 from mailsla.streams.latency.messages import LATENCY, VOIDED, Rows, spans_of, tenant_of
 from mailsla.streams.latency.row_index import Int64s, Mask
 from mailsla.streams.latency.windows.changes import late_flags
 from mailsla.streams.live.state.excluded_spans import ExcludedSpans
 from mailsla.streams.live.state.latency import Latency
-from mailsla.streams.live.state.latency_months import OPEN_MONTHS
 from mailsla.streams.live.state.stretches import NOWHERE
 from mailsla.streams.time.calendar import SECOND
 from mailsla.streams.time.clock import QUIET_US

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from mailsla.schemas.indicators import OPEN_MONTHS
 from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.live.evaluate.states import SETTLE_US
-from mailsla.streams.live.state.latency_months import OPEN_MONTHS
 from mailsla.streams.time.calendar import SECOND, Month
 
 SECTIONS: Final = frozenset(range(1, 10))

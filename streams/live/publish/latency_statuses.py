@@ -85,13 +85,16 @@ class LatencyStatuses:
             records += self._statuses.of(tenant, self._found(tenant, slot, row, of), now_us)
         return records
 
-    def emptied(self, tenants: Iterable[int], month: Month, now_us: int) -> Iterator[Outgoing]:
+    def emptied(
+        self, tenants: Iterable[int], month: Month, now_us: int, always: bool = True
+    ) -> Iterator[Outgoing]:
         """The records of a month without a message: who is judged alike stands alike.
 
         Args:
             tenants: whose, by number.
             month: which.
             now_us: event time reached.
+            always: also of what was never told.
 
         """
         alike: dict[tuple[tuple[bytes, ...], bool], list[_Stand]] = {}
@@ -101,7 +104,7 @@ class LatencyStatuses:
                 alike[key] = [self._stand_of(one) for one in self._latency.assess(code, month)]
             name = self._names[code]
             found = [
-                (wording, state, observed, self._states.sequence((name, *wording.key)), True)
+                (wording, state, observed, self._states.sequence((name, *wording.key)), always)
                 for wording, state, observed in alike[key]
             ]
             yield from self._statuses.of(name, found, now_us)

@@ -42,6 +42,11 @@ class Outbox:
             if status is not None:
                 self.records.append(status)
 
+    def add(self, pieces: Iterable[Iterable[Outgoing]]) -> None:
+        """Add records as they are."""
+        for piece in pieces:
+            self.records.extend(piece)
+
     def told(self) -> list[bytes]:
         """What waits of the feed: without transactions it leaves after the state, and may not."""
         return [one.value for one in self.records if one.topic == BREACHES.name and one.value]

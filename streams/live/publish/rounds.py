@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.results import State
 from mailsla.streams.clauses.facts.exclusions import LATENCY
 from mailsla.streams.latency.messages import tenant_of
@@ -92,6 +93,8 @@ class Rounds:
         self.marks: dict[str, int] = {}
         """Log of the state → the number of its first record that has not been published."""
         self._begun: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        self._now_us = 0
+        """Event time that was reached."""
 
     def agree(self, tenant: str) -> None:
         """A contract of a tenant has come: what it leaves out is taken back, if it was told."""
@@ -164,6 +167,7 @@ class Rounds:
             now_us: event time reached.
 
         """
+        self._come_to(now_us)
         alike, also = _Alike(), list[int]()
         some, self._waiting = self._waiting[-most:], self._waiting[:-most]
         for tenant, months in some:
@@ -176,9 +180,46 @@ class Rounds:
         for at in range(0, len(codes), _STATES_OF_TENANTS):
             some = codes[at : at + _STATES_OF_TENANTS].tolist()
             yield list(self._states_of_mail(some, now_us))
+        yield from self.present_again()
         yield from self._windows(codes)
         if not self.under_way:
             self.offsets, self.marks = self._begun
+
+    def _come_to(self, now_us: int) -> None:
+        self._now_us = max(self._now_us, now_us)
+        self.statuses.present = self._tenants.month("", self._now_us).label
+
+    def present_again(self) -> Iterator[list[Outgoing]]:
+        """Of each tenant the present states of indicators whose last word was of an earlier month.
+
+        Of each key the topic keeps the last record, which is to say how the indicator stands now:
+        so they follow in the checkpoint that tells of the past, also where there is no data yet.
+        """
+        self._come_to(self._scheduler.position_us)
+        alike = _Alike()
+        while self.statuses.elsewhere:
+            tenant, told = self.statuses.elsewhere.popitem()
+            month = self._tenants.month(tenant, self._now_us)
+            if past := [one for one, period in told.items() if period < month.label]:
+                self.statuses.unsay(tenant, month.label, past)
+                sections = {INDICATORS[one].section for one in past}
+                yield list(self._stand(alike, tenant, month, sections))
+
+    def _stand(
+        self, alike: _Alike, tenant: str, month: Month, sections: Collection[int]
+    ) -> Iterator[Outgoing]:
+        """How sections of a tenant stand, where that is not what was told."""
+        if others := {*sections} - {LATENCY}:
+            group = self._scheduler.group_number(tenant)
+            yield from self._statuses(alike, group, tenant, month, self._now_us, others)
+        if LATENCY in sections:
+            code = self._tenants.code(tenant)
+            slot = self._tenants.latency.months.of_month(code, month)
+            if slot is None:
+                yield from self._of_mail.emptied([code], month, self._now_us, always=False)
+            else:
+                self._of_mail.news.forget(tenant)
+                yield from self._of_mail.records(np.array([slot]), self._now_us)
 
     def _note_mail(self, tenant: str, months: Mapping[Month, Collection[int]]) -> int:
         """A tenant's mail is to be told of, also in later months without any; its number."""

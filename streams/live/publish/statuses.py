@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 
 from mailsla.schemas.contract import Term
+from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.results import State
 from mailsla.schemas.topics import STATUS
 from mailsla.streams.clauses.facts.exclusions import LATENCY
@@ -22,6 +23,9 @@ _VALUE: Final = (
 """A tenant's id needs no quoting: it has letters, digits, and three signs."""
 
 _NOTHING: Final[dict[tuple[str, str], int]] = {}
+_NOTHING_SAID: Final = -1
+"""In the place of a digest: no hash is -1."""
+
 _SaidOf = dict[str, dict[tuple[str, str], int]]
 """Tenant → indicator and period → a digest of what was published last."""
 
@@ -77,6 +81,10 @@ class StatusRecords:
         self._of_others: _SaidOf = {}
         self.turned: set[str] = set()
         """Tenants with transitions of section 2 since the last round."""
+        self.present = ""
+        """The month come to (``YYYY-MM``), in the default zone."""
+        self.elsewhere: dict[str, dict[str, str]] = {}
+        """Tenant → indicator → the period that it was last told of, if that is not ``present``."""
 
     def said_of_others(self, tenant: str) -> Mapping[tuple[str, str], int]:
         """What was published of the sections of a tenant but 2."""
@@ -131,6 +139,8 @@ class StatusRecords:
             if known is _NOTHING:
                 known = said[tenant] = {}
             known[wording.key] = digest
+            if wording.key[1] != self.present or self.elsewhere:
+                self._note(tenant, *wording.key)
             told = b"null" if observed is None else repr(observed).encode()
             value = _VALUE % (name, wording.head, state.encode(), told, wording.tail, sequence, at)
             key = b"%b/%b" % (name, wording.name)
@@ -145,6 +155,18 @@ class StatusRecords:
         return self.record(
             found.tenant_id, found, transition.state, transition.sequence, transition.at_us
         )
+
+    def _note(self, tenant: str, indicator: str, period: str) -> None:
+        if period != self.present:
+            self.elsewhere.setdefault(tenant, {})[indicator] = period
+        elif tenant in self.elsewhere:
+            self.elsewhere[tenant].pop(indicator, None)
+
+    def unsay(self, tenant: str, period: str, indicators: Iterable[str]) -> None:
+        """Take the next word of some indicators and a period for news, whatever it is."""
+        for one in indicators:
+            said = self._of_mail if INDICATORS[one].section == LATENCY else self._of_others
+            said.setdefault(tenant, {})[one, period] = _NOTHING_SAID
 
     def forget(self, before: str) -> None:
         """Drop what was said of periods before a month (``YYYY-MM``)."""

@@ -25,8 +25,6 @@ from mailsla.streams.time.months import month_first, months_of
 COUNTED: Final = "latency.exceedances"
 MEANS: Final = ("latency.send.mean", "latency.receive.mean")
 LARGEST: Final = ("latency.send.max", "latency.receive.max")
-OPEN_MONTHS: Final = 2
-"""So many months before the present one can still change; what is older is left to the closing."""
 
 _MANY: Final = 4
 """Tenants for whom it pays to find the same at once."""

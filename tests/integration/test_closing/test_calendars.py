@@ -27,6 +27,7 @@ pytestmark = pytest.mark.embedded
 
 OCTOBER = date(2025, 10, 1)
 DECEMBER = date(2025, 12, 1)
+JUST = timedelta(microseconds=1)
 LATER = CUTOFF + timedelta(days=10)
 COMPLAINED = event("complaint.received", at(10), case_id="c")
 ANSWERED = event("complaint.responded", at(12, 9), case_id="c")
@@ -202,6 +203,30 @@ def test_of_invented_tenants_the_first_are_judged_and_that_there_are_more_is_sai
     monkeypatch.setattr("mailsla.sinks.closing.run.close_month.refresh_plan", refresh)
     told = audit_month(client, OCTOBER, now=LATER).differences
     assert {one.tenant_id for one in told} == {"c"}
+
+
+@pytest.mark.parametrize(("since_new_year", "given_up"), [(-JUST, False), (0 * JUST, True)])
+def test_a_month_is_given_up_live_once_the_third_after_it_has_begun(
+    client, since_new_year, given_up
+):
+    """``behind`` is another task's, and nothing was told yet of ``untold``."""
+    come_to = at(1, month=12) + timedelta(days=31) + since_new_year
+    for name in ("told", "behind", "untold"):
+        land(client, [sent(at(5), 1, name, tenant_id=name)], at(1, month=11))
+    told = [
+        ["told", "2025-10", 0, at(31)],
+        ["told", f"{come_to:%Y-%m}", 0, come_to],
+        ["behind", "2025-10", 1, at(31)],
+        ["behind", "2025-11", 1, at(20, month=11)],
+    ]
+    alike = ["latency.send.mean", 2, 7, "ok"]
+    names = ["tenant_id", "period", "partition", "event_time"]
+    names += ["indicator", "section", "observed", "state"]
+    client.insert("status", [[*one, *alike] for one in told], column_names=names)
+    found = audit_month(client, OCTOBER, now=LATER)
+    assert found.given_up == (("told", "untold") if given_up else ())
+    differ = {one.tenant_id for one in found.differences}
+    assert differ == ({"behind"} if given_up else {"told", "behind", "untold"})
 
 
 def test_the_views_of_a_month_that_a_former_release_planned_come_with_the_next_plan(client):

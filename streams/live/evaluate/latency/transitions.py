@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.ops import EventVoidedFact
+from mailsla.schemas.indicators import OPEN_MONTHS
 from mailsla.schemas.topics import MTA
 from mailsla.streams.latency.keyhash import event_keys
 from mailsla.streams.latency.messages import ROW, Rows, tenant_of
@@ -32,7 +33,7 @@ from mailsla.streams.live.evaluate.states import (
     Transition,
     tick_end,
 )
-from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS, OPEN_MONTHS
+from mailsla.streams.live.state.latency_months import COUNTED, LARGEST, MEANS
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.time.calendar import SECOND, Month
 from mailsla.streams.time.intervals import FOREVER
