@@ -86,9 +86,11 @@ class LiveRun:
         self.task = Task(0, LATENESS_US, self.platform, **self._options)
 
     def restart(self) -> None:
-        """Go on in a new task, from what the old one made durable."""
+        """Go on in a new task, from what the old one made durable; what waits still does."""
+        waiting = self.task.clock.waiting
         self._heard = 0
         self._start()
+        self.task.clock.waiting = waiting
         self.task.restore(read_state(self._state), self.now_s)
 
     def take_over(

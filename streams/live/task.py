@@ -39,7 +39,7 @@ from mailsla.streams.live.decode.contracts import Passed, decode_calendars, deco
 from mailsla.streams.live.decode.facts import Arrived, merged_facts
 from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.live.decode.message_rows import earliest_us, message_rows, reference_of
-from mailsla.streams.live.decode.records import DecodedBatch
+from mailsla.streams.live.decode.records import SKEW_CAP_US, DecodedBatch
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
@@ -48,7 +48,7 @@ from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Key, Transition
 from mailsla.streams.live.publish.outbox import Outbox
 from mailsla.streams.live.publish.rounds import Rounds
-from mailsla.streams.live.state.mail_clock import MailClock, moment
+from mailsla.streams.live.state.mail_clock import MailClock
 from mailsla.streams.live.state.platform import (
     Broadcast,
     Platform,
@@ -116,8 +116,6 @@ class Task:
         """Topic → event time up to which it was read."""
         self._mail_clock = MailClock(self.tenants.latency, self.clock)
         self._progress = KnownProgress(self.tenants.latency, platform.progress)
-        self._received_us = 0
-        """When the last record came that moved event time, by the broker's clock."""
 
     @property
     def pending(self) -> int:
@@ -151,7 +149,7 @@ class Task:
         self._log.restore(state)
         restore_entries(state, self.tenants, self.states)
         restore_messages(state, self.tenants)
-        self._received_us, self.clock.latest_us = received_us(state), state.head.latest_us
+        self.clock.received_us, self.clock.latest_us = received_us(state), state.head.latest_us
         self.anchor(now_s, present_us)
         restored = state, self.tenants, self.latency, self.scheduler
         resume(*restored)
@@ -165,8 +163,8 @@ class Task:
         self.outbox.publish(look_again(*restored))
 
     def anchor(self, now_s: float, present_us: int) -> None:
-        """Count idle time from when the broker had the newest event, however late it was read."""
-        self.clock.anchor(moment(self._received_us, now_s, present_us))
+        """Count idle time from when the broker had the newest events (`EventClock.anchor`)."""
+        self.clock.anchor(now_s, present_us)
         self._mail_clock.restore(now_s, present_us)
 
     def _assessed(self, key: Key) -> Assessment | None:
@@ -207,8 +205,7 @@ class Task:
             self.outbox.records.extend(record for _, record in batch.outgoing)
             if len(batch):
                 latest_us = int(batch.believed_us.max())
-                if self.clock.observe(latest_us, now_s):
-                    self._received_us = max(self._received_us, int(batch.heard_us.max()))
+                self.clock.observe(latest_us, now_s, int(batch.heard_us.max()))
                 self.known_us[batch.topic] = max(latest_us, self.known_us.get(batch.topic, 0))
             self._done(batch.topic, batch.next_offset)
 
@@ -322,8 +319,10 @@ class Task:
         for fact, heard_us, _ in read:
             if fact is None:
                 continue
-            if fact.tenant_id == PLATFORM:
-                self.clock.observe(fact.time, now_s)
+            moves = fact.tenant_id == PLATFORM and fact.time <= heard_us + SKEW_CAP_US
+            # As idle time does: not while own records wait.
+            if moves and (self.clock.latest_us <= 0 or not self.clock.waiting):
+                self.clock.observe(fact.time, now_s, heard_us)
                 self.scheduler.begin(fact.time)
             if isinstance(fact, SourceProgressFact):
                 self._progress.say(Progress(fact.of, fact.time, heard_us), now_s)
@@ -424,7 +423,7 @@ class Task:
         forget_messages(self._log, self.tenants.latency, self._most_messages)
         self._log.head.latest_us = self.clock.latest_us
         saved = position(self._log.head)
-        saved["received_us"], saved["published"] = self._received_us, self.rounds.marks
+        saved["received_us"], saved["published"] = self.clock.received_us, self.rounds.marks
         self._log.rewrite(logs.TOLD, self.outbox.told() if self._keeps_feed else [])
         records = write_state(self._log, self.tenants, self.states, self.latency, self.scheduler)
         head, offsets = head_record(self.partition, self._log.head), self.rounds.take_offsets()

@@ -21,31 +21,40 @@ class EventClock:
 
     quiet_s: float = QUIET_US / MICROS
     latest_us: int = 0
+    received_us: int = 0
+    """When the last event came that moved event time, by the broker's clock."""
     waiting: bool = False
     _seen_at_s: float | None = None
     _idle_us: int = 0
     """What idle time had come to when it was looked at last."""
 
-    def observe(self, event_us: int, now_s: float) -> bool:
-        """Take note of an event time; whether it moves event time.
+    def observe(self, event_us: int, now_s: float, received_us: int = 0) -> None:
+        """Take note of an event time.
 
-        One behind what idle time has come to does not: it would hold up all that is due until
-        idle time is there once more.
+        One behind what idle time has come to does not move time: it would hold up all that is due
+        until idle time is there once more.
 
         Args:
             event_us: event time, µs since 1970.
             now_s: system time, monotonic seconds.
+            received_us: when the broker received the event, µs.
+
         """
-        moves = event_us >= max(self.latest_us, self._idle_us)
-        if moves:
+        if event_us >= max(self.latest_us, self._idle_us):
             # Never behind what idle time has come to.
             self.latest_us = max(event_us, self.now_us(now_s))
+            self.received_us = max(received_us, self.received_us)
             self._seen_at_s = now_s
-        return moves
 
-    def anchor(self, seen_at_s: float) -> None:
-        """The newest event came at a monotonic time, however late it was read."""
-        self._seen_at_s = seen_at_s
+    def anchor(self, now_s: float, present_us: int) -> None:
+        """Count idle time from when the broker had the newest event, however late it was read.
+
+        Args:
+            now_s: system time, monotonic seconds.
+            present_us: the system's time.
+
+        """
+        self._seen_at_s = moment(self.received_us, now_s, present_us)
 
     def passed(self, reached_us: int) -> None:
         """A former life has come to an event time, µs, by idle time or otherwise."""
@@ -62,3 +71,8 @@ class EventClock:
         reached_us = self.latest_us + int(idle_s * MICROS)
         self._idle_us = max(self._idle_us, reached_us)
         return reached_us
+
+
+def moment(heard_us: int, now_s: float, present_us: int) -> float:
+    """The monotonic time at which something came that the broker received at ``heard_us``."""
+    return now_s - max(0, present_us - heard_us) / MICROS if heard_us else now_s

@@ -35,6 +35,8 @@ class Loop(asyncio.SelectorEventLoop):
     def __init__(self):
         self._leap = _Leap()
         super().__init__(self._leap)
+        # After half a year of the world a nanosecond is lost in a float, and no timer is ever due.
+        self._clock_resolution = 1e-6
         self.set_default_executor(_Inline(1))
 
     def time(self):

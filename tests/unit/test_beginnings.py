@@ -99,6 +99,15 @@ def heartbeat(name, time):
     return OPS.name, b"a", orjson.dumps(event)
 
 
+def beating(at_us, heard_us=None):
+    """A heartbeat of everybody's, which the broker received at once where not said otherwise."""
+    document = {
+        "id": f"h{at_us}", "source": "s", "type": "monitor.heartbeat", "tenant_id": PLATFORM,
+        "time": at_us, "monitor": "watch-1", "interval_s": 60,
+    }  # fmt: skip
+    return broadcast_record(fact_of(document), heard_us or at_us).value
+
+
 def test_an_event_ahead_of_time_that_comes_first_makes_nobody_look_back_to_1970(looks):
     run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
     agreed = contract_record(Contract(tenant_id="a", version=1, effective_from=date(2025, 1, 1)))
@@ -147,6 +156,39 @@ def test_idle_time_counts_from_when_the_broker_had_what_a_worker_that_was_away_r
     run.task.anchor(run.now_s, at_us + 7_200_000_000)
     run.task.clock.waiting = False
     assert run.task.clock.now_us(run.now_s) == at_us + 7_199_000_000
+
+
+def test_after_a_restart_word_of_the_platform_is_no_reason_to_be_ahead_of_the_present():
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    run.feed([heartbeat("own", "2026-10-20T12:00:00Z")], [at_us])
+    run.now_s = 7_200.0
+    run.broadcast([beating(at_us + 7_200_000_000)])
+    run.checkpoint()
+    run.restart()
+    run.task.anchor(run.now_s, at_us + 7_200_000_000)  # as a worker does when all is read
+    assert run.task.clock.now_us(run.now_s) == at_us + 7_200_000_000
+
+
+def test_word_of_the_platform_does_not_move_event_time_while_older_records_wait():
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    run.task.clock.waiting = True
+    run.now_s = 7_200.0
+    run.feed([heartbeat("own", "2026-10-20T12:00:00Z")], [at_us])
+    run.broadcast([beating(at_us + 7_200_000_000)])
+    run.feed([heartbeat("more", "2026-10-20T12:10:00Z")], [at_us + 600_000_000])
+    assert run.task.clock.now_us(run.now_s) == at_us + 600_000_000
+    run.task.clock.waiting = False
+    run.task.anchor(run.now_s, at_us + 7_200_000_000)
+    assert run.task.clock.now_us(run.now_s) == at_us + 7_199_000_000
+
+
+def test_an_event_of_the_platform_that_is_ahead_of_the_broker_s_clock_moves_no_time():
+    run, at_us = LiveRun(), int(datetime(2026, 10, 20, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    run.broadcast([beating(at_us + 7_200_000_000, at_us)])
+    assert run.task.clock.now_us(run.now_s) == run.task.scheduler.position_us == 0
+    run.feed([heartbeat("own", "2026-10-20T12:00:00Z")], [at_us])
+    run.broadcast([beating(at_us + 7_200_000_000, at_us)])
+    assert run.task.clock.now_us(run.now_s) == at_us
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -1,7 +1,7 @@
 """How far mail has come by the log and by idle time, whatever other topics say."""
 
 from mailsla.streams.live.state.latency import Latency
-from mailsla.streams.time.clock import MICROS, EventClock
+from mailsla.streams.time.clock import MICROS, EventClock, moment
 
 
 class MailClock:
@@ -41,8 +41,3 @@ class MailClock:
             return clock_us, heard_us
         idle_us = int(max(0.0, now_s - self._heard_s - self._events.quiet_s) * MICROS)
         return clock_us + idle_us, heard_us + idle_us
-
-
-def moment(heard_us: int, now_s: float, present_us: int) -> float:
-    """The monotonic time at which something came that the broker received at ``heard_us``."""
-    return now_s - max(0, present_us - heard_us) / MICROS if heard_us else now_s
