@@ -84,7 +84,7 @@ class StatusRecords:
         self.present = ""
         """The month come to (``YYYY-MM``), in the default zone."""
         self.elsewhere: dict[str, dict[str, str]] = {}
-        """Tenant → indicator → the period that it was last told of, if that is not ``present``."""
+        """Tenant → indicator → the period that it was told of last, if any was not ``present``."""
 
     def said_of_others(self, tenant: str) -> Mapping[tuple[str, str], int]:
         """What was published of the sections of a tenant but 2."""
@@ -157,10 +157,8 @@ class StatusRecords:
         )
 
     def _note(self, tenant: str, indicator: str, period: str) -> None:
-        if period != self.present:
+        if period != self.present or tenant in self.elsewhere:
             self.elsewhere.setdefault(tenant, {})[indicator] = period
-        elif tenant in self.elsewhere:
-            self.elsewhere[tenant].pop(indicator, None)
 
     def unsay(self, tenant: str, period: str, indicators: Iterable[str]) -> None:
         """Take the next word of some indicators and a period for news, whatever it is."""
