@@ -176,8 +176,9 @@ class LatencyMonths:
         versions = self._versions(tenant)
         month = month_at(in_force(versions), accepted_us)
         near = [month]
-        if len({each.timezone for each in versions}) > 1:
-            # Where the zone changes with the contract, months may overlap, or leave a gap.
+        if any(each.timezone != self.default_contract.timezone for each in versions):
+            # Where the zone changes, from one contract to another or to none, months may overlap,
+            # or leave a gap.
             near = [month.previous(), month, month.next()]
         zone = self.governed(tenant, month).period.zone
         first, end = midnight(month.first, zone), midnight(month.end, zone)
@@ -219,6 +220,9 @@ class LatencyMonths:
             is_whole = governed.days == (month.first, month.end)
             if not by_default and not (governed.contract is contract and is_whole):
                 continue  # a few at the edges of contracts
+            near = (self.governed(one, each) for each in (month.previous(), month.next()))
+            if any(each.period.zone != governed.period.zone for each in near):
+                continue
             codes = distinct(tenants[numbers == number])
             known = [self.of_month(tenant, month) for tenant in codes.tolist()]
             slots = np.array([NOWHERE if slot is None else slot for slot in known], dtype=np.int64)
