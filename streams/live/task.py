@@ -39,7 +39,7 @@ from mailsla.streams.live.decode.contracts import Passed, decode_calendars, deco
 from mailsla.streams.live.decode.facts import Arrived, merged_facts
 from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.live.decode.message_rows import earliest_us, message_rows, reference_of
-from mailsla.streams.live.decode.records import SKEW_CAP_US, DecodedBatch
+from mailsla.streams.live.decode.records import DecodedBatch
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
@@ -64,7 +64,7 @@ from mailsla.streams.runtime.checkpoint.contents import Checkpoint
 from mailsla.streams.runtime.checkpoint.state_log import State, head_record
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
 from mailsla.streams.time.calendar import Month
-from mailsla.streams.time.clock import MICROS, EventClock
+from mailsla.streams.time.clock import MICROS, SKEW_CAP_US, EventClock
 from mailsla.streams.time.intervals import FOREVER
 
 SILENCE_US: Final = 900 * MICROS

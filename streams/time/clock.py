@@ -7,6 +7,8 @@ are noticed. It takes the system time as an argument and has no clock of its own
 from dataclasses import dataclass
 
 MICROS = 1_000_000
+SKEW_CAP_US = 60 * MICROS
+"""How far beyond the broker's time an event may be and still be believed."""
 QUIET_US = MICROS
 """By how much idle time trails the system's, so that it does not overtake what comes in order."""
 

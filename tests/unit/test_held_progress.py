@@ -43,3 +43,19 @@ def test_a_source_whose_word_is_held_back_is_not_silent():
     give(run, of("mx1", message(9, "dispatched", 5, 2, name="q")), 3 * HOURS_S + 2)
     run.checkpoint()
     assert not [one for one in run.told if one.topic == BREACHES.name]
+
+
+def test_word_from_a_clock_that_is_ahead_makes_no_message_late():
+    """Nothing beyond the present can have been published by now."""
+    run = Watched()
+    give(run, word(0), 1)
+    give(run, of("mx1", message(1, "accepted", 2, name="q")), 3)
+    give(run, word(5 * HOURS_S), 10)
+    give(run, of("mx1", message(2, "dispatched", 20, 19, name="p")), 21)
+    assert not [one for one in run.told if one.topic == BREACHES.name]
+    # What is true of it counts: an hour later the message is late.
+    give(run, word(HOURS_S + 3), HOURS_S + 4)
+    give(run, of("mx2", message(3, "dispatched", HOURS_S + 5, HOURS_S + 4, name="r")), HOURS_S + 6)
+    run.pass_time(60)
+    late = [orjson.loads(one.value) for one in run.told if one.topic == BREACHES.name]
+    assert [one["data"]["indicator"] for one in late][:1] == ["latency.exceedances"]

@@ -15,11 +15,9 @@ from mailsla.streams.live.decode.homes import Homes
 from mailsla.streams.runtime.checkpoint.writer import Outgoing
 from mailsla.streams.runtime.dead_letters import dead_letter
 from mailsla.streams.runtime.faust_app.batches import RecordBatch
+from mailsla.streams.time.clock import SKEW_CAP_US
 
 Int64s = npt.NDArray[np.int64]
-
-SKEW_CAP_US = 60_000_000
-"""How far beyond the broker's time an event may be and still move event time on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailsla.streams.live.state.latency import Latency
-from mailsla.streams.time.clock import MICROS, QUIET_US
+from mailsla.streams.time.clock import MICROS, QUIET_US, SKEW_CAP_US
 
 
 class Progress(NamedTuple):
@@ -46,8 +46,12 @@ class KnownProgress:
             self.say(progress, 0.0)
 
     def say(self, progress: Progress, now_s: float) -> None:
-        """A source says how far its log is published; ``now_s`` is the present time, monotonic."""
-        of, to_us, heard_us = progress
+        """A source says how far its log is published; ``now_s`` is the present time, monotonic.
+
+        Whatever its clock says, that is not beyond the present.
+        """
+        of, heard_us = progress.of, progress.heard_us
+        to_us = min(progress.to_us, heard_us + SKEW_CAP_US)
         self._latency.sources.says(of)
         self._heard_us = max(heard_us, self._heard_us)
         known = self._said.get(of)
