@@ -20,13 +20,7 @@ from mailsla.streams.time.calendar import to_datetime, to_us
 from tests.integration.test_closing import ledger as closing
 from tests.integration.test_closing.conftest import forget
 from tests.live_run import findings, live_through
-from tests.reference.strategies import (
-    OF_MAIL,
-    checked_months,
-    histories,
-    limited_months,
-    seeded_month,
-)
+from tests.reference.strategies import checked_months, histories, limited_months, seeded_month
 
 MONTHS = int(os.environ.get("MAILSLA_MONTHS", "10"))
 EXAMPLES = int(os.environ.get("MAILSLA_TEST_EXAMPLES", "40"))
@@ -121,11 +115,7 @@ def test_regressions(seed):
     assert wrongly_told(run, history) == {}
 
 
-@given(
-    history=st.one_of(histories(), histories(scenes=OF_MAIL)),
-    seed=st.integers(0, 2**32 - 1),
-    restarts=st.integers(0, RESTARTS),
-)
+@given(history=histories(), seed=st.integers(0, 2**32 - 1), restarts=st.integers(0, RESTARTS))
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_live_and_reference_agree_on_any_month(history, seed, restarts):
     run, wrong = lived(history, seed, restarts)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from tests.reference.exclusions import excluded_intervals
 from tests.reference.instants import SECOND, Interval
-from tests.reference.log import Event, of_type
+from tests.reference.log import Event, of_type, own
 from tests.reference.period import Period
 from tests.reference.values import Value, mean_seconds
 
@@ -33,9 +33,9 @@ class Message:
 
 def latency(events: Sequence[Event], period: Period, cutoff: int, spoken: bool) -> dict[str, Value]:
     """The section's indicators; ``spoken``: whether the tenant's topic ever carried an event."""
+    mine = own(events, period.tenant_id)
     exclusions = excluded_intervals(events, period, 2)
-    messages = _finished(events, period, exclusions)
-    messages += _in_flight(events, period, exclusions, cutoff)
+    messages = _finished(mine, period, exclusions) + _in_flight(mine, period, exclusions, cutoff)
     values = {}
     for name, direction in (("send", "outbound"), ("receive", "inbound")):
         timed = [m for m in messages if m.direction == direction and m.latency is not None]
@@ -67,15 +67,12 @@ def _accepted(event: Event) -> int:
 
 
 def _finished(
-    events: Sequence[Event], period: Period, exclusions: Sequence[Interval]
+    mine: Sequence[Event], period: Period, exclusions: Sequence[Interval]
 ) -> list[Message]:
-    """The tenant's messages of the month with a latency: the earliest dispatch or delivery of each.
-
-    It is the tenant's of whom that event tells.
-    """
+    """Messages of the month with a latency: the earliest dispatch or delivery of each."""
     timed = [
         event
-        for event in of_type(events, "message.dispatched", "message.delivered")
+        for event in of_type(mine, "message.dispatched", "message.delivered")
         if event.get("attempt", 1) == 1
     ]
     messages = []
@@ -85,7 +82,7 @@ def _finished(
             key=lambda event: (event["time"], event["accepted_at"], event["id"]),
         )
         accepted, finished = chosen["accepted_at"], chosen["time"]
-        if chosen["tenant_id"] != period.tenant_id or not period.holds(accepted):
+        if not period.holds(accepted):
             continue
         elapsed = finished - accepted
         over = elapsed > period.contract.profile.max_latency_s * SECOND
@@ -97,11 +94,11 @@ def _finished(
 
 
 def _in_flight(
-    events: Sequence[Event], period: Period, exclusions: Sequence[Interval], cutoff: int
+    mine: Sequence[Event], period: Period, exclusions: Sequence[Interval], cutoff: int
 ) -> list[Message]:
-    """The tenant's messages of the month accepted and never finished."""
-    received = of_type(events, "message.accepted")
-    finished = {_key(event, MESSAGE) for event in of_type(events, *FINISHING)}
+    """Messages of the month accepted and never finished."""
+    received = of_type(mine, "message.accepted")
+    finished = {_key(event, MESSAGE) for event in of_type(mine, *FINISHING)}
     messages = []
     for key in {_key(event, DIRECTED) for event in received}:
         first = min(
@@ -109,9 +106,7 @@ def _in_flight(
             key=lambda event: (_accepted(event), event["time"], event["id"]),
         )
         accepted = _accepted(first)
-        if first["tenant_id"] != period.tenant_id or not period.holds(accepted):
-            continue
-        if _key(first, MESSAGE) in finished:
+        if not period.holds(accepted) or _key(first, MESSAGE) in finished:
             continue
         over = cutoff - accepted > period.contract.profile.max_latency_s * SECOND
         out = "liability" in first or any(accepted < ends for _, ends in exclusions)

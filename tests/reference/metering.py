@@ -77,24 +77,6 @@ HISTORIES: dict[str, list[Event]] = {
 }
 """Tenant → its events, in the order in which they come."""
 
-OF_TWO: list[Event] = [
-    one | {"source": "mx-of-two", "tenant_id": tenant}
-    for tenant, one in (
-        ("of-two", sent(NOON, 40, "twice")),
-        ("other-of-two", sent(NOON, 90, "twice")),
-        # The other way round the later event names the earlier instant of the message's.
-        ("other-of-two", sent(NOON, 7200, "slow", accepted_at=NOON + timedelta(seconds=1))),
-        ("of-two", sent(NOON, 7200, "slow")),
-        ("of-two", sent(NOON, 20, "same-event", id="same-event")),
-        ("other-of-two", sent(NOON, 20, "same-event", id="same-event")),
-        ("of-two", event("message.accepted", NOON, message_id="ended", direction="outbound")),
-        ("other-of-two", event("message.bounced", NOON, message_id="ended", direction="outbound")),
-        ("other-of-two", sent(NOON, 30, "own")),
-    )
-]
-"""Messages of one source that are told of under two tenants: each is one message, and of whom the
-earliest event of it says."""
-
 CONTRACTS = (Contract(tenant_id="again-a-month-later", version=1, effective_from=date(2026, 1, 1)),)
 """Whoever has a contract is judged in a month without events too."""
 
@@ -116,10 +98,6 @@ EXPECTED: dict[tuple[str, str, str], Expected] = {
     ("many-times", "2026-10", MEAN): (4, "met"),
     ("attempts", "2026-10", MEAN): (20, "met"),
     ("working-saturday", "2026-10", "antispam.complaint_response"): (1, "breached"),
-    ("of-two", "2026-10", MEAN): ((40 + 7200 + 20) / 3, "breached"),
-    ("of-two", "2026-10", EXCEEDANCES): (1, "met"),
-    ("other-of-two", "2026-10", MEAN): (30, "met"),
-    ("other-of-two", "2026-10", EXCEEDANCES): (0, "met"),
 }
 """Tenant, month and indicator → the figure."""
 
@@ -131,5 +109,4 @@ def log() -> list[Event]:
         for tenant, own in HISTORIES.items()
         for one in own
     ]
-    events += OF_TWO
     return sorted(events, key=lambda one: datetime.fromisoformat(one["time"]))

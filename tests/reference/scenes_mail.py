@@ -42,14 +42,6 @@ def messages(rng: Random, frame: Frame) -> list[Draft]:
     return drafts
 
 
-def of_two_tenants(rng: Random, frame: Frame) -> list[Draft]:
-    """A few messages, of which some events name another tenant."""
-    drafts = messages(rng, frame)
-    return [
-        one | {"tenant_id": rng.choice((one["tenant_id"], frame.tenant(rng)))} for one in drafts
-    ]
-
-
 def _fate(rng: Random, base: Draft, accepted: Any) -> list[Draft]:
     finish = "message.dispatched" if base["direction"] == "outbound" else "message.delivered"
     if rng.random() < 0.15:

@@ -52,10 +52,8 @@ CORRECTIONS: dict[str, Scene] = {
     scene.__name__: scene for scene in (scenes_mail.declared_outage, scenes_mail.checked_exclusion)
 }
 LIMITED: dict[str, Scene] = {"maintenance": scenes_mail.maintenance}
-SHARED: dict[str, Scene] = {"of_two_tenants": scenes_mail.of_two_tenants}
 """Beside `SCENES`, so that the months of known seeds stay what they are."""
-_KINDS = SCENES | CORRECTIONS | LIMITED | SHARED
-OF_MAIL = ("messages", "of_two_tenants", "of_two_tenants", "exclusion")
+_KINDS = SCENES | CORRECTIONS | LIMITED
 FREQUENT = ("messages", "probe_run", "exclusion", "incident")
 DISORDER_S = (0, 0, 0, 0, 30, 119, 3_600, 5 * 86_400)
 DUPLICATE_DISTANCE_S = (0, 1, 100, 86_400, 40 * 86_400)

@@ -64,7 +64,7 @@ FROM closing_messages(
   month = {month:Date}, plan = newest, cutoff = toUnixTimestamp64Micro(now64(6))
 )
 WHERE tenant_id = {tenant:String}
-  AND message = sipHash128({source:String}, {message:String}, {recipient:String})
+  AND message = sipHash128({tenant:String}, {source:String}, {message:String}, {recipient:String})
 ORDER BY direction
 """
 

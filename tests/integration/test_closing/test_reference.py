@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.integration.test_closing.conftest import forget
 from tests.integration.test_closing.ledger import close_history, judgements
-from tests.reference.strategies import OF_MAIL, checked_months, histories, limited_months
+from tests.reference.strategies import checked_months, histories, limited_months
 
 pytestmark = pytest.mark.embedded
 
@@ -31,7 +31,7 @@ def differences(client, history):
     }
 
 
-@given(history=histories(scenes=OF_MAIL))
+@given(history=histories(scenes=("messages", "messages", "messages", "exclusion")))
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
 def test_latency_of_random_months_is_that_of_the_reference(schema, history):
     assert differences(schema, history) == {}

@@ -12,51 +12,54 @@ WITH
       WHERE section = 2
     ) AS e ON p.tenant_id = e.tenant_id
   ),
-  -- The earliest dispatch (attempt 1) or delivery of each message; one group is one message, and
-  -- it is the tenant's of whom that event tells.
+  -- The earliest dispatch (attempt 1) or delivery of each message; one group is one message.
+  -- Earliest is one number, (time, accepted_at, id), for the liable and for the other events:
+  -- numbers compare ten times faster than tuples.
   finished AS (
     SELECT
+      tenant_id,
       direction,
       message,
-      min(place) AS first_place,
-      argMin(teller, place) AS tenant_id,
-      bitAnd(first_place, 1) = 1 AS liable,
-      toInt64(bitShiftRight(first_place, 204)) AS finished_us,
-      toInt64(bitAnd(bitShiftRight(first_place, 152), 0xFFFFFFFFFFFFF)) AS accepted_us
+      minIf(place, NOT liable) AS free_place,
+      minIf(place, liable) AS liable_place,
+      countIf(liable) > 0 AND (countIf(NOT liable) = 0 OR liable_place < free_place) AS liable_first,
+      if(liable_first, liable_place, free_place) AS first_place,
+      toInt64(bitShiftRight(first_place, 192)) AS finished_us,
+      toInt64(bitAnd(bitShiftRight(first_place, 128), 0xFFFFFFFFFFFFFFFF)) AS accepted_us
     FROM (
-      SELECT tenant_id AS teller, direction, message,
-        bitShiftLeft(toUInt256(time_us), 204) + bitShiftLeft(toUInt256(accepted_us), 152) + about
-          AS place
+      SELECT tenant_id, direction, message, liable,
+        bitShiftLeft(toUInt256(time_us), 192) + bitShiftLeft(toUInt256(accepted_us), 128)
+          + id_prefix AS place
       FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64})
       WHERE type IN ('message.dispatched', 'message.delivered') AND attempt = 1
     )
-    GROUP BY direction, message
+    GROUP BY tenant_id, direction, message
   ),
   -- Accepted; what of it has finished is found below.
   waiting AS (
     SELECT
+      tenant_id,
       direction,
       message,
-      min(place) AS first_place,
-      argMin(teller, place) AS tenant_id,
-      bitAnd(first_place, 1) = 1 AS liable,
-      toInt64(bitShiftRight(first_place, 204)) AS accepted_us
+      minIf(place, NOT liable) AS free_place,
+      minIf(place, liable) AS liable_place,
+      countIf(liable) > 0 AND (countIf(NOT liable) = 0 OR liable_place < free_place) AS liable_first,
+      toInt64(bitShiftRight(if(liable_first, liable_place, free_place), 192)) AS accepted_us
     FROM (
-      SELECT tenant_id AS teller, direction, message,
-        bitShiftLeft(toUInt256(accepted_us), 204) + bitShiftLeft(toUInt256(time_us), 152) + about
-          AS place
+      SELECT tenant_id, direction, message, liable,
+        bitShiftLeft(toUInt256(accepted_us), 192) + bitShiftLeft(toUInt256(time_us), 128)
+          + id_prefix AS place
       FROM closing_mta(month = {month:Date}, cutoff = {cutoff:Int64})
       WHERE type = 'message.accepted'
     )
-    GROUP BY direction, message
+    GROUP BY tenant_id, direction, message
   ),
-  -- A message finishes whatever the direction and the tenant, however late, and be it only by a
-  -- bounce.
+  -- A message finishes whatever the direction, however late, and be it only by a bounce.
   in_flight AS (
     SELECT o.tenant_id AS tenant_id, o.direction AS direction, o.message AS message,
-      o.accepted_us AS accepted_us, o.liable AS liable
+      o.accepted_us AS accepted_us, o.liable_first AS liable
     FROM (
-      SELECT sipHash128(source, message_id, recipient) AS message
+      SELECT sipHash128(tenant_id, source, message_id, recipient) AS message
       FROM counted_mta_events(cutoff = {cutoff:Int64})
       WHERE type IN (
           'message.dispatched', 'message.delivered',
@@ -68,7 +71,7 @@ WITH
     RIGHT ANTI JOIN waiting AS o ON f.message = o.message
   ),
   every AS (
-    SELECT tenant_id, direction, message, accepted_us, finished_us, liable
+    SELECT tenant_id, direction, message, accepted_us, finished_us, liable_first AS liable
     FROM finished
     UNION ALL
     SELECT tenant_id, direction, message, accepted_us, toInt64(0) AS finished_us, liable

@@ -5,15 +5,13 @@ SELECT
   tenant_id,
   direction,
   type,
-  sipHash128(source, message_id, recipient) AS message,
+  sipHash128(tenant_id, source, message_id, recipient) AS message,
   toUnixTimestamp64Micro(time) AS time_us,
   toUnixTimestamp64Micro(coalesce(accepted_at, time)) AS accepted_us,
   coalesce(attempt, 1) AS attempt,
-  -- Decides between events of the same instants: 128 bits that order like the text of the id, 23 of
-  -- the tenant, and one that says whether the provider is not liable.
-  bitShiftLeft(
-    toUInt256(byteSwap(reinterpretAsUInt128(toFixedString(substring(id, 1, 16), 16)))), 24
-  ) + bitShiftLeft(bitShiftRight(sipHash64(tenant_id), 41), 1) + (liability IS NOT NULL) AS about
+  liability IS NOT NULL AS liable,
+  -- As a number that orders like the text: decides between events of the same instants.
+  byteSwap(reinterpretAsUInt128(toFixedString(substring(id, 1, 16), 16))) AS id_prefix
 FROM counted_mta_events(cutoff = {cutoff:Int64})
 WHERE type IN (
     'message.accepted', 'message.dispatched', 'message.delivered',

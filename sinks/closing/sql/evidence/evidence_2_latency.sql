@@ -6,7 +6,7 @@ WITH
     WHERE tenant_id = {tenant:String}
   ),
   named AS (
-    SELECT DISTINCT sipHash128(source, message_id, recipient) AS message,
+    SELECT DISTINCT sipHash128(tenant_id, source, message_id, recipient) AS message,
       toString(source) AS source, message_id, recipient
     FROM mta_events
     WHERE tenant_id IN (

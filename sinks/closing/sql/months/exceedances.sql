@@ -12,7 +12,7 @@ WITH
     WHERE over AND position(tenant_id, '/') = 0
   ),
   named AS (
-    SELECT DISTINCT sipHash128(source, message_id, recipient) AS message,
+    SELECT DISTINCT sipHash128(tenant_id, source, message_id, recipient) AS message,
       source, message_id, recipient
     FROM mta_events
     WHERE coalesce(accepted_at, time) >= toDateTime64({month:Date}, 6, 'UTC') - INTERVAL 8 DAY

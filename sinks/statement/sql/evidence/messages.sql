@@ -36,7 +36,7 @@ SELECT
   toInt64(0) AS due_us,
   p.total AS total
 FROM (
-  SELECT sipHash128(source, message_id, recipient) AS message,
+  SELECT sipHash128(tenant_id, source, message_id, recipient) AS message,
     toString(source) AS source, message_id, recipient
   FROM mta_events
   WHERE tenant_id IN {tenants:Array(String)}
