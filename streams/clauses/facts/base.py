@@ -57,13 +57,11 @@ class Facts(ABC):
     def forget(self, before_us: int) -> None:
         """Drop what no month that begins at or after ``before_us`` can need."""
         horizon = before_us - self.reach_us
-        first_us, spoken_us = self.first_us, self.spoken_us
-        self.remember(
-            (
-                first_us if first_us is not None and first_us < horizon else None,
-                spoken_us if spoken_us is not None and spoken_us < horizon else None,
-            )
+        first_us, spoken_us = (
+            us if us is not None and us < horizon else None
+            for us in (self.first_us, self.spoken_us)
         )
+        self.remember((first_us, spoken_us))
         self._drop(horizon)
         self.version += 1
 

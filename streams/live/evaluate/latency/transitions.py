@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.ops import EventVoidedFact
-from mailsla.schemas.indicators import OPEN_MONTHS
 from mailsla.schemas.topics import MTA
 from mailsla.streams.latency.keyhash import event_keys
 from mailsla.streams.latency.messages import ROW, Rows, tenant_of
 from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.apply.mail import MailChanges, exclude_again, nothing_at, take_out
 from mailsla.streams.live.evaluate.assessment import Assessment
+from mailsla.streams.live.evaluate.dirty_sections import open_months
 from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
 from mailsla.streams.live.evaluate.latency.exceedances import ExceedanceCounts
 from mailsla.streams.live.evaluate.latency.figures import Figures, figures_of
@@ -194,16 +194,11 @@ class LatencyEvaluation:
         for tenant, first_us in firsts:
             if first_us >= earliest_us:
                 continue
-            name = self._tenants.names[tenant]
-            month, first = (self._tenants.month(name, us) for us in (now_us, first_us))
-            for _ in range(OPEN_MONTHS):
-                month = month.previous()
-                if first <= month and self._latency.months.of_month(tenant, month) is None:
-                    self._emptied.setdefault(tenant, set()).add(month)
-                    self._dirty_tenant(tenant)
+            present = self._tenants.month(self._tenants.names[tenant], now_us)
+            self.note_emptied(tenant, open_months(present)[1:])
 
     def note_emptied(self, tenant: int, months: Iterable[Month]) -> None:
-        """Of some months of a tenant it may have been told what no longer counts."""
+        """Of some months without a message is to be told again, from a tenant's first mail on."""
         first_us = int(self._tenants.mail_since_us(np.array([tenant]))[0])
         if first_us == FOREVER:
             return
