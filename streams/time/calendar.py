@@ -145,6 +145,10 @@ class Period:
         """Instant at which the period ends; no longer part of it."""
         return midnight(self.end, self.zone)
 
+    def holds(self, instant_us: int) -> bool:
+        """Whether an instant is part of the period."""
+        return self.start_us <= instant_us < self.end_us
+
     @property
     def length_us(self) -> int:
         """Exact length in microseconds."""

@@ -182,3 +182,37 @@ def test_a_month_that_ends_leaves_the_next_one_the_last_of_its_key():
         assert run.overtaken() == {}
     assert run.last_period["a", "latency.send.mean"] == "2026-10"
     assert run.last_period["a", "operations.fault_duration"] == "2026-10"
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "late"])
+@pytest.mark.parametrize(
+    ("agreed", "shared", "months"),
+    [
+        (
+            {"effective_from": date(2025, 2, 1), "timezone": "Pacific/Auckland"},
+            "2025-01-31T13:00:00Z",
+            ("2025-01", "2025-02"),
+        ),
+        (
+            {
+                "effective_from": date(2025, 1, 1),
+                "effective_to": date(2025, 2, 1),
+                "timezone": "America/New_York",
+            },
+            "2025-01-31T20:00:00Z",
+            ("2025-01", "2025-02"),
+        ),
+    ],
+    ids=["a zone begins", "a zone ends"],
+)
+def test_what_two_months_hold_is_told_in_both(agreed, shared, months, at_once):
+    run = LiveRun()
+    run.feed([contract_record(Contract(tenant_id="a", version=1, **agreed))])
+    told = [incident(0, "2025-01-10T00:00:00Z"), incident(2, "2025-03-05T00:00:00Z")]
+    told.insert(1 if at_once else 2, incident(1, shared))
+    for record in told:
+        run.feed([record])
+        run.checkpoint()
+    run.pass_time(600)
+    counted = [run.status["a", "security.incidents", month].observed for month in months]
+    assert counted == [2, 1]

@@ -201,4 +201,4 @@ def look_again(
         if mail_anew:
             yield from latency.look_again(tenants.code(tenant))
         if anew and (first_us := tenants.first_us(tenant)) is not None:
-            scheduler.touch_since(tenant, tenants.month(tenant, first_us))
+            scheduler.touch_since(tenant, tenants.months(tenant, first_us)[0])

@@ -9,7 +9,7 @@ Tenants of whom nothing but mail was ever heard, under equal contracts, see the 
 sections: one look serves all of them (`Group`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -118,11 +118,11 @@ class Scheduler:
 
         """
         number = self._group_of[tenant]
-        chosen, month = frozenset(sections) & OTHERS, self._tenants.month(tenant, instant_us)
+        chosen, months = frozenset(sections) & OTHERS, self._tenants.months(tenant, instant_us)
         if quiet:
-            self._note_quiet(number, month, chosen)
+            self._note_quiet(number, months, chosen)
         else:
-            self._mark(number, month, chosen, self._is_past(instant_us))
+            self._mark(number, months[0], chosen, self._is_past(instant_us))
 
     def touch_since(self, tenant: str, month: Month) -> None:
         """Everything of a tenant may have changed from a month on."""
@@ -141,16 +141,16 @@ class Scheduler:
         chosen, past = frozenset(sections) & OTHERS, self._is_past(instant_us)
         for number, group in enumerate(self._groups):
             if group.tenants:
-                month = self._tenants.month(group.one, instant_us)
+                months = self._tenants.months(group.one, instant_us)
                 if come is not None and self._is_quiet(group, come):
-                    self._note_quiet(number, month, chosen)
+                    self._note_quiet(number, months, chosen)
                 else:
-                    self._mark(number, month, chosen, past)
+                    self._mark(number, months[0], chosen, past)
 
-    def _note_quiet(self, number: int, month: Month, sections: frozenset[int]) -> None:
+    def _note_quiet(self, number: int, months: Sequence[Month], sections: frozenset[int]) -> None:
         """Values changed, but no state; what was no longer known may be known again."""
         dirty = self._groups[number].dirty
-        for each in {month, present := dirty.present or month}:
+        for each in {*months, present := dirty.present or months[0]}:
             self.unpublished.note_group(number, each, sections)
         if CONNECTIVITY in sections and KNOWLEDGE not in dirty.due_us.get(present, ()):
             self._await_end_of_knowledge(number, present)
@@ -253,7 +253,7 @@ class Scheduler:
             dirty.first = first
             dirty.mark(first, OTHERS)
             dirty.mark_since(first, OTHERS)
-        platform = None if platform_us is None else self._tenants.month(group.one, platform_us)
+        platform = None if platform_us is None else self._tenants.months(group.one, platform_us)[0]
         known = min(each for each in (first, platform, present) if each is not None)
         return dirty.take(present, known)
 
@@ -344,7 +344,7 @@ class Scheduler:
         if len(group.tenants) != 1:
             return None  # mail alone tells nothing of these sections
         first_us = self._tenants.first_us(group.one)
-        return None if first_us is None else self._tenants.month(group.one, first_us)
+        return None if first_us is None else self._tenants.months(group.one, first_us)[0]
 
     # 5. What is to be published.
 

@@ -187,7 +187,7 @@ class LatencyMonths:
             governed = self.governed(tenant, each)
             period = governed.period
             edges_us |= {period.start_us, period.end_us}
-            if period.start_us <= accepted_us < period.end_us:
+            if period.holds(accepted_us):
                 slot = self.of_first(tenant, each)
                 part, some_us, part_limit_us = self._part(slot, accepted_us)
                 edges_us |= some_us
@@ -251,7 +251,7 @@ class LatencyMonths:
         for number in self._parts.get(whole, ()):
             period = self.slot(number).governed.period
             edges_us |= {period.start_us, period.end_us}
-            if period.start_us <= accepted_us < period.end_us:
+            if period.holds(accepted_us):
                 found, limit_us = number, longest_us(self.slot(number).governed)
         return found, edges_us, limit_us
 

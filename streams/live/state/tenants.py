@@ -251,6 +251,19 @@ class Tenants:
             forces = self._forces[tenant] = in_force(self.versions(tenant))
         return month_at(forces, instant_us)
 
+    def months(self, tenant: str, instant_us: int) -> tuple[Month, ...]:
+        """The months that hold an instant, the earliest first.
+
+        There are two where the zone changes, from one contract to another or from or to none.
+        """
+        month = self.month(tenant, instant_us)
+        if all(each.timezone == DEFAULT_TIMEZONE for each in self.versions(tenant)):
+            return (month,)
+        near = (month.previous(), month, month.next())
+        code, months = self._codes[tenant], self.latency.months
+        held = tuple(one for one in near if months.governed(code, one).period.holds(instant_us))
+        return held or (month,)
+
     def ends_us(self, tenant: str, month: Month) -> set[int]:
         """When a month ends for a tenant, in whichever zone it may be by then."""
         zones = {each.zone for each in self.versions(tenant)} | {_DEFAULT_ZONE}
