@@ -52,6 +52,9 @@ _TENANTS_AT_ONCE: Final = 2_000
 """Published in one go, with pauses: more than that would keep a checkpoint waiting."""
 _SHARE_OF_ROUNDS: Final = 0.2
 """Of the time that may go into publishing how tenants stand, while records wait."""
+_SHARE_FAR_BEHIND: Final = 0.05
+"""The same where what is applied has waited for long: what is told of it is soon told anew."""
+_FAR_BEHIND_US: Final = 5 * MICROS
 
 logger = logging.getLogger(__name__)
 
@@ -188,9 +191,8 @@ class Live:
 
     async def _advance(self, partition: int, member: _Member) -> None:
         """One turn of a task."""
-        task, now = member.task, time.monotonic()
+        task, now, busy = member.task, time.monotonic(), False
         self.breath.begin()
-        busy = False
         while time.monotonic() < now + _TURN_S and (bite := self._next(member)) is not None:
             busy = task.clock.waiting = True
             self._came_at = time.monotonic()
@@ -201,7 +203,7 @@ class Live:
             member.is_catching_up = False
             task.anchor(now, time.time_ns() // 1000)
         await self.breath.through(task.pass_time(now), "pass_time")
-        await self._publish(member, busy)
+        await self._publish(member)
         if self._is_due(partition, member):
             await self._checkpoint(member)
 
@@ -264,17 +266,20 @@ class Live:
         """Whether everything known of a task's topics is applied."""
         return member.inbox.empty and not any(self._is_behind(member, topic) for topic in INPUT)
 
-    async def _publish(self, member: _Member, busy: bool) -> None:
+    async def _publish(self, member: _Member) -> None:
         """Publish how some tenants stand; while records wait, for a share of the time only."""
-        if not member.task.rounds.has_news or time.monotonic() < member.round_at:
-            return
-        if self._deliveries.is_under_way(member.task.partition) and busy:
+        rounds, waiting = member.task.rounds, member.task.clock.waiting
+        paused = time.monotonic() < member.round_at and (waiting or not rounds.under_way)
+        paused |= waiting and self._deliveries.is_under_way(member.task.partition)
+        if paused or not rounds.has_news:
             return
         before_s = self.breath.held_s
         with self._measures.stage("publish"):
             await self.breath.through(member.task.publish_some(_TENANTS_AT_ONCE), "publish")
-        pause = (self.breath.held_s - before_s) / _SHARE_OF_ROUNDS if busy else 0.0
-        if not member.task.rounds.under_way:
+        waited_us = time.time_ns() // 1000 - member.task.clock.received_us
+        share = _SHARE_OF_ROUNDS if waited_us < _FAR_BEHIND_US else _SHARE_FAR_BEHIND
+        pause = (self.breath.held_s - before_s) / share if waiting else 0.0
+        if not rounds.under_way:
             pause = max(pause, self._settings.checkpoint_s)
         member.round_at = time.monotonic() + pause
 

@@ -1,6 +1,9 @@
 """A checkpoint that tells only what is urgent, between those that tell everything."""
 
+from collections import deque
+
 import orjson
+import pytest
 
 from mailsla.schemas.topics import BREACHES, STATUS, WINDOWS
 from mailsla.streams.runtime.checkpoint.writer import feed_apart
@@ -85,3 +88,25 @@ def test_what_the_feed_was_told_after_the_head_is_told_by_the_next_life_too():
     before = len(run.told)
     run.checkpoint(everything=False)
     assert not told(run, BREACHES, before)
+
+
+def mail(tenant, number):
+    topic, _, value = message(number, "dispatched", 10, name="q")
+    return topic, tenant.encode(), orjson.dumps(orjson.loads(value) | {"tenant_id": tenant})
+
+
+@pytest.mark.parametrize(("changes", "is_news"), [("b", False), ("a", True)])
+def test_only_what_changes_after_a_tenant_s_turn_waits_for_the_next_round(changes, is_news):
+    """Tenants of mail have their turns in the order in which they came up."""
+    run = LiveRun()
+    run.feed([mail("a", 1), mail("b", 2)])
+    run.checkpoint()
+    run.feed([mail("a", 3), mail("b", 4)])
+    deque(run.task.publish_some(1), 0)
+    assert run.task.rounds.under_way
+    run.feed([mail(changes, 5)])
+    while run.task.rounds.under_way:
+        deque(run.task.publish_some(1), 0)
+    assert run.task.rounds.has_news == is_news
+    run.checkpoint()
+    assert {one["count"] for one in told(run, WINDOWS)[-2:] if one["tenant_id"] == changes} == {3}

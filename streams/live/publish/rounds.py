@@ -182,6 +182,7 @@ class Rounds:
             yield list(self._states_of_mail(some, now_us))
         yield from self.present_again()
         yield from self._windows(codes)
+        self._latency.told(codes)
         if not self.under_way:
             self.offsets, self.marks = self._begun
 

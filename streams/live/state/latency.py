@@ -6,7 +6,6 @@ import numpy as np
 
 from mailsla.schemas.contract import Contract
 from mailsla.streams.clauses.model.contracts import in_force
-from mailsla.streams.clauses.model.stuck_limits import LatencyLimits
 from mailsla.streams.latency.flights import AT_RISK, OVER
 from mailsla.streams.latency.folded import (
     Folded,
@@ -34,7 +33,7 @@ from mailsla.streams.latency.windows.window_kinds import PaneWidth
 from mailsla.streams.live.state.excluded_spans import ExcludedSpans
 from mailsla.streams.live.state.latency_months import LatencyMonths
 from mailsla.streams.live.state.stretches import NOWHERE
-from mailsla.streams.live.state.window_terms import TermsOfTenants, WindowTerms
+from mailsla.streams.live.state.terms_of_tenants import LimitsOfTenants, TermsOfTenants, WindowTerms
 from mailsla.streams.time.calendar import SECOND, Month
 from mailsla.streams.time.intervals import BEFORE_ALL
 from mailsla.streams.time.months import month_number, month_starts_us
@@ -62,9 +61,10 @@ class Latency:
         lateness_us: int,
         silence_us: int,
     ) -> None:
-        self._versions, self._alike, self._excluded = versions, alike, excluded
+        self._versions, self._excluded = versions, excluded
         self.store = MessageStore()
-        self.in_flight = InFlight(self.store, self.limits)
+        self._limits = LimitsOfTenants(versions, alike)
+        self.in_flight = InFlight(self.store, self._limits.of_series)
         self.sources = Sources(lateness_us, silence_us)
         self.months = LatencyMonths(versions, alike, name)
         self.slow = SlowMessages()
@@ -74,36 +74,8 @@ class Latency:
         """Event time that the mail read so far has come to."""
         self.heard_us = 0
         """When the last of it came, by the broker's clock."""
-        self._limits: dict[tuple[bytes, ...], LatencyLimits] = {}
         self._window_terms = TermsOfTenants(self._find_window_terms)
         self._folded = FoldedMonths()
-
-    def limits(self, series: Int64s, accepted_us: Int64s) -> tuple[Int64s, Int64s]:
-        """From which age on messages in flight are at risk, and the longest allowed, µs.
-
-        Args:
-            series: theirs.
-            accepted_us: when each was accepted.
-
-        """
-        if len(series) == 0:
-            return series, series
-        codes, inverse = np.unique(tenant_of(series), return_inverse=True)
-        limits = [self.limits_of(code) for code in codes.tolist()]
-        at_risk, longest = np.array([one.first for one in limits], dtype=np.int64)[inverse].T
-        for place, one in enumerate(limits):
-            if not one.constant:
-                own = np.flatnonzero(inverse == place)
-                at_risk[own], longest[own] = one.at(accepted_us[own])
-        return at_risk, longest
-
-    def limits_of(self, tenant: int) -> LatencyLimits:
-        """The ages that matter to the messages of a tenant."""
-        alike = self._alike(tenant)
-        known = self._limits.get(alike)
-        if known is None:
-            known = self._limits[alike] = LatencyLimits("-", self._versions(tenant))
-        return known
 
     def left_out(self, messages: Rows) -> Mask:
         """Which messages, finished or in flight, the provider is not liable for in their months."""
@@ -261,6 +233,7 @@ class Latency:
             The months it had, and those it has now.
 
         """
+        self._limits.forget(tenant)
         rows = self.rows_of(tenant)
         counted = rows[~self.left_out(rows)]
         if (known := self._window_terms.known(tenant)) is not None:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from mailsla.streams.latency.row_index import Int64s, Mask
+from mailsla.streams.latency.sorted_sets import group_starts
 from mailsla.streams.live.apply.mail import MailChanges
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
@@ -81,7 +82,8 @@ class Means:
         # 3. Where each tick ends that is over; what changed in the present one stays open.
         ends = last | np.append(ticks[1:] != ticks[:-1], True)
         open_ = (ticks >= self.open_tick) & ~np.isin(slots, changes.corrected)
-        self.open = np.unique(keys[ends & open_])
+        still = keys[ends & open_]
+        self.open = still[group_starts(still)]
         chosen = np.flatnonzero(ends & ~open_ & months.means.judged[slots, ways])
         if len(chosen) == 0:
             return

@@ -295,6 +295,12 @@ class LatencyEvaluation:
         """Whether `take_dirty` would give any."""
         return bool(self._dirty.any())
 
+    def told(self, tenants: Int64s) -> None:
+        """How some tenants stand by now is published: only what changes from now on is news."""
+        self._dirty[tenants[tenants < len(self._dirty)]] = False
+        for tenant in self._emptied:  # of months without a message a round tells at its beginning
+            self._dirty[tenant] = True
+
     def mark_dirty(self, tenants: Collection[int]) -> None:
         """Some tenants are to be published again."""
         for tenant in tenants:
