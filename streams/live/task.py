@@ -15,7 +15,7 @@ from mailsla.schemas.codec.identifiers import PLATFORM
 from mailsla.schemas.contract import Contract
 from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.lines import encode_fact
-from mailsla.schemas.facts.ops import SourceProgressFact
+from mailsla.schemas.facts.ops import EventVoidedFact, SourceProgressFact
 from mailsla.schemas.topics import CALENDARS, MTA
 from mailsla.streams.clauses.invalidation import EXCLUSIONS
 from mailsla.streams.live.apply.facts import apply_fact, apply_voiding, land
@@ -268,13 +268,14 @@ class Task:
         self._log.add_fact(fact, line)
         self.outbox.publish(self.scheduler.meet(tenant))
         self._touch(fact, since_us, self.scheduler.is_quiet(tenant, fact))
-        self._take_out(fact)
+        if isinstance(fact, EventVoidedFact):
+            self._take_out(fact)
         return True
 
-    def _take_out(self, fact: Fact) -> None:
-        if (gone := apply_voiding(self.tenants, fact)) is not None:
+    def _take_out(self, voiding: EventVoidedFact) -> None:
+        if (gone := apply_voiding(self.tenants, voiding)) is not None:
             self._touch(*gone)
-        turned, rows = self.latency.take_out(fact)
+        turned, rows = self.latency.take_out(voiding)
         self.outbox.publish(turned)
         self._log.add_rows(rows)
 
@@ -316,9 +317,7 @@ class Task:
     def hear(self, read: Sequence[Broadcast], now_s: float) -> None:
         """Follow what the shared `Platform` has just read."""
         platform, excluded = self.tenants.platform, False
-        for fact, heard_us, _ in read:
-            if fact is None:
-                continue
+        for fact, heard_us in ((one, at_us) for one, at_us, _ in read if one is not None):
             moves = fact.tenant_id == PLATFORM and fact.time <= heard_us + SKEW_CAP_US
             # As idle time does: not while own records wait.
             if moves and (self.clock.latest_us <= 0 or not self.clock.waiting):
@@ -326,7 +325,8 @@ class Task:
                 self.scheduler.begin(fact.time)
             if isinstance(fact, SourceProgressFact):
                 self._progress.say(Progress(fact.of, fact.time, heard_us), now_s)
-            self._take_out(fact)
+            if isinstance(fact, EventVoidedFact):
+                self._take_out(fact)
             excluded |= platform.excludes(fact)
         if excluded:
             self.tenants.exclude(PLATFORM)

@@ -40,14 +40,14 @@ def apply_fact(tenants: Tenants, fact: Fact) -> int:
     return _changed_since(tenants, fact)
 
 
-def apply_voiding(tenants: Tenants, fact: Fact) -> tuple[Fact, int] | None:
-    """Take out the event that a fact voids, if it does, and if the event is here and counted.
+def apply_voiding(tenants: Tenants, voiding: EventVoidedFact) -> tuple[Fact, int] | None:
+    """Take out the event that is voided, if it is here and counted.
 
     Returns:
         The fact that no longer counts, and the instant, µs, from which on that changes anything.
 
     """
-    if not isinstance(fact, EventVoidedFact) or (gone := tenants.landed.void(fact)) is None:
+    if (gone := tenants.landed.void(voiding)) is None:
         return None
     return gone, _changed_since(tenants, gone)
 

@@ -12,7 +12,6 @@ from heapq import heappop, heappush
 import numpy as np
 import pyarrow as pa
 
-from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.ops import EventVoidedFact
 from mailsla.schemas.topics import MTA
 from mailsla.streams.latency.keyhash import event_keys
@@ -157,15 +156,13 @@ class LatencyEvaluation:
                     over = self._latency.months.means.final_us[slot] <= now_us
                     yield from self._turn(found, slot, now_us, past=bool(over) or tenant in past)
 
-    def take_out(self, fact: Fact) -> tuple[list[Transition], Rows]:
-        """Follow a fact that may void mail: what is told, and the rows that say so in the state."""
+    def take_out(self, voiding: EventVoidedFact) -> tuple[list[Transition], Rows]:
+        """Follow an `event.voided`: what is told, and the rows that say so in the state."""
         names = self._latency.sources.names
-        if not isinstance(fact, EventVoidedFact) or fact.voids_topic != MTA.name:
+        if voiding.voids_topic != MTA.name or voiding.voids_source not in names:
             return [], np.empty(0, dtype=ROW)
-        if fact.voids_source not in names:
-            return [], np.empty(0, dtype=ROW)
-        event = int(event_keys(pa.array([fact.voids_id]))[0])
-        source, clock_us = names.index(fact.voids_source), self._present_us()
+        event = int(event_keys(pa.array([voiding.voids_id]))[0])
+        source, clock_us = names.index(voiding.voids_source), self._present_us()
         changes, rows = take_out(self._latency, source, event, clock_us)
         return list(self._correct(changes)), rows
 
