@@ -216,3 +216,20 @@ def test_what_two_months_hold_is_told_in_both(agreed, shared, months, at_once):
     run.pass_time(600)
     counted = [run.status["a", "security.incidents", month].observed for month in months]
     assert counted == [2, 1]
+
+
+@pytest.mark.parametrize("whose", ["*", "a"], ids=["the platform", "the tenant"])
+def test_the_first_heartbeat_that_comes_late_is_told_of_every_month_since(whose):
+    """It changes no state, but from then on it is known that nothing was wrong."""
+    run = LiveRun()
+    run.feed([message(0, 0, 1), message(1, 3_600, 1)])
+    run.checkpoint()
+    heartbeat = {
+        "id": "h", "source": "ops", "type": "monitor.heartbeat", "tenant_id": whose,
+        "time": "2026-07-10T00:00:00Z", "monitor": "m", "interval_s": 60,
+    }  # fmt: skip
+    run.feed([("mail.ops", whose.encode(), orjson.dumps(heartbeat))])
+    run.pass_time(600)
+    months = [f"2026-0{month}" for month in (7, 8, 9)]
+    told = [run.status["a", "operations.availability", month].observed for month in months]
+    assert told == [1, 1, 1]

@@ -25,6 +25,7 @@ from mailsla.streams.live.evaluate.dirty_sections import (
     PATIENT,
     PROMPT,
     DirtySections,
+    open_months,
 )
 from mailsla.streams.live.evaluate.dues import Timers
 from mailsla.streams.live.evaluate.groups import Group, Grouping, Standing, standing
@@ -148,9 +149,10 @@ class Scheduler:
                     self._mark(number, months[0], chosen, past)
 
     def _note_quiet(self, number: int, months: Sequence[Month], sections: frozenset[int]) -> None:
-        """Values changed, but no state; what was no longer known may be known again."""
+        """Values changed, but no state, also of later months; what was not known may be known."""
         dirty = self._groups[number].dirty
-        for each in {*months, present := dirty.present or months[0]}:
+        present = dirty.present or months[0]
+        for each in {*months, present, *(one for one in open_months(present) if one > months[0])}:
             self.unpublished.note_group(number, each, sections)
         if CONNECTIVITY in sections and KNOWLEDGE not in dirty.due_us.get(present, ()):
             self._await_end_of_knowledge(number, present)
@@ -171,9 +173,7 @@ class Scheduler:
                 self._stale.add(number)
 
     def _mark_everything(self, number: int) -> None:
-        group = self._groups[number]
-        first = self._first(group)
-        if first is not None:
+        if (first := self._first(self._groups[number])) is not None:
             self._mark(number, first, OTHERS)
         self._stale.add(number)
 
