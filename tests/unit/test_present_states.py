@@ -233,3 +233,23 @@ def test_the_first_heartbeat_that_comes_late_is_told_of_every_month_since(whose)
     months = [f"2026-0{month}" for month in (7, 8, 9)]
     told = [run.status["a", "operations.availability", month].observed for month in months]
     assert told == [1, 1, 1]
+
+
+def test_word_of_the_past_goes_along_where_a_tenant_is_looked_at_by_itself_from_now_on():
+    """While it waits the tenant's first fact comes: those of whom only mail is known are one."""
+    run = LiveRun()
+    run.feed([message(0, 0, 1)])
+    for number, (type_, time) in enumerate(
+        [("opened", "2026-08-03T12:00:00Z"), ("closed", "2026-08-03T12:00:05Z")]
+    ):
+        incident_of_all = {
+            "id": f"p{number}", "source": "ops", "type": f"incident.{type_}", "tenant_id": "*",
+            "time": time, "incident_id": "i", "kind": "fault",
+        }  # fmt: skip
+        run.pass_time(60)
+        run.feed([("mail.ops", b"*", orjson.dumps(incident_of_all))])
+        run.checkpoint()
+        run.hear()
+    run.feed([incident(1, START.isoformat())])
+    run.pass_time(600)
+    assert run.status["a", "operations.fault_duration", "2026-08"].observed == 5

@@ -63,6 +63,16 @@ class DirtySections:
         for section in sections:
             self.since[section] = min(month, self.since.get(section, month))
 
+    def take_along(self, before: "DirtySections") -> None:
+        """A tenant comes from others: all that it was looked at with is dirty once more.
+
+        Word of the past that waited with them goes on waiting.
+        """
+        if before.measured is not None:
+            self.mark(before.measured, OTHERS)
+            self.mark_since(before.measured, OTHERS)
+        self.settling = {**before.settling, **self.settling}
+
     def settle(self, sections: Iterable[int], now_us: int) -> None:
         """Word of the past has come of some sections: they wait for what belongs to it."""
         for section in sections:

@@ -114,16 +114,17 @@ class Timers:
         watched = bool(dirty.settling)
         dirty.settle(sections, now_us)
         if not watched:
-            self._watch_settling(number)
+            self.watch_settling(number)
 
     def watch(self, number: int) -> None:
         """Take what is due of a group as its `DirtySections` has it."""
         self._prompt.watch(number)
         self._patient.watch(number)
         self._knowledge.watch(number)
-        self._watch_settling(number)
+        self.watch_settling(number)
 
-    def _watch_settling(self, number: int) -> None:
+    def watch_settling(self, number: int) -> None:
+        """Look at a group when word of the past has waited for long enough, if any waits."""
         settled_us = self._groups[number].dirty.settled_us()
         if settled_us is not None:
             heappush(self._settling, (settled_us, number))
@@ -154,7 +155,7 @@ class Timers:
             if self._groups[number].dirty.settled_us() == at_us:
                 return at_us
             heappop(self._settling)
-            self._watch_settling(number)
+            self.watch_settling(number)
         return None
 
     def take(self, at_us: int, reach_us: int) -> Iterator[tuple[int, Month, int]]:
@@ -175,5 +176,5 @@ class Timers:
         while (settled_us := self._settled_us()) is not None and settled_us <= at_us:
             _, number = heappop(self._settling)
             self._groups[number].dirty.end_settling(at_us)
-            self._watch_settling(number)
+            self.watch_settling(number)
             yield number

@@ -57,8 +57,7 @@ class Scheduler:
 
     def __init__(self, tenants: Tenants, states: IndicatorStates) -> None:
         self._tenants, self._states = tenants, states
-        self.position_us = 0
-        self.patient_us = 0
+        self.position_us = self.patient_us = 0
         self._grouping = Grouping(tenants)
         self._groups, self._group_of = self._grouping.groups, self._grouping.number_of
         self._stale: set[int] = set()
@@ -73,6 +72,9 @@ class Scheduler:
         if number == known:
             return
         if known is not None:
+            self._groups[number].dirty.take_along(self._groups[known].dirty)
+            self._timers.watch_settling(number)
+            self._stale.add(number)
             self._leave(known, tenant)
         group = self._groups[number]
         group.tenants[tenant] = None
@@ -150,8 +152,7 @@ class Scheduler:
 
     def _note_quiet(self, number: int, months: Sequence[Month], sections: frozenset[int]) -> None:
         """Values changed, but no state, also of later months; what was not known may be known."""
-        dirty = self._groups[number].dirty
-        present = dirty.present or months[0]
+        present = (dirty := self._groups[number].dirty).present or months[0]
         for each in {*months, present, *(one for one in open_months(present) if one > months[0])}:
             self.unpublished.note_group(number, each, sections)
         if CONNECTIVITY in sections and KNOWLEDGE not in dirty.due_us.get(present, ()):
@@ -351,9 +352,8 @@ class Scheduler:
     def assess(self, tenant: str, month: Month, sections: Iterable[int]) -> Iterator[Assessment]:
         """Some sections of a tenant-month as they stand."""
         for clock, at_us in self._clocks(self.position_us):
-            yield from assess_sections(
-                self._tenants, tenant, month, at_us, clock & frozenset(sections)
-            )
+            some = clock & frozenset(sections)
+            yield from assess_sections(self._tenants, tenant, month, at_us, some)
 
     def group_number(self, tenant: str) -> int:
         """The number of those a tenant is looked at with: the same sections stand alike."""
