@@ -66,10 +66,13 @@ def _undisturbed(stack, prefix):
     log = stack.read(MTA)
     told = {WINDOWS: [], STATUS: [], FEED: []}
     for partition in range(PARTITIONS):
-        records = [(MTA, one.key, one.value) for one in log if one.partition == partition]
+        own = [one for one in log if one.partition == partition]
         run = LiveRun()
-        for start in range(0, len(records), _AT_ONCE):
-            run.feed(records[start : start + _AT_ONCE])
+        for start in range(0, len(own), _AT_ONCE):
+            some = own[start : start + _AT_ONCE]
+            # While nothing came time has passed: when the broker had each is a part of the log.
+            heard_us = [1_000 * one.timestamp for one in some]
+            run.feed([(MTA, one.key, one.value) for one in some], heard_us)
             run.checkpoint()
         for record in run.told:
             if record.topic in told and record.key.startswith(prefix):
