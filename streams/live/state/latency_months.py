@@ -171,15 +171,21 @@ class LatencyMonths:
         known = self.of_month(tenant, month)
         return self._add_month(tenant, self.governed(tenant, month)) if known is None else known
 
+    def near(self, tenant: int, month: Month) -> tuple[Month, ...]:
+        """A local month, and those that may hold some of its instants, the earliest first.
+
+        Where the zone changes, from one contract to another or from or to none, months may
+        overlap, or leave a gap.
+        """
+        if all(one.timezone == self.default_contract.timezone for one in self._versions(tenant)):
+            return (month,)
+        return (month.previous(), month, month.next())
+
     def _stretch(self, tenant: int, accepted_us: int) -> tuple[int, int, list[Place]]:
         """The stretch of one instant of acceptance, as `Stretches` wants it."""
         versions = self._versions(tenant)
         month = month_at(in_force(versions), accepted_us)
-        near = [month]
-        if any(each.timezone != self.default_contract.timezone for each in versions):
-            # Where the zone changes, from one contract to another or to none, months may overlap,
-            # or leave a gap.
-            near = [month.previous(), month, month.next()]
+        near = self.near(tenant, month)
         zone = self.governed(tenant, month).period.zone
         first, end = midnight(month.first, zone), midnight(month.end, zone)
         edges_us, places = {first, end}, list[Place]()

@@ -256,11 +256,10 @@ class Tenants:
 
         There are two where the zone changes, from one contract to another or from or to none.
         """
-        month = self.month(tenant, instant_us)
-        if all(each.timezone == DEFAULT_TIMEZONE for each in self.versions(tenant)):
-            return (month,)
-        near = (month.previous(), month, month.next())
-        code, months = self._codes[tenant], self.latency.months
+        month, months = self.month(tenant, instant_us), self.latency.months
+        near = months.near(code := self._codes[tenant], month)
+        if len(near) == 1:
+            return near
         held = tuple(one for one in near if months.governed(code, one).period.holds(instant_us))
         return held or (month,)
 
