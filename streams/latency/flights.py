@@ -82,6 +82,11 @@ class FlightStretches:
             self.flights[chosen], self.begins[chosen], self.ends[chosen], self.slots[chosen]
         )
 
+    def place(self, key: int, end: int) -> int | None:
+        """Where the flight of a message stands that ends at a record, if there is one."""
+        found = np.flatnonzero((self.flights["key"] == key) & (self.ends == end))
+        return int(found[0]) if len(found) else None
+
 
 @dataclass(frozen=True, slots=True)
 class FinishedHere:

@@ -123,19 +123,22 @@ class InFlight:
         ended = [Aging(0, one, self._references[at], int(one["age"]), None) for one, at in gone]
         return ended, as_rows(flights[slots])
 
-    def acceptance_of(self, key: int) -> str | None:
-        """The reference of the acceptance of a message that the last batch finished, if known.
+    def acceptance_of(self, key: int, place: int) -> str | None:
+        """The reference of the acceptance of a message that a record of the last batch finished.
+
+        None where it was not in flight then: what finished it before may be in another batch.
 
         Args:
             key: of the message, without direction.
+            place: of the record that finished it.
 
         """
         here = self._finished_here
-        at = np.flatnonzero(here.held.flights["key"] == key)
-        if len(at):
-            return here.references[int(here.held.slots[at[0]])]
-        at = np.flatnonzero(here.begun.flights["key"] == key)
-        return here.name(int(here.begun.begins[at[0]])) if len(at) else None
+        at = here.held.place(key, place)
+        if at is not None:
+            return here.references[int(here.held.slots[at])]
+        at = here.begun.place(key, place)
+        return None if at is None else here.name(int(here.begun.begins[at]))
 
     def _held(self, end_keys: UInt64s, end_places: Int64s) -> FlightStretches:
         """The flights of the table that the batch finishes."""

@@ -156,6 +156,27 @@ def test_a_breach_names_the_finished_messages_that_took_too_long(restarted):
     assert breach["data"]["evidence"] == ["s#e1", "s#e3"]
 
 
+@pytest.mark.parametrize(
+    ("finishes", "named"),
+    [
+        ([("bounced", 3_000), ("dispatched", 9_000)], "s#e3"),
+        ([("dispatched", 9_000), ("dispatched", 8_000)], "s#e3"),
+        ([("dispatched", 9_000), ("accepted", 1), ("bounced", 9_000)], "s#e1"),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_slow_message_is_named_alike_however_its_records_are_cut(finishes, named, at_once):
+    run = Watched()
+    says = [("accepted", 0), *finishes]
+    log = [message(number, *each) for number, each in enumerate(says, 1)]
+    log.append(message(9, "dispatched", 9_100, name="other"))
+    for batch in [log] if at_once else [[each] for each in log]:
+        run.feed(batch)
+    run.until(9_200)
+    breach = next(event for _, event in run.seen if event["type"].endswith("breached"))
+    assert breach["data"]["evidence"] == sorted([named, "s#e9"])
+
+
 def test_word_of_an_earlier_finish_takes_a_message_out_of_the_evidence():
     run = Watched()
     run.feed([message(1, "delivered", 3_700), message(2, "delivered", 3_700, name="other")])

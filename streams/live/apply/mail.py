@@ -60,7 +60,7 @@ class MailChanges:
     ``clocks_us`` is the event time that mail has come to at each record of the batch, ``idle_us``
     just before it, moved on while nothing came, and ``before_us`` before all of them. ``name``
     gives the reference of the event of a record, ``acceptance`` that of the acceptance of a
-    message (by its key without direction) that the batch has finished. ``corrected`` are the slots
+    message (by its key without direction) that a record has finished. ``corrected`` are the slots
     of months of which something long known is put right: that is word of the past.
     """
 
@@ -70,7 +70,7 @@ class MailChanges:
     idle_us: Int64s
     before_us: int
     name: Callable[[int], str]
-    acceptance: Callable[[int], str | None]
+    acceptance: Callable[[int, int], str | None]
     corrected: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def reached_us(self, place: int, before: bool) -> int:
@@ -211,7 +211,7 @@ def nothing_at(clock_us: int) -> MailChanges:
     """No record, at an event time."""
     clocks = np.array([clock_us], dtype=np.int64)
     nothing = np.empty(0, dtype=STEP)
-    return MailChanges(nothing, (), clocks, clocks, clock_us, _unnamed, lambda key: None)
+    return MailChanges(nothing, (), clocks, clocks, clock_us, _unnamed, lambda key, place: None)
 
 
 def _clocks(latency: Latency, believed_us: Int64s, heard_us: Int64s) -> tuple[Int64s, Int64s]:

@@ -185,7 +185,8 @@ class ExceedanceCounts:
     def _reference(self, step: np.void, changes: MailChanges) -> str:
         """The event that first told of a slow message: of its acceptance, or of its finish."""
         key = turned(np.array([step["key"]]), np.array([step["way"] == 1]))
-        return changes.acceptance(int(key[0])) or changes.name(int(step["place"]))
+        place = int(step["place"])
+        return changes.acceptance(int(key[0]), place) or changes.name(place)
 
     def _series(self, slot: int, way: int) -> int:
         return 2 * self._latency.months.slot(slot).tenant + way
