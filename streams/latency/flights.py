@@ -100,6 +100,22 @@ class FinishedHere:
     references: Sequence[str]
     name: Callable[[int], str]
 
+    def acceptance_of(self, key: int, place: int) -> str | None:
+        """The reference of the acceptance of a message that a record finished, if known.
+
+        None where it was not in flight then: what finished it before may be in another batch.
+
+        Args:
+            key: of the message, without direction.
+            place: of the record.
+
+        """
+        at = self.held.place(key, place)
+        if at is not None:
+            return self.references[int(self.held.slots[at])]
+        at = self.begun.place(key, place)
+        return None if at is None else self.name(int(self.begun.begins[at]))
+
 
 def without_direction(rows: Rows) -> UInt64s:
     """The keys of rows' messages, whatever the direction of the event."""

@@ -55,7 +55,7 @@ class InFlight:
         nothing = FlightStretches(
             self._flights[:0], *(np.empty(0, dtype=np.int64) for _ in range(3))
         )
-        self._finished_here = FinishedHere(nothing, nothing, (), str)
+        self.finished_here = FinishedHere(nothing, nothing, (), str)
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._alive[: self._count]))
@@ -102,7 +102,7 @@ class InFlight:
         for some in (held, ripe, begun):
             agings += self._age(some, marks, count, name)
         agings.sort(key=in_order)
-        self._finished_here = FinishedHere(held, begun, self._references, name)
+        self.finished_here = FinishedHere(held, begun, self._references, name)
         # 4. Who is left.
         self._alive[held.slots] = False
         left = begun.ends == count
@@ -122,23 +122,6 @@ class InFlight:
         gone = zip(flights[slots], slots.tolist(), strict=True)
         ended = [Aging(0, one, self._references[at], int(one["age"]), None) for one, at in gone]
         return ended, as_rows(flights[slots])
-
-    def acceptance_of(self, key: int, place: int) -> str | None:
-        """The reference of the acceptance of a message that a record of the last batch finished.
-
-        None where it was not in flight then: what finished it before may be in another batch.
-
-        Args:
-            key: of the message, without direction.
-            place: of the record that finished it.
-
-        """
-        here = self._finished_here
-        at = here.held.place(key, place)
-        if at is not None:
-            return here.references[int(here.held.slots[at])]
-        at = here.begun.place(key, place)
-        return None if at is None else here.name(int(here.begun.begins[at]))
 
     def _held(self, end_keys: UInt64s, end_places: Int64s) -> FlightStretches:
         """The flights of the table that the batch finishes."""

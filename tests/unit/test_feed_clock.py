@@ -25,7 +25,7 @@ def event(number, type_, seconds, **fields):
     return TOPIC_OF[type_], b"a", orjson.dumps(head | fields | times)
 
 
-def message(number, type_, seconds, accepted=0, name="m"):
+def message(number, type_, seconds, accepted=0, name="m", **more):
     return event(
         number,
         f"message.{type_}",
@@ -34,6 +34,7 @@ def message(number, type_, seconds, accepted=0, name="m"):
         message_id=f"{name}{number if name == 'q' else ''}",
         recipient="r@example.org",
         direction="inbound" if type_ == "delivered" else "outbound",
+        **more,
     )
 
 

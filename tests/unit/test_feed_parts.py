@@ -126,3 +126,45 @@ def test_a_largest_latency_that_is_judged_is_followed_message_by_message(at_once
         if each["data"]["indicator"] == "latency.receive.max"
     ]
     assert found == [("breached", 102)]
+
+
+def foreign(number, seconds, accepted=0):
+    return message(number, "delivered", seconds, accepted, name="q", liability="carrier")
+
+
+JUDGED = {"latency.receive.max": {"judged": True, "target": 4_000}}
+LEFT_OUT = [
+    (
+        JUDGED,
+        "breached",
+        [foreign(1, 3_700), message(2, "delivered", 4_100, name="q"), foreign(3, 4_130)],
+    ),
+    (
+        {"latency.exceedances": {"target": 2}},
+        "at_risk",
+        [
+            message(1, "accepted", 0, name="q"),
+            message(9, "dispatched", 1_990, 1_990, name="q"),
+            message(1, "dispatched", 2_000, name="q"),
+            foreign(2, 3_700),
+            message(3, "accepted", 4_000, 4_000, name="q"),
+            message(4, "dispatched", 6_000, 6_000, name="q"),
+            foreign(5, 6_100),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(("overrides", "state", "log"), LEFT_OUT)
+def test_what_is_left_out_is_told_as_of_the_turn(overrides, state, log, at_once):
+    promise = {"tenant_id": "a", "version": 1, "effective_from": "2025-01-01"}
+    run = Watched()
+    run.feed([contract_record(Contract.model_validate(promise | {"overrides": overrides}))])
+    log = [*log, message(8, "delivered", DAY_S, DAY_S)]
+    for batch in [log] if at_once else [[each] for each in log]:
+        run.feed(batch)
+    run.checkpoint()
+    events = [orjson.loads(each.value)["data"] for each in run.told if each.topic == BREACHES.name]
+    found = [one for one in events if one["indicator"] in overrides and one["state"] == state]
+    assert found[-1]["excluded"] == 1

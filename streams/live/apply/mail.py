@@ -137,7 +137,7 @@ def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
     changes = latency.window_changes(admitted.rows[counted], admitted.signs[counted])
     latency.windows.apply(changes, latency.frontier_us())
     news = np.concatenate([finished[admitted.added], ended])
-    acceptance = latency.in_flight.acceptance_of
+    acceptance = latency.in_flight.finished_here.acceptance_of
     return MailChanges(steps, agings, clocks, idle, before_us, batch.name, acceptance), news
 
 

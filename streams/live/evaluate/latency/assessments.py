@@ -60,11 +60,9 @@ class LatencyAssessments:
         )
         return self._whole(slot, found)
 
-    def maximum(self, slot: int, way: int, largest_us: int) -> Assessment:
-        """A largest latency, µs."""
-        count, everything = (
-            self._latency.months.totals(slot, counted).count[way] for counted in (True, False)
-        )
+    def maximum(self, slot: int, way: int, values: tuple[int, int, int]) -> Assessment:
+        """A largest latency, µs, of so many messages, and how many are left out."""
+        largest_us, count, excluded = values
         found = Measure(
             indicator=LARGEST[way],
             trend="rises",
@@ -72,7 +70,7 @@ class LatencyAssessments:
             denominator=SECOND if count else 0,
             raw_numerator=largest_us,
             raw_denominator=SECOND if count else 0,
-            excluded=Decimal(everything - count),
+            excluded=Decimal(excluded),
             evidence_count=min(1, count),
         )
         return self._whole(slot, found)
@@ -112,7 +110,11 @@ class LatencyAssessments:
         if number == 2:
             return self.exceedances(slot)
         way = number - 3
-        return self.maximum(slot, way, self._latency.months.totals(slot, True).largest_us[way])
+        counted, everything = (self._latency.months.totals(slot, one) for one in (True, False))
+        count = counted.count[way]
+        return self.maximum(
+            slot, way, (counted.largest_us[way], count, everything.count[way] - count)
+        )
 
     def assess(self, tenant: int, month: Month) -> Iterator[tuple[Assessment, int | None]]:
         """Every indicator of section 2 of a tenant-month as it stands, without evidence.

@@ -26,6 +26,8 @@ from mailsla.streams.time.calendar import SECOND
 
 _Aged = tuple[int, int, int, int, str]
 """older first: negative age, then acceptance, time and id bytes of its event; its reference"""
+_Numbers = tuple[int, int, int]
+"""exceedances that count, all exceedances, and messages that may become one"""
 
 
 class ExceedanceCounts:
@@ -77,7 +79,7 @@ class ExceedanceCounts:
             changes: the batch.
 
         """
-        judged: dict[tuple[tuple[int, int], ...], Assessment] = {}
+        judged: dict[tuple[_Numbers, ...], Assessment] = {}
         before = self._counted(slot, judged)
         lasting = all(event[3]["sign"] > 0 for event in events if isinstance(event[3], np.void))
         lasting &= all(e[3].age is not None for e in events if isinstance(e[3], Aging))
@@ -193,14 +195,17 @@ class ExceedanceCounts:
 
     # What has become of an indicator.
 
-    def _counted(
-        self, slot: int, judged: dict[tuple[tuple[int, int], ...], Assessment]
-    ) -> Assessment:
+    def _counted(self, slot: int, judged: dict[tuple[_Numbers, ...], Assessment]) -> Assessment:
         """The exceedances of a month as its sums stand; equal sums are judged once."""
         sums = self._latency.months.sums
         slots = (slot, *self._latency.months.parts(slot))
         numbers = tuple(
-            (int(sums.over[one] + sums.flying_over[one]), int(sums.at_risk[one])) for one in slots
+            (
+                int(sums.over[one] + sums.flying_over[one]),
+                int(sums.all_over[one] + sums.all_flying_over[one]),
+                int(sums.at_risk[one]),
+            )
+            for one in slots
         )
         if numbers not in judged:
             judged[numbers] = self._assessments.exceedances(slot)

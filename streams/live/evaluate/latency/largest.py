@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mailsla.streams.live.apply.mail import MailChanges
+from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.live.apply.mail import MailChanges, Steps
 from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
-from mailsla.streams.live.evaluate.latency.means import Turn
+from mailsla.streams.live.evaluate.latency.means import Turn, backwards
 from mailsla.streams.live.evaluate.states import tick_end
 from mailsla.streams.live.state.latency import Latency
 
@@ -31,29 +32,46 @@ class LargestLatencies:
             return
         judged = np.fromiter(months.judges_largest, np.int64, len(months.judges_largest))
         steps = changes.steps
-        steps = steps[np.isin(steps["slot"], judged) & steps["counted"]]
+        steps = steps[np.isin(steps["slot"], judged)]
         keys = 2 * steps["slot"] + steps["way"]
-        if len(keys) == 0:
-            return
         order = np.argsort(keys, kind="stable")
         steps, keys = steps[order], keys[order]
+        counts, alls = self._counts(keys, steps)
+        steps, keys, counts, alls = (each[steps["counted"]] for each in (steps, keys, counts, alls))
+        if len(keys) == 0:
+            return
         distinct, starts = np.unique(keys, return_index=True)
-        for key, own in zip(distinct.tolist(), np.split(steps, starts[1:]), strict=True):
-            slot, way = divmod(key, 2)
+        ends = np.append(starts[1:], len(keys))
+        for key, start, end in zip(distinct.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            own, (slot, way) = steps[start:end], divmod(key, 2)
+            turns = []
             largest = self._latest.get(key, 0)
             gone = own["sign"] < 0
             reached = np.maximum.accumulate(np.where(gone, 0, own["latency_us"]))
             grows = np.flatnonzero(np.diff(np.maximum(reached, largest), prepend=largest))
             for one in grows.tolist():
                 largest = int(reached[one])
-                yield self._turn(changes, int(own["place"][one]), slot, way, largest)
+                turns.append((start + one, largest))
             present = int(months.sums.largest_us[slot, way])
             if present != largest:
-                yield self._turn(changes, int(own["place"][-1]), slot, way, present)
+                turns.append((end - 1, present))
             self._latest[key] = present
+            for at, largest in turns:
+                values = largest, int(counts[at]), int(alls[at] - counts[at])
+                yield self._turn(changes, int(steps["place"][at]), slot, way, values)
 
-    def _turn(self, changes: MailChanges, place: int, slot: int, way: int, largest_us: int) -> Turn:
+    def _counts(self, keys: Int64s, steps: Steps) -> tuple[Int64s, Int64s]:
+        """How many messages count after each step, and how many there are."""
+        sums, slots, ways = self._latency.months.sums, keys // 2, keys % 2
+        last = np.append(keys[1:] != keys[:-1], True)[: len(keys)]
+        counts = backwards(sums.count[slots, ways], steps["sign"] * steps["counted"], last)
+        alls = backwards(sums.all_count[slots, ways], steps["sign"] * steps["everything"], last)
+        return counts, alls
+
+    def _turn(
+        self, changes: MailChanges, place: int, slot: int, way: int, values: tuple[int, int, int]
+    ) -> Turn:
         at_us = tick_end(int(changes.clocks_us[place]))
         final = self._latency.months.means.final_us[slot] <= at_us
         past = bool(final) or slot in changes.corrected
-        return Turn(self._assessments.maximum(slot, way, largest_us), slot, at_us, past=past)
+        return Turn(self._assessments.maximum(slot, way, values), slot, at_us, past=past)

@@ -76,9 +76,9 @@ class Means:
         # 2. The sums after each step: as they are now, less what came after it.
         slots, ways = keys // 2, keys % 2
         last = np.append(keys[1:] != keys[:-1], True)
-        counts = _backwards(months.sums.count[slots, ways], counted[order], last)
-        totals = _backwards(months.sums.sum_us[slots, ways], sums[order], last)
-        alls = _backwards(months.sums.all_count[slots, ways], everything[order], last)
+        counts = backwards(months.sums.count[slots, ways], counted[order], last)
+        totals = backwards(months.sums.sum_us[slots, ways], sums[order], last)
+        alls = backwards(months.sums.all_count[slots, ways], everything[order], last)
         # 3. Where each tick ends that is over; what changed in the present one stays open.
         ends = last | np.append(ticks[1:] != ticks[:-1], True)
         open_ = (ticks >= self.open_tick) & ~np.isin(slots, changes.corrected)
@@ -144,7 +144,7 @@ class Means:
         return lasted | (self._latency.months.means.final_us[slots] <= known_us)
 
 
-def _backwards(now: Int64s, changes: Int64s, last: Mask) -> Int64s:
+def backwards(now: Int64s, changes: Int64s, last: Mask) -> Int64s:
     """The values after each change of several series, one after the other.
 
     Args:
