@@ -253,3 +253,30 @@ def test_word_of_the_past_goes_along_where_a_tenant_is_looked_at_by_itself_from_
     run.feed([incident(1, START.isoformat())])
     run.pass_time(600)
     assert run.status["a", "operations.fault_duration", "2026-08"].observed == 5
+
+
+def outage(number, begin_s, end_s):
+    declared = {
+        "id": f"o{number}", "source": "ops", "type": "outage.declared", "tenant_id": "a",
+        "outage_id": "o", "reason": "power", "actor": "li",
+        "time": (START + timedelta(seconds=30_000 + number)).isoformat(),
+        "starts_at": (START + timedelta(seconds=begin_s)).isoformat(),
+        "ends_at": (START + timedelta(seconds=end_s)).isoformat(),
+    }  # fmt: skip
+    return TOPIC_OF["outage.declared"], b"a", orjson.dumps(declared)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_breach_that_is_withdrawn_for_nothing_at_all_is_off_the_present_state(restarts):
+    """An outage that was all that was known is declared anew, as none."""
+    run = LiveRun()
+    run.feed([outage(1, 0, 20_000)])
+    run.pass_time(200)
+    downtime = "a", "connectivity.downtime", "2026-09"
+    assert run.status[downtime].state == "breached"
+    if restarts:
+        run.restart()
+    run.feed([outage(2, 100, 100)])
+    run.pass_time(2_000)
+    present = run.status[downtime]
+    assert (present.state, present.observed, present.sequence) == ("ok", None, 2)

@@ -148,13 +148,12 @@ class StatusRecords:
         return records
 
     def of_transition(self, transition: Transition) -> Outgoing | None:
-        """The record of the state that a transition leads to."""
+        """The record of the state that a transition leads to, also where that is no data at all."""
         found = transition.assessment
         if found.term.section == LATENCY:
             self.turned.add(found.tenant_id)
-        return self.record(
-            found.tenant_id, found, transition.state, transition.sequence, transition.at_us
-        )
+        state, at_us = transition.state, transition.at_us
+        return self.record(found.tenant_id, found, state, transition.sequence, at_us, emptied=True)
 
     def _note(self, tenant: str, indicator: str, period: str) -> None:
         if period != self.present or tenant in self.elsewhere:
