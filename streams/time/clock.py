@@ -34,7 +34,8 @@ class EventClock:
         """Take note of an event time.
 
         One behind what idle time has come to does not move time: it would hold up all that is due
-        until idle time is there once more.
+        until idle time is there once more. What it had come to when the broker received the event
+        counts too: whoever reads it later, after a restart, is where all others are.
 
         Args:
             event_us: event time, µs since 1970.
@@ -42,11 +43,17 @@ class EventClock:
             received_us: when the broker received the event, µs.
 
         """
-        if event_us >= max(self.latest_us, self._idle_us):
-            # Never behind what idle time has come to.
+        if event_us >= max(self._idle_at(received_us), self._idle_us):
             self.latest_us = max(event_us, self.now_us(now_s))
             self.received_us = max(received_us, self.received_us)
             self._seen_at_s = now_s
+
+    def _idle_at(self, received_us: int) -> int:
+        """What idle time had come to at a time of the broker's clock, 0 where that is not known."""
+        if not (received_us and self.received_us):
+            return self.latest_us
+        idle_us = received_us - self.received_us - int(self.quiet_s * MICROS)
+        return self.latest_us + max(0, idle_us)
 
     def anchor(self, now_s: float, present_us: int) -> None:
         """Count idle time from when the broker had the newest event, however late it was read.

@@ -32,6 +32,7 @@ def main():
 def _many(first, options):
     """Live through histories for as long as there is time; 1 if one failed."""
     began, failed, count, cpu_s = time.monotonic(), [], 0, 0.0
+    print(f"histories from seed {first} on", flush=True)  # also where one never ends
     loads = itertools.count(first // SHARE_A_LOAD)
     context = multiprocessing.get_context("fork")
     with context.Pool(options.processes) as pool:
@@ -48,7 +49,7 @@ def _many(first, options):
             if has_time and (options.keep_going or not failed):
                 under_way.append(pool.apply_async(_of_load, (next(loads),)))
     taken_s = time.monotonic() - began
-    print(f"{count} histories from seed {first} in {taken_s:.0f} s: {len(failed)} failed {failed}")
+    print(f"{count} histories in {taken_s:.0f} s: {len(failed)} failed {failed}")
     per_core = count / cpu_s * 3600
     in_all = f"{options.processes * per_core:,.0f} in all with {options.processes} of them"
     print(f"{count / taken_s * 3600:,.0f} an hour; of a core {per_core:,.0f}, {in_all}")

@@ -178,7 +178,8 @@ class Member:
         try:
             patience_s = 0.0
             while True:
-                patience_s = await self._rest(patience_s, await self._fetch_some())
+                patience_s = self._longer(patience_s, await self._fetch_some())
+                await asyncio.sleep(self._pause_s(patience_s))
         except (Fenced, KafkaError):
             self._group.ended(self)
         except Exception as error:
@@ -206,22 +207,25 @@ class Member:
         try:
             patience_s = 0.0
             while True:
+                self._news.clear()  # what comes from here on may be too late for this look
                 await self.live.work()
-                patience_s = await self._rest(patience_s, not self.idle)
+                patience_s = self._longer(patience_s, not self.idle or self._news.is_set())
+                with suppress(TimeoutError):
+                    # Not `wait_for`, which may swallow the end of this life.
+                    async with asyncio.timeout(self._pause_s(patience_s)):
+                        await self._news.wait()
         except (Fenced, KafkaError):
             self._group.ended(self)
         except Exception as error:
             self._group.fail(error)
 
-    async def _rest(self, patience_s, fruitful):
-        """Pause, for longer each time that there was nothing to do, or until something comes."""
-        patience_s = 0.05 if fruitful else max(0.05, self._slower * patience_s)
-        self._news.clear()
-        pause_s = min(patience_s, max(self._group.until_next_s() - 0.05, 0.02))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), pause_s)
-            return 0.05
-        return patience_s
+    def _longer(self, patience_s, fruitful):
+        """How long to wait, seconds: longer each time that there was nothing to do."""
+        return 0.05 if fruitful else max(0.05, self._slower * patience_s)
+
+    def _pause_s(self, patience_s):
+        """The same, but not beyond what happens next from outside."""
+        return min(patience_s, max(self._group.until_next_s() - 0.05, 0.02))
 
     def _behind(self, topic, partition, offered):
         place = topic, partition
