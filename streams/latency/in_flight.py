@@ -305,6 +305,10 @@ class InFlight:
         self._flights["saved"][slots] = True
         return as_rows(self._flights[slots]), [self._references[slot] for slot in slots.tolist()]
 
+    def forget(self, before_us: int) -> None:
+        """Drop the flights that began before an instant: their months are given up."""
+        self._alive[: self._count] &= self._flights["accepted_us"][: self._count] >= before_us
+
     def save_again(self) -> None:
         """The state is to know every flight anew: where it knew them is given up."""
         self._flights["saved"] = False

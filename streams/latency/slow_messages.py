@@ -35,7 +35,9 @@ class SlowMessages:
     def __init__(self) -> None:
         self._held: dict[_Shelf, dict[int, SlowMessage]] = {}
         self._shelf: dict[int, _Shelf] = {}
-        self._unsaved: set[int] = set()
+        """Key → where it stands, in the order of the log."""
+        self._unsaved: dict[int, None] = {}
+        """In that order, too."""
         self._dropped: set[int] = set()
         """Those that the state still has."""
 
@@ -56,7 +58,7 @@ class SlowMessages:
         held[key] = SlowMessage(accepted_us, finished_us, reference)
         self._shelf[key] = shelf
         if not saved:
-            self._unsaved.add(key)
+            self._unsaved[key] = None
 
     def drop(self, key: int) -> None:
         """Forget a message that turns out to have finished earlier, or not to count."""
@@ -64,7 +66,7 @@ class SlowMessages:
         if shelf is not None:
             del self._held[shelf][key]
             if key in self._unsaved:
-                self._unsaved.discard(key)
+                del self._unsaved[key]
             else:
                 self._dropped.add(key)
 
@@ -82,11 +84,11 @@ class SlowMessages:
         for shelf in old:
             for key in self._held.pop(shelf):
                 self._shelf.pop(key, None)
-                self._unsaved.discard(key)
+                self._unsaved.pop(key, None)
 
     def take_unsaved(self, everything: bool = False) -> list[Entry]:
-        """What the state does not have yet, or everything."""
-        keys = sorted(self._shelf if everything else self._unsaved)
+        """What the state does not have yet, or everything, in the order of the log."""
+        keys = list(self._shelf if everything else self._unsaved)
         entries: list[Entry] = [(0, key, 0, 0, "") for key in sorted(self._dropped)]
         self._dropped.clear()
         for key in keys:

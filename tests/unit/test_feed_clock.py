@@ -38,6 +38,13 @@ def message(number, type_, seconds, accepted=0, name="m", **more):
     )
 
 
+def promised(exceedances):
+    """A contract that allows fewer exceedances than so many."""
+    terms = {"latency.exceedances": {"target": exceedances}}
+    promise = {"tenant_id": "a", "version": 1, "effective_from": "2025-01-01"}
+    return Contract.model_validate(promise | {"overrides": terms})
+
+
 def second(text):
     return (datetime.fromisoformat(text) - START).total_seconds()
 
@@ -147,14 +154,16 @@ def test_references_of_messages_in_flight_survive_a_restart():
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_breach_names_the_finished_messages_that_took_too_long(restarted):
     run = Watched()
-    run.feed([message(1, "delivered", 3_601), message(2, "delivered", 3_600, name="quick")])
+    run.feed([contract_record(promised(9))])
+    run.feed([message(each, "delivered", 3_610 - each, name=f"slow{each}") for each in range(1, 9)])
+    run.feed([message(20, "delivered", 3_600, name="quick")])
     run.checkpoint()
     if restarted:
         run.restart()
-    run.feed([message(3, "delivered", 3_700, name="other")])
+    run.feed([message(9, "delivered", 3_700, name="other")])
     run.until(3_710)
     (breach,) = (event for _, event in run.seen if event["type"] == "sla.indicator.breached")
-    assert breach["data"]["evidence"] == ["s#e1", "s#e3"]
+    assert breach["data"]["evidence"] == [f"s#e{number}" for number in range(1, 10)]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +185,31 @@ def test_a_slow_message_is_named_alike_however_its_records_are_cut(finishes, nam
     run.until(9_200)
     breach = next(event for _, event in run.seen if event["type"].endswith("breached"))
     assert breach["data"]["evidence"] == sorted([named, "s#e9"])
+
+
+MONTHS_S = 150 * 24 * 3600
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_month_that_was_given_up_is_told_of_no_more(restarts):
+    """A message of it is still on its way when a contract comes, its source is heard of again,
+    and an exclusion is declared."""
+    run = Watched()
+    run.feed([message(1, "accepted", 0, name="q"), message(2, "accepted", 0, name="q")])
+    run.until(3_700)
+    told = [event["id"] for _, event in run.seen]
+    run.feed([message(3, "accepted", MONTHS_S, MONTHS_S)])
+    run.until(MONTHS_S + 100)
+    if restarts:
+        run.restart()
+    excluded = {"exclusion_id": "x", "code": "force_majeure", "reason": "r", "actor": "li"}
+    spans = {"starts_at": START.isoformat(), "ends_at": START.isoformat(), "sections": [2]}
+    run.feed([contract_record(promised(2))])
+    run.feed([message(1, "accepted", 0, name="q"), message(4, "accepted", 10, 10, name="q")])
+    run.feed([event(5, "exclusion.declared", MONTHS_S + 100, **excluded, **spans)])
+    run.feed([message(6, "accepted", MONTHS_S + 200, MONTHS_S + 200, name="q")])
+    run.until(MONTHS_S + 4_000)
+    assert [each["id"] for _, each in run.seen if each["data"]["period"] == "2025-10"] == told
 
 
 def test_word_of_an_earlier_finish_takes_a_message_out_of_the_evidence():

@@ -73,6 +73,17 @@ class MailChanges:
     acceptance: Callable[[int, int], str | None]
     corrected: Int64s = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
+    def open_agings(self) -> list[Aging]:
+        """Those of months that can still change, as the steps are."""
+        last = len(self.clocks_us) - 1
+        places = np.array([min(one.place, last) for one in self.agings], dtype=np.int64)
+        since_us = open_since_us(self.clocks_us[places]).tolist()
+        return [
+            one
+            for one, open_us in zip(self.agings, since_us, strict=True)
+            if one.flight["accepted_us"] >= open_us
+        ]
+
     def reached_us(self, place: int, before: bool) -> int:
         """The event time reached when something was known: of a whole second, as time passes.
 

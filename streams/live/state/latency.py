@@ -342,9 +342,13 @@ class Latency:
         return self._folded.everything()
 
     def forget(self, before_us: int, oldest: Month) -> None:
-        """Drop the messages and sums of months before ``oldest``, which begins at ``before_us``."""
+        """Drop the messages, finished or in flight, and sums of months before ``oldest``.
+
+        That begins at ``before_us``.
+        """
         rows = self.store.rows
         self.store.drop((rows["accepted_us"] < before_us) & (rows["finished_us"] < before_us))
+        self.in_flight.forget(before_us)
         self.slow.forget(before_us)
         self.months.forget_before(oldest)
         self.windows.forget_months(month_number(oldest.first))

@@ -43,7 +43,7 @@ class ExceedanceCounts:
         """The exceedances, and what is at risk of becoming one, one after the other."""
         steps = changes.steps
         over = steps[steps["over"] | steps["part_over"]]
-        agings = changes.agings
+        agings = changes.open_agings()
         if len(over) == 0 and not agings:
             return
         at = self._latency.months.locate(

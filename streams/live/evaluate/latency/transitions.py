@@ -19,7 +19,7 @@ from mailsla.streams.latency.messages import ROW, Rows, tenant_of
 from mailsla.streams.latency.row_index import Int64s
 from mailsla.streams.live.apply.mail import MailChanges, exclude_again, nothing_at, take_out
 from mailsla.streams.live.evaluate.assessment import Assessment
-from mailsla.streams.live.evaluate.dirty_sections import open_months
+from mailsla.streams.live.evaluate.dirty_sections import oldest_open, open_months
 from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
 from mailsla.streams.live.evaluate.latency.exceedances import ExceedanceCounts
 from mailsla.streams.live.evaluate.latency.figures import Figures, figures_of
@@ -149,7 +149,7 @@ class LatencyEvaluation:
         self._exceedances.note_flights(concerned)
         for tenant in sorted(concerned):
             self._dirty_tenant(tenant)
-            for month in self._latency.months.months_of(tenant):
+            for month in self._open(self._latency.months.months_of(tenant)):
                 slot = self._latency.months.of_month(tenant, month)
                 if slot is not None:
                     found = self._counted(slot)
@@ -213,7 +213,7 @@ class LatencyEvaluation:
         """Judge everything of some months as it stands: word of the past, even of this month."""
         self._dirty_tenant(tenant)
         present_us = tick_end(self._present_us())
-        for month in sorted(months):
+        for month in sorted(self._open(months)):
             slot = self._latency.months.of_month(tenant, month)
             for assessment in self.assess(tenant, month):
                 if slot is not None:
@@ -226,6 +226,11 @@ class LatencyEvaluation:
                 self._emptied.setdefault(tenant, set()).add(month)
             else:
                 self._resume(slot)
+
+    def _open(self, months: Iterable[Month]) -> list[Month]:
+        """Those of some months that are not given up yet."""
+        oldest = oldest_open(self._tenants.month("", self._present_us()))
+        return [month for month in months if month >= oldest]
 
     def _resume(self, slot: int) -> None:
         """Note how the means of a slot stand, as they were published."""
