@@ -1,7 +1,7 @@
 """Whole batches at a time: records to an Arrow table, with no Python object per good event.
 
-A batch is parsed as one newline-joined document (`mailsla.schemas.codec.parsing`) and checked
-column by column (`mailsla.schemas.codec.checks`). A record they cannot vouch for is decided by
+Its records are read into the columns of their topic (`mailsla.schemas.codec.parsing`), which are
+checked one by one (`mailsla.schemas.codec.checks`). A record they cannot vouch for is decided by
 `mailsla.schemas.codec.records`, alone: the columnar path may send too much there, and must never
 accept what it refuses.
 """
