@@ -31,7 +31,7 @@ _FETCH_WAIT_MS: Final = 20
 """How long the broker may hold an answer when it has nothing new. The client asks a broker one
 thing at a time: while busy partitions wait for the agent it asks for the quiet ones alone, and
 Faust's 1.5 s then hold the busy ones up (half of the throughput, measured)."""
-_IDLE_WAIT_MS: Final = 250
+_IDLE_WAIT_MS: Final = 400
 """The same once nothing has come for a while: then no partition is busy, and asking often costs
 worker and broker a quarter of a core."""
 _IDLE_AFTER_S: Final = 2.0
