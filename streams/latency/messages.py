@@ -77,6 +77,12 @@ def spans_of(messages: Rows) -> tuple[Int64s, Int64s, Int64s]:
     return tenant_of(messages["series"]), accepted_us, finished_us
 
 
+_FEW_ROWS: Final = 65_536
+_ROOM: Final = 4_194_304
+"""Once there are more than few, there is room for so many: what has not been written to takes no
+memory, and moving a million rows to a larger place would hold everybody up for 0.1 s and more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """What a batch changed, record by record.
@@ -262,6 +268,7 @@ class MessageStore:
         end = self._count + len(rows)
         if end > len(self._rows):
             size = max(end, 2 * len(self._rows))
+            size = size if size <= _FEW_ROWS else max(size, _ROOM)
             grown, alive = np.empty(size, dtype=ROW), np.zeros(size, dtype=np.bool_)
             grown[: self._count] = self._rows[: self._count]
             alive[: self._count] = self._alive[: self._count]

@@ -4,6 +4,7 @@ A batch of lookups costs a few binary searches a key; nothing is done per key in
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,19 @@ UInt64s = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 
+_LONGEST: Final = 131_072
+"""Runs of more keys are not merged: it would hold everybody up, and there are few of them."""
+
+
 @dataclass
 class _Run:
     keys: UInt64s
     rows: Int64s
+
+    def living(self, alive: Mask) -> "_Run":
+        """The same without dead rows."""
+        chosen = alive[self.rows]
+        return self if chosen.all() else _Run(self.keys[chosen], self.rows[chosen])
 
 
 @dataclass
@@ -39,7 +49,7 @@ class RowIndex:
         order = np.argsort(keys, kind="stable")
         self._runs.append(_Run(keys[order], rows[order]))
         # Runs grow towards the old end, so that there are only log(n) of them.
-        while len(self._runs) > 1 and len(self._runs[-2].keys) <= 2 * len(self._runs[-1].keys):
+        while len(self._runs) > 1 and self._are_alike(*self._runs[-2:]):
             self._merge(alive)
 
     def find(self, keys: UInt64s, alive: Mask) -> Int64s:
@@ -59,15 +69,23 @@ class RowIndex:
                 found[order[hit[living]]] = rows[living]
         return found
 
+    def _are_alike(self, previous: _Run, last: _Run) -> bool:
+        return len(last.keys) <= _LONGEST and len(previous.keys) <= 2 * min(
+            len(last.keys), _LONGEST
+        )
+
     def _merge(self, alive: Mask) -> None:
-        last, previous = self._runs.pop(), self._runs.pop()
-        keys = np.concatenate([previous.keys, last.keys])
-        rows = np.concatenate([previous.rows, last.rows])
         # A key stands once in a run: its dead rows would hide the living one.
-        living = alive[rows]
-        keys, rows = keys[living], rows[living]
-        order = np.argsort(keys, kind="stable")
-        self._runs.append(_Run(keys[order], rows[order]))
+        last, previous = self._runs.pop().living(alive), self._runs.pop().living(alive)
+        # Both are sorted: where the later keys come to stand says where everything does.
+        count = len(previous.keys) + len(last.keys)
+        places = np.searchsorted(previous.keys, last.keys) + np.arange(len(last.keys))
+        others = np.ones(count, dtype=np.bool_)
+        others[places] = False
+        merged = _Run(np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.int64))
+        merged.keys[places], merged.rows[places] = last.keys, last.rows
+        merged.keys[others], merged.rows[others] = previous.keys, previous.rows
+        self._runs.append(merged)
 
 
 @dataclass
