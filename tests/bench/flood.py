@@ -16,8 +16,8 @@ BARE = Contender("aiokafka getmany, nothing else", ("tests.bench.peers.bare",), 
 _FEW = 500
 _MANY = 100_000
 _MANY_EVENTS = 6_000_000
-"""A minute of 100,000 a second. Of 1,600,000, sixteen for each of very many tenants, half of the time
-goes into telling of each for the first time, eight records a tenant."""
+"""A minute of 100,000 a second. With 1,600,000, sixteen for each of very many tenants, half of the
+time goes into telling of each for the first time, eight records a tenant."""
 _HOURS = 6.0
 _LEAST_OF_BARE = 0.40
 _MOST_CPU_US = 6.0
