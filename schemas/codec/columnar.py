@@ -1,9 +1,9 @@
-"""Whole batches at a time: records to an Arrow table, with no Python object per good event.
+"""Whole batches at a time: records to an Arrow table, checked as columns.
 
-Its records are read into the columns of their topic (`mailsla.schemas.codec.parsing`), which are
-checked one by one (`mailsla.schemas.codec.checks`). A record they cannot vouch for is decided by
-`mailsla.schemas.codec.records`, alone: the columnar path may send too much there, and must never
-accept what it refuses.
+The records are read into the columns of their topic (`mailsla.schemas.codec.parsing`), and each
+column is checked at once (`mailsla.schemas.codec.checks`). A record they cannot vouch for is
+decided by `mailsla.schemas.codec.records`, alone: the columnar path may send too much there, and
+must never accept what it refuses.
 """
 
 from collections.abc import Mapping, Sequence

@@ -27,8 +27,9 @@ SCHEMA: Final = pa.schema([pa.field(column.name, column.arrow) for column in WIN
 def read_windows(values: Sequence[bytes]) -> pa.Table | None:
     """One row per record, or None where some record needs a closer look."""
     joined = b"\n".join(values)
-    # Framed by braces and without NUL, records cannot run into each other (see
-    # `mailsla.schemas.codec.parsing`); NaN is no JSON, but would be read.
+    # Framed by braces and without NUL, records cannot run into each other: JSON has neither a raw
+    # newline in a string nor } before { in an object, so one that is not whole fails the reading,
+    # and an equal count is one row each. NaN is no JSON, but would be read.
     framed = all(value[:1] == b"{" and value[-1:] == b"}" for value in values)
     if not framed or b"\0" in joined or b"NaN" in joined or b"Inf" in joined:
         return None

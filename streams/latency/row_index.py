@@ -70,9 +70,7 @@ class RowIndex:
         return found
 
     def _are_alike(self, previous: _Run, last: _Run) -> bool:
-        return len(last.keys) <= _LONGEST and len(previous.keys) <= 2 * min(
-            len(last.keys), _LONGEST
-        )
+        return len(last.keys) <= _LONGEST and len(previous.keys) <= 2 * len(last.keys)
 
     def _merge(self, alive: Mask) -> None:
         # A key stands once in a run: its dead rows would hide the living one.

@@ -49,7 +49,7 @@ class EventClock:
             self._seen_at_s = now_s
 
     def _idle_at(self, received_us: int) -> int:
-        """What idle time had come to at a time of the broker's clock, 0 where that is not known."""
+        """What idle time had come to at a time of the broker's clock; none passed if it is 0."""
         if not (received_us and self.received_us):
             return self.latest_us
         idle_us = received_us - self.received_us - int(self.quiet_s * MICROS)

@@ -34,7 +34,7 @@ def forget_messages(log: StateLog, latency: Latency, most: int) -> None:
 def forget_again(state: State, tenants: Tenants) -> None:
     """Drop what a former life dropped and its state brings back.
 
-    Its logs are cut off record by record, and a message in flight of such a month is still known.
+    Its logs are cut off record by record: what is given up may stand in one with what is not.
     """
     if oldest := str(state.head.extra.get(_OLDEST, "")):
         _forget(tenants, Month.parse(oldest))
