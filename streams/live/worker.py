@@ -308,7 +308,8 @@ class Live:
         self._suspended = True
         self._assigned = set()
         async with self._lock:
-            await self._deliveries.finish([member.task for member in self._members.values()])
+            tasks = [member.task for member in self._members.values()]
+            await self._deliveries.finish(tasks, everything=False)
             for partition in list(self._members):
                 del self._members[partition]
                 await self._delivery.release(str(partition))
@@ -323,9 +324,8 @@ class Live:
         """Checkpoint what is applied and stop producing."""
         self._suspended = True
         async with self._lock:
-            for member in self._members.values():
-                await self._checkpoint(member, last=True)
-            await self._deliveries.end()
+            tasks = [member.task for member in self._members.values()]
+            await self._deliveries.finish(tasks, everything=True)
             self._members.clear()
             if self._reader is not None:
                 await self._reader.close()

@@ -80,12 +80,16 @@ class MaillogTasks:
                 await self._delivery.release(task_name(partition))
 
     async def close(self) -> None:
-        """Checkpoint what is pending."""
+        """Checkpoint what is pending; where that fails it is told, and read again."""
         self._assigned.clear()
         async with self._lock:
             for task in self._tasks.values():
-                if task.dirty:
-                    await self._checkpoint(task)
+                try:
+                    if task.dirty:
+                        await self._deliver(task)
+                except Exception as error:
+                    name = task_name(task.partition)
+                    logger.warning("task %s: no last checkpoint: %r", name, error)
             self._tasks.clear()
 
     async def _claim(self, partition: int) -> MaillogTask:
@@ -99,16 +103,19 @@ class MaillogTasks:
         return task
 
     async def _checkpoint(self, task: MaillogTask) -> None:
+        try:
+            await self._deliver(task)
+        except Fenced as error:
+            restart(f"checkpoint given up: {error}")
+
+    async def _deliver(self, task: MaillogTask) -> None:
         """Events and state first, acknowledged; then the offsets."""
         started = time.monotonic()
         checkpoint = task.checkpoint()
         spent = time.monotonic() - started
-        try:
-            await self._delivery.deliver(
-                task_name(task.partition), checkpoint.records, checkpoint.head, checkpoint.offsets
-            )
-        except Fenced as error:
-            restart(f"checkpoint given up: {error}")
+        await self._delivery.deliver(
+            task_name(task.partition), checkpoint.records, checkpoint.head, checkpoint.offsets
+        )
         task.settle()
         self._durable.update(checkpoint.offsets)
         settled()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import re
+import signal
 import threading
 import time
 
@@ -128,12 +129,27 @@ def test_workers_join_and_leave_during_the_flood(kafka):
         with kafka.workers("streams", **SMALL_STEPS) as (second,):
             wait_for(lambda: "task " in second.log, what="the second worker has a task")
             reached(kafka, "streams", before, 25_000)
-            assert first.terminate() == 0
+            assert first.terminate() == 0, first.log[-4_000:]
             reached(kafka, "streams", before, 35_000)
             with kafka.workers("streams", **SMALL_STEPS) as (third,):
                 wait_for(lambda: "task " in third.log, what="the third worker has a task")
                 second.kill()
                 kafka.drain()
+        assert_all(kafka, expected)
+
+
+@pytest.mark.kafka
+def test_a_worker_ends_in_order_though_others_have_its_tasks(kafka):
+    before, expected = publish(kafka, "overdue", 30_000)
+    with kafka.workers("sinks", "streams", **SMALL_STEPS) as (_, late):
+        reached(kafka, "streams", before, 5_000)
+        os.kill(late.pid, signal.SIGSTOP)
+        with kafka.workers("streams") as (second,):
+            wait_for(lambda: second.log.count("read back in") == PARTITIONS, 60, "all tasks")
+            os.kill(late.pid, signal.SIGTERM)
+            os.kill(late.pid, signal.SIGCONT)
+            assert late.terminate() == 0, late.log[-4_000:]
+            kafka.drain()
         assert_all(kafka, expected)
 
 

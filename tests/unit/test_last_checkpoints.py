@@ -3,12 +3,21 @@
 import asyncio
 import logging
 
+import numpy as np
 import pytest
+from postfix_corpus import LONG_ID_LOG, SITE, raw_lines
 
+from mailsla.schemas.topics import RAW_MAILLOG
 from mailsla.streams.live.checkpoint import in_flight
 from mailsla.streams.live.checkpoint.in_flight import Deliveries
+from mailsla.streams.maillog.task import MaillogTask
+from mailsla.streams.maillog.worker import MaillogTasks
 from mailsla.streams.runtime.checkpoint.contents import Checkpoint
 from mailsla.streams.runtime.checkpoint.writer import Fenced
+from mailsla.streams.runtime.faust_app.batches import LOG_APPEND_TIME, RecordBatch
+from mailsla.streams.settings import Settings
+
+NOW_US = 1_795_400_000_000_000
 
 
 class Broker:
@@ -41,7 +50,7 @@ async def finish(broker, tasks, moving=False):
     deliveries = Deliveries(broker, lambda: moving, {})
     for task in tasks:
         deliveries.start(task.partition, Checkpoint(["one before it"], None, {}, {}))
-    await deliveries.finish(tasks)
+    await deliveries.finish(tasks, everything=True)
 
 
 def test_the_last_checkpoint_follows_the_one_under_way_and_a_refused_one_holds_nobody_up(caplog):
@@ -79,3 +88,22 @@ def test_a_worker_whose_last_checkpoint_is_not_answered_begins_anew(monkeypatch)
     with pytest.raises(SystemExit, match=r"not delivered within 0\.05 s"):
         asyncio.run(finish(broker, [Ending(0), Ending(1)]))
     assert broker.taken == [("0", ["one before it"]), ("0", ["last of 0"])]
+
+
+def test_a_refused_checkpoint_of_mail_logs_holds_up_neither_the_end_nor_other_tasks(caplog):
+    broker = Broker(refused={"maillog-0"})
+    ending = MaillogTasks(Settings(), broker, SITE, {})
+    for partition in (0, 1):
+        task = ending._tasks[partition] = MaillogTask(partition, SITE)
+        task.apply(log_of_a_host(partition), NOW_US, 0.0)
+    asyncio.run(ending.close())
+    assert [name for name, _ in broker.taken] == ["maillog-1"]
+    assert "task maillog-0: no last checkpoint" in caplog.text
+
+
+def log_of_a_host(partition):
+    """Some lines as they come from the broker."""
+    lines = raw_lines(LONG_ID_LOG)[:5]
+    offsets, stamps = np.arange(len(lines)), np.full(len(lines), NOW_US)
+    keys = [b"mx"] * len(lines)
+    return RecordBatch(RAW_MAILLOG.name, partition, offsets, keys, lines, stamps, LOG_APPEND_TIME)

@@ -1,12 +1,15 @@
 """A batch cut at an offset or not to be read at all, and a worker that starts itself again."""
 
+import asyncio
 import struct
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -15,8 +18,11 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailsla.streams.runtime.faust_app.application import build_app
 from mailsla.streams.runtime.faust_app.batches import RecordBatch, to_batch
+from mailsla.streams.runtime.kafka.consumer_lag import waiting_records
 from mailsla.streams.runtime.unreadable import _Fetched
+from mailsla.streams.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -143,3 +149,22 @@ def test_a_fetch_from_the_middle_of_a_batch_gives_what_is_left_of_it():
     read, position = fetch(4, 7, wire(3, 2), wire(5, 2))
     assert (told(read), position) == ([(4, b"4"), (5, b"5"), (6, b"6")], 7)
     assert fetch(5, 5, wire(3, 2)) == ([], 5)
+
+
+def test_nothing_fails_while_positions_have_still_to_be_found_out():
+    """After a rebalance a fetch has been answered, and the client does not know yet where it is."""
+
+    async def looked_at():
+        app = build_app("looked-at", Settings(), transactions=False)
+        client = AIOKafkaConsumer()
+        place = TP("mail.mta", 0)
+        client._subscription.assign_from_user([TopicPartition(*place)])
+        state = client._subscription.subscription.assignment.state_value(TopicPartition(*place))
+        state.highwater, state.timestamp = 7, time.time_ns() // 1_000_000
+        client._fetcher = SimpleNamespace(_subscriptions=client._subscription)
+        thread = app.consumer._thread
+        thread._consumer, thread.time_started = client, time.monotonic()
+        await app.consumer.verify_all_partitions_active()
+        return waiting_records(app), app.is_behind(*place, 0)
+
+    assert asyncio.run(looked_at()) == ({"mail.mta": 0}, True)

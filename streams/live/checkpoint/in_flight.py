@@ -84,13 +84,18 @@ class Deliveries:
         for partition in [each for each, running in self._under_way.items() if running.done()]:
             await self.arrived(partition)
 
-    async def finish(self, tasks: Iterable[Ending]) -> None:
+    async def finish(self, tasks: Iterable[Ending], everything: bool) -> None:
         """Deliver a last checkpoint of each of some tasks; that one fails loses nothing but time.
+
+        Args:
+            tasks: those given up.
+            everything: whether they publish how all their tenants stand, so that nothing is read
+                again; otherwise they are quick about it.
 
         A worker for which that takes too long begins anew. What it leaves open at the broker is
         shut out by whoever claims the task, and read again.
         """
-        finishing = asyncio.ensure_future(self._finish(tasks))
+        finishing = asyncio.ensure_future(self._finish(tasks, everything))
         try:
             await asyncio.wait({finishing}, timeout=_FINISHED_WITHIN_S)
             if not finishing.done():
@@ -99,11 +104,11 @@ class Deliveries:
         finally:
             finishing.cancel()
 
-    async def _finish(self, tasks: Iterable[Ending]) -> None:
+    async def _finish(self, tasks: Iterable[Ending], everything: bool) -> None:
         for task in tasks:
             try:
                 await self.arrived(task.partition)
-                self.start(task.partition, task.checkpoint(time.monotonic(), everything=False))
+                self.start(task.partition, task.checkpoint(time.monotonic(), everything))
             except Exception as error:
                 logger.warning("task %d: no last checkpoint: %r", task.partition, error)
         await self.end()

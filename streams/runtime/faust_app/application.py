@@ -103,8 +103,6 @@ def build_app(
         web_enabled=False,
         datadir=_scratch(name),
         autodiscover=False,
-        stream_processing_timeout=3600.0,
-        broker_commit_livelock_soft_timeout=3600.0,
     )
     app.reads_committed = transactions
     app.health = Health(name, consumes=True)

@@ -23,6 +23,7 @@ from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
 from mailsla.streams.runtime.faust_app.notices import is_connected
+from mailsla.streams.runtime.kafka.consumer_lag import position_of
 from mailsla.streams.runtime.unreadable import offset_after, pass_over_unreadable, reasons
 
 LOG_APPEND_TIME: Final = 1
@@ -221,6 +222,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
         self._thread.adapt_wait(now - self._came_at > _IDLE_AFTER_S)
         return records, active
 
+    async def verify_all_partitions_active(self) -> None:
+        """Look for no standstill: `Watchdog` does, and says what it finds.
+
+        Faust's own look asks for positions that are not known right after a rebalance. It ends the
+        worker with the client's `AssertionError` then.
+        """
+
     async def end_offsets(self, tps: Collection[TP]) -> Mapping[TP, int]:
         """Where partitions end, asked of the broker now; raises what the client does."""
         found: Mapping[TP, int] = await self._thread.end_offsets(tps)
@@ -247,9 +255,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
             return True
         state = assignment.state_value(tp)
         end = state.lso if self.app.reads_committed else state.highwater
-        if end is None or not state.has_valid_position:
+        position = position_of(state)
+        if end is None or position is None:
             return True  # nothing has been fetched yet
-        return bool(end > state.position)
+        return bool(end > position)
 
     def leave_group(self) -> None:
         """Tell the broker that this member goes, so that nobody waits until it is missed."""

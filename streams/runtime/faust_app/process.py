@@ -140,8 +140,6 @@ def _observe(app: Any) -> None:
     """Measure the event loop and what waits at the broker, as long as the app runs."""
 
     def waiting() -> tuple[int, Mapping[str, int]]:
-        if app.consumer is None:
-            return 0, {}
         return len(app.consumer.assignment()), waiting_records(app)
 
     async def observe() -> None:
@@ -162,7 +160,7 @@ def _watch(app: BatchApp, settings: Settings) -> None:
         look_at = 0.0
         while not app.should_stop:
             await app.sleep(_PAUSE_S)
-            held = () if app.consumer is None else tuple(app.consumer.assignment())
+            held = tuple(app.consumer.assignment())
             if not held:
                 dog.rest()
             elif not app.consumer.is_connected():

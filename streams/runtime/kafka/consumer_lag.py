@@ -26,7 +26,18 @@ def waiting_records(app: Any) -> Mapping[str, int]:
 
 def _behind(state: Any) -> int:
     """Records of one partition that lie before what may be read, and after the position."""
-    if not state.has_valid_position or state.highwater is None:
+    position = position_of(state)
+    if position is None or state.highwater is None:
         return 0
     stable = state.highwater if state.lso is None else min(state.highwater, state.lso)
-    return max(0, int(stable) - int(state.position))
+    return max(0, int(stable) - position)
+
+
+def position_of(state: Any) -> int | None:
+    """Where the client reads on in a partition; None while that has still to be found out.
+
+    Read once: the client's thread may take a position back between a look whether it is known and
+    one at what it is, and its own `position` fails then.
+    """
+    position: int | None = state._position
+    return position
