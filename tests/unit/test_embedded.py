@@ -6,9 +6,11 @@ import stat
 import subprocess
 import sys
 import threading
+from subprocess import PIPE
 
 import pytest
 
+from mailsla.sinks.embedded import ports
 from mailsla.sinks.embedded.brokers import apache_kafka, kafka_jars
 from mailsla.sinks.embedded.children import Child
 from mailsla.sinks.embedded.data_lock import data_lock
@@ -75,6 +77,20 @@ def test_a_taken_port_is_named_with_its_option():
     assert is_free(resolve_port(0, "X"))
     with pytest.raises(StackError, match="between 1 and 65535"):
         resolve_port(70_000, "X")
+
+
+def test_no_port_is_drawn_twice_before_its_server_listens(monkeypatch):
+    here = resolve_port(0, "the first")
+    around = range(here, here + 20)
+    monkeypatch.setattr(ports, "_FREE_RANGE", around)
+    draw = "from mailsla.sinks.embedded import ports; import sys; ports._FREE_RANGE = range({}, {})"
+    draw += "\nprint(*[ports.resolve_port(0, 'X') for _ in range(4)], flush=True); input()"
+    argv = (sys.executable, "-c", draw.format(around.start, around.stop))
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, text=True) as other:
+        theirs = [int(port) for port in other.stdout.readline().split()]
+        drawn = [here, *theirs, *(resolve_port(0, "X") for _ in range(4))]
+        other.communicate("\n")
+    assert len(set(drawn)) == len(drawn) == 9
 
 
 def test_missing_java_and_maven_say_what_to_install(tmp_path, monkeypatch):
