@@ -15,14 +15,14 @@ from tests.reference.log import TOPIC_OF
 START = datetime(2026, 9, 10, 4, tzinfo=UTC)
 
 
-def message(number, accepted_s, took_s):
+def message(number, accepted_s, took_s, **fields):
     accepted = START + timedelta(seconds=accepted_s)
     event = {
         "id": f"d{number}", "source": "mx", "type": "message.dispatched", "tenant_id": "a",
         "time": (accepted + timedelta(seconds=took_s)).isoformat(), "message_id": f"m{number}",
         "recipient": "r@example.org", "direction": "outbound", "accepted_at": accepted.isoformat(),
     }  # fmt: skip
-    return "mail.mta", b"a", orjson.dumps(event)
+    return "mail.mta", b"a", orjson.dumps(event | fields)
 
 
 def test_a_breach_that_had_to_settle_does_not_put_an_older_figure_on_the_present_state():
@@ -280,3 +280,47 @@ def test_a_breach_that_is_withdrawn_for_nothing_at_all_is_off_the_present_state(
     run.pass_time(2_000)
     present = run.status[downtime]
     assert (present.state, present.observed, present.sequence) == ("ok", None, 2)
+
+
+RECEIVED = {"type": "message.delivered", "direction": "inbound"}
+GAP = [
+    Contract(
+        tenant_id="a", version=1, effective_from=date(2026, 1, 1), effective_to=date(2026, 9, 1)
+    ),
+    Contract(tenant_id="a", version=2, effective_from=date(2026, 9, 11)),
+]
+VOIDED = {
+    "id": "v", "source": "desk", "type": "event.voided", "tenant_id": "a",
+    "time": (START + timedelta(days=2)).isoformat(), "voids_topic": "mail.mta",
+    "voids_source": "mx", "voids_id": "d0", "reason": "a drill", "actor": "desk",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("restart", ["none", "before", "after, and nothing told"])
+@pytest.mark.parametrize(
+    ("leaves", "first"),
+    [
+        ([contract_record(one) for one in GAP], ()),
+        ([contract_record(one) for one in GAP], [message(8, 100_000, 1)]),
+        ([("mail.ops", b"a", orjson.dumps(VOIDED))], ()),
+        ([message(0, -31 * 86_400, 1, **RECEIVED, id="d-2")], ()),
+    ],
+    ids=["contracts leave a gap", "and other mail stays", "voided", "begun a month earlier"],
+)
+def test_the_only_message_of_an_indicator_that_leaves_the_month_is_off_the_present_state(
+    leaves, first, restart
+):
+    run, mean = LiveRun(), ("a", "latency.receive.mean", "2026-09")
+    run.feed([message(0, 0, 5, **RECEIVED), message(9, 10, 1), *first])
+    run.pass_time(60)
+    assert run.status[mean].observed == 5
+    if restart == "before":
+        run.restart()
+    # Mail of the month comes with it, so that there is something to tell of others.
+    run.feed([*leaves, message(1, 150_000, 1)])
+    if restart == "after, and nothing told":
+        run.checkpoint(everything=False)
+        run.restart()
+    run.pass_time(60)
+    assert run.status["a", "latency.send.mean", "2026-09"].observed == 1
+    assert run.status[mean].observed is None

@@ -18,7 +18,7 @@ from mailsla.streams.latency.messages import VOIDED as VOIDED_ROW
 from mailsla.streams.latency.row_index import Mask
 from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.position import position
-from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
+from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC, open_months
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Transition
@@ -174,7 +174,7 @@ def mark_unpublished(
                     take_back(contract.tenant_id)
     for number, rows, _ in state.rows:
         if number >= marks.get(ROWS, 0):
-            latency.mark_dirty(np.unique(tenant_of(rows["series"])).tolist())
+            _mark_mail(rows, tenants, latency, scheduler.position_us)
     for log, records in state.entries.items():
         for number, entries in records:
             if log.startswith(logs.FACTS) and number >= marks.get(log, 0):
@@ -185,6 +185,13 @@ def mark_unpublished(
                     if isinstance(fact, EventVoidedFact):
                         _touch_voided(fact, tenants, scheduler, quiet=True)
     return marks
+
+
+def _mark_mail(rows: Rows, tenants: Tenants, latency: LatencyEvaluation, now_us: int) -> None:
+    latency.mark_dirty(np.unique(tenant_of(rows["series"])).tolist())
+    # What a voided message was the only one of has no data any more.
+    for code in np.unique(tenant_of(rows["series"][rows["kind"] == VOIDED_ROW])).tolist():
+        latency.tell_whole(code, open_months(tenants.month(tenants.names[code], now_us)))
 
 
 def look_again(

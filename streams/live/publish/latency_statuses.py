@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from mailsla.schemas.contract import Term
 from mailsla.schemas.results import State
 from mailsla.streams.clauses.sections.latency import INDICATORS
@@ -60,13 +62,20 @@ class LatencyStatuses:
         self.news = LatencyNews(tenants)
         self._alike = tenants.alike
         self._promises: dict[tuple[tuple[bytes, ...], Month], tuple[_Promise, ...]] = {}
+        self._had_data = np.zeros((0, 2), dtype=np.bool_)
+        """Slot, direction → whether a former life may have told a value."""
 
-    def records(self, slots: Int64s, now_us: int) -> list[Outgoing]:
+    def resume(self) -> None:
+        """A state is restored: whatever has data of it may have been told of."""
+        self._had_data = self._months.sums.all_count[: self._months.sums.used] > 0
+
+    def records(self, slots: Int64s, now_us: int, always: bool = False) -> list[Outgoing]:
         """What is news of some months.
 
         Args:
             slots: of whole months, those of a tenant month after month.
             now_us: event time reached.
+            always: also of what has no data and was never told, as far as it is known.
 
         """
         news = self.news.take(slots, self._latency.known_us)
@@ -82,7 +91,8 @@ class LatencyStatuses:
                 row[_COUNTED] = False
                 if (record := self._by_parts(slot, of, now_us)) is not None:
                     records.append(record)
-            records += self._statuses.of(tenant, self._found(tenant, slot, row, of), now_us)
+            found = self._found(tenant, slot, row, of, always)
+            records += self._statuses.of(tenant, found, now_us)
         return records
 
     def emptied(
@@ -122,7 +132,9 @@ class LatencyStatuses:
         sequence, state = self._states.sequence(key), state_of(one, of.final)
         return self._statuses.record(one.tenant_id, one, state, sequence, now_us)
 
-    def _found(self, tenant: str, slot: int, row: list[bool], of: Figures) -> list[Found]:
+    def _found(
+        self, tenant: str, slot: int, row: list[bool], of: Figures, always: bool
+    ) -> list[Found]:
         """How those indicators of a month stand that ``row`` says are news."""
         promises = self._promises_of(slot)
         turned, found = self._states.knows(tenant), []
@@ -134,9 +146,16 @@ class LatencyStatuses:
             # Cut to nine decimals, as the value of a measure is.
             observed = numerator * NANOS // denominator / NANOS if denominator else None
             says = denominator > 0 or state != "ok" or of.excluded[number] > 0
+            says = says or always or self._spoke(slot, number)
             sequence = self._states.sequence((tenant, *promise.wording.key)) if turned else 0
             found.append((promise.wording, state, observed, sequence, says))
         return found
+
+    def _spoke(self, slot: int, number: int) -> bool:
+        """Whether a former life may have told a value of an indicator."""
+        if number == _COUNTED or slot >= len(self._had_data):
+            return False  # exceedances always have a value
+        return bool(self._had_data[slot, number % (_COUNTED + 1)])
 
     def _state(self, promise: _Promise, slot: int, number: int, of: Figures) -> State:
         if number < _COUNTED:

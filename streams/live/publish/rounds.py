@@ -80,8 +80,8 @@ class Rounds:
         """Whose sections but 2 are still to be published in this round: months and sections."""
         self._mail: Int64s = np.empty(0, dtype=np.int64)
         """The same of section 2, by number, ascending."""
-        self._emptied: dict[int, set[Month]] = {}
-        """Tenant, by number → months that have no message any more."""
+        self._whole: dict[int, set[Month]] = {}
+        """Tenant, by number → months to be told of whole, also of what has no data of mail."""
         self._doubtful: set[str] = set()
         """Tenants of whom a former life may have told what their contracts now leave out."""
         self._taken_back: frozenset[str] = frozenset()
@@ -112,7 +112,12 @@ class Rounds:
         now_us = self._scheduler.position_us
         if now_us > 0:
             months = open_months(self._tenants.month(tenant, now_us))
-            self._latency.note_emptied(self._tenants.code(tenant), months)
+            self._latency.tell_whole(self._tenants.code(tenant), months)
+
+    def resume(self, marks: dict[str, int]) -> None:
+        """Go on from a restored state, and from the marks that came with it."""
+        self.marks = marks
+        self._of_mail.resume()
 
     @property
     def under_way(self) -> bool:
@@ -150,7 +155,7 @@ class Rounds:
         self._begun = dict(offsets), dict(marks)
         self._waiting = self._scheduler.unpublished.take()
         self._taken_back, self._doubtful = frozenset(self._doubtful), set()
-        changed, self._emptied = self._latency.take_dirty()
+        changed, self._whole = self._latency.take_dirty()
         # A transition tells the figure of its instant; more may have been published before it.
         turned, self.statuses.turned = self.statuses.turned, set()
         for tenant in turned:
@@ -229,24 +234,30 @@ class Rounds:
             if LATENCY not in sections or known.of_month(code, month) is not None:
                 continue
             if self._latency.has_spoken(code, month):  # before, there is nothing to say
-                self._emptied.setdefault(code, set()).add(month)
+                self._whole.setdefault(code, set()).add(month)
         return code
 
     def _states_of_mail(self, codes: list[int], now_us: int) -> Iterator[Outgoing]:
         months = self._tenants.latency.months
-        by_month: dict[Month, list[int]] = {}
-        emptied = {code for code in codes if code in self._emptied}
-        for code in sorted(emptied):
-            for month in {*months.months_of(code), *self._emptied.pop(code)}:
-                by_month.setdefault(month, []).append(code)
+        by_month: dict[Month, list[tuple[int, bool]]] = {}
+        several = [code for code in codes if code in self._whole]
+        for code in several:
+            whole = self._whole.pop(code)
+            for month in {*months.months_of(code), *whole}:
+                by_month.setdefault(month, []).append((code, month in whole))
         # Month after month: of an indicator the topic keeps what is said last.
         for month in sorted(by_month):
-            slots = {code: months.of_month(code, month) for code in by_month[month]}
-            none = [code for code, slot in slots.items() if slot is None]
+            none: list[int] = []
+            known: tuple[list[int], list[int]] = ([], [])
+            for code, is_whole in by_month[month]:
+                if (slot := months.of_month(code, month)) is None:
+                    none.append(code)
+                else:
+                    known[is_whole].append(slot)
             yield from self._of_mail.emptied(none, month, now_us)
-            known = [slot for slot in slots.values() if slot is not None]
-            yield from self._of_mail.records(np.array(known, dtype=np.int64), now_us)
-        others = [code for code in codes if code not in emptied]
+            for always, slots in enumerate(known):
+                yield from self._of_mail.records(np.array(slots, np.int64), now_us, bool(always))
+        others = [code for code in codes if code not in several]
         yield from self._of_mail.records(months.slots_of(others), now_us)
 
     def _of_others(
