@@ -62,12 +62,14 @@ class LatencyStatuses:
         self.news = LatencyNews(tenants)
         self._alike = tenants.alike
         self._promises: dict[tuple[tuple[bytes, ...], Month], tuple[_Promise, ...]] = {}
-        self._had_data = np.zeros((0, 2), dtype=np.bool_)
-        """Slot, direction → whether a former life may have told a value."""
+        self._told: frozenset[int] = frozenset()
+        """Tenants, months and directions of which a former life may have told a value."""
 
     def resume(self) -> None:
         """A state is restored: whatever has data of it may have been told of."""
-        self._had_data = self._months.sums.all_count[: self._months.sums.used] > 0
+        slots = np.array(self._months.wholes(), dtype=np.int64)
+        places, ways = np.nonzero(self._months.sums.all_count[slots])
+        self._told = frozenset(map(self._key, slots[places].tolist(), ways.tolist()))
 
     def records(self, slots: Int64s, now_us: int, always: bool = False) -> list[Outgoing]:
         """What is news of some months.
@@ -146,16 +148,20 @@ class LatencyStatuses:
             # Cut to nine decimals, as the value of a measure is.
             observed = numerator * NANOS // denominator / NANOS if denominator else None
             says = denominator > 0 or state != "ok" or of.excluded[number] > 0
-            says = says or always or self._spoke(slot, number)
+            says = says or always or bool(self._told and self._spoke(slot, number))
             sequence = self._states.sequence((tenant, *promise.wording.key)) if turned else 0
             found.append((promise.wording, state, observed, sequence, says))
         return found
 
     def _spoke(self, slot: int, number: int) -> bool:
         """Whether a former life may have told a value of an indicator."""
-        if number == _COUNTED or slot >= len(self._had_data):
-            return False  # exceedances always have a value
-        return bool(self._had_data[slot, number % (_COUNTED + 1)])
+        # Exceedances always have one.
+        return number != _COUNTED and self._key(slot, number % (_COUNTED + 1)) in self._told
+
+    def _key(self, slot: int, way: int) -> int:
+        """A direction of a tenant's month, whichever slot it has: a number takes little room."""
+        of = self._months.slot(slot)
+        return (of.tenant << 20) + (of.month.year << 5) + (of.month.number << 1) + way
 
     def _state(self, promise: _Promise, slot: int, number: int, of: Figures) -> State:
         if number < _COUNTED:

@@ -240,8 +240,8 @@ class Rounds:
     def _states_of_mail(self, codes: list[int], now_us: int) -> Iterator[Outgoing]:
         months = self._tenants.latency.months
         by_month: dict[Month, list[tuple[int, bool]]] = {}
-        several = [code for code in codes if code in self._whole]
-        for code in several:
+        several = self._whole.keys() & set(codes)
+        for code in sorted(several):
             whole = self._whole.pop(code)
             for month in {*months.months_of(code), *whole}:
                 by_month.setdefault(month, []).append((code, month in whole))

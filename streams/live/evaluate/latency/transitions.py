@@ -223,8 +223,9 @@ class LatencyEvaluation:
                     # Its contract leaves out the days on which its messages were accepted.
                     over = self.is_over(assessment)
                     yield from self._states.turn(assessment, present_us, over, past=True)
-            self._whole.setdefault(tenant, set()).add(month)
-            if slot is not None:
+            if slot is None:
+                self._whole.setdefault(tenant, set()).add(month)
+            else:
                 self._resume(slot)
 
     def _open(self, months: Iterable[Month]) -> list[Month]:
