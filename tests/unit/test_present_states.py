@@ -255,15 +255,15 @@ def test_word_of_the_past_goes_along_where_a_tenant_is_looked_at_by_itself_from_
     assert run.status["a", "operations.fault_duration", "2026-08"].observed == 5
 
 
-def outage(number, begin_s, end_s):
+def outage(number, begin_s, end_s, whose="a"):
     declared = {
-        "id": f"o{number}", "source": "ops", "type": "outage.declared", "tenant_id": "a",
+        "id": f"o{number}", "source": "ops", "type": "outage.declared", "tenant_id": whose,
         "outage_id": "o", "reason": "power", "actor": "li",
         "time": (START + timedelta(seconds=30_000 + number)).isoformat(),
         "starts_at": (START + timedelta(seconds=begin_s)).isoformat(),
         "ends_at": (START + timedelta(seconds=end_s)).isoformat(),
     }  # fmt: skip
-    return TOPIC_OF["outage.declared"], b"a", orjson.dumps(declared)
+    return TOPIC_OF["outage.declared"], whose.encode(), orjson.dumps(declared)
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -324,3 +324,24 @@ def test_the_only_message_of_an_indicator_that_leaves_the_month_is_off_the_prese
     run.pass_time(60)
     assert run.status["a", "latency.send.mean", "2026-09"].observed == 1
     assert run.status[mean].observed is None
+
+
+@pytest.mark.parametrize("restart", ["none", "before", "after, and nothing told"])
+@pytest.mark.parametrize("whose", ["a", "*"], ids=["the tenant's", "the platform's"])
+def test_an_outage_that_is_none_any_more_is_off_the_present_state(whose, restart):
+    """It broke nothing, so no word of the feed takes it back."""
+    run, downtime = LiveRun(), ("a", "connectivity.downtime", "2026-09")
+    run.feed([message(0, 0, 1), outage(1, 0, 100, whose)])
+    run.checkpoint()
+    run.hear()
+    run.pass_time(200)
+    assert run.status[downtime].observed == 100
+    if restart == "before":
+        run.restart()
+    run.feed([outage(2, 100, 100, whose)])
+    run.checkpoint(everything=False)
+    run.hear()
+    if restart == "after, and nothing told":
+        run.restart()
+    run.pass_time(2_000)
+    assert run.status[downtime].observed is None

@@ -68,10 +68,14 @@ class ExclusionRegister:
         self._declared: dict[str, Declaration] = {}
         self._revoked: dict[str, int] = {}
         self._first_start: dict[str, int] = {}
+        self._replaced: set[str] = set()
+        """What was declared more than once."""
 
     def declare(self, name: str, declaration: Declaration) -> None:
         """Take a declaration; the latest of a name counts."""
         known = self._declared.get(name)
+        if known is not None and known != declaration:
+            self._replaced.add(name)
         if known is None or known < declaration:
             self._declared[name] = declaration
         first = self._first_start.get(name, declaration.starts_us)
@@ -88,6 +92,11 @@ class ExclusionRegister:
     def first_start(self, name: str) -> int | None:
         """The earliest start a name was ever declared with, revoked or replaced or not."""
         return self._first_start.get(name)
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether anything that was declared is no longer so, as far as it is remembered."""
+        return bool(self._replaced or self._revoked)
 
     def in_force(self) -> Iterator[Declaration]:
         """The declarations that are not revoked and exclude something."""
@@ -115,6 +124,7 @@ class ExclusionRegister:
             del self._declared[name], self._first_start[name]
             self._revoked.pop(name, None)
             self._approvals.pop(name, None)
+            self._replaced.discard(name)
         stray = [
             name
             for name, time_us in self._revoked.items()

@@ -13,7 +13,7 @@ import numpy as np
 
 from mailsla.schemas.indicators import INDICATORS
 from mailsla.schemas.results import State
-from mailsla.streams.clauses.facts.exclusions import LATENCY
+from mailsla.streams.clauses.facts.exclusions import CONNECTIVITY, LATENCY
 from mailsla.streams.latency.messages import tenant_of
 from mailsla.streams.latency.sorted_sets import Int64s, distinct
 from mailsla.streams.live.evaluate.dirty_sections import OTHERS, SECTIONS_OF_TOPIC, open_months
@@ -34,6 +34,7 @@ _WINDOWS_OF_TENANTS: Final = 500
 _STATES_OF_TENANTS: Final = 250
 """Whose present states of section 2 are."""
 _NOTHING: Final[frozenset[int]] = frozenset()
+_OF_OUTAGES: Final = frozenset({CONNECTIVITY})
 _OBSERVED: Final = frozenset({1, 3})
 """The sections that have windows besides those of mail."""
 
@@ -335,9 +336,8 @@ class Rounds:
         if tenant in self._taken_back:
             return OTHERS
         topics = self._tenants.corrected(tenant)
-        if not topics:
-            return _NOTHING
-        return frozenset().union(*(SECTIONS_OF_TOPIC[topic] for topic in topics))
+        found = _OF_OUTAGES if self._tenants.takes_outages_back(tenant) else _NOTHING
+        return found.union(*(SECTIONS_OF_TOPIC[topic] for topic in topics))
 
     def _windows(self, codes: Int64s) -> Iterator[list[Outgoing]]:
         latency, names = self._tenants.latency, self._tenants.names

@@ -125,6 +125,11 @@ class Tenants:
         """The topics of which an event that concerns a tenant was voided."""
         return self.landed.corrected(self._codes[tenant]) | self.platform.corrected
 
+    def takes_outages_back(self, tenant: str) -> bool:
+        """Whether an outage that concerns a tenant was declared anew, or revoked."""
+        scopes = self.scope(tenant), self.platform.scope
+        return any(scope.ops.outages.takes_back for scope in scopes)
+
     def renew(self) -> Iterator[None]:
         """Bring facts up to date of which some no longer count, before anybody asks for them."""
         yield from self.landed.renew(self._take_anew)
