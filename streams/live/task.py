@@ -156,7 +156,7 @@ class Task:
         self.clock.passed(self.scheduler.position_us)
         self.states.resume()
         forget_again(state, self.tenants)
-        self.rounds.resume(mark_unpublished(*restored, self.rounds.take_back))
+        self.rounds.resume(mark_unpublished(*restored, self.rounds))
         for voiding in unheard_voidings(state, self.tenants):
             self._take_out(voiding)
         self.outbox.tell_again(state.of(logs.TOLD))

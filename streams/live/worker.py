@@ -309,7 +309,7 @@ class Live:
         self._assigned = set()
         async with self._lock:
             tasks = [member.task for member in self._members.values()]
-            await self._deliveries.finish(tasks, everything=False)
+            await self._deliveries.finish(tasks, ending=False)
             for partition in list(self._members):
                 del self._members[partition]
                 await self._delivery.release(str(partition))
@@ -325,7 +325,7 @@ class Live:
         self._suspended = True
         async with self._lock:
             tasks = [member.task for member in self._members.values()]
-            await self._deliveries.finish(tasks, everything=True)
+            await self._deliveries.finish(tasks, ending=True)
             self._members.clear()
             if self._reader is not None:
                 await self._reader.close()

@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 import threading
-from subprocess import PIPE
 
 import pytest
 
@@ -85,8 +84,8 @@ def test_no_port_is_drawn_twice_before_its_server_listens(monkeypatch):
     monkeypatch.setattr(ports, "_FREE_RANGE", around)
     draw = "from mailsla.sinks.embedded import ports; import sys; ports._FREE_RANGE = range({}, {})"
     draw += "\nprint(*[ports.resolve_port(0, 'X') for _ in range(4)], flush=True); input()"
-    argv = (sys.executable, "-c", draw.format(around.start, around.stop))
-    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, text=True) as other:
+    pipe, argv = subprocess.PIPE, (sys.executable, "-c", draw.format(around.start, around.stop))
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) as other:
         theirs = [int(port) for port in other.stdout.readline().split()]
         drawn = [here, *theirs, *(resolve_port(0, "X") for _ in range(4))]
         other.communicate("\n")

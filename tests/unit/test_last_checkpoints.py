@@ -46,11 +46,11 @@ class Ending:
         return Checkpoint([f"last of {self.partition}"], None, {}, {})
 
 
-async def finish(broker, tasks, moving=False):
+async def finish(broker, tasks, moving=False, ending=False):
     deliveries = Deliveries(broker, lambda: moving, {})
     for task in tasks:
         deliveries.start(task.partition, Checkpoint(["one before it"], None, {}, {}))
-    await deliveries.finish(tasks, everything=True)
+    await deliveries.finish(tasks, ending)
 
 
 def test_the_last_checkpoint_follows_the_one_under_way_and_a_refused_one_holds_nobody_up(caplog):
@@ -78,15 +78,18 @@ def test_nothing_is_built_on_a_checkpoint_that_was_refused_while_partitions_move
     assert {task for task, _ in broker.taken} == {"0"}
 
 
-def test_a_worker_whose_last_checkpoint_is_not_answered_begins_anew(monkeypatch):
-    def restart(reason):
+@pytest.mark.parametrize(("ending", "by"), [(False, "restart"), (True, "leave")])
+def test_a_worker_whose_last_checkpoint_is_not_answered_begins_anew_or_ends(
+    monkeypatch, ending, by
+):
+    def way_out(reason):
         raise SystemExit(reason)
 
-    monkeypatch.setattr(in_flight, "restart", restart)
+    monkeypatch.setattr(in_flight, by, way_out)
     monkeypatch.setattr(in_flight, "_FINISHED_WITHIN_S", 0.05)
     broker = Broker(unanswered={"1"})
     with pytest.raises(SystemExit, match=r"not delivered within 0\.05 s"):
-        asyncio.run(finish(broker, [Ending(0), Ending(1)]))
+        asyncio.run(finish(broker, [Ending(0), Ending(1)], ending=ending))
     assert broker.taken == [("0", ["one before it"]), ("0", ["last of 0"])]
 
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from mailsla.streams.metrics import names
 from mailsla.streams.runtime.checkpoint.contents import Checkpoint
 from mailsla.streams.runtime.checkpoint.writer import Delivery, Fenced
-from mailsla.streams.runtime.faust_app.restart import restart, settled
+from mailsla.streams.runtime.faust_app.restart import leave, restart, settled
 
 _FINISHED_WITHIN_S: Final = 30
 """So long partitions that move wait for last checkpoints, and with them their whole group."""
@@ -84,22 +84,25 @@ class Deliveries:
         for partition in [each for each, running in self._under_way.items() if running.done()]:
             await self.arrived(partition)
 
-    async def finish(self, tasks: Iterable[Ending], everything: bool) -> None:
+    async def finish(self, tasks: Iterable[Ending], ending: bool) -> None:
         """Deliver a last checkpoint of each of some tasks; that one fails loses nothing but time.
 
         Args:
             tasks: those given up.
-            everything: whether they publish how all their tenants stand, so that nothing is read
-                again; otherwise they are quick about it.
+            ending: whether the worker ends with them: then they publish how all their tenants
+                stand, so that nothing is read again; otherwise they are quick about it.
 
-        A worker for which that takes too long begins anew. What it leaves open at the broker is
-        shut out by whoever claims the task, and read again.
+        A worker for which that takes too long begins anew, or ends at once where it is ending. What
+        it leaves open at the broker is shut out by whoever claims the task, and read again.
         """
-        finishing = asyncio.ensure_future(self._finish(tasks, everything))
+        finishing = asyncio.ensure_future(self._finish(tasks, ending))
         try:
             await asyncio.wait({finishing}, timeout=_FINISHED_WITHIN_S)
             if not finishing.done():
-                restart(f"the last checkpoints were not delivered within {_FINISHED_WITHIN_S} s")
+                give_up_waiting = leave if ending else restart
+                give_up_waiting(
+                    f"the last checkpoints were not delivered within {_FINISHED_WITHIN_S} s"
+                )
             finishing.result()
         finally:
             finishing.cancel()

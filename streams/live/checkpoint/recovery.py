@@ -1,6 +1,6 @@
 """What a former life of a task kept, taken up again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import compress
 
 import numpy as np
@@ -18,10 +18,11 @@ from mailsla.streams.latency.messages import VOIDED as VOIDED_ROW
 from mailsla.streams.latency.row_index import Mask
 from mailsla.streams.live.checkpoint import state_log as logs
 from mailsla.streams.live.checkpoint.position import position
-from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC, open_months
+from mailsla.streams.live.evaluate.dirty_sections import SECTIONS_OF_TOPIC
 from mailsla.streams.live.evaluate.latency.transitions import LatencyEvaluation
 from mailsla.streams.live.evaluate.scheduler import Scheduler
 from mailsla.streams.live.evaluate.states import IndicatorStates, Transition
+from mailsla.streams.live.publish.rounds import Rounds
 from mailsla.streams.live.state.landed import voided_by
 from mailsla.streams.live.state.tenants import Tenants
 from mailsla.streams.runtime.checkpoint.state_log import ROWS, State
@@ -151,7 +152,7 @@ def mark_unpublished(
     tenants: Tenants,
     latency: LatencyEvaluation,
     scheduler: Scheduler,
-    take_back: Callable[[str], None],
+    rounds: Rounds,
 ) -> dict[str, int]:
     """What was applied since the last round began is to be published by the next one.
 
@@ -160,7 +161,7 @@ def mark_unpublished(
         tenants: of the task.
         latency: how section 2 stands.
         scheduler: how the others do.
-        take_back: tells what a tenant's contracts leave out.
+        rounds: of the task; take back what contracts leave out and what of mail was voided.
 
     Returns:
         Log of the state → the number of its first record that has not been published.
@@ -171,10 +172,12 @@ def mark_unpublished(
         if number >= marks.get(logs.CONTRACTS, 0):
             for contract in map(decode_contract, entries):
                 if isinstance(contract, Contract):
-                    take_back(contract.tenant_id)
-    for number, rows, _ in state.rows:
-        if number >= marks.get(ROWS, 0):
-            _mark_mail(rows, tenants, latency, scheduler.position_us)
+                    rounds.take_back(contract.tenant_id)
+    for rows in (rows for number, rows, _ in state.rows if number >= marks.get(ROWS, 0)):
+        latency.mark_dirty(np.unique(tenant_of(rows["series"])).tolist())
+        voided = rows["series"][rows["kind"] == VOIDED_ROW]
+        for code in np.unique(tenant_of(voided)).tolist():
+            rounds.take_mail_back(tenants.names[code])
     for log, records in state.entries.items():
         for number, entries in records:
             if log.startswith(logs.FACTS) and number >= marks.get(log, 0):
@@ -185,13 +188,6 @@ def mark_unpublished(
                     if isinstance(fact, EventVoidedFact):
                         _touch_voided(fact, tenants, scheduler, quiet=True)
     return marks
-
-
-def _mark_mail(rows: Rows, tenants: Tenants, latency: LatencyEvaluation, now_us: int) -> None:
-    latency.mark_dirty(np.unique(tenant_of(rows["series"])).tolist())
-    # What a voided message was the only one of has no data any more.
-    for code in np.unique(tenant_of(rows["series"][rows["kind"] == VOIDED_ROW])).tolist():
-        latency.tell_whole(code, open_months(tenants.month(tenants.names[code], now_us)))
 
 
 def look_again(

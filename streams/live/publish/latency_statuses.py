@@ -62,22 +62,27 @@ class LatencyStatuses:
         self.news = LatencyNews(tenants)
         self._alike = tenants.alike
         self._promises: dict[tuple[tuple[bytes, ...], Month], tuple[_Promise, ...]] = {}
-        self._told: frozenset[int] = frozenset()
+        self._told: set[int] = set()
         """Tenants, months and directions of which a former life may have told a value."""
 
     def resume(self) -> None:
         """A state is restored: whatever has data of it may have been told of."""
         slots = np.array(self._months.wholes(), dtype=np.int64)
         places, ways = np.nonzero(self._months.sums.all_count[slots])
-        self._told = frozenset(map(self._key, slots[places].tolist(), ways.tolist()))
+        for slot, way in zip(slots[places].tolist(), ways.tolist(), strict=True):
+            of = self._months.slot(slot)
+            self._told.add(_key(of.tenant, of.month, way))
 
-    def records(self, slots: Int64s, now_us: int, always: bool = False) -> list[Outgoing]:
+    def may_have_told(self, tenant: int, months: Iterable[Month]) -> None:
+        """A former life may have told of a tenant's months what they have no data of any more."""
+        self._told.update(_key(tenant, month, way) for month in months for way in (0, 1))
+
+    def records(self, slots: Int64s, now_us: int) -> list[Outgoing]:
         """What is news of some months.
 
         Args:
             slots: of whole months, those of a tenant month after month.
             now_us: event time reached.
-            always: also of what has no data and was never told, as far as it is known.
 
         """
         news = self.news.take(slots, self._latency.known_us)
@@ -93,8 +98,7 @@ class LatencyStatuses:
                 row[_COUNTED] = False
                 if (record := self._by_parts(slot, of, now_us)) is not None:
                     records.append(record)
-            found = self._found(tenant, slot, row, of, always)
-            records += self._statuses.of(tenant, found, now_us)
+            records += self._statuses.of(tenant, self._found(tenant, slot, row, of), now_us)
         return records
 
     def emptied(
@@ -134,9 +138,7 @@ class LatencyStatuses:
         sequence, state = self._states.sequence(key), state_of(one, of.final)
         return self._statuses.record(one.tenant_id, one, state, sequence, now_us)
 
-    def _found(
-        self, tenant: str, slot: int, row: list[bool], of: Figures, always: bool
-    ) -> list[Found]:
+    def _found(self, tenant: str, slot: int, row: list[bool], of: Figures) -> list[Found]:
         """How those indicators of a month stand that ``row`` says are news."""
         promises = self._promises_of(slot)
         turned, found = self._states.knows(tenant), []
@@ -148,20 +150,17 @@ class LatencyStatuses:
             # Cut to nine decimals, as the value of a measure is.
             observed = numerator * NANOS // denominator / NANOS if denominator else None
             says = denominator > 0 or state != "ok" or of.excluded[number] > 0
-            says = says or always or bool(self._told and self._spoke(slot, number))
+            says = says or self._may_be_told(slot, number)
             sequence = self._states.sequence((tenant, *promise.wording.key)) if turned else 0
             found.append((promise.wording, state, observed, sequence, says))
         return found
 
-    def _spoke(self, slot: int, number: int) -> bool:
+    def _may_be_told(self, slot: int, number: int) -> bool:
         """Whether a former life may have told a value of an indicator."""
-        # Exceedances always have one.
-        return number != _COUNTED and self._key(slot, number % (_COUNTED + 1)) in self._told
-
-    def _key(self, slot: int, way: int) -> int:
-        """A direction of a tenant's month, whichever slot it has: a number takes little room."""
+        if not self._told or number == _COUNTED:  # exceedances always have one
+            return False
         of = self._months.slot(slot)
-        return (of.tenant << 20) + (of.month.year << 5) + (of.month.number << 1) + way
+        return _key(of.tenant, of.month, number % (_COUNTED + 1)) in self._told
 
     def _state(self, promise: _Promise, slot: int, number: int, of: Figures) -> State:
         if number < _COUNTED:
@@ -192,3 +191,8 @@ class LatencyStatuses:
                 found.append(_Promise(term, wording, {}))
             known = self._promises[key] = tuple(found)
         return known
+
+
+def _key(tenant: int, month: Month, way: int) -> int:
+    """A direction of a tenant's month, whichever slot it has: a number takes little room."""
+    return (tenant << 20) + (month.year << 5) + (month.number << 1) + way

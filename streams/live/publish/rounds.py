@@ -81,8 +81,8 @@ class Rounds:
         """Whose sections but 2 are still to be published in this round: months and sections."""
         self._mail: Int64s = np.empty(0, dtype=np.int64)
         """The same of section 2, by number, ascending."""
-        self._whole: dict[int, set[Month]] = {}
-        """Tenant, by number → months to be told of whole, also of what has no data of mail."""
+        self._emptied: dict[int, set[Month]] = {}
+        """Tenant, by number → months that have no message any more."""
         self._doubtful: set[str] = set()
         """Tenants of whom a former life may have told what their contracts now leave out."""
         self._taken_back: frozenset[str] = frozenset()
@@ -110,10 +110,16 @@ class Rounds:
     def take_back(self, tenant: str) -> None:
         """The same of a contract that came in a former life, and of mail."""
         self.agree(tenant)
+        self.take_mail_back(tenant)
+
+    def take_mail_back(self, tenant: str) -> None:
+        """Of a tenant's mail a former life may have told what no longer counts."""
         now_us = self._scheduler.position_us
         if now_us > 0:
+            code = self._tenants.code(tenant)
             months = open_months(self._tenants.month(tenant, now_us))
-            self._latency.tell_whole(self._tenants.code(tenant), months)
+            self._latency.note_emptied(code, months)
+            self._of_mail.may_have_told(code, months)
 
     def resume(self, marks: dict[str, int]) -> None:
         """Go on from a restored state, and from the marks that came with it."""
@@ -156,7 +162,7 @@ class Rounds:
         self._begun = dict(offsets), dict(marks)
         self._waiting = self._scheduler.unpublished.take()
         self._taken_back, self._doubtful = frozenset(self._doubtful), set()
-        changed, self._whole = self._latency.take_dirty()
+        changed, self._emptied = self._latency.take_dirty()
         # A transition tells the figure of its instant; more may have been published before it.
         turned, self.statuses.turned = self.statuses.turned, set()
         for tenant in turned:
@@ -235,30 +241,24 @@ class Rounds:
             if LATENCY not in sections or known.of_month(code, month) is not None:
                 continue
             if self._latency.has_spoken(code, month):  # before, there is nothing to say
-                self._whole.setdefault(code, set()).add(month)
+                self._emptied.setdefault(code, set()).add(month)
         return code
 
     def _states_of_mail(self, codes: list[int], now_us: int) -> Iterator[Outgoing]:
         months = self._tenants.latency.months
-        by_month: dict[Month, list[tuple[int, bool]]] = {}
-        several = self._whole.keys() & set(codes)
-        for code in sorted(several):
-            whole = self._whole.pop(code)
-            for month in {*months.months_of(code), *whole}:
-                by_month.setdefault(month, []).append((code, month in whole))
+        by_month: dict[Month, list[int]] = {}
+        emptied = {code for code in codes if code in self._emptied}
+        for code in sorted(emptied):
+            for month in {*months.months_of(code), *self._emptied.pop(code)}:
+                by_month.setdefault(month, []).append(code)
         # Month after month: of an indicator the topic keeps what is said last.
         for month in sorted(by_month):
-            none: list[int] = []
-            known: tuple[list[int], list[int]] = ([], [])
-            for code, is_whole in by_month[month]:
-                if (slot := months.of_month(code, month)) is None:
-                    none.append(code)
-                else:
-                    known[is_whole].append(slot)
+            slots = {code: months.of_month(code, month) for code in by_month[month]}
+            none = [code for code, slot in slots.items() if slot is None]
             yield from self._of_mail.emptied(none, month, now_us)
-            for always, slots in enumerate(known):
-                yield from self._of_mail.records(np.array(slots, np.int64), now_us, bool(always))
-        others = [code for code in codes if code not in several]
+            known = [slot for slot in slots.values() if slot is not None]
+            yield from self._of_mail.records(np.array(known, dtype=np.int64), now_us)
+        others = [code for code in codes if code not in emptied]
         yield from self._of_mail.records(months.slots_of(others), now_us)
 
     def _of_others(

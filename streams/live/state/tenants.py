@@ -127,8 +127,8 @@ class Tenants:
 
     def takes_outages_back(self, tenant: str) -> bool:
         """Whether an outage that concerns a tenant was declared anew, or revoked."""
-        scopes = self.scope(tenant), self.platform.scope
-        return any(scope.ops.outages.takes_back for scope in scopes)
+        own, platform = self.scope(tenant).ops, self.platform.scope.ops
+        return own.outages.takes_back or platform.outages.takes_back
 
     def renew(self) -> Iterator[None]:
         """Bring facts up to date of which some no longer count, before anybody asks for them."""

@@ -54,8 +54,8 @@ class LatencyEvaluation:
         self.known_us = 0
         """Event time up to which all mail is known."""
         self._dirty = np.zeros(64, dtype=np.bool_)
-        self._whole: dict[int, set[Month]] = {}
-        """Months to be told again whole: of what was told of them, data may be gone."""
+        self._emptied: dict[int, set[Month]] = {}
+        """Months that have no message any more, whose end has still to be published."""
 
     # What a batch changed.
 
@@ -191,19 +191,18 @@ class LatencyEvaluation:
         for tenant, first_us in firsts:
             if first_us >= earliest_us:
                 continue
-            past = open_months(self._tenants.month(self._tenants.names[tenant], now_us))[1:]
-            known = self._latency.months.of_month
-            self.tell_whole(tenant, [each for each in past if known(tenant, each) is None])
+            present = self._tenants.month(self._tenants.names[tenant], now_us)
+            self.note_emptied(tenant, open_months(present)[1:])
 
-    def tell_whole(self, tenant: int, months: Iterable[Month]) -> None:
-        """Some months since a tenant's first mail are to be told whole, also what has no data."""
+    def note_emptied(self, tenant: int, months: Iterable[Month]) -> None:
+        """Of some months without a message is to be told again, from a tenant's first mail on."""
         first_us = int(self._tenants.mail_since_us(np.array([tenant]))[0])
         if first_us == FOREVER:
             return
         first = self._tenants.month(self._tenants.names[tenant], first_us)
         for month in months:
-            if first <= month:
-                self._whole.setdefault(tenant, set()).add(month)
+            if first <= month and self._latency.months.of_month(tenant, month) is None:
+                self._emptied.setdefault(tenant, set()).add(month)
                 self._dirty_tenant(tenant)
 
     def _present_us(self) -> int:
@@ -224,7 +223,7 @@ class LatencyEvaluation:
                     over = self.is_over(assessment)
                     yield from self._states.turn(assessment, present_us, over, past=True)
             if slot is None:
-                self._whole.setdefault(tenant, set()).add(month)
+                self._emptied.setdefault(tenant, set()).add(month)
             else:
                 self._resume(slot)
 
@@ -269,7 +268,7 @@ class LatencyEvaluation:
             if indicator in (*MEANS, *LARGEST, COUNTED) and (
                 self._latency.months.of_month(tenant, month) is None
             ):
-                self._whole.setdefault(tenant, set()).add(month)
+                self._emptied.setdefault(tenant, set()).add(month)
                 self._dirty_tenant(tenant)
 
     def position(self) -> tuple[int, list[tuple[int, str, int]]]:
@@ -286,12 +285,12 @@ class LatencyEvaluation:
     def take_dirty(self) -> tuple[Int64s, dict[int, set[Month]]]:
         """The tenants, by number, of which anything changed since the last call.
 
-        Also the months of theirs that are to be told whole.
+        Also the months of theirs that have no message any more.
         """
-        whole, self._whole = self._whole, {}
+        emptied, self._emptied = self._emptied, {}
         changed = np.flatnonzero(self._dirty)
         self._dirty[:] = False
-        return changed, whole
+        return changed, emptied
 
     @property
     def dirty(self) -> bool:
@@ -301,7 +300,7 @@ class LatencyEvaluation:
     def told(self, tenants: Int64s) -> None:
         """How some tenants stand by now is published: only what changes from now on is news."""
         self._dirty[tenants[tenants < len(self._dirty)]] = False
-        for tenant in self._whole:  # of what has no data a round tells at its beginning
+        for tenant in self._emptied:  # of months without a message a round tells at its beginning
             self._dirty[tenant] = True
 
     def mark_dirty(self, tenants: Collection[int]) -> None:
