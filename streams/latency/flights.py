@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from mailsla.streams.latency import tables
 from mailsla.streams.latency.keyhash import turned
 from mailsla.streams.latency.messages import ACCEPTED, ROW, Rows
 from mailsla.streams.latency.row_index import Int64s, Mask, UInt64s, dense
@@ -79,7 +80,10 @@ class FlightStretches:
 
     def __getitem__(self, chosen: Mask | Int64s) -> "FlightStretches":
         return FlightStretches(
-            self.flights[chosen], self.begins[chosen], self.ends[chosen], self.slots[chosen]
+            tables.chosen(self.flights, chosen),
+            self.begins[chosen],
+            self.ends[chosen],
+            self.slots[chosen],
         )
 
     def place(self, key: int, end: int) -> int | None:
@@ -133,7 +137,7 @@ def in_order(aging: Aging) -> tuple[int, bool, int]:
 def join(*some: FlightStretches) -> FlightStretches:
     """Several tables of flights as one, in their order."""
     return FlightStretches(
-        np.concatenate([each.flights for each in some]),
+        tables.joined(*(each.flights for each in some)),
         np.concatenate([each.begins for each in some]),
         np.concatenate([each.ends for each in some]),
         np.concatenate([each.slots for each in some]),

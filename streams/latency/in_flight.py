@@ -37,7 +37,9 @@ from mailsla.streams.latency.row_index import (
     dense,
     running_least,
 )
+from mailsla.streams.latency.sorted_sets import are_distinct, firsts_of
 from mailsla.streams.latency.sources import Watermarks
+from mailsla.streams.latency.tables import chosen, put
 from mailsla.streams.time.intervals import BEFORE_ALL
 
 
@@ -63,7 +65,7 @@ class InFlight:
     @property
     def flights(self) -> Flights:
         """Every message in flight, a copy."""
-        return self._flights[: self._count][self._alive[: self._count]]
+        return chosen(self._flights[: self._count], self._alive[: self._count])
 
     def apply(
         self,
@@ -89,12 +91,12 @@ class InFlight:
         keys = without_direction(rows)
         # 1. Where the batch finishes each message first.
         ends = np.flatnonzero(rows["kind"] != ACCEPTED)
-        end_keys, first = np.unique(keys[ends], return_index=True)
+        end_keys, first = firsts_of(keys[ends])
         end_places = places[ends[first]]
         # 2. What is in flight at some record: held ones that end here, and those that begin here.
         held = self._held(end_keys, end_places)
         waiting = rows["kind"] == ACCEPTED
-        begun = self._begun(rows[waiting], places[waiting], (end_keys, end_places), count)
+        begun = self._begun(chosen(rows, waiting), places[waiting], (end_keys, end_places), count)
         held, begun = self._best(held, begun)
         # 3. What comes to an age that matters while it is in flight.
         ripe = self._ripe(marks, held.slots, count)
@@ -107,9 +109,9 @@ class InFlight:
         self._alive[held.slots] = False
         left = begun.ends == count
         begins = begun.begins[left].tolist()
-        self._append(begun.flights[left], [name(place) for place in begins])
-        ended = rows[rows["kind"] == ENDED]
-        ended = ended[~self._ended.has(without_direction(ended))]
+        self._append(chosen(begun.flights, left), [name(place) for place in begins])
+        ended = chosen(rows, rows["kind"] == ENDED)
+        ended = chosen(ended, ~self._ended.has(without_direction(ended)))
         self._ended.add(without_direction(ended))
         return agings, ended
 
@@ -129,7 +131,7 @@ class InFlight:
         found = slots >= 0
         slots = slots[found]
         begins = np.full(len(slots), -1, dtype=np.int64)
-        return FlightStretches(self._flights[slots], begins, end_places[found], slots)
+        return FlightStretches(chosen(self._flights, slots), begins, end_places[found], slots)
 
     def _begun(
         self, accepted: Rows, places: Int64s, finishes: tuple[UInt64s, Int64s], count: int
@@ -143,7 +145,7 @@ class InFlight:
             ends[same] = end_places[at[same]]
         open_ = ends > places
         open_[open_] = ~self.is_finished(keys[open_])
-        flights = self._flights_of(accepted[open_], keys[open_])
+        flights = self._flights_of(chosen(accepted, open_), keys[open_])
         nowhere = np.full(len(flights), -1, dtype=np.int64)
         return FlightStretches(flights, places[open_], ends[open_], nowhere)
 
@@ -152,15 +154,14 @@ class InFlight:
     ) -> tuple[FlightStretches, FlightStretches]:
         """Of several acceptances of a message each counts that is better than all before it."""
         slots = self._index.find(begun.flights["key"], self._alive)
-        distinct = np.unique(begun.flights["key"])
-        if (slots < 0).all() and len(distinct) == len(begun.flights):
+        if (slots < 0).all() and are_distinct(begun.flights["key"]):
             return held, begun
         # 1. What is held leads the acceptances of the batch, which keep their order.
         more = np.setdiff1d(slots[slots >= 0], held.slots)
         every = join(
             held,
             FlightStretches(
-                self._flights[more],
+                chosen(self._flights, more),
                 np.full(len(more), -1, dtype=np.int64),
                 np.full(len(more), NO_END, dtype=np.int64),
                 more,
@@ -191,7 +192,7 @@ class InFlight:
         slots = slots[~np.isin(slots, ended)]
         begins = np.full(len(slots), -1, dtype=np.int64)
         ends = np.full(len(slots), count, dtype=np.int64)
-        return FlightStretches(self._flights[slots], begins, ends, slots)
+        return FlightStretches(chosen(self._flights, slots), begins, ends, slots)
 
     def _due(self, known_us: Int64s) -> Int64s:
         """Places of flights whose next age has come by the watermarks of their sources."""
@@ -213,7 +214,7 @@ class InFlight:
         nowhere = count + 1
         at_risk = np.full(len(flights), nowhere, dtype=np.int64)
         over = at_risk.copy()
-        for source in np.unique(flights["source"]).tolist():
+        for source in np.flatnonzero(np.bincount(flights["source"])).tolist():
             mark = marks.get(source)
             if mark is None:
                 continue
@@ -265,8 +266,8 @@ class InFlight:
         young &= np.isin(flights["source"], np.asarray(sources, dtype=np.int32))
         if not young.any():
             return None
-        chosen = flights[young]
-        return int(np.where(chosen["age"] == YOUNG, chosen["at_risk_us"], chosen["over_us"]).min())
+        ours = chosen(flights, young)
+        return int(np.where(ours["age"] == YOUNG, ours["at_risk_us"], ours["over_us"]).min())
 
     def aged(self, tenants: Collection[int] | None) -> list[tuple[np.void, str]]:
         """The flights that are at risk or over, of some tenants or of all, and references."""
@@ -303,7 +304,9 @@ class InFlight:
         alive = self._alive[: self._count]
         slots = np.flatnonzero(alive & ~self._flights["saved"][: self._count])
         self._flights["saved"][slots] = True
-        return as_rows(self._flights[slots]), [self._references[slot] for slot in slots.tolist()]
+        return as_rows(chosen(self._flights, slots)), [
+            self._references[slot] for slot in slots.tolist()
+        ]
 
     def forget(self, before_us: int) -> None:
         """Drop the flights that began before an instant: their months are given up."""
@@ -379,10 +382,10 @@ class InFlight:
                 return
             size = max(end, 2 * len(self._flights))
             grown, alive = np.empty(size, dtype=FLIGHT), np.zeros(size, dtype=np.bool_)
-            grown[: self._count] = self._flights[: self._count]
+            put(grown, 0, self._flights[: self._count])
             alive[: self._count] = self._alive[: self._count]
             self._flights, self._alive = grown, alive
-        self._flights[self._count : end] = flights
+        put(self._flights, self._count, flights)
         self._alive[self._count : end] = True
         self._references += references
         self._index.add(flights["key"], np.arange(self._count, end), self._alive)

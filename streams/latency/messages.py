@@ -19,6 +19,8 @@ from mailsla.streams.latency.row_index import (
     dense,
     running_least,
 )
+from mailsla.streams.latency.sorted_sets import are_distinct
+from mailsla.streams.latency.tables import chosen, joined, put
 from mailsla.streams.time.intervals import FOREVER
 
 ROW: Final = np.dtype(
@@ -116,7 +118,7 @@ class MessageStore:
     @property
     def rows(self) -> Rows:
         """Every living row, in order of arrival."""
-        return self._rows[: self._count][self._alive[: self._count]]
+        return chosen(self._rows[: self._count], self._alive[: self._count])
 
     def admit(self, batch: Rows) -> Admitted:
         """Take in rows of kind `LATENCY` in log order; each message keeps its best row.
@@ -125,23 +127,23 @@ class MessageStore:
         """
         count = len(batch)
         known = self._by_key.find(batch["key"], self._alive)
-        _, inverse, times = np.unique(batch["key"], return_inverse=True, return_counts=True)
-        single = (known < 0) & (times[inverse] == 1)
-        if single.all():
+        if (known < 0).all() and are_distinct(batch["key"]):
             # The common case: every message is new, and comes once.
             self._append(batch)
             everything = np.arange(count)
             return Admitted(batch, np.ones(count, dtype=np.int64), everything, everything)
+        _, inverse, times = np.unique(batch["key"], return_inverse=True, return_counts=True)
+        single = (known < 0) & (times[inverse] == 1)
         again = np.flatnonzero(~single)
         rows, signs, places, added = self._improve(batch, again, known[again])
         fresh = np.flatnonzero(single)
         kept = np.sort(np.concatenate([fresh, added]))
-        self._append(batch[kept])
-        rows = np.concatenate([batch[fresh], rows])
+        self._append(chosen(batch, kept))
+        rows = joined(chosen(batch, fresh), rows)
         signs = np.concatenate([np.ones(len(fresh), dtype=np.int64), signs])
         places = np.concatenate([fresh, places])
         order = np.argsort(places, kind="stable")
-        return Admitted(rows[order], signs[order], places[order], kept)
+        return Admitted(chosen(rows, order), signs[order], places[order], kept)
 
     def _improve(
         self, batch: Rows, again: Int64s, known: Int64s
@@ -161,20 +163,20 @@ class MessageStore:
         # 1. The known row of each message leads the rows of the batch, which keep their order.
         keys, first = np.unique(batch["key"][again], return_index=True)
         held = np.flatnonzero(known[first] >= 0)
-        former = self._rows[known[first][held]]
-        rows = np.concatenate([former, batch[again]])
+        former = chosen(self._rows, known[first][held])
+        rows = joined(former, chosen(batch, again))
         places = np.concatenate([np.full(len(former), -1, dtype=np.int64), again])
         groups = np.searchsorted(keys, rows["key"])
         order = np.lexsort((places, groups))
-        rows, places, groups = rows[order], places[order], groups[order]
+        rows, places, groups = chosen(rows, order), places[order], groups[order]
         # 2. An event that comes again under its id is not heard, whatever it says by then: the
         #    first counts, as in closings.
         first_said = ~_said_before(groups, rows["event"])
-        rows, places, groups = rows[first_said], places[first_said], groups[first_said]
+        rows, places, groups = chosen(rows, first_said), places[first_said], groups[first_said]
         # 3. A row counts where it is better than all before it, and takes their best away.
         ranks = dense(rows["finished_us"], rows["accepted_us"], rows["order"])
         better = ranks < running_least(groups, ranks)
-        rows, places, groups = rows[better], places[better], groups[better]
+        rows, places, groups = chosen(rows, better), places[better], groups[better]
         follows = np.zeros(len(rows), dtype=np.bool_)
         follows[1:] = groups[1:] == groups[:-1]
         # A message that counted in a window goes on doing so, however late its better row comes.
@@ -188,7 +190,7 @@ class MessageStore:
         replaced = rows["key"][gone[places[gone] < 0]]
         self._alive[known[first][held][np.isin(former["key"], replaced)]] = False
         return (
-            np.concatenate([rows[gone], rows[came]]),
+            joined(chosen(rows, gone), chosen(rows, came)),
             np.concatenate([np.full(len(gone), -1, dtype=np.int64), np.ones(len(came), np.int64)]),
             np.concatenate([places[gone + 1], places[came]]),
             places[last & (places >= 0)],
@@ -216,20 +218,20 @@ class MessageStore:
         keys = rows["key"][order]
         best = np.ones(len(keys), dtype=np.bool_)
         best[1:] = keys[1:] != keys[:-1]
-        self._append(rows[np.sort(order[best])])
+        self._append(chosen(rows, np.sort(order[best])))
 
     def drop_oldest(self, count: int) -> Rows:
         """Forget the ``count`` living rows that came first, and return them."""
         living = np.flatnonzero(self._alive[: self._count])
-        dropped: Rows = self._rows[living[:count]].copy()
-        kept = self._rows[living[count:]].copy()
+        dropped = chosen(self._rows, living[:count])
+        kept = chosen(self._rows, living[count:])
         self._start_over(kept)
         return dropped
 
     def drop(self, unwanted: Mask) -> None:
         """Forget some of the living rows (`rows`)."""
         if unwanted.any():
-            self._start_over(self.rows[~unwanted])
+            self._start_over(chosen(self.rows, ~unwanted))
 
     def of_series(self, series: int) -> Rows:
         """The living rows of a series, in order of arrival."""
@@ -245,8 +247,7 @@ class MessageStore:
             low, high = np.searchsorted(keys, (series, series + 1))
             found.append(places[low:high])
         places = np.concatenate(found)
-        result: Rows = self._rows[places[self._alive[places]]]
-        return result
+        return chosen(self._rows, places[self._alive[places]])
 
     def _merge_series(self) -> None:
         runs = self._by_series
@@ -270,10 +271,10 @@ class MessageStore:
             size = max(end, 2 * len(self._rows))
             size = size if size <= _FEW_ROWS else max(size, _ROOM)
             grown, alive = np.empty(size, dtype=ROW), np.zeros(size, dtype=np.bool_)
-            grown[: self._count] = self._rows[: self._count]
+            put(grown, 0, self._rows[: self._count])
             alive[: self._count] = self._alive[: self._count]
             self._rows, self._alive = grown, alive
-        self._rows[self._count : end] = rows
+        put(self._rows, self._count, rows)
         self._alive[self._count : end] = True
         self._by_key.add(rows["key"], np.arange(self._count, end), self._alive)
         self._count = end

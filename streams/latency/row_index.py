@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from mailsla.streams.latency.sorted_sets import group_starts
+
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
@@ -39,14 +41,14 @@ class RowIndex:
         """Append rows.
 
         Args:
-            keys: the key of each.
+            keys: the key of each, different ones.
             rows: where each stands in the table.
             alive: by row of the table; dead rows leave the index when runs are merged.
 
         """
         if len(keys) == 0:
             return
-        order = np.argsort(keys, kind="stable")
+        order = np.argsort(keys)  # of rows added together each has a key of its own
         self._runs.append(_Run(keys[order], rows[order]))
         # Runs grow towards the old end, so that there are only log(n) of them.
         while len(self._runs) > 1 and self._are_alike(*self._runs[-2:]):
@@ -96,10 +98,10 @@ class KeySet:
         """Add keys; those it has already do no harm."""
         if len(keys) == 0:
             return
-        self._runs.append(np.unique(keys))
+        self._runs.append(_each_once(keys))
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
             last, previous = self._runs.pop(), self._runs.pop()
-            self._runs.append(np.union1d(previous, last))
+            self._runs.append(_each_once(np.concatenate([previous, last])))
 
     def has(self, keys: UInt64s) -> Mask:
         """Which of the keys are in the set."""
@@ -109,6 +111,12 @@ class KeySet:
             at[at == len(run)] = 0
             found |= run[at] == keys
         return found
+
+
+def _each_once(keys: UInt64s) -> UInt64s:
+    ascending = np.sort(keys)
+    result: UInt64s = ascending[group_starts(ascending)]
+    return result
 
 
 def running_least(groups: Int64s, ranks: Int64s) -> Int64s:

@@ -23,6 +23,28 @@ def group_starts(values: npt.NDArray[Any]) -> Int64s:
     return np.flatnonzero(first)
 
 
+def are_distinct(values: npt.NDArray[Any]) -> bool:
+    """Whether no value stands twice."""
+    ascending = np.sort(values)
+    return not (ascending[1:] == ascending[:-1]).any()
+
+
+def firsts_of(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Int64s]:
+    """The values, ascending, each once, and where each stands first."""
+    order = np.argsort(values)
+    values = values[order]
+    starts = group_starts(values)
+    return values[starts], np.minimum.reduceat(order, starts) if len(order) else order
+
+
+def grouped(numbers: Int64s) -> Int64s:
+    """The places of numbers, equal ones together and in their order; the lesser ones first."""
+    if len(numbers) and numbers.min() >= 0 and numbers.max() < 2**16:
+        # Of so few digits numpy sorts without comparing, ten times as fast.
+        return np.argsort(numbers.astype(np.uint16), kind="stable")
+    return np.argsort(numbers, kind="stable")
+
+
 def distinct(*parts: npt.NDArray[Any]) -> Int64s:
     """The values of some arrays, ascending, each once."""
     values = np.concatenate([_NONE, *parts])

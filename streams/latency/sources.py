@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mailsla.streams.latency.sorted_sets import group_starts, grouped
 from mailsla.streams.time.intervals import BEFORE_ALL, FOREVER
 
 Int64s = npt.NDArray[np.int64]
@@ -113,9 +114,10 @@ class Sources:
         count = len(heard_us)
         found = np.full(count, FOREVER, dtype=np.int64)
         moments = np.arange(count)
-        order = np.argsort(sources, kind="stable")
-        distinct, starts = np.unique(sources[order], return_index=True)
-        own = dict(zip(distinct.tolist(), np.split(order, starts[1:]), strict=True))
+        order = grouped(sources)
+        starts = group_starts(sources[order])
+        names = sources[order[starts]].tolist()
+        own = dict(zip(names, np.split(order, starts[1:]), strict=True))
         for source in range(len(self.names)):
             if source not in own:
                 if self._heard_us[source] > BEFORE_ALL:
@@ -159,12 +161,10 @@ class Sources:
 
         """
         found: dict[int, Watermarks] = {}
-        order = np.argsort(sources, kind="stable")
-        distinct, starts = np.unique(sources[order], return_index=True)
-        ends = np.append(starts[1:], len(order))
-        for source, start, end in zip(
-            distinct.tolist(), starts.tolist(), ends.tolist(), strict=True
-        ):
+        order = grouped(sources)
+        starts = group_starts(sources[order])
+        names, ends = sources[order[starts]].tolist(), np.append(starts[1:], len(order))
+        for source, start, end in zip(names, starts.tolist(), ends.tolist(), strict=True):
             places = order[start:end]
             newest = np.maximum.accumulate(believed_us[places])
             known = np.maximum(newest - self._lateness_us, self._known_us[source])

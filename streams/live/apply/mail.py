@@ -16,6 +16,7 @@ from mailsla.schemas.indicators import OPEN_MONTHS
 from mailsla.streams.latency.flights import Aging
 from mailsla.streams.latency.messages import LATENCY, VOIDED, Rows, spans_of, tenant_of
 from mailsla.streams.latency.row_index import Int64s, Mask
+from mailsla.streams.latency.tables import chosen, joined
 from mailsla.streams.latency.windows.changes import late_flags
 from mailsla.streams.live.state.excluded_spans import ExcludedSpans
 from mailsla.streams.live.state.latency import Latency
@@ -138,16 +139,16 @@ def apply_mail(latency: Latency, batch: MailBatch) -> tuple[MailChanges, Rows]:
     agings, ended = latency.in_flight.apply(rows, places, len(clocks), marks, batch.name)
     # 3. Which messages have a latency, and which of these is a better one than before.
     finishes = np.flatnonzero(rows["kind"] == LATENCY)
-    finished = rows[finishes]
+    finished = chosen(rows, finishes)
     admitted = latency.store.admit(finished)
     steps = _steps(latency, admitted.rows, admitted.signs, places[finishes[admitted.places]])
-    steps = steps[steps["accepted_us"] >= open_since_us(clocks[steps["place"]])]
+    steps = chosen(steps, steps["accepted_us"] >= open_since_us(clocks[steps["place"]]))
     # 4. The sums, and the rolling windows.
     _add(latency, steps)
     counted = ~latency.left_out(admitted.rows)
-    changes = latency.window_changes(admitted.rows[counted], admitted.signs[counted])
+    changes = latency.window_changes(chosen(admitted.rows, counted), admitted.signs[counted])
     latency.windows.apply(changes, latency.frontier_us())
-    news = np.concatenate([finished[admitted.added], ended])
+    news = joined(chosen(finished, admitted.added), ended)
     acceptance = latency.in_flight.finished_here.acceptance_of
     return MailChanges(steps, agings, clocks, idle, before_us, batch.name, acceptance), news
 
@@ -167,10 +168,10 @@ def exclude_again(latency: Latency, before: ExcludedSpans, clock_us: int) -> Mai
     is_in_part = latency.left_out_of_parts(rows, is_)
     months = _turning(latency, rows, was, is_, "counted")
     parts = _turning(latency, rows, was_in_part, is_in_part, "part_counted")
-    steps = np.concatenate([months, parts])
+    steps = joined(months, parts)
     _add(latency, steps)
     turned = was != is_
-    changes = latency.window_changes(rows[turned], _signs(is_[turned]))
+    changes = latency.window_changes(chosen(rows, turned), _signs(is_[turned]))
     latency.windows.apply(changes, latency.frontier_us())
     return replace(nothing_at(clock_us), steps=steps)
 
@@ -178,7 +179,7 @@ def exclude_again(latency: Latency, before: ExcludedSpans, clock_us: int) -> Mai
 def _turning(latency: Latency, rows: Rows, was: Mask, is_: Mask, sums: str) -> Steps:
     """The messages that are left out, or no longer, as steps of some sums alone."""
     turned = was != is_
-    rows, signs = rows[turned], _signs(is_[turned])
+    rows, signs = chosen(rows, turned), _signs(is_[turned])
     steps = _steps(latency, rows, signs, np.zeros(len(rows), dtype=np.int64))
     for name in ("counted", "part_counted", "everything"):
         steps[name] = name == sums
@@ -207,13 +208,13 @@ def take_out(latency: Latency, source: int, event: int, clock_us: int) -> tuple[
     rows = latency.store.take_out(source, event)
     signs = np.full(len(rows), -1, dtype=np.int64)
     steps = _steps(latency, rows, signs, np.zeros(len(rows), dtype=np.int64))
-    steps = steps[steps["accepted_us"] >= open_since_us(np.array([clock_us]))]
+    steps = chosen(steps, steps["accepted_us"] >= open_since_us(np.array([clock_us])))
     _add(latency, steps)
     counted = ~latency.left_out(rows)
-    changes = latency.window_changes(rows[counted], signs[counted])
+    changes = latency.window_changes(chosen(rows, counted), signs[counted])
     latency.windows.apply(changes, latency.frontier_us())
     agings, begun = latency.in_flight.take_out(source, event)
-    news = np.concatenate([rows, begun])
+    news = joined(rows, begun)
     news["kind"] = VOIDED
     return replace(nothing_at(clock_us), steps=steps, agings=agings), news
 
@@ -254,8 +255,7 @@ def _steps(latency: Latency, rows: Rows, signs: Int64s, places: Int64s) -> Steps
     steps["over"] = steps["latency_us"] > at.limits_us
     steps["part_over"] = (at.parts != NOWHERE) & (steps["latency_us"] > at.part_limits_us)
     steps["limit_us"] = np.where(at.parts == NOWHERE, at.limits_us, at.part_limits_us)
-    result: Steps = steps[at.slots != NOWHERE]
-    return result
+    return chosen(steps, at.slots != NOWHERE)
 
 
 def _add(latency: Latency, steps: Steps) -> None:

@@ -15,6 +15,7 @@ from mailsla.schemas.facts.fact import Fact
 from mailsla.schemas.facts.lines import decode_fact
 from mailsla.schemas.facts.ops import MonitorHeartbeatFact
 from mailsla.streams.latency.messages import LATENCY, Rows
+from mailsla.streams.latency.tables import joined
 from mailsla.streams.live.state.landed import matters_until_us
 from mailsla.streams.runtime.checkpoint.state_log import (
     ROWS,
@@ -135,7 +136,7 @@ class StateLog:
                 self._kept.setdefault(log, []).append(_Kept(number, until_us))
                 made.append(record)
         self._entries, self._until_us = {}, {}
-        rows, names = np.concatenate([*self._rows, flights[0]]), flights[1]
+        rows, names = joined(*self._rows, flights[0]), flights[1]
         self._rows = []
         for number, piece, record in append_rows(self.partition, self.head, rows, names):
             self._kept.setdefault(ROWS, []).append(_kept_rows(number, piece))

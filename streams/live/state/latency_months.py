@@ -347,14 +347,17 @@ class LatencyMonths:
             everything: which are new to, or leave, the sums of all messages.
 
         """
+        every = 2 * slots + ways  # places in a table of two columns
         for chosen, prefix in ((counted, ""), (everything, "all_")):
-            places = (slots[chosen], ways[chosen])
-            sign, latency = signs[chosen], latency_us[chosen]
-            np.add.at(getattr(self.sums, f"{prefix}count"), places, sign)
-            np.add.at(getattr(self.sums, f"{prefix}sum_us"), places, sign * latency)
+            places, sign, latency = every[chosen], signs[chosen], latency_us[chosen]
+            count, sum_us, largest_us = (
+                getattr(self.sums, f"{prefix}{name}").reshape(-1)
+                for name in ("count", "sum_us", "largest_us")
+            )
+            np.add.at(count, places, sign)
+            np.add.at(sum_us, places, sign * latency)
             rises = sign > 0
-            largest = getattr(self.sums, f"{prefix}largest_us")
-            np.maximum.at(largest, (places[0][rises], places[1][rises]), latency[rises])
+            np.maximum.at(largest_us, places[rises], latency[rises])
 
     def totals(self, slot: int | None, counted: bool) -> Totals:
         """The sums of a slot, of what counts or of everything."""

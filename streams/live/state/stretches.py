@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mailsla.streams.latency.row_index import Int64s, Mask
+from mailsla.streams.latency.tables import chosen
 
 NOWHERE: Final = -1
 _NONE: Final = 0
@@ -57,7 +58,7 @@ class Located:
 
     def expand(self, messages: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The messages, or what belongs to each, once for every place."""
-        return messages if len(messages) == len(self.rows) else messages[self.rows]
+        return messages if len(messages) == len(self.rows) else messages.take(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Stretches:
         if len(rows) > len(tenants):
             order = np.argsort(rows, kind="stable")
             rows, found = rows[order], found[order]
-        own = self._table[found]
+        own = chosen(self._table, found)
         return Located(rows, own["slot"], own["part"], own["limit_us"], own["part_limit_us"])
 
     def _recent_ones(self, tenants: Int64s, accepted_us: Int64s) -> tuple[Int64s, Mask]:

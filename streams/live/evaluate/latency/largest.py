@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mailsla.streams.latency.row_index import Int64s
+from mailsla.streams.latency.sorted_sets import grouped
+from mailsla.streams.latency.tables import chosen
 from mailsla.streams.live.apply.mail import MailChanges, Steps
 from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
 from mailsla.streams.live.evaluate.latency.means import Turn, backwards
@@ -32,12 +34,14 @@ class LargestLatencies:
             return
         judged = np.fromiter(months.judges_largest, np.int64, len(months.judges_largest))
         steps = changes.steps
-        steps = steps[np.isin(steps["slot"], judged)]
+        steps = chosen(steps, np.isin(steps["slot"], judged))
         keys = 2 * steps["slot"] + steps["way"]
-        order = np.argsort(keys, kind="stable")
-        steps, keys = steps[order], keys[order]
+        order = grouped(keys)
+        steps, keys = chosen(steps, order), keys[order]
         counts, alls = self._counts(keys, steps)
-        steps, keys, counts, alls = (each[steps["counted"]] for each in (steps, keys, counts, alls))
+        counted = steps["counted"]
+        steps, keys = chosen(steps, counted), keys[counted]
+        counts, alls = counts[counted], alls[counted]
         if len(keys) == 0:
             return
         distinct, starts = np.unique(keys, return_index=True)

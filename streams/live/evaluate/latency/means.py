@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from mailsla.streams.latency.row_index import Int64s, Mask
-from mailsla.streams.latency.sorted_sets import group_starts
+from mailsla.streams.latency.sorted_sets import group_starts, grouped
 from mailsla.streams.live.apply.mail import MailChanges
 from mailsla.streams.live.evaluate.assessment import Assessment
 from mailsla.streams.live.evaluate.latency.assessments import LatencyAssessments
@@ -71,7 +71,7 @@ class Means:
         self.open_tick = max(now, tick)
         if len(keys) == 0:
             return
-        order = np.argsort(keys, kind="stable")
+        order = grouped(keys)
         keys, ticks = keys[order], ticks[order]
         # 2. The sums after each step: as they are now, less what came after it.
         slots, ways = keys // 2, keys % 2
