@@ -1,8 +1,10 @@
 # The workers and the command line. Kafka and ClickHouse are services of their own, so the
 # embedded extra is left out.
 FROM python:3.11-slim AS build
+# The compiler of the fast path (schemas/compiled); it stays behind in this stage.
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY requirements requirements
 COPY mailsla mailsla
 COPY schemas schemas
@@ -12,7 +14,7 @@ COPY sinks sinks
 RUN python -m venv /opt/mailsla \
  && /opt/mailsla/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.lock \
  && /opt/mailsla/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
- && /opt/mailsla/bin/pip uninstall --yes setuptools pip
+ && /opt/mailsla/bin/pip uninstall --yes Cython setuptools pip
 
 FROM python:3.11-slim
 # What lays out PDF statements, with a Chinese font.

@@ -20,7 +20,7 @@ help: ## list the targets
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What is installed is what was locked, hash by hash; the project itself is built with that alone.
-$(VENV)/.installed: pyproject.toml requirements/dev.lock
+$(VENV)/.installed: pyproject.toml setup.py requirements/dev.lock $(wildcard schemas/compiled/*.pyx)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes --requirement requirements/dev.lock
 	$(PIP) --no-deps --no-build-isolation --editable .

@@ -22,6 +22,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from mailsla.schemas import compiled
 from mailsla.sinks.clickhouse import connect
 from mailsla.sinks.embedded.brokers.broker import is_broker_ready, make_broker
 from mailsla.sinks.embedded.brokers.kafka_jars import cache_directory
@@ -54,6 +55,13 @@ def needs_program(name):
     """Skip without a program that `make test-packages` installs; fail where it has to be there."""
     if shutil.which(name) is None:
         sentence = f"{name} is missing; make test-packages installs it"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
+
+
+def needs_compiled():
+    """Skip where the project was built without a C compiler; fail where it has to be there."""
+    if compiled.texts is None:
+        sentence = "the fast path is not compiled; install a C compiler and run make again"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
 
 

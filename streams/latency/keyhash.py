@@ -6,11 +6,14 @@ added up. Two different messages share a key with a probability of about 2^-60. 
 the state topic, so the function must stay as it is across processes and library versions.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from mailsla.schemas.codec.instants import text_buffers
+from mailsla.schemas.compiled import texts as compiled
 
 UInt64s = npt.NDArray[np.uint64]
 
@@ -30,10 +33,18 @@ def hash_texts(texts: pa.Array, salt: int) -> UInt64s:
 
     Texts are at most 4,096 bytes, more than any identifier of the wire contract.
     """
-    _, offsets_buffer, data_buffer = texts.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int32, len(texts) + 1, texts.offset * 4).astype(
-        np.int64
-    )
+    offsets, data = text_buffers(texts)
+    if compiled is not None:
+        hashes = np.empty(len(texts), dtype=np.uint64)
+        compiled.hash_texts(offsets, data, salt, _WEIGHTS, hashes)
+        return hashes
+    return hash_in_columns(offsets.astype(np.int64), data, salt)
+
+
+def hash_in_columns(
+    offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], salt: int
+) -> UInt64s:
+    """The definition of `hash_texts`, a step of numpy for all texts at a time."""
     sizes = np.diff(offsets)
     hashes = sizes.astype(np.uint64) + np.uint64(salt)
     words = (sizes + 7) // 8
@@ -42,7 +53,7 @@ def hash_texts(texts: pa.Array, salt: int) -> UInt64s:
         return _mix(hashes)
     first = np.cumsum(words) - words
     place = np.arange(total, dtype=np.int64) - np.repeat(first, words)
-    loaded = _load_words(data_buffer, np.repeat(offsets[:-1], words) + 8 * place)
+    loaded = _load_words(data, np.repeat(offsets[:-1], words) + 8 * place)
     left = np.repeat(sizes, words) - 8 * place
     loaded &= _LOW_BYTES[np.minimum(left, 8)]
     mixed = _mix(loaded ^ _WEIGHTS[place])
@@ -53,23 +64,19 @@ def hash_texts(texts: pa.Array, salt: int) -> UInt64s:
 
 def leading_bytes(texts: pa.Array) -> UInt64s:
     """The first eight bytes of each text as a number that orders like the text."""
-    _, offsets_buffer, data_buffer = texts.buffers()
-    if len(texts) == 0 or data_buffer is None:
-        return np.zeros(len(texts), dtype=np.uint64)
-    offsets = np.frombuffer(offsets_buffer, np.int32, len(texts) + 1, texts.offset * 4).astype(
-        np.int64
-    )
-    loaded = _load_words(data_buffer, offsets[:-1])
+    offsets, data = text_buffers(texts)
+    loaded = _load_words(data, offsets[:-1])
     loaded &= _LOW_BYTES[np.minimum(np.diff(offsets), 8)]
     return loaded.byteswap()
 
 
-def _load_words(buffer: pa.Buffer, positions: npt.NDArray[np.int64]) -> UInt64s:
-    """Eight bytes from each position, little-endian; beyond the buffer they read as zero."""
-    data = np.zeros(len(buffer) + 8, dtype=np.uint8)
-    data[: len(buffer)] = np.frombuffer(buffer, np.uint8)
-    overlapping: UInt64s = np.ndarray((len(buffer) + 1,), dtype="<u8", buffer=data, strides=(1,))
-    return overlapping[positions]
+def _load_words(data: npt.NDArray[np.uint8], positions: npt.NDArray[np.integer[Any]]) -> UInt64s:
+    """Eight bytes from each position, little-endian; beyond the data they read as zero."""
+    count = len(data) + 1
+    data = np.append(data, np.zeros(8, dtype=np.uint8))
+    overlapping: UInt64s = np.ndarray((count,), dtype="<u8", buffer=data, strides=(1,))
+    found: UInt64s = overlapping[positions]
+    return found
 
 
 def message_keys(

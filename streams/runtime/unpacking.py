@@ -45,6 +45,21 @@ def bound_unpacking() -> None:
                 setattr(module, f"{name}_decode", unpack)
 
 
+def unpack(codec: int, packed: Any) -> bytes:
+    """Unpack the records of a batch.
+
+    Args:
+        codec: the protocol's number.
+        packed: the bytes.
+
+    Raises:
+        KeyError: no such codec.
+        TooLargeError: there is more than the bound; a codec may raise its own for damaged bytes.
+
+    """
+    return _UNPACK[_NUMBERED[codec]](packed)
+
+
 def _gzip(packed: Any) -> bytes:
     rest, parts, room = bytes(packed), [], MOST_BYTES
     while rest:  # a stream may follow another
@@ -98,3 +113,5 @@ _UNPACK: Final[dict[str, Callable[[Any], bytes]]] = {
     "lz4": _into_room(cramjam.lz4.decompress_into),
     "zstd": _into_room(cramjam.zstd.decompress_into),
 }
+_NUMBERED: Final = dict(enumerate(_UNPACK, 1))
+"""The protocol's number of a codec → its name."""

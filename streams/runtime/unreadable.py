@@ -8,21 +8,29 @@ batch's first offset and with the reason. What becomes of it is the reader's bus
 """
 
 import logging
+import struct
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.memory_records import MemoryRecords
 
-from mailsla.streams.runtime.unpacking import MOST_RECORDS, TooLargeError, bound_unpacking
+from mailsla.streams.runtime import unpacking
+from mailsla.streams.runtime.stretch import Stretch, unpacked
+from mailsla.streams.runtime.unpacking import TooLargeError, bound_unpacking
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_REASON: Final = 200
+_SIZE: Final = struct.Struct(">i")
+_SIZE_AT: Final = 8
+"""How many bytes of a batch follow, and where that stands, in every message format."""
 UNREADABLE: Final = "a batch of records cannot be read"
 """How every reason begins."""
 
@@ -37,29 +45,6 @@ class Unreadable(bytes):
     next_offset: int
 
 
-def reasons(records: Iterable[Any]) -> Mapping[int, str]:
-    """Offset → reason, of those records that stand for a batch that cannot be read."""
-    return {
-        record.offset: record.value.reason for record in records if type(record.value) is Unreadable
-    }
-
-
-def offset_after(record: Any) -> int:
-    """Where the log goes on after a record."""
-    if type(record.value) is Unreadable:
-        return record.value.next_offset
-    return int(record.offset) + 1
-
-
-class Stretch(list[Any]):
-    """Records of one batch of the log, in offset order, in place of each by itself."""
-
-    @property
-    def offset(self) -> int:
-        """That of the last record: nothing of the stretch is new where this one is not."""
-        return int(self[-1].offset)
-
-
 def pass_over_unreadable(consumer: Any, together: bool = False) -> None:
     """Make a started consumer give `Unreadable` records where it would raise.
 
@@ -72,7 +57,16 @@ def pass_over_unreadable(consumer: Any, together: bool = False) -> None:
 
     """
     bound_unpacking()
+    fetcher.MemoryRecords = _KeptRecords
     consumer._fetcher._records = _Fetched(together)
+
+
+class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # an untyped base
+    """The batches of one fetch, and their bytes, to which the client has no door."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.data = memoryview(data)
 
 
 class _Fetched(OrderedDict[Any, Any]):
@@ -104,6 +98,7 @@ class _Batches:
         self._batches, self._place = batches, place
         self._position, self._end = position, end
         self._together = together
+        self._rest: memoryview | None = getattr(batches, "data", None)
         self._ahead = self._take()
 
     def has_next(self) -> bool:
@@ -112,17 +107,25 @@ class _Batches:
 
     def next_batch(self) -> Any:
         """The next one; only called where there is one."""
-        batch, self._ahead = self._ahead, self._take()
+        (batch, data), self._ahead = self._ahead, self._take()
         if not isinstance(batch, DefaultRecordBatch):
             return batch  # message formats of before 2017
         whole = bool(batch.validate_crc())
         next_offset = self._next_offset(batch, whole)
-        made = _Batch(batch, self._place, whole, next_offset, self._position, self._together)
+        made = _Batch(batch, self._place, whole, next_offset, self._position, self._together, data)
         self._position = max(self._position, made.next_offset)
         return made
 
     def _take(self) -> Any:
-        return self._batches.next_batch() if self._batches.has_next() else None
+        """The next batch and its bytes, where they are known; None where there is no batch."""
+        if not self._batches.has_next():
+            return None
+        batch, data = self._batches.next_batch(), None
+        if self._rest is not None:
+            (size,) = _SIZE.unpack_from(self._rest, _SIZE_AT)
+            end = _SIZE_AT + _SIZE.size + size
+            data, self._rest = self._rest[:end], self._rest[end:]
+        return batch, data
 
     def _next_offset(self, batch: Any, whole: bool) -> int:
         """Where the log goes on.
@@ -135,7 +138,7 @@ class _Batches:
         if whole:
             return stated
         if self._ahead is not None:
-            return int(getattr(self._ahead, "base_offset", stated))
+            return int(getattr(self._ahead[0], "base_offset", stated))
         return stated if stated == self._end else max(self._position, int(batch.base_offset)) + 1
 
 
@@ -152,6 +155,8 @@ class _Batch:
     """Where the fetch goes on; a batch before it was told of already."""
     together: bool
     """Whether its records are given as one `Stretch`."""
+    data: memoryview | None
+    """Its bytes, where they are known."""
 
     def validate_crc(self) -> bool:
         """A wrong checksum is told by the record."""
@@ -181,19 +186,20 @@ class _Batch:
         return next(self.batch)
 
     def __iter__(self) -> Iterator[Any]:
-        records = self._records()
         if not self.together:
-            return iter(records)
-        if records and records[0].offset < self.position:
-            records = [record for record in records if record.offset >= self.position]
-        return iter([Stretch(records)] if records else [])
+            return iter(self._records())
+        stretch = unpacked(self.data) if self.whole and self.data is not None else None
+        if stretch is None and (records := self._records()):
+            stretch = _stretch_of(records)
+        stretch = stretch and stretch.since(self.position)
+        return iter([] if stretch is None else [stretch])
 
     def _records(self) -> list[Any]:
         if not self.whole:
             return self._instead("its checksum is wrong")
         try:
-            records = list(islice(self.batch, MOST_RECORDS + 1))
-            if len(records) > MOST_RECORDS:
+            records = list(islice(self.batch, unpacking.MOST_RECORDS + 1))
+            if len(records) > unpacking.MOST_RECORDS:
                 raise TooLargeError
             return records
         except KafkaError as error:
@@ -225,6 +231,13 @@ class _Record:
     headers: tuple[()] = ()
 
 
+def _stretch_of(records: Sequence[Any]) -> Stretch:
+    stretch, value = Stretch.of(records), records[-1].value
+    if type(value) is not Unreadable:
+        return stretch
+    return replace(stretch, reason=value.reason, next_offset=value.next_offset)
+
+
 def _stretch(_: Any, record: Any) -> Stretch:
     """What the client makes of what a batch gives; single records are those of before 2017."""
-    return record if type(record) is Stretch else Stretch([record])
+    return record if type(record) is Stretch else Stretch.of([record])

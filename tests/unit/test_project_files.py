@@ -193,7 +193,13 @@ def test_the_image_gets_every_file_the_build_needs():
     project = PROJECT["project"]
     (name,) = {p.rstrip("*") for p in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
     packages = {name, *(link.name for link in (ROOT / name).iterdir() if link.is_symlink())}
-    files = {"pyproject.toml", project["readme"], *project["license-files"], "requirements"}
+    files = {
+        "pyproject.toml",
+        "setup.py",
+        project["readme"],
+        *project["license-files"],
+        "requirements",
+    }
     assert copied == {*files, *packages}
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
@@ -203,10 +209,11 @@ def test_the_image_gets_every_file_the_build_needs():
 def test_every_data_file_of_a_package_is_installed(package):
     patterns = PROJECT["tool"]["setuptools"]["package-data"].get(f"mailsla.{package}", [])
     installed = {path for pattern in patterns for path in (ROOT / package).glob(pattern)}
+    compiled = {".c", ".so"}
     data = {
         path
         for path in (ROOT / package).rglob("*")
-        if path.is_file() and path.suffix not in {".py", ".pyc", ".md"}
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".md", *compiled}
     }
     assert data == installed
 

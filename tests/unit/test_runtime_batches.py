@@ -12,7 +12,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from faust.types import TP
 from hypothesis import given
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 from mailsla.streams.runtime.faust_app.application import build_app
 from mailsla.streams.runtime.faust_app.batches import RecordBatch, to_batch
 from mailsla.streams.runtime.kafka.consumer_lag import waiting_records
-from mailsla.streams.runtime.unreadable import _Fetched
+from mailsla.streams.runtime.unreadable import _Fetched, _KeptRecords
 from mailsla.streams.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -94,19 +93,22 @@ def wire(base, count, delta=None, codec=0):
 
 
 def fetch(position, end, *batches):
-    """The records of one fetch, and where the next begins; alike one by one and in stretches."""
+    """The stretches of one fetch, and where the next begins; alike one by one and uncompiled."""
     read, after = _fetch(position, end, batches)
-    together, same = _fetch(position, end, batches, together=True)
-    together = [record for stretch in together for record in stretch]
-    assert (told(together), same) == (told(read), after)
-    return together, after
+    stretches, same = _fetch(position, end, batches, together=True)
+    assert (told(stretches), same) == ([(r.offset, bytes(r.value)) for r in read], after)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mailsla.streams.runtime.stretch.compiled", None)
+        uncompiled, same = _fetch(position, end, batches, together=True)
+    assert (columns(uncompiled), same) == (columns(stretches), after)
+    return stretches, after
 
 
 def _fetch(position, end, batches, together=False):
     state = SimpleNamespace(highwater=end, lso=end)
     assignment = SimpleNamespace(state_value=lambda place: state)
     place = TP("t", 0)
-    records = MemoryRecords(b"".join(batches))
+    records = _KeptRecords(b"".join(batches))
     unread = PartitionRecords(place, records, [], position, None, None, True, 0)
     fetched = _Fetched(together)
     fetched[place] = FetchResult(
@@ -116,8 +118,20 @@ def _fetch(position, end, batches, together=False):
     return read, unread.next_fetch_offset
 
 
-def told(read):
-    return [(record.offset, bytes(record.value)) for record in read]
+def told(stretches):
+    return [
+        pair for one in stretches for pair in zip(one.offsets.tolist(), one.values, strict=True)
+    ]
+
+
+def columns(stretches):
+    return [
+        (
+            one.offsets.tolist(), one.times_ms.tolist(), one.timestamp_type,
+            one.keys, one.values, one.next_offset, one.reason,
+        )
+        for one in stretches
+    ]  # fmt: skip
 
 
 GOOD = [(3, b"3"), (4, b"4")]

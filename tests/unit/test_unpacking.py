@@ -73,8 +73,8 @@ def test_a_batch_that_holds_too_much_is_passed_over_and_the_next_is_read(number)
 
 
 def test_so_is_one_of_too_many_records(monkeypatch):
-    monkeypatch.setattr("mailsla.streams.runtime.unreadable.MOST_RECORDS", 10)
+    monkeypatch.setattr("mailsla.streams.runtime.unpacking.MOST_RECORDS", 10)
     read, _ = fetch(0, 11, bomb(1, 11, 11))
     assert told(read) == [(0, b"")]
     read, _ = fetch(0, 10, bomb(1, 10, 10))
-    assert len(read) == 10
+    assert len(told(read)) == 10

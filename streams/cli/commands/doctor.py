@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mailsla.schemas import compiled
 from mailsla.streams.cli.output.clickhouse_output import cell, show_json
 from mailsla.streams.cli.support.common import settings_of, state_file_option
 from mailsla.streams.cli.support.doctor.checks import clickhouse_findings, kafka_findings
@@ -26,10 +27,10 @@ def doctor(ctx: click.Context, as_json: bool, own_state_file: Path | None) -> No
     Also whether topics were deleted and made anew under the live worker's state, whether batches
     could not be read, whether the live worker had to pass records over (quarantine) or had no room
     for tenants without a contract, which events came again with other content, which calendars of
-    contracts nobody published, which sources of mail are silent or late, and which put records
-    into other partitions than their tenants'. One line per check: ok, note (worth knowing), wrong
-    (and how to mend it), or skipped (what it needs is wrong). Changes nothing; exits 1 if anything
-    is wrong.
+    contracts nobody published, which sources of mail are silent or late, which put records into
+    other partitions than their tenants', and whether the fast path is compiled. One line per check:
+    ok, note (worth knowing), wrong (and how to mend it), or skipped (what it needs is wrong).
+    Changes nothing; exits 1 if anything is wrong.
 
     \b
     Examples:
@@ -62,3 +63,11 @@ def _findings(ctx: click.Context, state_file: Path | None) -> Iterator[Finding]:
     yield from kafka_findings(settings)
     yield from clickhouse_findings(settings)
     yield placement_finding(settings)
+    yield _fast_path()
+
+
+def _fast_path() -> Finding:
+    if compiled.texts is not None:
+        return Finding("fast path", "ok", "compiled")
+    detail = "not compiled, so that a flood is read at two thirds of the rate"
+    return Finding("fast path", "note", f"{detail}; install a C compiler, then mailsla again")

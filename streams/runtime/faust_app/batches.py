@@ -24,7 +24,8 @@ from faust.types.tuples import ConsumerMessage
 
 from mailsla.streams.runtime.faust_app.notices import is_connected
 from mailsla.streams.runtime.kafka.consumer_lag import position_of
-from mailsla.streams.runtime.unreadable import offset_after, pass_over_unreadable, reasons
+from mailsla.streams.runtime.stretch import Stretch
+from mailsla.streams.runtime.unreadable import pass_over_unreadable
 
 LOG_APPEND_TIME: Final = 1
 _NO_ROOM_S: Final = 0.01
@@ -100,24 +101,24 @@ class RecordBatch:
 
 
 def to_batch(
-    topic: str, partition: int, records: Sequence[Any], end: int | None = None
+    topic: str, partition: int, stretches: Sequence[Stretch], end: int | None = None
 ) -> RecordBatch:
-    """Gather the client's records of one partition, whose ``end`` offset may be known."""
-    count = len(records)
-    unreadable = reasons(records)
+    """Join what was fetched of one partition, whose ``end`` offset may be known."""
+    last = stretches[-1]
+    unreadable = {one.offset: one.reason for one in stretches if one.reason is not None}
     # What stands for a damaged batch may be wrong about who set its time.
-    sure = next((record for record in records if record.offset not in unreadable), records[0])
+    sure = next((one for one in stretches if one.reason is None), last)
     return RecordBatch(
         topic,
         partition,
-        np.fromiter((record.offset for record in records), np.int64, count),
-        [record.key for record in records],
-        [record.value for record in records],
-        np.fromiter((record.timestamp for record in records), np.int64, count) * 1000,
-        int(sure.timestamp_type),
-        end is None or offset_after(records[-1]) >= end,
+        np.concatenate([one.offsets for one in stretches]),
+        list(chain.from_iterable(one.keys for one in stretches)),
+        list(chain.from_iterable(one.values for one in stretches)),
+        np.concatenate([one.times_ms for one in stretches]) * 1000,
+        sure.timestamp_type,
+        end is None or last.next_offset >= end,
         unreadable,
-        offset_after(records[-1]) if unreadable else None,
+        last.next_offset if unreadable else None,
     )
 
 
@@ -202,9 +203,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
                 return
             if not fetched or not (active is None or tp in active):
                 continue
-            records = list(chain.from_iterable(fetched))
-            self._yielded[tp] = offset_after(records[-1])
-            yield tp, self._batch_message(tp, records)
+            self._yielded[tp] = fetched[-1].next_offset
+            yield tp, self._batch_message(tp, fetched)
 
     async def _wait_wanted(self, timeout: float) -> tuple[Any, set[TP] | None]:
         """What has come of the partitions of which more may be fetched by now."""
@@ -283,17 +283,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # an untyped base
     def on_buffer_drop(self, tp: TP) -> None:
         """Nothing was left out, see `on_buffer_full`."""
 
-    def _batch_message(self, tp: TP, records: Sequence[Any]) -> ConsumerMessage:
-        last = records[-1]
+    def _batch_message(self, tp: TP, fetched: Sequence[Stretch]) -> ConsumerMessage:
+        last = fetched[-1]
         return ConsumerMessage(
             tp.topic,
             tp.partition,
             last.offset,
-            last.timestamp / 1000.0,
+            int(last.times_ms[-1]) / 1000.0,
             last.timestamp_type,
             (),
             None,
-            to_batch(tp.topic, tp.partition, records, self.highwater(tp)),
+            to_batch(tp.topic, tp.partition, fetched, self.highwater(tp)),
             None,
             0,
             0,
