@@ -1,10 +1,10 @@
 """Records to Arrow columns: one row per record that can be read for certain.
 
 Each record is read by itself, straight into the fields of its topic, so that none can have a part
-in what becomes of another. The plain records of a topic without fractions, the mail's, are read by
-what is compiled (`mailsla.schemas.compiled`), all others by a typed reader. That is strict about
-JSON and types, but passes over what no field asks for without a look at its text; what it might
-take and the reference not takes no part.
+in what becomes of another. The plain records of topics without fractions, such as the mail's, are
+read by what is compiled (`mailsla.schemas.compiled`), all others by a typed reader. That is strict
+about JSON and types, but passes over what no field asks for without a look at its text; what it
+might take and the reference not takes no part.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

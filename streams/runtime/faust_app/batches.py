@@ -107,7 +107,7 @@ def to_batch(
     last = stretches[-1]
     unreadable = {one.offset: one.reason for one in stretches if one.reason is not None}
     # What stands for a damaged batch may be wrong about who set its time.
-    sure = next((one for one in stretches if one.reason is None), last)
+    sure = next((one for one in stretches if one.reason is None), stretches[0])
     return RecordBatch(
         topic,
         partition,
